@@ -1,0 +1,16 @@
+/* Every kernel source, in the order they use each other, for the current T. */
+#include "rn_vec.h"
+
+#include "rn_math.inc.c"
+#include "rn_erf.inc.c"
+#include "rn_map.inc.c"
+#include "rn_act.inc.c"
+#include "rn_loss.inc.c"
+#include "rn_random.inc.c"
+#include "rn_transpose.inc.c"
+#include "rn_dense.inc.c"
+#include "rn_pack.inc.c"
+#include "rn_update.inc.c"
+#include "rn_layer.inc.c"
+#include "rn_net.inc.c"
+#include "rn_predict.inc.c"

@@ -1,0 +1,3 @@
+/* The variant for AVX-512 (F, DQ, BW, VL). */
+#define RN_ISA avx512
+#include "rn_variant.h"

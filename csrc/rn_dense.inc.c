@@ -1,0 +1,206 @@
+/* Dense products: one register tile, one order of accumulation, four uses.
+ *
+ * Every output element is a chain of fused multiply-adds over the summed index, in
+ * index order, starting from the bias (or zero).  Nothing here depends on the vector
+ * width, on the number of rows in a batch or on how the work was cut, so neither do
+ * the bits of the result.
+ *
+ * A tile computes c[r][lane] += a(r, k) * b[k][lane]: `a` is broadcast element by
+ * element with free strides, `b` is read by whole vectors.  The summed index has two
+ * levels (outer, inner) because a batch is stored in panels.
+ *
+ * Panel layout: a batch of rows is cut into panels of RN_PANEL samples, the last of
+ * which may be one vector wide; a panel holds unit j of sample i at [j * columns + i].
+ * Training keeps all activations this way, so that a layer of any width fills the
+ * vectors and reads contiguous memory.
+ */
+
+#define RN_PANEL_OF(lanes) ((size_t)(lanes) * RN_TILE_VECTORS)
+#undef RN_PANEL
+#define RN_PANEL RN_PANEL_OF(RN_LANES)
+
+#ifndef RN_DENSE_COMMON
+#define RN_DENSE_COMMON
+enum { RN_FROM_ZERO, RN_FROM_ROW_BIAS, RN_FROM_COLUMN_BIAS, RN_FROM_C };
+
+/* The pieces [first, first + size) of a range cut into `parts` nearly equal ones. */
+RN_INLINE size_t rn_part(size_t n, size_t part, size_t parts) {
+    return (n / parts) * part + (part < n % parts ? part : n % parts);
+}
+#endif
+
+typedef struct {
+    size_t n_outer, n_inner;               /* the summed index */
+    ptrdiff_t a_row, a_inner, a_outer;     /* strides of a, in elements */
+    size_t ldb, ldc, columns;              /* columns of c that exist */
+    int start;                             /* where the accumulators start */
+    const T *a, *b, *bias, *scale;         /* scale: like c, multiplied in at the end */
+    T *c;
+} RN_FN(rn_tile);
+
+RN_INLINE void RN_FN(tile)(const int rows, const int vectors, const int masked,
+                           const RN_FN(rn_tile) * t) {
+    VEC acc[RN_TILE_ROWS][RN_TILE_VECTORS];
+    const size_t tail = t->columns - (size_t)(vectors - 1) * RN_LANES;
+    const T *a = t->a, *b = t->b;
+
+    RN_UNROLL for (int r = 0; r < rows; r++) {
+        RN_UNROLL for (int v = 0; v < vectors; v++) {
+            const T *c = t->c + (size_t)r * t->ldc + (size_t)v * RN_LANES;
+            const int partial = v == vectors - 1 && tail < RN_LANES;
+            if (t->start == RN_FROM_ZERO) acc[r][v] = V(set1)(0);
+            else if (t->start == RN_FROM_ROW_BIAS) acc[r][v] = V(set1)(t->bias[r]);
+            else {
+                const T *from = t->start == RN_FROM_C ? c : t->bias + v * RN_LANES;
+                acc[r][v] = partial ? V(load_first)(from, tail) : V(load)(from);
+            }
+        }
+    }
+    for (size_t outer = 0; outer < t->n_outer; outer++) {
+        const T *ak = a;
+        for (size_t k = 0; k < t->n_inner; k++) {
+            VEC bv[RN_TILE_VECTORS];
+            RN_UNROLL for (int v = 0; v < vectors; v++) {
+                bv[v] = masked ? V(load_first)(b, tail) : V(load)(b + v * RN_LANES);
+            }
+            RN_UNROLL for (int r = 0; r < rows; r++) {
+                const VEC ar = V(set1)(ak[r * t->a_row]);
+                RN_UNROLL for (int v = 0; v < vectors; v++) {
+                    acc[r][v] = V(fma)(ar, bv[v], acc[r][v]);
+                }
+            }
+            ak += t->a_inner;
+            b += t->ldb;
+        }
+        a += t->a_outer;
+    }
+    RN_UNROLL for (int r = 0; r < rows; r++) {
+        RN_UNROLL for (int v = 0; v < vectors; v++) {
+            const size_t at = (size_t)r * t->ldc + (size_t)v * RN_LANES;
+            VEC x = acc[r][v];
+            if (t->scale) x = V(mul)(x, V(load)(t->scale + at));
+            if (v == vectors - 1 && tail < RN_LANES) V(store_first)(t->c + at, x, tail);
+            else V(store)(t->c + at, x);
+        }
+    }
+}
+
+/* One function per tile height, so that the accumulators stay in registers. */
+#define RN_TILE_FUNCTIONS(r)                                                           \
+    static void RN_FN(tile_##r##_wide)(const RN_FN(rn_tile) * t) {                     \
+        RN_FN(tile)(r, RN_TILE_VECTORS, 0, t);                                         \
+    }                                                                                  \
+    static void RN_FN(tile_##r##_narrow)(const RN_FN(rn_tile) * t) {                   \
+        RN_FN(tile)(r, 1, 0, t);                                                       \
+    }                                                                                  \
+    static void RN_FN(tile_##r##_masked)(const RN_FN(rn_tile) * t) {                   \
+        RN_FN(tile)(r, 1, 1, t);                                                       \
+    }
+#define RN_TILE_ENTRIES(r)                                                             \
+    {RN_FN(tile_##r##_wide), RN_FN(tile_##r##_narrow), RN_FN(tile_##r##_masked)},
+
+#ifndef RN_TILE_HEIGHTS
+#if RN_TILE_ROWS == 14
+#define RN_TILE_HEIGHTS(X)                                                             \
+    X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14)
+#elif RN_TILE_ROWS == 12
+#define RN_TILE_HEIGHTS(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12)
+#elif RN_TILE_ROWS == 6
+#define RN_TILE_HEIGHTS(X) X(1) X(2) X(3) X(4) X(5) X(6)
+#else
+#define RN_TILE_HEIGHTS(X) X(1) X(2) X(3) X(4)
+#endif
+#endif
+
+RN_TILE_HEIGHTS(RN_TILE_FUNCTIONS)
+static void (*const RN_FN(tiles)[RN_TILE_ROWS][3])(const RN_FN(rn_tile) *) = {
+    RN_TILE_HEIGHTS(RN_TILE_ENTRIES)};
+#undef RN_TILE_FUNCTIONS
+#undef RN_TILE_ENTRIES
+
+/* Runs the tile of the right height and width; padded: b and c have whole vectors. */
+RN_INLINE void RN_FN(run_tile)(size_t rows, int padded, RN_FN(rn_tile) * t) {
+    const int wide = t->columns > RN_LANES;
+    RN_FN(tiles)[rows - 1][wide ? 0 : (padded || t->columns == RN_LANES) ? 1 : 2](t);
+}
+
+/* All columns [0, n) of one tile row of plain row-major b (k, n) and c (rows, n). */
+static void RN_FN(sweep_columns)(size_t rows, size_t n, RN_FN(rn_tile) t) {
+    const T *b = t.b, *bias = t.bias;
+    T *c = t.c;
+    for (size_t j = 0; j < n;) {
+        size_t width = n - j >= RN_PANEL ? RN_PANEL : n - j >= RN_LANES ? RN_LANES : n - j;
+        t.b = b + j;
+        t.c = c + j;
+        if (t.start == RN_FROM_COLUMN_BIAS) t.bias = bias + j;
+        t.columns = width;
+        RN_FN(run_tile)(rows, 0, &t);
+        j += width;
+    }
+}
+
+/* z = x w + b; x (n, n_in), w (n_in, n_out), b (n_out) or NULL, z (n, n_out). */
+static void RN_FN(dense_forward)(size_t n, size_t n_in, size_t n_out, T *RN_RESTRICT z,
+                                 const T *RN_RESTRICT x, const T *RN_RESTRICT w,
+                                 const T *RN_RESTRICT b) {
+    const size_t parts = (n + RN_TILE_ROWS - 1) / RN_TILE_ROWS;
+    for (size_t part = 0; part < parts; part++) {
+        const size_t i = rn_part(n, part, parts), rows = rn_part(n, part + 1, parts) - i;
+        RN_FN(rn_tile) t = {.n_outer = 1, .n_inner = n_in, .a_row = (ptrdiff_t)n_in,
+                            .a_inner = 1, .ldb = n_out, .ldc = n_out,
+                            .start = b ? RN_FROM_COLUMN_BIAS : RN_FROM_ZERO,
+                            .a = x + i * n_in, .b = w, .bias = b, .c = z + i * n_out};
+        RN_FN(sweep_columns)(rows, n_out, t);
+    }
+}
+
+/* dw = xT dz, summed over the rows in order; x (n, n_in), dz (n, n_out). */
+static void RN_FN(dense_weight_gradient)(size_t n, size_t n_in, size_t n_out,
+                                         T *RN_RESTRICT dw, const T *RN_RESTRICT x,
+                                         const T *RN_RESTRICT dz) {
+    const size_t parts = (n_in + RN_TILE_ROWS - 1) / RN_TILE_ROWS;
+    for (size_t part = 0; part < parts; part++) {
+        const size_t k = rn_part(n_in, part, parts);
+        RN_FN(rn_tile) t = {.n_outer = 1, .n_inner = n, .a_row = 1,
+                            .a_inner = (ptrdiff_t)n_in, .ldb = n_out, .ldc = n_out,
+                            .start = RN_FROM_ZERO, .a = x + k, .b = dz,
+                            .c = dw + k * n_out};
+        RN_FN(sweep_columns)(rn_part(n_in, part + 1, parts) - k, n_out, t);
+    }
+}
+
+/* Copies a[r][0..n) of `rows` rows (stride lda) to panel[k * RN_LANES + r], rest 0. */
+static void RN_FN(rows_to_lanes)(size_t rows, size_t n, T *RN_RESTRICT panel,
+                                 const T *RN_RESTRICT a, size_t lda) {
+    for (size_t k = 0; k < n; k++) {
+        for (size_t r = 0; r < RN_LANES; r++) {
+            panel[k * RN_LANES + r] = r < rows ? a[r * lda + k] : 0;
+        }
+    }
+}
+
+/* dx = dz wT, summed over the outputs in order; vectorised over blocks of rows. */
+static void RN_FN(dense_input_gradient)(size_t n, size_t n_in, size_t n_out,
+                                        T *RN_RESTRICT dx, const T *RN_RESTRICT dz,
+                                        const T *RN_RESTRICT w, T *RN_RESTRICT work) {
+    T out[RN_TILE_ROWS * RN_LANES];
+    const size_t parts = (n_in + RN_TILE_ROWS - 1) / RN_TILE_ROWS;
+    for (size_t i = 0; i < n; i += RN_LANES) {
+        const size_t count = n - i < RN_LANES ? n - i : RN_LANES;
+        RN_FN(rows_to_lanes)(count, n_out, work, dz + i * n_out, n_out);
+        for (size_t part = 0; part < parts; part++) {
+            const size_t k = rn_part(n_in, part, parts);
+            const size_t rows = rn_part(n_in, part + 1, parts) - k;
+            RN_FN(rn_tile) t = {.n_outer = 1, .n_inner = n_out, .a_row = (ptrdiff_t)n_out,
+                                .a_inner = 1, .ldb = RN_LANES, .ldc = RN_LANES,
+                                .columns = RN_LANES, .start = RN_FROM_ZERO,
+                                .a = w + k * n_out, .b = work, .c = out};
+            RN_FN(run_tile)(rows, 1, &t);
+            for (size_t s = 0; s < count; s++) {
+                for (size_t r = 0; r < rows; r++) {
+                    dx[(i + s) * n_in + k + r] = out[r * RN_LANES + s];
+                }
+            }
+        }
+    }
+}

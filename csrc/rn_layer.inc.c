@@ -1,0 +1,233 @@
+/* One dense layer over panels: forward, input gradient, weight gradient with update.
+ *
+ * Each function works on a range of units and panels, so that a team of threads can
+ * share a layer either way.  The weight gradient of a few rows of W lives in a small
+ * buffer just long enough for the optimiser to use it; it never goes to memory unless
+ * it has to be kept (a batch larger than one block, or a caller who asked for it).
+ */
+
+#ifndef RN_LAYER_COMMON
+#define RN_LAYER_COMMON
+enum {
+    RN_PACKED_TILES = 4,      /* tiles of W packed at a time */
+    RN_GRADIENT_COLUMNS = 512 /* columns of W updated at a time */
+};
+
+/* Number of pieces of at most `size`. */
+RN_INLINE size_t rn_pieces(size_t n, size_t size) { return (n + size - 1) / size; }
+
+RN_INLINE int rn_has_slope(const rn_layer *layer) {
+    return layer->activation != RN_IDENTITY || layer->keep < 1 || layer->mask;
+}
+#endif
+
+/* The rows of a batch block as the layers see them. */
+typedef struct {
+    size_t count;  /* rows that exist */
+    size_t panels; /* of RN_PANEL rows, the last one possibly narrow */
+} RN_FN(rn_block);
+
+RN_INLINE size_t RN_FN(panel_count)(const RN_FN(rn_block) * block, size_t p) {
+    const size_t left = block->count - p * RN_PANEL;
+    return left < RN_PANEL ? left : RN_PANEL;
+}
+
+RN_INLINE size_t RN_FN(columns_at)(const RN_FN(rn_block) * block, size_t p) {
+    return RN_FN(panel_columns)(RN_FN(panel_count)(block, p));
+}
+
+/* A strided W makes every step of the tile touch another page; wide ones are packed. */
+RN_INLINE int RN_FN(wants_packing)(const rn_layer *layer) {
+    return layer->n_out * sizeof(T) >= 1024 && layer->n_in >= 64;
+}
+
+/* packed[k * rows + r] = w[k][j + r]: the broadcasts of one tile, in order. */
+static void RN_FN(pack_tile)(T *RN_RESTRICT packed, const rn_layer *layer, size_t j,
+                             size_t rows) {
+    const T *w = (const T *)layer->weight.w + j;
+    for (size_t k = 0; k < layer->n_in; k++) {
+        for (size_t r = 0; r < rows; r++) packed[k * rows + r] = w[k * layer->n_out + r];
+    }
+}
+
+/* a = f(W'x + b) for units [j0, j1) of panels [p0, p1); slope = f' where wanted.
+ * pack: room for RN_PACKED_TILES tiles of n_in rows. */
+static void RN_FN(layer_forward)(const rn_layer *layer, const RN_FN(rn_block) * block,
+                                 T *a, T *slope, const T *x, size_t p0, size_t p1,
+                                 size_t j0, size_t j1, T *pack) {
+    const size_t n_in = layer->n_in, n_out = layer->n_out, units = j1 - j0;
+    const size_t tiles = rn_pieces(units, RN_TILE_ROWS);
+    const int packed = RN_FN(wants_packing)(layer);
+    const size_t group = packed ? RN_PACKED_TILES : tiles;
+    const T *w = layer->weight.w, *bias = layer->bias.w;
+    for (size_t first = 0; first < tiles; first += group) {
+        const size_t last = first + group < tiles ? first + group : tiles;
+        const size_t g0 = j0 + rn_part(units, first, tiles);
+        const size_t g1 = j0 + rn_part(units, last, tiles);
+        for (size_t i = first; packed && i < last; i++) {
+            const size_t j = j0 + rn_part(units, i, tiles);
+            RN_FN(pack_tile)(pack + (j - g0) * n_in, layer, j,
+                             j0 + rn_part(units, i + 1, tiles) - j);
+        }
+        for (size_t p = p0; p < p1; p++) {
+            const size_t ld = RN_FN(columns_at)(block, p);
+            T *ap = a + p * n_out * RN_PANEL;
+            for (size_t i = first; i < last; i++) {
+                const size_t j = j0 + rn_part(units, i, tiles);
+                const size_t rows = j0 + rn_part(units, i + 1, tiles) - j;
+                RN_FN(rn_tile) t = {
+                    .n_outer = 1, .n_inner = n_in, .a_row = 1,
+                    .a_inner = (ptrdiff_t)(packed ? rows : n_out), .ldb = ld, .ldc = ld,
+                    .columns = ld, .start = bias ? RN_FROM_ROW_BIAS : RN_FROM_ZERO,
+                    .a = packed ? pack + (j - g0) * n_in : w + j,
+                    .b = x + p * n_in * RN_PANEL, .bias = bias ? bias + j : NULL,
+                    .c = ap + j * ld};
+                RN_FN(run_tile)(rows, 1, &t);
+            }
+            if (layer->activation != RN_SOFTMAX && rn_has_slope(layer)) {
+                T *sp = slope ? slope + p * n_out * RN_PANEL + g0 * ld : NULL;
+                RN_FN(activation_forward)(layer->activation, (g1 - g0) * ld, ap + g0 * ld,
+                                          sp, ap + g0 * ld,
+                                          (T)layer->activation_param);
+            }
+        }
+    }
+}
+
+/* dx = W dz (times the slope of the layer before, kept in dx itself) for the inputs
+ * [k0, k1) of panels [p0, p1). */
+static void RN_FN(layer_input_gradient)(const rn_layer *layer,
+                                        const RN_FN(rn_block) * block, T *dx,
+                                        const T *dz, int has_slope, size_t p0, size_t p1,
+                                        size_t k0, size_t k1) {
+    const size_t n_in = layer->n_in, n_out = layer->n_out, units = k1 - k0;
+    const size_t tiles = rn_pieces(units, RN_TILE_ROWS);
+    const size_t group = RN_FN(wants_packing)(layer) ? RN_PACKED_TILES : tiles;
+    const T *w = layer->weight.w;
+    for (size_t first = 0; first < tiles; first += group) {
+        const size_t last = first + group < tiles ? first + group : tiles;
+        for (size_t p = p0; p < p1; p++) {
+            const size_t ld = RN_FN(columns_at)(block, p);
+            for (size_t i = first; i < last; i++) {
+                const size_t k = k0 + rn_part(units, i, tiles);
+                const size_t rows = k0 + rn_part(units, i + 1, tiles) - k;
+                T *c = dx + p * n_in * RN_PANEL + k * ld;
+                RN_FN(rn_tile) t = {
+                    .n_outer = 1, .n_inner = n_out, .a_row = (ptrdiff_t)n_out,
+                    .a_inner = 1, .ldb = ld, .ldc = ld, .columns = ld,
+                    .start = RN_FROM_ZERO, .a = w + k * n_out,
+                    .b = dz + p * n_out * RN_PANEL, .scale = has_slope ? c : NULL,
+                    .c = c};
+                RN_FN(run_tile)(rows, 1, &t);
+            }
+        }
+    }
+}
+
+/* c[r][0..columns) (+)= sum over the rows of the block, in order, of x and dz. */
+RN_INLINE void RN_FN(gradient_tile)(const RN_FN(rn_block) * block, size_t n_in, size_t k,
+                                    size_t rows, T *c, size_t ldc, const T *x,
+                                    const T *dz_rows, size_t columns, int start) {
+    const size_t full = block->count / RN_PANEL, rest = block->count % RN_PANEL;
+    RN_FN(rn_tile) t = {.n_outer = full, .n_inner = RN_PANEL, .a_row = RN_PANEL,
+                        .a_inner = 1, .a_outer = (ptrdiff_t)(n_in * RN_PANEL),
+                        .ldb = RN_PANEL, .ldc = ldc, .columns = columns, .start = start,
+                        .a = x + k * RN_PANEL, .b = dz_rows, .c = c};
+    if (full) {
+        RN_FN(run_tile)(rows, 1, &t);
+        t.start = RN_FROM_C;
+    }
+    if (rest) {
+        const size_t ld = RN_FN(panel_columns)(rest);
+        t.n_outer = 1;
+        t.n_inner = rest;
+        t.a_row = (ptrdiff_t)ld;
+        t.a = x + full * n_in * RN_PANEL + k * ld;
+        t.b = dz_rows + full * RN_PANEL * RN_PANEL;
+        RN_FN(run_tile)(rows, 1, &t);
+    }
+}
+
+/* update() of one piece, with the moving average of the update where asked for. */
+static void RN_FN(update_piece)(const rn_param *param, size_t at, size_t n, const T *g,
+                                const rn_step *step, double ema_decay) {
+    T *w = (T *)param->w + at, *m = param->m, *v = param->v, *q = param->q;
+    T *ema = param->ema;
+    T before[RN_PIECE];
+    for (size_t i = 0; i < n; i += RN_PIECE) {
+        const size_t size = n - i < RN_PIECE ? n - i : RN_PIECE;
+        if (ema) memcpy(before, w + i, size * sizeof(T));
+        RN_FN(update)(size, w + i, m ? m + at + i : NULL, v ? v + at + i : NULL,
+                      q ? q + at + i : NULL, g + i, step);
+        for (size_t k = 0; ema && k < size; k++) {
+            const T change = w[i + k] - before[k];
+            T *e = ema + at + i + k;
+            *e = RN_FMA((T)ema_decay, *e - change, change);
+        }
+    }
+}
+
+/* dW = x'dz for the inputs [k0, k1), then the update unless `step` is NULL.
+ * dz_blocks: panel_to_unit_blocks of dz, `ld_block` elements per block of units;
+ * first: the gradient starts here; buffer: RN_TILE_ROWS * RN_GRADIENT_COLUMNS. */
+static void RN_FN(layer_weight_gradient)(const rn_layer *layer,
+                                         const RN_FN(rn_block) * block, const T *x,
+                                         const T *dz_blocks, size_t ld_block, size_t k0,
+                                         size_t k1, int first, const rn_step *step,
+                                         double ema_decay, T *buffer) {
+    const size_t n_in = layer->n_in, n_out = layer->n_out;
+    const size_t tiles = rn_pieces(k1 - k0, RN_TILE_ROWS);
+    T *kept = layer->weight.g;
+    for (size_t j0 = 0; j0 < n_out; j0 += RN_GRADIENT_COLUMNS) {
+        const size_t width =
+            n_out - j0 < RN_GRADIENT_COLUMNS ? n_out - j0 : RN_GRADIENT_COLUMNS;
+        for (size_t i = 0; i < tiles; i++) {
+            const size_t k = k0 + rn_part(k1 - k0, i, tiles);
+            const size_t rows = k0 + rn_part(k1 - k0, i + 1, tiles) - k;
+            const size_t ldc = kept ? n_out : width;
+            T *c = kept ? kept + k * n_out + j0 : buffer;
+            for (size_t j = 0; j < width; j += RN_PANEL) {
+                RN_FN(gradient_tile)(block, n_in, k, rows, c + j, ldc, x,
+                                     dz_blocks + (j0 + j) / RN_PANEL * ld_block,
+                                     width - j < RN_PANEL ? width - j : RN_PANEL,
+                                     first ? RN_FROM_ZERO : RN_FROM_C);
+            }
+            if (!step) continue;
+            const size_t runs = width == n_out ? 1 : rows;
+            const size_t length = width == n_out ? rows * width : width;
+            for (size_t r = 0; r < runs; r++) {
+                RN_FN(update_piece)(&layer->weight, (k + r) * n_out + j0, length,
+                                    c + r * ldc, step, ema_decay);
+            }
+        }
+    }
+}
+
+/* db = sum of dz over the rows in order, then the update unless `step` is NULL. */
+static void RN_FN(layer_bias_gradient)(const rn_layer *layer,
+                                       const RN_FN(rn_block) * block, const T *dz_blocks,
+                                       size_t ld_block, int first, const rn_step *step,
+                                       double ema_decay) {
+    enum { AT_ONCE = 4 };
+    T buffer[AT_ONCE * RN_PANEL_OF(RN_LANES)];
+    T *kept = layer->bias.g;
+    for (size_t j = 0; j < layer->n_out; j += AT_ONCE * RN_PANEL) {
+        const size_t left = layer->n_out - j;
+        const size_t width = left < AT_ONCE * RN_PANEL ? left : AT_ONCE * RN_PANEL;
+        const size_t blocks = rn_pieces(width, RN_PANEL);
+        const T *dz = dz_blocks + j / RN_PANEL * ld_block;
+        T *g = kept ? kept + j : buffer;
+        memset(buffer, 0, sizeof buffer);
+        if (!first) memcpy(buffer, g, width * sizeof(T));
+        for (size_t i = 0; i < block->count; i++) {
+            for (size_t b = 0; b < blocks; b++) {
+                const T *row = dz + b * ld_block + i * RN_PANEL;
+                for (size_t lane = 0; lane < RN_PANEL; lane++) {
+                    buffer[b * RN_PANEL + lane] += row[lane];
+                }
+            }
+        }
+        if (kept) memcpy(g, buffer, width * sizeof(T));
+        if (step) RN_FN(update_piece)(&layer->bias, j, width, g, step, ema_decay);
+    }
+}

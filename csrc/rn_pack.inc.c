@@ -1,0 +1,158 @@
+/* Rows of the user's data into panels, and panels back into rows.
+ *
+ * Any element type and any strides are converted here, a few columns of a few rows at
+ * a time, so that the data set is never copied whole.  Panel layout: rn_dense.inc.c.
+ */
+
+#ifndef RN_PACK_COMMON
+#define RN_PACK_COMMON
+enum { RN_CHUNK = 64 }; /* columns converted at a time */
+
+/* IEEE half precision to single; exact, subnormals included. */
+RN_INLINE float rn_half_to_float(uint16_t h) {
+    const uint32_t sign = (uint32_t)(h & 0x8000u) << 16, rest = h & 0x7fffu;
+    float value;
+    uint32_t bits;
+    if (rest < 0x0400u) {
+        value = (float)rest * 0x1p-24f;
+    } else {
+        bits = rest >= 0x7c00u ? 0x7f800000u | (rest & 0x3ffu) << 13
+                               : (rest << 13) + 0x38000000u;
+        memcpy(&value, &bits, sizeof value);
+    }
+    memcpy(&bits, &value, sizeof bits);
+    bits |= sign;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+#endif
+
+#define RN_CONVERT_LOOP(type, expression)                                             \
+    for (size_t k = 0; k < n; k++) {                                                  \
+        type x;                                                                       \
+        memcpy(&x, p + (ptrdiff_t)k * stride, sizeof x);                              \
+        out[k] = (T)(expression);                                                     \
+    }                                                                                 \
+    break;
+
+/* out[k] = (T) element k of a strided row of the given rn_dtype. */
+static void RN_FN(convert_row)(size_t n, T *RN_RESTRICT out, const char *p,
+                               ptrdiff_t stride, int dtype) {
+    switch (dtype) {
+    case RN_F32: RN_CONVERT_LOOP(float, x)
+    case RN_F64: RN_CONVERT_LOOP(double, x)
+    case RN_F16: RN_CONVERT_LOOP(uint16_t, rn_half_to_float(x))
+    case RN_I8: RN_CONVERT_LOOP(int8_t, x)
+    case RN_U8: RN_CONVERT_LOOP(uint8_t, x)
+    case RN_I16: RN_CONVERT_LOOP(int16_t, x)
+    case RN_U16: RN_CONVERT_LOOP(uint16_t, x)
+    case RN_I32: RN_CONVERT_LOOP(int32_t, x)
+    case RN_U32: RN_CONVERT_LOOP(uint32_t, x)
+    case RN_I64: RN_CONVERT_LOOP(int64_t, x)
+    default: RN_CONVERT_LOOP(uint64_t, x)
+    }
+}
+#undef RN_CONVERT_LOOP
+
+/* Lanes that a panel of `count` samples uses: one vector or all of them. */
+RN_INLINE size_t RN_FN(panel_columns)(size_t count) {
+    return count > RN_LANES ? RN_PANEL : RN_LANES;
+}
+
+/* panel[k * columns + i] = row (order ? order[i] : first + i) of s, column k, where
+ * columns = panel_columns(count); lanes from `count` on are zero. */
+static void RN_FN(gather_panel)(T *RN_RESTRICT panel, const rn_source *s, size_t count,
+                                const int64_t *order, size_t first) {
+    static const T zeros[RN_CHUNK] = {0};
+    const int direct = s->dtype == (RN_FLOAT ? RN_F32 : RN_F64) &&
+                       s->col_stride == (ptrdiff_t)sizeof(T);
+    const size_t columns = RN_FN(panel_columns)(count);
+    T buffer[RN_LANES * RN_CHUNK];
+    for (size_t c0 = 0; c0 < s->n_cols; c0 += RN_CHUNK) {
+        const size_t width = s->n_cols - c0 < RN_CHUNK ? s->n_cols - c0 : RN_CHUNK;
+        for (size_t group = 0; group < columns; group += RN_LANES) {
+            const T *rows[RN_LANES];
+            for (size_t i = 0; i < RN_LANES; i++) {
+                const size_t lane = group + i;
+                const int64_t row = order && lane < count ? order[lane]
+                                                          : (int64_t)(first + lane);
+                const char *p = s->data + row * s->row_stride +
+                                (ptrdiff_t)c0 * s->col_stride;
+                if (lane >= count) {
+                    rows[i] = zeros;
+                } else if (direct) {
+                    rows[i] = (const T *)(const void *)p;
+                } else {
+                    rows[i] = buffer + i * RN_CHUNK;
+                    RN_FN(convert_row)(width, buffer + i * RN_CHUNK, p, s->col_stride,
+                                       s->dtype);
+                }
+            }
+            for (size_t c = 0; c < width; c += RN_LANES) {
+                const T *from[RN_LANES];
+                RN_UNROLL for (int i = 0; i < RN_LANES; i++) from[i] = rows[i] + c;
+                RN_FN(transpose_rows)(width - c < RN_LANES ? width - c : RN_LANES,
+                                      panel + (c0 + c) * columns + group, columns, from);
+            }
+        }
+    }
+}
+
+/* Units [j0, j1) of one panel into blocks of RN_PANEL units, a row of `ld` elements
+ * per sample: rows[(j / RN_PANEL) * block + i * RN_PANEL + j % RN_PANEL].
+ * Units past n_units within a vector become zero.  j0 is a multiple of RN_PANEL. */
+static void RN_FN(panel_to_unit_blocks)(T *RN_RESTRICT blocks, size_t block,
+                                        const T *RN_RESTRICT panel, size_t columns,
+                                        size_t j0, size_t j1) {
+    static const T zeros[RN_LANES] = {0};
+    for (size_t j = j0; j < j1; j += RN_LANES) {
+        T *to = blocks + (j / RN_PANEL) * block + j % RN_PANEL;
+        for (size_t group = 0; group < columns; group += RN_LANES) {
+            const T *from[RN_LANES];
+            RN_UNROLL for (int r = 0; r < RN_LANES; r++) {
+                from[r] = j + r < j1 ? panel + (j + r) * columns + group : zeros;
+            }
+            RN_FN(transpose_rows)(RN_LANES, to + group * RN_PANEL, RN_PANEL, from);
+        }
+    }
+}
+
+/* out[i * n_units + j] = panel element (j, i) for i < count: back to plain rows. */
+static void RN_FN(panel_to_rows)(T *RN_RESTRICT out, const T *RN_RESTRICT panel,
+                                 size_t n_units, size_t count) {
+    static const T zeros[RN_LANES] = {0};
+    const size_t columns = RN_FN(panel_columns)(count);
+    T block[RN_LANES * RN_LANES];
+    for (size_t j = 0; j < n_units; j += RN_LANES) {
+        const size_t width = n_units - j < RN_LANES ? n_units - j : RN_LANES;
+        for (size_t group = 0; group < count; group += RN_LANES) {
+            const size_t rows = count - group < RN_LANES ? count - group : RN_LANES;
+            const T *from[RN_LANES];
+            RN_UNROLL for (size_t r = 0; r < RN_LANES; r++) {
+                from[r] = r < width ? panel + (j + r) * columns + group : zeros;
+            }
+            RN_FN(transpose_rows)(RN_LANES, block, RN_LANES, from);
+            for (size_t i = 0; i < rows; i++) {
+                memcpy(out + (group + i) * n_units + j, block + i * RN_LANES,
+                       width * sizeof(T));
+            }
+        }
+    }
+}
+
+/* The first row with a value that is not finite, or n_rows. */
+static size_t RN_FN(find_not_finite)(const rn_source *s) {
+    T buffer[RN_CHUNK];
+    for (size_t i = 0; i < s->n_rows; i++) {
+        const char *row = s->data + (ptrdiff_t)i * s->row_stride;
+        for (size_t c = 0; c < s->n_cols; c += RN_CHUNK) {
+            const size_t width = s->n_cols - c < RN_CHUNK ? s->n_cols - c : RN_CHUNK;
+            int bad = 0;
+            RN_FN(convert_row)(width, buffer, row + (ptrdiff_t)c * s->col_stride,
+                               s->col_stride, s->dtype);
+            for (size_t k = 0; k < width; k++) bad |= !(buffer[k] * 0 == 0);
+            if (bad) return i;
+        }
+    }
+    return s->n_rows;
+}

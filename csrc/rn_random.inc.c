@@ -1,0 +1,173 @@
+/* Random numbers of T and inverted dropout, every element a pure function of its index.
+ *
+ * A block is one call of rn_philox: 16 counters, 64 words.  Elements are numbered so
+ * that a block's words land in consecutive elements without any shuffle: element
+ * index 64 b + 16 q + l (float) is word q of counter 16 b + l; a double takes two words.
+ */
+#ifndef T
+#error "included by rn_all.h only"
+#endif
+#include "rn_philox.h"
+
+#undef RN_BLOCK
+#if RN_FLOAT
+#define RN_BLOCK 64
+#else
+#define RN_BLOCK 32
+#endif
+
+typedef uint32_t RN_FN(rn_words)[RN_PHILOX_WORDS][RN_PHILOX_ROWS];
+
+/* Uniform on [0, 1) with every bit of T's significand. */
+RN_INLINE void RN_FN(uniform_block)(T *RN_RESTRICT u, RN_FN(rn_words) words) {
+#if RN_FLOAT
+    for (int q = 0; q < 4; q++)
+        for (int l = 0; l < RN_PHILOX_ROWS; l++)
+            u[16 * q + l] = (T)(int32_t)(words[q][l] >> 8) * 0x1p-24f;
+#else
+    for (int q = 0; q < 2; q++) {
+        for (int l = 0; l < RN_PHILOX_ROWS; l++) {
+            const T high = (T)(int32_t)(words[2 * q][l] >> 5);
+            const T low = (T)(int32_t)(words[2 * q + 1][l] >> 6);
+            u[16 * q + l] = (high * 0x1p26 + low) * 0x1p-53;
+        }
+    }
+#endif
+}
+
+/* cos and sin of a whole turn times v, |v| <= 1/2. */
+RN_INLINE void RN_FN(turn)(T v, T *cosine, T *sine) {
+#if RN_FLOAT
+    static const T s[] = {-0x1.2d92bp-8f, 0x1.465e9p-4f, -0x1.4abbb8p-1f, 0x1.921fb6p+0f};
+    static const T c[] = {0x1.d9d49ep-11f, -0x1.55c5dcp-6f, 0x1.03c1dep-2f,
+                          -0x1.3bd3ccp+0f, 1};
+#else
+    static const T s[] = {0x1.e3ee5124f4853p-25, -0x1.e300623230b73p-19,
+                          0x1.50782fc8c142fp-13, -0x1.32d2cce2d3d6ap-8,
+                          0x1.466bc677586edp-4,  -0x1.4abbce625be41p-1,
+                          0x1.921fb54442d18p+0};
+    static const T c[] = {-0x1.b26348afcad57p-28, 0x1.f9cc3f1df68d5p-22,
+                          -0x1.a6d1ec7c12fa3p-16, 0x1.e1f506836541fp-11,
+                          -0x1.55d3c7e3c9268p-6,  0x1.03c1f081b5aaep-2,
+                          -0x1.3bd3cc9be45dep+0,  1};
+#endif
+    const T quarter = (4 * v + RN_MAGIC) - RN_MAGIC; /* nearest integer, -2 .. 2 */
+    const T f = 4 * v - quarter, z = f * f;
+    const T sin_f = f * RN_POLY(z, s), cos_f = RN_POLY(z, c);
+    const T size = quarter < 0 ? -quarter : quarter;
+    const T x = size == 1 ? sin_f : cos_f, y = size == 1 ? cos_f : sin_f;
+    /* quarter 1: (-sin, cos), -1: (sin, -cos), +-2: (-cos, -sin) */
+    *cosine = quarter == 1 || size == 2 ? -x : x;
+    *sine = quarter == -1 || size == 2 ? -y : y;
+}
+
+/* In (0, 1], never 0, and fine near 0: the tail of the normal distribution. */
+RN_INLINE T RN_FN(positive_draw)(RN_FN(rn_words) words, int p, int l) {
+#if RN_FLOAT
+    const uint32_t w = words[2 * p][l];
+    const T low = (T)(int32_t)(w & 0xFFFFu) + 0.5f;
+    return RN_FMA((T)(int32_t)(w >> 16), 0x1p16f, low) * 0x1p-32f;
+#else
+    const T low = (T)(int32_t)(words[2 * p + 1][l] >> 6) + 0.5;
+    return RN_FMA((T)(int32_t)(words[2 * p][l] >> 5), 0x1p26, low) * 0x1p-53;
+#endif
+}
+
+/* A whole turn, in [-1/2, 1/2]. */
+RN_INLINE T RN_FN(turn_draw)(RN_FN(rn_words) words, int p, int l) {
+#if RN_FLOAT
+    return (T)(int32_t)words[2 * p + 1][l] * 0x1p-32f;
+#else
+    const T low = (T)(int32_t)(words[2 * p + 3][l] >> 11) * 0x1p-53;
+    return RN_FMA((T)(int32_t)words[2 * p + 2][l], 0x1p-32, low);
+#endif
+}
+
+/* Box-Muller: two words (double: four) make two independent normals. */
+RN_INLINE void RN_FN(normal_block)(T *RN_RESTRICT u, RN_FN(rn_words) words) {
+    for (int p = 0; p < RN_BLOCK / 32; p++) {
+        for (int l = 0; l < RN_PHILOX_ROWS; l++) {
+            const T radius = RN_SQRT(-2 * RN_LOG(RN_FN(positive_draw)(words, p, l)));
+            T cosine, sine;
+            RN_FN(turn)(RN_FN(turn_draw)(words, p, l), &cosine, &sine);
+            u[32 * p + l] = radius * cosine;
+            u[32 * p + 16 + l] = radius * sine;
+        }
+    }
+}
+
+/* Elements first .. first+n-1 of a stream, block by block. */
+RN_INLINE void RN_FN(random_stream)(size_t n, T *u, uint64_t seed, uint32_t stream,
+                                    uint64_t first, uint32_t domain) {
+    T values[RN_BLOCK];
+    RN_FN(rn_words) words;
+    while (n > 0) {
+        const uint64_t counter = first / RN_BLOCK * RN_PHILOX_ROWS;
+        const size_t skip = (size_t)(first % RN_BLOCK);
+        const size_t count = n < RN_BLOCK - skip ? n : RN_BLOCK - skip;
+        rn_philox(words, (uint32_t)counter, (uint32_t)(counter >> 32), stream, domain,
+                  seed);
+        if (domain == RN_DOMAIN_NORMAL) {
+            RN_FN(normal_block)(values, words);
+        } else {
+            RN_FN(uniform_block)(values, words);
+        }
+        memcpy(u, values + skip, count * sizeof(T));
+        u += count;
+        n -= count;
+        first += count;
+    }
+}
+
+/* u[e] uniform on [0, 1). */
+static void RN_FN(random_uniform)(size_t n, T *u, uint64_t seed, uint32_t stream,
+                                  uint64_t first) {
+    RN_FN(random_stream)(n, u, seed, stream, first, RN_DOMAIN_UNIFORM);
+}
+
+/* u[e] normal with mean 0 and variance 1. */
+static void RN_FN(random_normal)(size_t n, T *u, uint64_t seed, uint32_t stream,
+                                 uint64_t first) {
+    RN_FN(random_stream)(n, u, seed, stream, first, RN_DOMAIN_NORMAL);
+}
+
+/* x[0 .. k-1] *= factor, k <= 16 */
+RN_INLINE void RN_FN(scale_rows)(size_t k, T *x, const T *factor) {
+    size_t l = 0;
+    for (; l + RN_LANES <= k; l += RN_LANES) {
+        V(store)(x + l, V(mul)(V(load)(x + l), V(load)(factor + l)));
+    }
+    if (l < k) {
+        const VEC v = V(mul)(V(load_first)(x + l, k - l), V(load)(factor + l));
+        V(store_first)(x + l, v, k - l);
+    }
+}
+
+/* a and slope (may be NULL), panels (n_units, n), times mask / keep.  The mask of row r
+ * and unit j is 1 where word j % 4 of the counter (r, j / 4, step, layer) is below
+ * keep 2^32; the high bits of step share a word with the layer. */
+static void RN_FN(dropout_apply)(size_t n_units, size_t n, size_t ld, T *a, T *slope,
+                                 size_t first_row, const rn_dropout *d) {
+    if (d->keep >= 1) return;
+    const uint32_t limit = (uint32_t)(d->keep * 0x1p32);
+    const uint32_t layer = d->layer | (uint32_t)(d->step >> 32) << 16;
+    const T kept = (T)(1 / d->keep);
+    RN_FN(rn_words) words;
+    T factor[RN_PHILOX_ROWS];
+    for (size_t j = 0; j < n_units; j += RN_PHILOX_WORDS) {
+        const size_t units = n_units - j < RN_PHILOX_WORDS ? n_units - j : RN_PHILOX_WORDS;
+        for (size_t i = 0; i < n; i += RN_PHILOX_ROWS) {
+            const size_t rows = n - i < RN_PHILOX_ROWS ? n - i : RN_PHILOX_ROWS;
+            rn_philox(words, (uint32_t)(first_row + i), (uint32_t)((d->first_unit + j) / RN_PHILOX_WORDS),
+                      (uint32_t)d->step, layer, d->seed);
+            for (size_t q = 0; q < units; q++) {
+                const size_t at = (j + q) * ld + i;
+                for (int l = 0; l < RN_PHILOX_ROWS; l++) {
+                    factor[l] = words[q][l] < limit ? kept : (T)0;
+                }
+                RN_FN(scale_rows)(rows, a + at, factor);
+                if (slope != NULL) RN_FN(scale_rows)(rows, slope + at, factor);
+            }
+        }
+    }
+}

@@ -1,0 +1,70 @@
+"""regnet_c: regularised neural networks on the CPU.
+
+REGNET_C_ISA=base|avx2|avx512 in the environment overrides the choice of kernels.
+"""
+
+import os
+
+from . import _kernels, kernels
+from ._version import __version__
+from .callbacks import Callback, EarlyStopping
+from .history import History
+from .layers import Dense, Dropout
+from .losses import Loss
+from .network import Network
+from .optimizers import SGD, Adagrad, Adam, AdamW, Optimizer, RMSprop
+from .penalties import L1, L2, ElasticNet, GroupLasso, Penalty, SparseGroupLasso
+from .training import DivergenceError, available_threads
+
+__all__ = [
+    "L1",
+    "L2",
+    "SGD",
+    "Adagrad",
+    "Adam",
+    "AdamW",
+    "Callback",
+    "Dense",
+    "DivergenceError",
+    "Dropout",
+    "EarlyStopping",
+    "ElasticNet",
+    "GroupLasso",
+    "History",
+    "Loss",
+    "Network",
+    "Optimizer",
+    "Penalty",
+    "RMSprop",
+    "SparseGroupLasso",
+    "__version__",
+    "cpu_info",
+    "kernels",
+]
+
+if os.environ.get("REGNET_C_ISA"):
+    try:
+        _kernels.set_isa(os.environ["REGNET_C_ISA"])
+    except ValueError as error:
+        raise ImportError(f"REGNET_C_ISA: {error}") from None
+
+
+def cpu_info():
+    """What the C core runs on.
+
+    Returns
+    -------
+    dict
+        ``isa`` (kernels in use), ``available`` (all this CPU can run), ``fused`` (True
+        if multiply-add rounds once: then results have the same bits on every such
+        CPU), ``lanes`` (float32 numbers per vector), ``threads`` (CPUs this process
+        may use), ``build_flags``.
+    """
+    return {
+        "isa": _kernels.current_isa(),
+        "available": _kernels.available_isas(),
+        "fused": _kernels.is_fused(),
+        "lanes": _kernels.lanes(True),
+        "threads": available_threads(),
+        "build_flags": _kernels.build_flags(),
+    }

@@ -1,0 +1,205 @@
+# rn.h as Cython sees it.
+from libc.stdint cimport int64_t, uint32_t, uint64_t
+
+
+cdef extern from "rn.h" nogil:
+    ctypedef struct rn_source:
+        const char *data
+        Py_ssize_t row_stride
+        Py_ssize_t col_stride
+        size_t n_rows
+        size_t n_cols
+        int dtype
+
+    ctypedef struct rn_step:
+        int kind
+        int l1_rule
+        int sign_at_zero
+        int non_negative
+        double learning_rate
+        double l1
+        double l2
+        double momentum
+        double beta1
+        double beta2
+        double epsilon
+        double weight_decay
+        double correction1
+        double correction2
+        double response
+        double credit
+        double credit_decay
+
+    ctypedef struct rn_dropout:
+        uint64_t seed
+        uint64_t step
+        uint32_t layer
+        size_t first_unit
+        double keep
+
+    ctypedef struct rn_param:
+        void *w
+        void *m
+        void *v
+        void *q
+        void *g
+        void *ema
+        double l1
+        double l2
+        int l1_rule
+        int sign_at_zero
+        int non_negative
+
+    ctypedef struct rn_layer:
+        size_t n_in
+        size_t n_out
+        int activation
+        double activation_param
+        double keep
+        double max_norm
+        uint32_t dropout_layer
+        const rn_source *mask
+        rn_param weight
+        rn_param bias
+
+    ctypedef struct rn_net:
+        size_t n_layers
+        const rn_layer *layers
+        double input_keep
+        const rn_source *input_mask
+        int loss
+        double loss_param
+        int output
+        uint64_t seed
+
+    ctypedef struct rn_optimizer:
+        int kind
+        double momentum
+        double beta1
+        double beta2
+        double epsilon
+        double weight_decay
+        double beta1_power
+        double beta2_power
+        double response
+        double credit
+        double credit_decay
+        uint64_t step
+
+    enum:
+        RN_RUNNING
+        RN_DIVERGED
+
+    ctypedef struct rn_run:
+        const rn_net *net
+        rn_optimizer *optimizer
+        const rn_source *x
+        const rn_source *y
+        const int64_t *labels
+        const double *sample_weight
+        const int64_t *order
+        const double *learning_rates
+        size_t n
+        size_t batch_size
+        size_t block_rows
+        size_t max_steps
+        size_t n_threads
+        int share_layers
+        int gradient_only
+        double ema_decay
+        double seconds
+        void *work
+        size_t row
+        size_t batch_row
+        size_t steps_done
+        double batch_loss
+        double batch_weight
+        double loss_sum
+        double weight_sum
+        int status
+
+    ctypedef struct rn_table_f32:
+        size_t lanes
+        void (*exp)(size_t, float *, const float *) noexcept nogil
+        void (*expm1)(size_t, float *, const float *) noexcept nogil
+        void (*log)(size_t, float *, const float *) noexcept nogil
+        void (*log1p)(size_t, float *, const float *) noexcept nogil
+        void (*tanh)(size_t, float *, const float *) noexcept nogil
+        void (*atan)(size_t, float *, const float *) noexcept nogil
+        void (*erf)(size_t, float *, const float *) noexcept nogil
+        void (*activation_forward)(int, size_t, float *, float *, const float *, float) noexcept nogil
+        void (*softmax_forward)(size_t, size_t, size_t, float *, const float *) noexcept nogil
+        void (*softmax_backward)(
+            size_t, size_t, size_t, float *, const float *, const float *) noexcept nogil
+        void (*loss_rows)(
+            int, size_t, size_t, size_t, float *, float *, const float *,
+            const float *, const int64_t *, const float *, float) noexcept nogil
+        void (*random_uniform)(size_t, float *, uint64_t, uint32_t, uint64_t) noexcept nogil
+        void (*random_normal)(size_t, float *, uint64_t, uint32_t, uint64_t) noexcept nogil
+        void (*dropout_apply)(
+            size_t, size_t, size_t, float *, float *, size_t, const rn_dropout *) noexcept nogil
+        void (*dense_forward)(
+            size_t, size_t, size_t, float *, const float *, const float *,
+            const float *) noexcept nogil
+        void (*dense_input_gradient)(
+            size_t, size_t, size_t, float *, const float *, const float *, float *) noexcept nogil
+        void (*dense_weight_gradient)(
+            size_t, size_t, size_t, float *, const float *, const float *) noexcept nogil
+        void (*prox_l1)(size_t, float *, float) noexcept nogil
+        void (*update)(
+            size_t, float *, float *, float *, float *, const float *, const rn_step *) noexcept nogil
+        void (*penalty_sums)(size_t, double *, const float *) noexcept nogil
+        void (*max_norm)(size_t, size_t, float *, size_t, size_t, double) noexcept nogil
+        size_t (*find_not_finite)(const rn_source *) noexcept nogil
+        size_t (*train_work_size)(const rn_net *, size_t, size_t) noexcept nogil
+        size_t (*predict_work_size)(const rn_net *, size_t, size_t) noexcept nogil
+        void (*train)(rn_run *) noexcept nogil
+        void (*predict)(const rn_net *, const rn_source *, float *, size_t, void *) noexcept nogil
+
+    ctypedef struct rn_table_f64:
+        size_t lanes
+        void (*exp)(size_t, double *, const double *) noexcept nogil
+        void (*expm1)(size_t, double *, const double *) noexcept nogil
+        void (*log)(size_t, double *, const double *) noexcept nogil
+        void (*log1p)(size_t, double *, const double *) noexcept nogil
+        void (*tanh)(size_t, double *, const double *) noexcept nogil
+        void (*atan)(size_t, double *, const double *) noexcept nogil
+        void (*erf)(size_t, double *, const double *) noexcept nogil
+        void (*activation_forward)(int, size_t, double *, double *, const double *, double) noexcept nogil
+        void (*softmax_forward)(size_t, size_t, size_t, double *, const double *) noexcept nogil
+        void (*softmax_backward)(
+            size_t, size_t, size_t, double *, const double *, const double *) noexcept nogil
+        void (*loss_rows)(
+            int, size_t, size_t, size_t, double *, double *, const double *,
+            const double *, const int64_t *, const double *, double) noexcept nogil
+        void (*random_uniform)(size_t, double *, uint64_t, uint32_t, uint64_t) noexcept nogil
+        void (*random_normal)(size_t, double *, uint64_t, uint32_t, uint64_t) noexcept nogil
+        void (*dropout_apply)(
+            size_t, size_t, size_t, double *, double *, size_t, const rn_dropout *) noexcept nogil
+        void (*dense_forward)(
+            size_t, size_t, size_t, double *, const double *, const double *,
+            const double *) noexcept nogil
+        void (*dense_input_gradient)(
+            size_t, size_t, size_t, double *, const double *, const double *, double *) noexcept nogil
+        void (*dense_weight_gradient)(
+            size_t, size_t, size_t, double *, const double *, const double *) noexcept nogil
+        void (*prox_l1)(size_t, double *, double) noexcept nogil
+        void (*update)(
+            size_t, double *, double *, double *, double *, const double *, const rn_step *) noexcept nogil
+        void (*penalty_sums)(size_t, double *, const double *) noexcept nogil
+        void (*max_norm)(size_t, size_t, double *, size_t, size_t, double) noexcept nogil
+        size_t (*find_not_finite)(const rn_source *) noexcept nogil
+        size_t (*train_work_size)(const rn_net *, size_t, size_t) noexcept nogil
+        size_t (*predict_work_size)(const rn_net *, size_t, size_t) noexcept nogil
+        void (*train)(rn_run *) noexcept nogil
+        void (*predict)(const rn_net *, const rn_source *, double *, size_t, void *) noexcept nogil
+
+    ctypedef struct rn_tables:
+        const char *isa
+        int fused
+        rn_table_f32 f32
+        rn_table_f64 f64
+
+    const rn_tables *const *rn_available()
+    const rn_tables *rn_select(const char *isa)
+    void rn_permutation(size_t n, int64_t *order, uint64_t seed, uint64_t epoch)

@@ -1,0 +1,658 @@
+# The only binding: arrays in, shapes checked, GIL released, table called.
+#
+# Single kernels (first part) write into arrays the caller made; `regnet_c.kernels`
+# wraps them for people.  Training and prediction (second part) are one call each:
+# Model describes a network to C, Run holds a training run between two calls.
+# Values (ranges, NaN, names) are checked before this floor; it checks shapes.
+from cpython.buffer cimport (
+    PyBUF_FORMAT, PyBUF_STRIDES, PyBuffer_Release, PyObject_GetBuffer)
+from libc.stdint cimport int64_t, uint32_t, uint64_t, uintptr_t
+from libc.stdlib cimport calloc, free
+
+from ._kernels cimport *
+
+cdef extern from *:
+    """
+    #ifndef RN_BUILD_FLAGS
+    #define RN_BUILD_FLAGS "unknown"
+    #endif
+    """
+    const char *RN_BUILD_FLAGS
+
+ctypedef fused floating:
+    float
+    double
+
+cdef const rn_tables *table = rn_available()[0]
+
+
+# ---- variants ------------------------------------------------------------------------
+
+def available_isas():
+    """Names of the variants this CPU can run, best first."""
+    cdef const rn_tables *const *t = rn_available()
+    names = []
+    while t[0] != NULL:
+        names.append(t[0].isa.decode())
+        t += 1
+    return names
+
+
+def set_isa(str name):
+    """Use the variant `name` from now on; ValueError if this CPU cannot run it."""
+    global table
+    encoded = name.encode()
+    cdef const rn_tables *t = rn_select(encoded)
+    if t == NULL:
+        raise ValueError(
+            f"instruction set {name!r} is not available here, "
+            f"choose one of {', '.join(available_isas())}")
+    table = t
+
+
+def current_isa():
+    """Name of the variant in use."""
+    return table.isa.decode()
+
+
+def is_fused():
+    """True if multiply-add rounds once, so that all such variants agree in bits."""
+    return table.fused != 0
+
+
+def lanes(bint single):
+    """Elements of one vector register, float32 if `single`."""
+    return table.f32.lanes if single else table.f64.lanes
+
+
+def build_flags():
+    """Compiler flags of the C core, without those of a variant."""
+    return RN_BUILD_FLAGS.decode()
+
+
+# ---- single kernels ------------------------------------------------------------------
+
+cdef inline void expect(bint ok, str message) except *:
+    if not ok:
+        raise ValueError(message)
+
+
+cdef enum:
+    EXP, EXPM1, LOG, LOG1P, TANH, ATAN, ERF
+
+FUNCTIONS = {"exp": EXP, "expm1": EXPM1, "log": LOG, "log1p": LOG1P, "tanh": TANH,
+             "atan": ATAN, "erf": ERF}
+
+
+def elementwise(int function, floating[::1] y, const floating[::1] x):  # y: out
+    """y = function(x), element by element; FUNCTIONS has the codes."""
+    cdef size_t n = x.shape[0]
+    expect(y.shape[0] == x.shape[0], "y and x differ in length")
+    if n == 0:
+        return
+    with nogil:
+        if floating is float:
+            if function == EXP:
+                table.f32.exp(n, &y[0], &x[0])
+            elif function == EXPM1:
+                table.f32.expm1(n, &y[0], &x[0])
+            elif function == LOG:
+                table.f32.log(n, &y[0], &x[0])
+            elif function == LOG1P:
+                table.f32.log1p(n, &y[0], &x[0])
+            elif function == TANH:
+                table.f32.tanh(n, &y[0], &x[0])
+            elif function == ATAN:
+                table.f32.atan(n, &y[0], &x[0])
+            else:
+                table.f32.erf(n, &y[0], &x[0])
+        else:
+            if function == EXP:
+                table.f64.exp(n, &y[0], &x[0])
+            elif function == EXPM1:
+                table.f64.expm1(n, &y[0], &x[0])
+            elif function == LOG:
+                table.f64.log(n, &y[0], &x[0])
+            elif function == LOG1P:
+                table.f64.log1p(n, &y[0], &x[0])
+            elif function == TANH:
+                table.f64.tanh(n, &y[0], &x[0])
+            elif function == ATAN:
+                table.f64.atan(n, &y[0], &x[0])
+            else:
+                table.f64.erf(n, &y[0], &x[0])
+
+
+def activation_forward(
+        int activation, floating[::1] a, floating[::1] slope,
+        const floating[::1] z, double param):
+    """a = f(z), slope = f'(z); all of one length."""
+    cdef size_t n = z.shape[0]
+    expect(a.shape[0] == z.shape[0] == slope.shape[0], "a, slope and z differ in length")
+    if n == 0:
+        return
+    with nogil:
+        if floating is float:
+            table.f32.activation_forward(
+                activation, n, &a[0], &slope[0], &z[0], <float>param)
+        else:
+            table.f64.activation_forward(activation, n, &a[0], &slope[0], &z[0], param)
+
+
+def softmax_forward(floating[:, ::1] a, const floating[:, ::1] z):  # (n_out, n)
+    """Softmax over the first axis."""
+    cdef size_t n_out = z.shape[0], n = z.shape[1]
+    expect(a.shape[0] == z.shape[0] and a.shape[1] == z.shape[1], "shapes differ")
+    if n == 0 or n_out == 0:
+        return
+    with nogil:
+        if floating is float:
+            table.f32.softmax_forward(n_out, n, n, &a[0, 0], &z[0, 0])
+        else:
+            table.f64.softmax_forward(n_out, n, n, &a[0, 0], &z[0, 0])
+
+
+def softmax_backward(
+        floating[:, ::1] dz, const floating[:, ::1] da, const floating[:, ::1] a):
+    """dz from da for a = softmax(z) over the first axis."""
+    cdef size_t n_out = a.shape[0], n = a.shape[1]
+    expect(dz.shape[0] == da.shape[0] == a.shape[0]
+           and dz.shape[1] == da.shape[1] == a.shape[1], "shapes differ")
+    if n == 0 or n_out == 0:
+        return
+    with nogil:
+        if floating is float:
+            table.f32.softmax_backward(n_out, n, n, &dz[0, 0], &da[0, 0], &a[0, 0])
+        else:
+            table.f64.softmax_backward(n_out, n, n, &dz[0, 0], &da[0, 0], &a[0, 0])
+
+
+def loss_rows(
+        int loss, floating[::1] row_loss, floating[:, ::1] dz, const floating[:, ::1] z,
+        const floating[:, ::1] y, const int64_t[::1] label, const floating[::1] scale,
+        double param):
+    """Loss of each column of z (n_out, n) and its derivative; y or label is given."""
+    cdef size_t n_out = z.shape[0], n = z.shape[1]
+    cdef const floating *py = NULL
+    cdef const int64_t *plabel = NULL
+    cdef const floating *pscale = NULL
+    expect(row_loss.shape[0] == z.shape[1] and dz.shape[0] == z.shape[0]
+           and dz.shape[1] == z.shape[1], "shapes differ")
+    if n == 0 or n_out == 0:
+        return
+    if y is not None:
+        expect(y.shape[0] == z.shape[0] and y.shape[1] == z.shape[1], "y has another shape")
+        py = &y[0, 0]
+    else:
+        expect(label.shape[0] == z.shape[1], "label has another length")
+        plabel = &label[0]
+    if scale is not None:
+        expect(scale.shape[0] == z.shape[1], "scale has another length")
+        pscale = &scale[0]
+    with nogil:
+        if floating is float:
+            table.f32.loss_rows(loss, n_out, n, n, &row_loss[0], &dz[0, 0], &z[0, 0], py,
+                                plabel, pscale, <float>param)
+        else:
+            table.f64.loss_rows(loss, n_out, n, n, &row_loss[0], &dz[0, 0], &z[0, 0], py,
+                                plabel, pscale, param)
+
+
+def random_fill(
+        floating[::1] u, bint normal, uint64_t seed, uint32_t stream, uint64_t first):
+    """Uniform [0, 1) or standard normal numbers first, first + 1, ... of a stream."""
+    cdef size_t n = u.shape[0]
+    if n == 0:
+        return
+    with nogil:
+        if floating is float:
+            if normal:
+                table.f32.random_normal(n, &u[0], seed, stream, first)
+            else:
+                table.f32.random_uniform(n, &u[0], seed, stream, first)
+        else:
+            if normal:
+                table.f64.random_normal(n, &u[0], seed, stream, first)
+            else:
+                table.f64.random_uniform(n, &u[0], seed, stream, first)
+
+
+def dropout_apply(
+        floating[:, ::1] a, double keep, uint64_t seed, uint64_t step, uint32_t layer,
+        size_t first_row):  # a (n_units, n): in/out
+    """Multiply a by mask/keep."""
+    cdef size_t n_units = a.shape[0], n = a.shape[1]
+    cdef rn_dropout d
+    if n_units == 0 or n == 0:
+        return
+    d.seed, d.step, d.layer, d.first_unit, d.keep = seed, step, layer, 0, keep
+    with nogil:
+        if floating is float:
+            table.f32.dropout_apply(n_units, n, n, &a[0, 0], NULL, first_row, &d)
+        else:
+            table.f64.dropout_apply(n_units, n, n, &a[0, 0], NULL, first_row, &d)
+
+
+def permutation(int64_t[::1] order, uint64_t seed, uint64_t epoch):  # out
+    """order = the permutation that epoch `epoch` of seed `seed` uses."""
+    if order.shape[0]:
+        rn_permutation(order.shape[0], &order[0], seed, epoch)
+
+
+def dense_forward(
+        floating[:, ::1] z, const floating[:, ::1] x, const floating[:, ::1] w,
+        const floating[::1] b):
+    """z = x w + b."""
+    cdef size_t n = x.shape[0], n_in = x.shape[1], n_out = w.shape[1]
+    cdef const floating *pb = NULL
+    expect(w.shape[0] == x.shape[1], "x and w do not fit")
+    expect(z.shape[0] == x.shape[0] and z.shape[1] == w.shape[1], "z has another shape")
+    if b is not None:
+        expect(b.shape[0] == w.shape[1], "b and w do not fit")
+    if n == 0 or n_in == 0 or n_out == 0:
+        return
+    if b is not None:
+        pb = &b[0]
+    with nogil:
+        if floating is float:
+            table.f32.dense_forward(n, n_in, n_out, &z[0, 0], &x[0, 0], &w[0, 0], pb)
+        else:
+            table.f64.dense_forward(n, n_in, n_out, &z[0, 0], &x[0, 0], &w[0, 0], pb)
+
+
+def dense_input_gradient(
+        floating[:, ::1] dx, const floating[:, ::1] dz, const floating[:, ::1] w,
+        floating[::1] work):
+    """dx = dz w'; work: lanes * n_out elements."""
+    cdef size_t n = dz.shape[0], n_in = w.shape[0], n_out = w.shape[1]
+    expect(dz.shape[1] == w.shape[1], "dz and w do not fit")
+    expect(dx.shape[0] == dz.shape[0] and dx.shape[1] == w.shape[0], "dx has another shape")
+    expect(<size_t>work.shape[0] >= n_out * <size_t>lanes(sizeof(floating) == 4),
+           "work is too small")
+    if n == 0 or n_in == 0 or n_out == 0:
+        return
+    with nogil:
+        if floating is float:
+            table.f32.dense_input_gradient(
+                n, n_in, n_out, &dx[0, 0], &dz[0, 0], &w[0, 0], &work[0])
+        else:
+            table.f64.dense_input_gradient(
+                n, n_in, n_out, &dx[0, 0], &dz[0, 0], &w[0, 0], &work[0])
+
+
+def dense_weight_gradient(
+        floating[:, ::1] dw, const floating[:, ::1] x, const floating[:, ::1] dz):
+    """dw = x' dz, summed over the rows in order."""
+    cdef size_t n = x.shape[0], n_in = x.shape[1], n_out = dz.shape[1]
+    expect(dz.shape[0] == x.shape[0], "x and dz differ in rows")
+    expect(dw.shape[0] == x.shape[1] and dw.shape[1] == dz.shape[1],
+           "dw has another shape")
+    if n == 0 or n_in == 0 or n_out == 0:
+        return
+    with nogil:
+        if floating is float:
+            table.f32.dense_weight_gradient(
+                n, n_in, n_out, &dw[0, 0], &x[0, 0], &dz[0, 0])
+        else:
+            table.f64.dense_weight_gradient(
+                n, n_in, n_out, &dw[0, 0], &x[0, 0], &dz[0, 0])
+
+
+def prox_l1(floating[::1] w, double threshold):  # in/out
+    """w = sign(w) max(|w| - threshold, 0)."""
+    cdef size_t n = w.shape[0]
+    if n == 0:
+        return
+    with nogil:
+        if floating is float:
+            table.f32.prox_l1(n, &w[0], <float>threshold)
+        else:
+            table.f64.prox_l1(n, &w[0], threshold)
+
+
+def update(
+        floating[::1] w, floating[::1] m, floating[::1] v, floating[::1] q,
+        const floating[::1] g, dict step):  # w, m, v, q: in/out
+    """One optimiser step with its L1 rule; `step` has the members of rn_step."""
+    cdef size_t n = w.shape[0]
+    cdef rn_step s = step
+    expect(w.shape[0] == m.shape[0] == v.shape[0] == q.shape[0] == g.shape[0],
+           "w, m, v, q and g differ in length")
+    if n == 0:
+        return
+    with nogil:
+        if floating is float:
+            table.f32.update(n, &w[0], &m[0], &v[0], &q[0], &g[0], &s)
+        else:
+            table.f64.update(n, &w[0], &m[0], &v[0], &q[0], &g[0], &s)
+
+
+def penalty_sums(const floating[::1] w):
+    """(sum |w|, sum w^2, number of exact zeros)."""
+    cdef double sums[3]
+    cdef size_t n = w.shape[0]
+    if n == 0:
+        return 0.0, 0.0, 0
+    with nogil:
+        if floating is float:
+            table.f32.penalty_sums(n, sums, &w[0])
+        else:
+            table.f64.penalty_sums(n, sums, &w[0])
+    return sums[0], sums[1], int(sums[2])
+
+
+def max_norm(floating[:, ::1] w, double max_norm):  # in/out
+    """Scale every column of w to a Euclidean norm of at most max_norm."""
+    cdef size_t n_in = w.shape[0], n_out = w.shape[1]
+    if n_in == 0 or n_out == 0:
+        return
+    with nogil:
+        if floating is float:
+            table.f32.max_norm(n_in, n_out, &w[0, 0], 0, n_out, max_norm)
+        else:
+            table.f64.max_norm(n_in, n_out, &w[0, 0], 0, n_out, max_norm)
+
+
+# ---- data sources --------------------------------------------------------------------
+
+cdef enum:
+    F32, F64, F16, I8, U8, I16, U16, I32, U32, I64, U64
+
+
+cdef int dtype_code(const char *format, Py_ssize_t itemsize) except -1:
+    cdef char c = format[0] if format != NULL else b"B"
+    if c in b"@=<":  # the door accepts native byte order only
+        c = format[1]
+    if c == b"f":
+        return F32 if itemsize == 4 else -1
+    if c == b"d":
+        return F64
+    if c == b"e":
+        return F16
+    if c in b"bhilq":
+        return {1: I8, 2: I16, 4: I32, 8: I64}[itemsize]
+    if c in b"?BHILQ":
+        return {1: U8, 2: U16, 4: U32, 8: U64}[itemsize]
+    raise TypeError(f"element type {(<bytes>format).decode()!r} is not supported")
+
+
+cdef class Source:
+    """A one- or two-dimensional array of any numeric type and any strides."""
+
+    cdef rn_source source
+    cdef Py_buffer buffer
+    cdef bint held
+
+    def __cinit__(self, array):
+        cdef Py_buffer *b = &self.buffer
+        PyObject_GetBuffer(array, b, PyBUF_STRIDES | PyBUF_FORMAT)
+        self.held = True
+        expect(b.ndim == 1 or b.ndim == 2, "one or two dimensions expected")
+        self.source.data = <const char *>b.buf
+        self.source.dtype = dtype_code(b.format, b.itemsize)
+        self.source.n_rows = b.shape[0]
+        self.source.row_stride = b.strides[0]
+        self.source.n_cols = b.shape[1] if b.ndim == 2 else 1
+        self.source.col_stride = b.strides[1] if b.ndim == 2 else b.itemsize
+
+    def __dealloc__(self):
+        if self.held:
+            PyBuffer_Release(&self.buffer)
+
+    def find_not_finite(self, bint single):
+        """Number of the first row with a NaN or infinity (as float32 if `single`), or -1."""
+        cdef size_t row
+        with nogil:
+            if single:
+                row = table.f32.find_not_finite(&self.source)
+            else:
+                row = table.f64.find_not_finite(&self.source)
+        return -1 if row == self.source.n_rows else row
+
+
+# ---- networks ------------------------------------------------------------------------
+
+cdef void *address(array, Py_ssize_t offset, Py_ssize_t itemsize):
+    """Where element `offset` of a flat array begins; NULL for None."""
+    if array is None:
+        return NULL
+    return <void *><uintptr_t>(<uintptr_t>array.ctypes.data + <size_t>(offset * itemsize))
+
+
+cdef class Model:
+    """A network as C sees it: layer structs that point into flat NumPy arrays.
+
+    Parameters
+    ----------
+    single : bool
+        float32 if true, float64 if not.
+    layers : list of dict
+        n_in, n_out, activation, activation_param, keep, max_norm, dropout_layer and
+        `weight` and `bias`, each a dict: offset (in the flat arrays; bias None if there
+        is none), l1, l2, l1_rule, sign_at_zero, non_negative.
+    loss, output : int
+        Codes of rn.h.
+    """
+
+    cdef readonly bint single
+    cdef readonly Py_ssize_t n_in, n_out
+    cdef rn_net net
+    cdef rn_layer *layers
+    cdef object offsets, arrays, masks
+    cdef bint dropout_on
+
+    def __cinit__(self, bint single, list layers, double input_keep, int loss,
+                  double loss_param, int output, uint64_t seed):
+        cdef size_t n = len(layers)
+        cdef rn_layer *c
+        self.layers = <rn_layer *>calloc(n, sizeof(rn_layer))
+        if self.layers == NULL:
+            raise MemoryError()
+        self.single = single
+        self.offsets = []
+        for i, layer in enumerate(layers):
+            c = &self.layers[i]
+            c.n_in, c.n_out = layer["n_in"], layer["n_out"]
+            c.activation = layer["activation"]
+            c.activation_param = layer["activation_param"]
+            c.keep = layer["keep"]
+            c.max_norm = layer["max_norm"]
+            c.dropout_layer = layer["dropout_layer"]
+            for param, spec in zip(("weight", "bias"), (layer["weight"], layer["bias"])):
+                if spec is None:
+                    continue
+                p = param == "weight"
+                self._describe(&c.weight if p else &c.bias, spec)
+            self.offsets.append((layer["weight"]["offset"],
+                                 None if layer["bias"] is None
+                                 else layer["bias"]["offset"]))
+        self.n_in, self.n_out = layers[0]["n_in"], layers[n - 1]["n_out"]
+        self.net.n_layers, self.net.layers = n, self.layers
+        self.net.input_keep = input_keep
+        self.net.loss, self.net.loss_param = loss, loss_param
+        self.net.output, self.net.seed = output, seed
+
+    cdef void _describe(self, rn_param *p, dict spec) except *:
+        p.l1, p.l2 = spec["l1"], spec["l2"]
+        p.l1_rule = spec["l1_rule"]
+        p.sign_at_zero = spec["sign_at_zero"]
+        p.non_negative = spec["non_negative"]
+
+    def __dealloc__(self):
+        free(self.layers)
+
+    def bind(self, w, m=None, v=None, q=None, g=None, ema=None):
+        """Point the layers into these flat arrays, which are kept alive."""
+        cdef Py_ssize_t size = 4 if self.single else 8
+        cdef rn_param *p
+        for i, pair in enumerate(self.offsets):
+            for kind, offset in enumerate(pair):
+                if offset is None:
+                    continue
+                p = &self.layers[i].weight if kind == 0 else &self.layers[i].bias
+                p.w = address(w, offset, size)
+                p.m, p.v = address(m, offset, size), address(v, offset, size)
+                p.q, p.g = address(q, offset, size), address(g, offset, size)
+                p.ema = address(ema, offset, size)
+        self.arrays = (w, m, v, q, g, ema)
+
+    def set_masks(self, input_mask, masks):
+        """Explicit dropout masks: Source or None for the input and for every layer."""
+        cdef Source s
+        self.masks = (input_mask, masks)
+        self.net.input_mask = NULL
+        if input_mask is not None:
+            s = input_mask
+            self.net.input_mask = &s.source
+        for i in range(self.net.n_layers):
+            self.layers[i].mask = NULL
+            if masks is not None and masks[i] is not None:
+                s = masks[i]
+                self.layers[i].mask = &s.source
+
+    def train_work_size(self, size_t block_rows, size_t n_threads):
+        """Bytes of work memory a Run needs."""
+        if self.single:
+            return table.f32.train_work_size(&self.net, block_rows, n_threads)
+        return table.f64.train_work_size(&self.net, block_rows, n_threads)
+
+    def predict_work_size(self, size_t n, size_t n_threads):
+        """Bytes of work memory predict needs."""
+        if self.single:
+            return table.f32.predict_work_size(&self.net, n, n_threads)
+        return table.f64.predict_work_size(&self.net, n, n_threads)
+
+    def predict(self, Source x, floating[:, ::1] out, unsigned char[::1] work,
+                bint raw, size_t n_threads):
+        """out = prediction for the rows of x; raw: without softmax or sigmoid."""
+        cdef rn_net net = self.net
+        cdef void *aligned
+        if raw:
+            net.output = 0
+        expect(x.source.n_cols == <size_t>self.n_in, "x and the network do not fit")
+        expect(out.shape[0] == <Py_ssize_t>x.source.n_rows
+               and out.shape[1] == self.n_out, "out has another shape")
+        expect(self.single == (sizeof(floating) == 4), "out has another dtype")
+        if out.shape[0] == 0:
+            return
+        aligned = <void *>((<uintptr_t>&work[0] + 63) & ~<uintptr_t>63)
+        with nogil:
+            if floating is float:
+                table.f32.predict(&net, &x.source, &out[0, 0], n_threads, aligned)
+            else:
+                table.f64.predict(&net, &x.source, &out[0, 0], n_threads, aligned)
+
+
+cdef class Optimizer:
+    """The scalars an optimiser carries from step to step."""
+
+    cdef rn_optimizer state
+
+    def __init__(self, **members):
+        self.state.beta1_power = self.state.beta2_power = 1
+        self.set(**members)
+
+    def set(self, **members):
+        """Set members of rn_optimizer by name."""
+        cdef dict now = self.get()
+        unknown = set(members) - set(now)
+        if unknown:
+            raise TypeError(f"unknown members {sorted(unknown)}")
+        now.update(members)
+        self.state = now
+
+    def get(self):
+        """All members as a dict of Python numbers."""
+        return self.state
+
+
+cdef class Run:
+    """A training run: many calls of advance(), each of many steps."""
+
+    cdef rn_run run
+    cdef object kept
+    cdef Model model
+
+    def __cinit__(self, Model model, Optimizer optimizer, Source x, Source y,
+                  const int64_t[::1] labels, const double[::1] sample_weight,
+                  unsigned char[::1] work, *, size_t batch_size, size_t block_rows,
+                  size_t n_threads, bint share_layers, bint gradient_only=False,
+                  double ema_decay=0.0):
+        cdef size_t n = x.source.n_rows
+        expect(x.source.n_cols == <size_t>model.n_in, "x and the network do not fit")
+        self.model = model
+        self.kept = (optimizer, x, y, labels, sample_weight, work)
+        self.run.net = &model.net
+        self.run.optimizer = &optimizer.state if optimizer is not None else NULL
+        self.run.x = &x.source
+        if y is not None:
+            expect(y.source.n_rows == n and y.source.n_cols == <size_t>model.n_out,
+                   "y and the network do not fit")
+            self.run.y = &y.source
+        else:
+            expect(<size_t>labels.shape[0] == n, "x and the labels differ in length")
+            self.run.labels = &labels[0]
+        if sample_weight is not None:
+            expect(<size_t>sample_weight.shape[0] == n,
+                   "x and the weights differ in length")
+            self.run.sample_weight = &sample_weight[0]
+        expect(<size_t>work.shape[0]
+               >= model.train_work_size(block_rows, n_threads) + 64, "work is too small")
+        self.run.work = <void *>((<uintptr_t>&work[0] + 63) & ~<uintptr_t>63)
+        self.run.n = n
+        self.run.batch_size, self.run.block_rows = batch_size, block_rows
+        self.run.n_threads, self.run.share_layers = n_threads, share_layers
+        self.run.gradient_only = gradient_only
+        self.run.ema_decay = ema_decay
+        self.run.status = RN_RUNNING
+
+    def start_epoch(self, const int64_t[::1] order, size_t row=0):
+        """Begin a pass over the rows in this order (None: as they stand) at `row`."""
+        if order is not None:
+            expect(<size_t>order.shape[0] == self.run.n, "order has another length")
+            self.run.order = &order[0]
+        else:
+            self.run.order = NULL
+        self.kept = (*self.kept[:6], order)
+        self.run.row, self.run.batch_row = row, 0
+        self.run.loss_sum = self.run.weight_sum = 0
+
+    def advance(self, const double[::1] learning_rates, double seconds):
+        """Train for about `seconds`, at most one step per learning rate; steps done."""
+        self.run.learning_rates = &learning_rates[0]
+        self.run.max_steps = learning_rates.shape[0]
+        self.run.steps_done = 0
+        self.run.seconds = seconds
+        with nogil:
+            if self.model.single:
+                table.f32.train(&self.run)
+            else:
+                table.f64.train(&self.run)
+        return self.run.steps_done
+
+    @property
+    def row(self):
+        """Next row of the epoch."""
+        return self.run.row
+
+    @property
+    def mid_batch(self):
+        """True while a batch is only partly in the gradient."""
+        return self.run.batch_row != 0
+
+    @property
+    def diverged(self):
+        """True if the last batch had a loss that is not finite; nothing was updated."""
+        return self.run.status == RN_DIVERGED
+
+    @property
+    def batch_loss(self):
+        """Mean data loss of the last finished batch."""
+        return self.run.batch_loss / self.run.batch_weight
+
+    @property
+    def loss(self):
+        """Mean data loss of the finished batches of this epoch (NaN if none)."""
+        if self.run.weight_sum == 0:
+            return float("nan")
+        return self.run.loss_sum / self.run.weight_sum

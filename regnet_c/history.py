@@ -1,0 +1,44 @@
+"""What a training run leaves behind: one list per quantity, one entry per epoch."""
+
+
+class History:
+    """Result of `Network.fit`.
+
+    Attributes
+    ----------
+    history : dict of str to list
+        ``loss`` (mean data loss over the epoch, while training), ``penalty``,
+        ``zeros`` (share of exact zeros among the weights), ``learning_rate``, and with
+        validation data ``val_loss`` and, for classification, ``val_accuracy``.
+    epochs : int
+        Epochs finished.
+    seconds : float
+        Time spent in `fit`.
+    samples_per_second : float
+    stopped_early : bool
+    """
+
+    def __init__(self):
+        self.history = {}
+        self.epochs = 0
+        self.seconds = 0.0
+        self.samples = 0
+        self.stopped_early = False
+
+    def append(self, logs):
+        """Add one epoch's values."""
+        for name, value in logs.items():
+            self.history.setdefault(name, []).append(value)
+        self.epochs += 1
+
+    @property
+    def samples_per_second(self):
+        """Training rows per second, everything included."""
+        return self.samples / self.seconds if self.seconds else 0.0
+
+    def __getitem__(self, name):
+        return self.history[name]
+
+    def __repr__(self):
+        last = ", ".join(f"{k}={v[-1]:.4g}" for k, v in self.history.items() if v)
+        return f"History({self.epochs} epochs; last: {last})"

@@ -1,0 +1,65 @@
+"""Starting weights, drawn from the core's counter-based random numbers.
+
+The same seed gives the same weights on every machine and with every NumPy.
+"""
+
+import math
+
+import numpy as np
+
+from . import _kernels
+
+# name -> (normal?, standard deviation as a function of n_in, n_out)
+INITIALIZERS = {
+    "he_uniform": (False, lambda n_in, n_out: math.sqrt(2 / n_in)),
+    "he_normal": (True, lambda n_in, n_out: math.sqrt(2 / n_in)),
+    "glorot_uniform": (False, lambda n_in, n_out: math.sqrt(2 / (n_in + n_out))),
+    "glorot_normal": (True, lambda n_in, n_out: math.sqrt(2 / (n_in + n_out))),
+    "lecun_uniform": (False, lambda n_in, n_out: math.sqrt(1 / n_in)),
+    "lecun_normal": (True, lambda n_in, n_out: math.sqrt(1 / n_in)),
+}
+_RELU_LIKE = ("relu", "leaky_relu", "elu", "softplus", "gelu", "silu")
+
+
+def default_initializer(activation):
+    """He et al. 2015 for the ReLU family, Glorot and Bengio 2010 for the others."""
+    return "he_uniform" if activation in _RELU_LIKE else "glorot_uniform"
+
+
+def fill_weights(weight, init, activation, seed, stream):
+    """Fill weight (n_in, n_out) in place.
+
+    Parameters
+    ----------
+    weight : ndarray
+    init : None, str, float, array or callable
+        A name of `INITIALIZERS`, the standard deviation of a normal distribution, the
+        weights themselves, or a function of the shape that returns them.
+    activation : str
+    seed, stream : int
+        Select the random numbers.
+    """
+    if init is None:
+        init = default_initializer(activation)
+    if callable(init):
+        init = np.asarray(init(weight.shape))
+    if isinstance(init, np.ndarray):
+        if init.shape != weight.shape:
+            raise ValueError(
+                f"weight_init has shape {init.shape}, the layer's weights {weight.shape}"
+            )
+        weight[...] = init
+        return
+    if isinstance(init, str):
+        normal, deviation = INITIALIZERS[init]
+        deviation = deviation(*weight.shape)
+    else:
+        normal, deviation = True, float(init)
+    if deviation == 0:
+        weight[...] = 0
+        return
+    numbers = np.empty(weight.size, weight.dtype)
+    _kernels.random_fill(numbers, normal, seed, stream, 0)
+    if not normal:  # uniform on [-1, 1) has a standard deviation of 1/sqrt(3)
+        numbers = (2 * numbers - 1) * weight.dtype.type(math.sqrt(3))
+    weight[...] = numbers.reshape(weight.shape) * weight.dtype.type(deviation)

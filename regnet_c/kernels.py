@@ -1,0 +1,293 @@
+"""The C kernels on plain NumPy arrays, for teaching, testing and composition.
+
+Arrays are row-major, float32 or float64; the result has the dtype of the first array,
+other arrays are converted to it.  W is (n_in, n_out), rows are samples.
+"""
+
+import numpy as np
+
+from . import _check, _kernels
+from .losses import get_loss
+from .optimizers import get_optimizer
+from .plan import ACTIVATIONS, L1_RULES
+
+__all__ = [
+    "activation_forward",
+    "atan",
+    "dense_forward",
+    "dense_input_gradient",
+    "dense_weight_gradient",
+    "dropout_mask",
+    "erf",
+    "exp",
+    "expm1",
+    "log",
+    "log1p",
+    "loss_rows",
+    "max_norm",
+    "penalty_sums",
+    "permutation",
+    "prox_l1",
+    "random_normal",
+    "random_uniform",
+    "softmax_backward",
+    "softmax_forward",
+    "tanh",
+    "update",
+]
+
+
+def _float(array, name, ndim=None, dtype=None):
+    """A C-contiguous, aligned float32 or float64 array; converted if it is not."""
+    array = np.asanyarray(array)
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"{name} has dtype {array.dtype}, expected real numbers")
+    if ndim is not None and array.ndim != ndim:
+        raise ValueError(f"{name} has {array.ndim} dimensions, expected {ndim}")
+    if dtype is None:
+        dtype = np.float32 if array.dtype == np.float32 else np.float64
+    return np.require(array, dtype, ["C", "A"])
+
+
+def _elementwise(name):
+    code = _kernels.FUNCTIONS[name]
+
+    def function(x):
+        x = _float(x, "x")
+        y = np.empty_like(x)
+        _kernels.elementwise(code, y.reshape(-1), x.reshape(-1))
+        return y
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = f"""{name}(x), element by element; the same bits on every CPU.
+
+    Parameters
+    ----------
+    x : array-like
+        float32 is kept, everything else becomes float64.
+
+    Returns
+    -------
+    ndarray like x
+    """
+    return function
+
+
+exp = _elementwise("exp")
+expm1 = _elementwise("expm1")
+log = _elementwise("log")
+log1p = _elementwise("log1p")
+tanh = _elementwise("tanh")
+atan = _elementwise("atan")
+erf = _elementwise("erf")
+
+
+def activation_forward(name, z, param=0.0):
+    """f(z) and its slope f'(z) for one of the activations but softmax.
+
+    Parameters
+    ----------
+    name : str
+    z : array-like
+    param : float, default 0.0
+        Slope of leaky_relu, alpha of elu.
+
+    Returns
+    -------
+    a, slope : ndarray like z
+    """
+    name = _check.check_name(name, ACTIVATIONS[:-1], "activation")
+    z = _float(z, "z")
+    a, slope = np.empty_like(z), np.empty_like(z)
+    _kernels.activation_forward(
+        ACTIVATIONS.index(name),
+        a.reshape(-1),
+        slope.reshape(-1),
+        z.reshape(-1),
+        float(param),
+    )
+    return a, slope
+
+
+def softmax_forward(z):
+    """Softmax of every row of z (n, n_out)."""
+    zt = np.ascontiguousarray(_float(z, "z", 2).T)
+    a = np.empty_like(zt)
+    _kernels.softmax_forward(a, zt)
+    return np.ascontiguousarray(a.T)
+
+
+def softmax_backward(da, a):
+    """Derivative with respect to z of softmax(z) = a, given da; all (n, n_out)."""
+    a = _float(a, "a", 2)
+    da = _float(da, "da", 2, a.dtype)
+    dz = np.empty(a.shape[::-1], a.dtype)
+    _kernels.softmax_backward(dz, np.ascontiguousarray(da.T), np.ascontiguousarray(a.T))
+    return np.ascontiguousarray(dz.T)
+
+
+def loss_rows(name, z, y, scale=None, param=None):
+    """Loss of every row and its derivative.
+
+    Parameters
+    ----------
+    name : str
+        See `regnet_c.losses`; logits for the cross-entropies, the log mean for poisson.
+    z : array-like of shape (n, n_out)
+    y : array-like of shape (n, n_out), or (n,) integer labels for the softmax loss
+    scale : array-like of shape (n,), optional
+        Multiplies the derivative of each row, not its loss.
+    param : float, optional
+        delta of huber, q of quantile; default: the loss's own.
+
+    Returns
+    -------
+    row_loss : ndarray of shape (n,)
+    dz : ndarray of shape (n, n_out)
+    """
+    loss = get_loss(name)
+    z = _float(z, "z", 2)
+    zt = np.ascontiguousarray(z.T)
+    labels = targets = None
+    if np.ndim(y) == 1 and loss.name == "softmax_cross_entropy":
+        labels = np.require(y, np.int64, ["C", "A"])
+        if labels.size and not 0 <= labels.min() <= labels.max() < z.shape[1]:
+            raise ValueError(f"labels must be in [0, {z.shape[1] - 1}]")
+    else:
+        targets = np.ascontiguousarray(_float(y, "y", 2, z.dtype).T)
+    if scale is not None:
+        scale = _float(scale, "scale", 1, z.dtype)
+    row_loss, dz = np.empty(len(z), z.dtype), np.empty_like(zt)
+    param = loss.param if param is None else float(param)
+    _kernels.loss_rows(loss.kind, row_loss, dz, zt, targets, labels, scale, param)
+    return row_loss, np.ascontiguousarray(dz.T)
+
+
+def _random(normal, n, seed, stream, first, dtype):
+    u = np.empty(n, _check.check_dtype(dtype))
+    _kernels.random_fill(u, normal, seed, stream, first)
+    return u
+
+
+def random_uniform(n, seed, stream=0, first=0, dtype="float32"):
+    """Uniform numbers in [0, 1): element e depends on (seed, stream, first + e) alone."""
+    return _random(False, n, seed, stream, first, dtype)
+
+
+def random_normal(n, seed, stream=0, first=0, dtype="float32"):
+    """Standard normal numbers: element e depends on (seed, stream, first + e) alone."""
+    return _random(True, n, seed, stream, first, dtype)
+
+
+def dropout_mask(n_rows, n_units, rate, seed, step, layer, dtype="float32"):
+    """The mask of one step: 0 or 1/(1 - rate), shape (n_rows, n_units).
+
+    A pure function of its arguments (Philox4x32-10, Salmon et al. 2011), so that
+    forward and backward, and every thread, see the same mask.
+    """
+    mask = np.ones((n_units, n_rows), _check.check_dtype(dtype))
+    _kernels.dropout_apply(mask, 1 - _check.check_rate(rate), seed, step, layer, 0)
+    return np.ascontiguousarray(mask.T)
+
+
+def permutation(n, seed, epoch):
+    """The order in which epoch `epoch` visits n rows, int64 (n,)."""
+    order = np.empty(n, np.int64)
+    _kernels.permutation(order, seed, epoch)
+    return order
+
+
+def dense_forward(x, w, b=None):
+    """z = x w + b; x (n, n_in), w (n_in, n_out), b (n_out,)."""
+    x = _float(x, "x", 2)
+    w = _float(w, "w", 2, x.dtype)
+    b = None if b is None else _float(b, "b", 1, x.dtype)
+    z = np.zeros((x.shape[0], w.shape[1]), x.dtype)
+    _kernels.dense_forward(z, x, w, b)
+    return z
+
+
+def dense_input_gradient(dz, w):
+    """dx = dz w'; dz (n, n_out), w (n_in, n_out)."""
+    dz = _float(dz, "dz", 2)
+    w = _float(w, "w", 2, dz.dtype)
+    dx = np.zeros((dz.shape[0], w.shape[0]), dz.dtype)
+    lanes = _kernels.lanes(dz.dtype == np.float32)
+    _kernels.dense_input_gradient(dx, dz, w, np.empty(lanes * w.shape[1], dz.dtype))
+    return dx
+
+
+def dense_weight_gradient(x, dz):
+    """dw = x' dz, summed over the rows in order; x (n, n_in), dz (n, n_out)."""
+    x = _float(x, "x", 2)
+    dz = _float(dz, "dz", 2, x.dtype)
+    dw = np.zeros((x.shape[1], dz.shape[1]), x.dtype)
+    _kernels.dense_weight_gradient(dw, x, dz)
+    return dw
+
+
+def prox_l1(w, threshold):
+    """sign(w) max(|w| - threshold, 0), the proximal operator of threshold * sum|w|."""
+    out = _float(w, "w").copy()
+    _kernels.prox_l1(out.reshape(-1), _check.check_float(threshold, "threshold", minimum=0))
+    return out
+
+
+def penalty_sums(w):
+    """(sum |w|, sum w^2, number of exact zeros)."""
+    return _kernels.penalty_sums(_float(w, "w").reshape(-1))
+
+
+def max_norm(w, limit):
+    """w (n_in, n_out) with every column scaled to a norm of at most `limit`."""
+    out = _float(w, "w", 2).copy()
+    _kernels.max_norm(out, float(limit))
+    return out
+
+
+def update(w, g, optimizer, state, l1=0.0, l2=0.0, l1_rule="cumulative", sign_at_zero=0):
+    """One optimiser step with its penalty, on w in place.
+
+    Parameters
+    ----------
+    w, g : ndarray
+        Weights (contiguous, changed in place) and gradient of the data loss.
+    optimizer : Optimizer
+    state : dict
+        Empty at the first step; carries the moments, ledger and counters.
+    l1, l2 : float
+    l1_rule : {"cumulative", "proximal", "shrink_first", "subgradient"}
+    sign_at_zero : {0, 1}
+    """
+    optimizer = get_optimizer(optimizer)
+    for name in "mvq":
+        state.setdefault(name, np.zeros_like(w))
+    scalars = state.setdefault(
+        "scalars",
+        {"step": 0, "beta1": 1.0, "beta2": 1.0, "response": 0.0, "credit": 0.0},
+    )
+    constants = optimizer.constants()
+    lr = float(optimizer.learning_rates(scalars["step"], 1, 1)[0])
+    decay = state.get("credit_decay", 1 - 1 / 10_000)
+    scalars["step"] += 1
+    scalars["beta1"] *= constants["beta1"]
+    scalars["beta2"] *= constants["beta2"]
+    scalars["response"] = constants["momentum"] * scalars["response"] + lr
+    scalars["credit"] = decay * scalars["credit"] + 1
+    step = {
+        "kind": optimizer.kind,
+        "l1_rule": L1_RULES[l1_rule] if l1 else 0,
+        "sign_at_zero": sign_at_zero,
+        "non_negative": False,
+        "learning_rate": lr,
+        "l1": l1,
+        "l2": l2,
+        "correction1": 1 - scalars["beta1"],
+        "correction2": 1 - scalars["beta2"],
+        "response": scalars["response"],
+        "credit": scalars["credit"],
+        "credit_decay": decay,
+        **constants,
+    }
+    arrays = [a.reshape(-1) for a in (w, *(state[name] for name in "mvq"), g)]
+    _kernels.update(*arrays, step)

@@ -1,0 +1,427 @@
+"""Network: build, fit, predict, evaluate, save, load."""
+
+import threading
+import time
+
+import numpy as np
+
+from . import _check, _kernels, storage
+from .callbacks import EarlyStopping
+from .history import History
+from .initialization import fill_weights
+from .losses import get_loss
+from .optimizers import Adam, get_optimizer
+from .plan import Plan
+from .training import (
+    Progress,
+    Trainer,
+    TrainingState,
+    make_run,
+    useful_threads,
+)
+
+
+class Network:
+    """A multilayer perceptron that minimises one stated objective.
+
+    J = sum_i w_i l_i / sum_i w_i  +  sum over layers of (l1 sum|W| + l2 sum W^2),
+
+    the weighted mean of the data loss plus the penalties, independent of the batch size
+    and of the number of rows.  Biases are free unless a layer has a ``bias_penalty``.
+    Dropout is inverted: scaled while training, absent in `predict` and `evaluate`.
+
+    Parameters
+    ----------
+    layers : list of Dense and Dropout
+        In the order of computation; a Dropout drops the outputs of the layer before it,
+        or the inputs if it comes first.
+    loss : str or Loss, default "squared_error"
+        See `regnet_c.losses`.  The cross-entropies contain their softmax or sigmoid: the
+        last layer gives logits, and `predict` gives probabilities.
+    dtype : {"float32", "float64"}, default "float32"
+    seed : int, default 0
+        Decides the initial weights, the shuffling and the dropout masks.
+
+    Examples
+    --------
+    >>> import numpy as np, regnet_c as rn
+    >>> X = np.random.RandomState(0).randn(200, 5)
+    >>> y = (X[:, 0] > 0).astype(int)
+    >>> net = rn.Network([rn.Dense(5, 8, activation="relu"), rn.Dense(8, 2)],
+    ...                  loss="softmax_cross_entropy", seed=0)
+    >>> history = net.fit(X, y, epochs=40, optimizer=rn.Adam(0.01))
+    >>> net.evaluate(X, y)["accuracy"] > 0.95
+    True
+    """
+
+    def __init__(self, layers, loss="squared_error", dtype="float32", seed=0):
+        self.layers = _check.check_layers(layers)
+        self.loss = get_loss(loss)
+        self.dtype = _check.check_dtype(dtype)
+        self.seed = _check.check_int(seed, "seed", minimum=0, maximum=2**64 - 1)
+        self.metadata = {}
+        self.history = None
+        self._plan = Plan(self.layers, self.loss, self.dtype, self.seed)
+        self._params = np.zeros(self._plan.size, self.dtype)
+        self._views = self._plan.views(self._params)
+        self._initialize()
+        self._predictor = self._plan.model(dropout=False)
+        self._predictor.bind(self._params)
+        self._state = None
+        self._ema_decay = 0.0
+        self._lock = threading.Lock()
+
+    def _initialize(self):
+        views = iter(self._views)
+        for number, layer in enumerate(self._plan.dense):
+            fill_weights(
+                next(views), layer.weight_init, layer.activation, self.seed, number
+            )
+            if layer.use_bias:
+                next(views)
+
+    def __repr__(self):
+        inner = ",\n    ".join(repr(layer) for layer in self.layers)
+        return (
+            f"Network(\n    [{inner}],\n    loss={self.loss.name!r}, "
+            f"dtype={self.dtype.name!r}, seed={self.seed})"
+        )
+
+    # ---- weights ---------------------------------------------------------------------
+
+    def get_weights(self):
+        """Copies of [W0, b0, W1, b1, ...], W of shape (n_in, n_out)."""
+        return [view.copy() for view in self._views]
+
+    def set_weights(self, weights):
+        """Replace all weights by arrays of the shapes `get_weights` returns."""
+        weights = _check.check_weights(weights, self._plan.shapes)
+        for view, new in zip(self._views, weights, strict=True):
+            view[...] = new
+
+    def penalty(self):
+        """Value of the penalties at the current weights, a float."""
+        pairs = zip(self._views, self._plan.penalties(), strict=True)
+        return sum(penalty.value(view) for view, penalty in pairs if penalty)
+
+    def zeros(self):
+        """Share of exact zeros among the weights (biases apart), a float in [0, 1]."""
+        matrices = [view for view in self._views if view.ndim == 2]
+        zeros = sum(_kernels.penalty_sums(w.reshape(-1))[2] for w in matrices)
+        return zeros / sum(w.size for w in matrices)
+
+    # ---- prediction ------------------------------------------------------------------
+
+    def predict(self, X, threads=None):
+        """Outputs of the network, dropout off.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, n_in)
+        threads : int, optional
+            At most this many; default: as many as pay.
+
+        Returns
+        -------
+        ndarray of shape (n, n_out), the network's dtype
+            Probabilities for the cross-entropies, the mean for "poisson".
+
+        Raises
+        ------
+        TypeError, ValueError
+            For arrays of another kind, rank or width, and for NaN or infinities.
+        """
+        out = self._predict(_check.check_x(X, self._predictor.n_in), threads, raw=False)
+        return self.loss.transform(out)
+
+    def _predict(self, x, threads, raw):
+        source = self._source(x, "X")
+        n = x.shape[0]
+        threads = useful_threads(self._plan, n, threads, 1)
+        out = np.empty((n, self._predictor.n_out), self.dtype)
+        size = self._predictor.predict_work_size(n, threads)
+        work = np.empty(size + 64, np.uint8)
+        self._predictor.predict(source, out, work, raw, threads)
+        return out
+
+    def _source(self, array, name):
+        source = _kernels.Source(array)
+        if array.dtype.kind == "f":
+            bad = source.find_not_finite(self.dtype == np.float32)
+            if bad >= 0:
+                raise ValueError(_check.not_finite_message(array, name, bad, self.dtype))
+        return source
+
+    def _first_not_finite(self, x):
+        """Number of the first Dense layer whose output on x is not finite, or None."""
+        a = np.asarray(x, self.dtype)
+        views = iter(self._views)
+        with np.errstate(all="ignore"):
+            for number, layer in enumerate(self._plan.dense):
+                z = np.empty((len(a), layer.n_out), self.dtype)
+                w = next(views)
+                _kernels.dense_forward(z, a, w, next(views) if layer.use_bias else None)
+                a = z
+                if layer.activation != "softmax":
+                    a = np.empty_like(z)
+                    _kernels.activation_forward(
+                        self._plan.activation_code(number),
+                        a.reshape(-1),
+                        np.empty_like(z).reshape(-1),
+                        z.reshape(-1),
+                        layer.activation_param or 0.0,
+                    )
+                if not np.isfinite(a).all():
+                    return number
+        return None
+
+    def evaluate(self, X, y, sample_weight=None, threads=None):
+        """Data loss, penalty and (for classification) accuracy on given data.
+
+        Returns
+        -------
+        dict
+            ``loss`` (weighted mean data loss), ``penalty``, ``objective`` (their sum)
+            and for classification ``accuracy``.
+        """
+        data = self._data(X, y, sample_weight)
+        logs = self._evaluate(data, threads)
+        logs["penalty"] = self.penalty()
+        logs["objective"] = logs["loss"] + logs["penalty"]
+        return logs
+
+    def _evaluate(self, data, threads):
+        z = self._predict(data.raw_x, threads, raw=True)
+        return self.loss.score(z, data)
+
+    # ---- training --------------------------------------------------------------------
+
+    def _data(self, X, y, sample_weight):
+        x = _check.check_x(X, self._plan.dense[0].n_in)
+        y, labels = _check.check_targets(
+            y, len(x), self._plan.dense[-1].n_out, self.loss
+        )
+        weight = _check.check_sample_weight(sample_weight, len(x))
+        return _Data(
+            self._source(x, "X"),
+            None if y is None else self._source(y, "y"),
+            labels,
+            weight,
+            x,
+            y,
+        )
+
+    def fit(
+        self,
+        X,
+        y,
+        epochs=10,
+        batch_size=32,
+        optimizer=None,
+        sample_weight=None,
+        validation_data=None,
+        callbacks=(),
+        shuffle=True,
+        progress=False,
+        threads=None,
+    ):
+        """Minimise the objective by mini-batch steps.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, n_in)
+            Any numeric dtype and memory layout; converted batch by batch, never copied.
+        y : array-like
+            Integer labels (n,) or one row of targets per sample (n, n_out).
+        epochs : int, default 10
+        batch_size : int, default 32
+        optimizer : Optimizer, default Adam()
+            Passing the same object again goes on with its state, and with an epoch that
+            Ctrl-C cut short.
+        sample_weight : array-like of shape (n,), optional
+            Non-negative; each batch is averaged with these weights.
+        validation_data : tuple (X, y) or (X, y, sample_weight), optional
+        callbacks : list of Callback
+        shuffle : bool, default True
+            A fresh permutation per epoch, a function of the seed and the epoch.
+        progress : bool, default False
+            Show a progress bar.
+        threads : int, optional
+            At most this many; the bits of the result do not depend on it.
+
+        Returns
+        -------
+        History
+
+        Raises
+        ------
+        TypeError, ValueError
+            For data that do not fit the network; nothing has changed then.
+        DivergenceError
+            If the loss becomes NaN or infinite; the last finite weights are kept.
+        RuntimeError
+            If another thread is training this network.
+        """
+        epochs = _check.check_int(epochs, "epochs", minimum=0)
+        batch_size = _check.check_int(batch_size, "batch_size", minimum=1)
+        threads = _check.check_threads(threads)
+        data = self._data(X, y, sample_weight)
+        validation = self._validation(validation_data)
+        callbacks = _check.check_callbacks(callbacks)
+        with self._training():
+            state = self._state_for(optimizer)
+            batch_size = min(batch_size, data.n)
+            bar = Progress(progress, epochs, data.n)
+            trainer = Trainer(self, state, data, batch_size, threads, shuffle, bar)
+            history = self.history = History()
+            try:
+                self._run_epochs(trainer, epochs, validation, callbacks, threads)
+            finally:
+                bar.close()
+        return history
+
+    def _run_epochs(self, trainer, epochs, validation, callbacks, threads):
+        history, start = self.history, time.perf_counter()
+        for callback in callbacks:
+            callback.on_train_begin(self)
+        try:
+            for _ in range(epochs):
+                logs = {"loss": trainer.epoch(), "penalty": self.penalty()}
+                logs["zeros"] = self.zeros()
+                if validation is not None:
+                    scores = self._evaluate(validation, threads)
+                    logs.update({f"val_{k}": v for k, v in scores.items()})
+                history.append(logs)
+                history.samples += trainer.data.n
+                history.seconds = time.perf_counter() - start
+                trainer.progress.epoch(logs)
+                epoch = trainer.state.epoch - 1
+                if any([callback.on_epoch_end(epoch, logs) for callback in callbacks]):
+                    history.stopped_early = True
+                    break
+        finally:
+            for callback in callbacks:
+                callback.on_train_end()
+
+    def _validation(self, validation_data):
+        if validation_data is None:
+            return None
+        X, y, *weight = _check.check_validation_data(validation_data)
+        return self._data(X, y, weight[0] if weight else None)
+
+    def _state_for(self, optimizer):
+        """The state of this optimiser object: kept if it is the one used last."""
+        optimizer = Adam() if optimizer is None else get_optimizer(optimizer)
+        if self._state is None or self._state.optimizer is not optimizer:
+            self._state = TrainingState(self._plan, optimizer)
+        return self._state
+
+    def _training(self):
+        if not self._lock.acquire(blocking=False):
+            raise RuntimeError("another thread is training this network")
+        return _Held(self._lock)
+
+    def train_step(self, X, y, optimizer, sample_weight=None, dropout_masks=None):
+        """One optimiser step on one batch, taken as it stands.
+
+        Parameters
+        ----------
+        X, y, sample_weight : array-like
+            The batch; as in `fit`.
+        optimizer : Optimizer
+            Its state goes on as long as the same object is passed.
+        dropout_masks : list of array-like, optional
+            One 0/1 array (n, units) for each Dropout layer; default: drawn.
+
+        Returns
+        -------
+        float
+            Mean data loss of the batch before the step.
+        """
+        data = self._data(X, y, sample_weight)
+        masks = self._masks(dropout_masks, data.n)
+        with self._training():
+            state = self._state_for(optimizer)
+            trainer = Trainer(self, state, data, data.n, None, False, Progress(0, 0, 0))
+            trainer.model.set_masks(*masks)
+            state.row = 0
+            loss = trainer.epoch()
+            state.epoch -= 1
+        return loss
+
+    def loss_and_gradients(self, X, y, sample_weight=None, dropout_masks=None):
+        """Data loss and its derivatives at the current weights; nothing is updated.
+
+        Dropout is off unless `dropout_masks` (see `train_step`) are given.  The penalty
+        is not included: `penalty()` and the penalties' `subgradient` have it.
+
+        Returns
+        -------
+        loss : float
+        gradients : list of ndarray
+            In the order and shapes of `get_weights`.
+        """
+        data = self._data(X, y, sample_weight)
+        model = self._plan.model(dropout=dropout_masks is not None)
+        gradient = np.zeros(self._plan.size, self.dtype)
+        model.bind(self._params, g=gradient)
+        model.set_masks(*self._masks(dropout_masks, data.n))
+        run = make_run(
+            self._plan, model, None, data, data.n, None, gradient_only=True
+        )
+        run.start_epoch(None)
+        while run.row < data.n:
+            run.advance(np.zeros(1), 0.02)
+        return run.loss, self._plan.views(gradient)
+
+    def _masks(self, masks, n):
+        """(input mask, masks per Dense layer) as Sources, from one per Dropout layer."""
+        if masks is None:
+            return None, None
+        units = [self._plan.dense[0].n_in, *(layer.n_out for layer in self._plan.dense)]
+        dropped = [i for i, rate in enumerate(self._plan.rates) if rate > 0]
+        shapes = [(n, units[i]) for i in dropped]
+        arrays = _check.check_masks(masks, shapes)
+        sources = [None] * len(units)
+        for i, array in zip(dropped, arrays, strict=True):
+            sources[i] = _kernels.Source(array)
+        return sources[0], sources[1:]
+
+    # ---- files -----------------------------------------------------------------------
+
+    def save(self, path):
+        """Write weights and structure to a safetensors file, atomically."""
+        storage.save(self, path)
+
+    @classmethod
+    def load(cls, path):
+        """Read a network that `save` wrote.
+
+        Raises
+        ------
+        ValueError
+            If the file is not a complete, consistent network.
+        """
+        return storage.load(cls, path)
+
+
+class _Data:
+    """A checked data set and its view for the C core."""
+
+    def __init__(self, x, y, labels, sample_weight, raw_x, raw_y):
+        self.x, self.y, self.labels, self.sample_weight = x, y, labels, sample_weight
+        self.raw_x, self.raw_y = raw_x, raw_y
+        self.n = len(raw_x)
+
+
+class _Held:
+    """Releases a lock that was acquired without blocking."""
+
+    def __init__(self, lock):
+        self._lock = lock
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        self._lock.release()

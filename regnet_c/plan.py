@@ -1,0 +1,178 @@
+"""How a list of layers becomes flat arrays and the structs of the C core.
+
+All weights and biases live in one flat array, each matrix on a 64-byte boundary;
+optimiser state, ledgers and gradients use the same offsets in arrays of their own.
+"""
+
+import numpy as np
+
+from . import _kernels
+from .layers import Dense, Dropout
+
+ACTIVATIONS = (
+    "identity",
+    "relu",
+    "leaky_relu",
+    "elu",
+    "sigmoid",
+    "tanh",
+    "arctan",
+    "softsign",
+    "isru",
+    "softplus",
+    "gelu",
+    "silu",
+    "softmax",
+)
+L1_RULES = {
+    None: 0,
+    "cumulative": 1,
+    "proximal": 2,
+    "shrink_first": 3,
+    "subgradient": 4,
+}
+_ALIGNMENT = 64
+
+
+def _split(layers):
+    """The Dense layers, the dropout rate before the first and after each of them."""
+    dense, rates, last = [], [0.0], None
+    for number, layer in enumerate(layers):
+        if isinstance(layer, Dropout):
+            if isinstance(last, Dropout):
+                raise ValueError(f"layers {number - 1} and {number} are both Dropout")
+            rates[-1] = layer.rate
+        elif isinstance(layer, Dense):
+            if dense and dense[-1].n_out != layer.n_in:
+                raise ValueError(
+                    f"layer {number} expects {layer.n_in} inputs, "
+                    f"the layer before it has {dense[-1].n_out} outputs"
+                )
+            dense.append(layer)
+            rates.append(0.0)
+        else:
+            raise TypeError(
+                f"layer {number} is a {type(layer).__name__}, expected Dense or Dropout"
+            )
+        last = layer
+    if not dense:
+        raise ValueError("a network needs at least one Dense layer")
+    if isinstance(last, Dropout):
+        raise ValueError("the last layer is Dropout, outputs cannot be dropped")
+    for number, layer in enumerate(dense[:-1]):
+        if layer.activation == "softmax":
+            raise ValueError(f"Dense layer {number} is hidden, softmax is for outputs")
+    return dense, rates
+
+
+class Plan:
+    """Sizes, offsets and C codes of a network's layers.
+
+    Attributes
+    ----------
+    dense : list of Dense
+    rates : list of float
+        Dropout rate on the inputs and after each Dense layer.
+    shapes : list of tuple
+        Shapes of [W0, b0, W1, b1, ...]; biases that do not exist are left out.
+    """
+
+    def __init__(self, layers, loss, dtype, seed):
+        self.dense, self.rates = _split(layers)
+        self.loss, self.dtype, self.seed = loss, np.dtype(dtype), seed
+        self.shapes, self.offsets, self._specs = [], [], []
+        self.size = 0
+        step = _ALIGNMENT // self.dtype.itemsize
+        for number, layer in enumerate(self.dense):
+            pair = []
+            for shape, penalty in (
+                ((layer.n_in, layer.n_out), layer.weight_penalty),
+                ((layer.n_out,), layer.bias_penalty),
+            ):
+                if len(shape) == 1 and not layer.use_bias:
+                    pair.append(None)
+                    continue
+                non_negative = len(shape) == 2 and layer.non_negative
+                pair.append(_param_spec(self.size, penalty, non_negative))
+                self.shapes.append(shape)
+                self.offsets.append(self.size)
+                count = int(np.prod(shape, dtype=object))
+                self.size += -(-count // step) * step
+            self._specs.append(self._layer_spec(number, layer, *pair))
+        if self.size * self.dtype.itemsize > np.iinfo(np.intp).max // 8:
+            raise ValueError(
+                f"the layers need {self.size} parameters, more than memory can address"
+            )
+
+    def _layer_spec(self, number, layer, weight, bias):
+        code = ACTIVATIONS.index(layer.activation)
+        if number == len(self.dense) - 1 and self.fused_output is not None:
+            code = 0
+        return {
+            "n_in": layer.n_in,
+            "n_out": layer.n_out,
+            "activation": code,
+            "activation_param": layer.activation_param or 0.0,
+            "keep": 1.0 - self.rates[number + 1],
+            "max_norm": layer.max_norm or 0.0,
+            "dropout_layer": number + 1,
+            "weight": weight,
+            "bias": bias,
+        }
+
+    @property
+    def fused_output(self):
+        """The output function the loss contains (softmax, sigmoid), or None."""
+        return {
+            "softmax_cross_entropy": "softmax",
+            "binary_cross_entropy": "sigmoid",
+        }.get(self.loss.name)
+
+    def model(self, dropout=True):
+        """A `_kernels.Model` of these layers, not yet bound to arrays."""
+        specs = self._specs
+        if not dropout:
+            specs = [{**spec, "keep": 1.0} for spec in specs]
+        output = self.fused_output or "identity"
+        return _kernels.Model(
+            self.dtype == np.float32,
+            specs,
+            1.0 - self.rates[0] if dropout else 1.0,
+            self.loss.kind,
+            self.loss.param,
+            ACTIVATIONS.index(output),
+            self.seed,
+        )
+
+    def views(self, flat):
+        """[W0, b0, W1, b1, ...] as views of a flat array."""
+        return [
+            flat[offset : offset + int(np.prod(shape))].reshape(shape)
+            for offset, shape in zip(self.offsets, self.shapes, strict=True)
+        ]
+
+    def penalties(self):
+        """The penalty (or None) of each array of `views`."""
+        found = []
+        for layer in self.dense:
+            found.append(layer.weight_penalty)
+            if layer.use_bias:
+                found.append(layer.bias_penalty)
+        return found
+
+    def needs_ledger(self):
+        """True if some array is trained by the cumulative L1 rule."""
+        specs = [s[kind] for s in self._specs for kind in ("weight", "bias")]
+        return any(s and s["l1_rule"] == L1_RULES["cumulative"] for s in specs)
+
+
+def _param_spec(offset, penalty, non_negative):
+    l1 = penalty.l1 if penalty else 0.0
+    return {
+        "offset": offset,
+        "l1": l1,
+        "l2": penalty.l2 if penalty else 0.0,
+        "l1_rule": L1_RULES[penalty.update if l1 else None],
+        "sign_at_zero": penalty.sign_at_zero if penalty else 0,
+        "non_negative": non_negative,
+    }

@@ -1,0 +1,237 @@
+"""The training loop: epochs, progress and callbacks around calls of the C core.
+
+One call of the core trains for about 20 ms without the GIL and comes back for Ctrl-C,
+the progress bar and the schedule.  Everything a run needs to go on exactly where it
+stopped is in `TrainingState`.
+"""
+
+import os
+import time
+
+import numpy as np
+
+from . import _kernels
+
+_SLICE_SECONDS = 0.02  # between two looks at Ctrl-C
+_SNAPSHOT_SECONDS = 1.0  # between two copies of the weights, for divergence
+_STEPS_PER_CALL = 4096  # learning rates computed ahead
+_CREDIT_DECAY = 1 - 1 / 10_000  # forgetting of the cumulative penalty's ledger
+_WORK_PER_THREAD = 4_000_000  # multiply-adds a step must have for each thread
+_SHARE_BYTES = 1 << 20  # larger weights: threads share layers instead of rows
+_BLOCK_BYTES = 1 << 20  # activations kept at a time
+_MIN_BLOCK_ROWS = 256
+
+
+class DivergenceError(ArithmeticError):
+    """Training produced a loss that is not finite.
+
+    Attributes
+    ----------
+    epoch, step : int
+        Both counted from 0; `step` within the epoch.
+    layer : int or None
+        First Dense layer whose output is not finite.
+    """
+
+    def __init__(self, message, epoch, step, layer):
+        super().__init__(message)
+        self.epoch, self.step, self.layer = epoch, step, layer
+
+
+class TrainingState:
+    """What an optimiser remembers: moments, ledger, counters, position in the epoch."""
+
+    def __init__(self, plan, optimizer):
+        self.optimizer = optimizer
+        self.epoch = 0
+        self.row = 0
+        kind = optimizer.kind
+        uses_m = kind in (1, 2, 5, 6)
+        uses_v = kind >= 3
+        self.m = np.zeros(plan.size, plan.dtype) if uses_m else None
+        self.v = np.zeros(plan.size, plan.dtype) if uses_v else None
+        self.q = np.zeros(plan.size, plan.dtype) if plan.needs_ledger() else None
+        self.ema = None
+        self.ema_steps = 0
+        self.scalars = _kernels.Optimizer(
+            kind=kind, credit_decay=_CREDIT_DECAY, **optimizer.constants()
+        )
+
+    @property
+    def step(self):
+        """Steps taken so far."""
+        return self.scalars.get()["step"]
+
+
+def available_threads():
+    """Number of CPUs this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _multiply_adds(plan, rows):
+    return rows * sum(layer.n_in * layer.n_out for layer in plan.dense)
+
+
+def useful_threads(plan, rows, threads, products):
+    """At most `threads`, fewer where starting and meeting would cost more than it saves.
+
+    `products` is the number of dense products per layer: 3 in training, 1 in prediction.
+    """
+    limit = available_threads() if threads is None else threads
+    work = _multiply_adds(plan, rows) * products
+    return int(max(1, min(limit, work // _WORK_PER_THREAD + 1)))
+
+
+def block_rows(plan, batch_size):
+    """Rows whose activations are kept at a time; no bit depends on it."""
+    units = plan.dense[0].n_in + 3 * sum(layer.n_out for layer in plan.dense)
+    rows = max(_MIN_BLOCK_ROWS, _BLOCK_BYTES // (units * plan.dtype.itemsize))
+    return batch_size if batch_size <= 2 * rows else rows // 64 * 64
+
+
+def make_run(plan, model, optimizer, data, batch_size, threads, **options):
+    """A `_kernels.Run` with work memory and a division of labour that suits the sizes."""
+    rows = block_rows(plan, batch_size)
+    threads = useful_threads(plan, batch_size, threads, 3)
+    panel = 2 * _kernels.lanes(plan.dtype == np.float32)
+    panels = -(-min(rows, batch_size) // panel)
+    even = panels >= threads and (panels % threads == 0 or panels >= 4 * threads)
+    share = threads > 1 and (
+        not even or plan.size * plan.dtype.itemsize > _SHARE_BYTES
+    )
+    work = np.empty(model.train_work_size(rows, threads) + 64, np.uint8)
+    return _kernels.Run(
+        model,
+        optimizer,
+        data.x,
+        data.y,
+        data.labels,
+        data.sample_weight,
+        work,
+        batch_size=batch_size,
+        block_rows=rows,
+        n_threads=threads,
+        share_layers=share,
+        **options,
+    )
+
+
+class Trainer:
+    """One call of `Network.fit`."""
+
+    def __init__(self, network, state, data, batch_size, threads, shuffle, progress):
+        self.network, self.state, self.data = network, state, data
+        self.batch_size, self.shuffle, self.progress = batch_size, shuffle, progress
+        self.plan = network._plan
+        self.model = self.plan.model()
+        gradient = None
+        if batch_size > block_rows(self.plan, batch_size):
+            gradient = np.empty(self.plan.size, self.plan.dtype)
+        self.model.bind(
+            network._params, state.m, state.v, state.q, gradient, state.ema
+        )
+        self.run = make_run(
+            self.plan,
+            self.model,
+            state.scalars,
+            data,
+            batch_size,
+            threads,
+            ema_decay=network._ema_decay,
+        )
+        self.steps_per_epoch = -(-data.n // batch_size)
+        self._snapshot, self._snapshot_time = None, -np.inf
+
+    def epoch(self):
+        """Train to the end of the epoch; its mean data loss."""
+        state, n = self.state, self.data.n
+        order = None
+        if self.shuffle:
+            order = np.empty(n, np.int64)
+            _kernels.permutation(order, self.plan.seed, state.epoch)
+        self._take_snapshot()
+        self.run.start_epoch(order, state.row)
+        try:
+            while self.run.row < n:
+                self.run.advance(self._learning_rates(), _SLICE_SECONDS)
+                if self.run.diverged:
+                    raise self._divergence(order)
+                if not self.run.mid_batch:
+                    state.row = self.run.row
+                self.progress.rows(self.run.row, self.run.loss)
+        finally:
+            state.row = state.row % n
+        state.epoch += 1
+        return self.run.loss
+
+    def _learning_rates(self):
+        first = self.state.step
+        left = self.steps_per_epoch - self.state.row // self.batch_size
+        count = min(left, _STEPS_PER_CALL)
+        return self.state.optimizer.learning_rates(first, count, self.steps_per_epoch)
+
+    def _take_snapshot(self):
+        now = time.monotonic()
+        if now - self._snapshot_time > _SNAPSHOT_SECONDS:
+            self._snapshot = self.network._params.copy()
+            self._snapshot_time = now
+
+    def _divergence(self, order):
+        """The error for the batch that was just refused; restores finite weights."""
+        network, state = self.network, self.state
+        step = self.run.row // self.batch_size
+        first = step * self.batch_size
+        rows = np.arange(first, min(first + self.batch_size, self.data.n))
+        layer = network._first_not_finite(
+            self.data.raw_x[order[rows] if order is not None else rows]
+        )
+        kept = "the weights are those before this step"
+        if not np.isfinite(network._params).all():
+            network._params[...] = self._snapshot
+            kept = "the last finite weights were put back"
+        where = f" in layer {layer}" if layer is not None else ""
+        return DivergenceError(
+            f"training diverged at epoch {state.epoch}, step {step}{where}: the loss is "
+            f"not finite; {kept}; a lower learning rate or smaller inputs may help",
+            state.epoch,
+            step,
+            layer,
+        )
+
+
+class Progress:
+    """A tqdm bar over all rows of all epochs, or nothing."""
+
+    def __init__(self, show, epochs, n):
+        self._bar, self._n, self._epoch = None, n, 0
+        if show:
+            from tqdm.auto import tqdm
+
+            self._bar = tqdm(total=epochs * n, unit=" rows", unit_scale=True)
+
+    def rows(self, row, loss):
+        """Row `row` of the epoch is done."""
+        if self._bar is not None:
+            self._bar.update(self._epoch * self._n + row - self._bar.n)
+            if self._epoch == 0:
+                self._bar.set_postfix_str(f"loss {loss:.4f}", refresh=False)
+
+    def epoch(self, logs):
+        """An epoch is done; show its figures."""
+        self._epoch += 1
+        if self._bar is None:
+            return
+        parts = [f"loss {logs['loss']:.4f}"]
+        if "val_loss" in logs:
+            parts.append(f"val loss {logs['val_loss']:.4f}")
+        if "val_accuracy" in logs:
+            parts.append(f"val acc {logs['val_accuracy']:.2%}")
+        parts.append(f"zeros {logs['zeros']:.1%}")
+        self._bar.set_postfix_str(", ".join(parts))
+
+    def close(self):
+        """Leave the bar as it stands."""
+        if self._bar is not None:
+            self._bar.close()
