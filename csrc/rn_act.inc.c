@@ -15,12 +15,6 @@
 #define RN_FLAT (T)0x1p300
 #endif
 
-/* min(max(z, -limit), limit); NaN stays. */
-RN_INLINE T RN_FN(clamp)(T z, T limit) {
-    z = z > limit ? limit : z;
-    return z < -limit ? -limit : z;
-}
-
 /* e = exp(-|z|) gives every function of the logistic family: with r = 1 / (1 + e),
  * sigmoid(|z|) = r and sigmoid(-|z|) = e r. */
 RN_INLINE T RN_FN(logistic)(T z, T *e) {
@@ -40,11 +34,11 @@ RN_INLINE T RN_FN(gelu)(T z, T *slope) {
 }
 
 RN_INLINE T RN_FN(silu)(T z, T *slope) {
-    const T c = RN_FN(clamp)(z, -RN_EXP_MIN);
+    const T c = RN_FN(clamp)(z, RN_EXP_ZERO);
     T e;
     const T r = RN_FN(logistic)(c, &e), s = z < 0 ? e * r : r;
     *slope = RN_FMA(c * r, e * r, s);
-    return (z < RN_EXP_MIN ? RN_EXP_MIN : z) * s;
+    return (z < -RN_EXP_ZERO ? -RN_EXP_ZERO : z) * s;
 }
 
 RN_INLINE T RN_FN(activation_of)(int activation, T z, T *slope, T param) {

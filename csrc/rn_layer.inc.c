@@ -41,12 +41,25 @@ RN_INLINE int RN_FN(wants_packing)(const rn_layer *layer) {
     return layer->n_out * sizeof(T) >= 1024 && layer->n_in >= 64;
 }
 
-/* packed[k * rows + r] = w[k][j + r]: the broadcasts of one tile, in order. */
+/* packed[k * rows + r] = w[k][j + r]: the broadcasts of one tile, in order.  Whole
+ * vectors are copied, each over the surplus of the one before, where W is wide enough;
+ * packed has room for a tile's vectors more. */
 static void RN_FN(pack_tile)(T *RN_RESTRICT packed, const rn_layer *layer, size_t j,
                              size_t rows) {
+    enum { VECTORS = (RN_TILE_ROWS + RN_LANES - 1) / RN_LANES };
+    const size_t n_out = layer->n_out;
     const T *w = (const T *)layer->weight.w + j;
+    if (j + VECTORS * RN_LANES <= n_out) {
+        for (size_t k = 0; k < layer->n_in; k++) {
+            RN_UNROLL for (int v = 0; v < VECTORS; v++) {
+                V(store)(packed + k * rows + v * RN_LANES,
+                         V(load)(w + k * n_out + v * RN_LANES));
+            }
+        }
+        return;
+    }
     for (size_t k = 0; k < layer->n_in; k++) {
-        for (size_t r = 0; r < rows; r++) packed[k * rows + r] = w[k * layer->n_out + r];
+        memcpy(packed + k * rows, w + k * n_out, rows * sizeof(T));
     }
 }
 

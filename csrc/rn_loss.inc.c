@@ -17,17 +17,23 @@ RN_INLINE size_t rn_row_block(size_t n, size_t i) {
 #define RN_WHOLE(k) (((k) + RN_LANES - 1) / RN_LANES * RN_LANES)
 #endif
 
-/* t[0 .. k-1] = p[0 .. k-1], and zeros up to a whole vector */
-RN_INLINE void RN_FN(load_rows)(size_t k, T *RN_RESTRICT t, const T *RN_RESTRICT p) {
+/* Where to read rows p[0 .. k-1] by whole vectors: p itself, or a copy in t. */
+RN_INLINE const T *RN_FN(rows_in)(size_t k, T *t, const T *p) {
     size_t l = 0;
+    if (k % RN_LANES == 0) return p;
     for (; l + RN_LANES <= k; l += RN_LANES) V(store)(t + l, V(load)(p + l));
-    if (l < k) V(store)(t + l, V(load_first)(p + l, k - l));
+    V(store)(t + l, V(load_first)(p + l, k - l));
+    return t;
 }
 
-RN_INLINE void RN_FN(store_rows)(size_t k, T *RN_RESTRICT p, const T *RN_RESTRICT t) {
+/* Where to write them; rows_done copies what was written to t. */
+RN_INLINE T *RN_FN(rows_out)(size_t k, T *t, T *p) { return k % RN_LANES ? t : p; }
+
+RN_INLINE void RN_FN(rows_done)(size_t k, const T *t, T *p) {
     size_t l = 0;
+    if (k % RN_LANES == 0) return;
     for (; l + RN_LANES <= k; l += RN_LANES) V(store)(p + l, V(load)(t + l));
-    if (l < k) V(store_first)(p + l, V(load)(t + l), k - l);
+    V(store_first)(p + l, V(load)(t + l), k - l);
 }
 
 RN_INLINE void RN_FN(fill_rows)(size_t k, T *t, T value) {
@@ -37,34 +43,46 @@ RN_INLINE void RN_FN(fill_rows)(size_t k, T *t, T value) {
 /* top[i] = max over j of z[j][i] */
 RN_INLINE void RN_FN(largest_rows)(size_t n_out, size_t k, size_t ld, T *RN_RESTRICT top,
                                    const T *z) {
-    T t[RN_ROWS];
-    RN_FN(load_rows)(k, top, z);
-    for (size_t j = 1; j < n_out; j++) {
-        RN_FN(load_rows)(k, t, z + j * ld);
-        for (size_t l = 0; l < RN_WHOLE(k); l++) top[l] = t[l] > top[l] ? t[l] : top[l];
+    T buffer[RN_ROWS];
+    RN_FN(fill_rows)(k, top, -(T)INFINITY);
+    for (size_t j = 0; j < n_out; j++) {
+        const T *t = RN_FN(rows_in)(k, buffer, z + j * ld);
+        RN_ELEMENTWISE
+        for (size_t l = 0; l < RN_WHOLE(k); l++) top[l] = t[l] <= top[l] ? top[l] : t[l];
+    }
+}
+
+/* out = exp(z - top), sum[i] += out[i] */
+RN_INLINE void RN_FN(exp_rows)(size_t k, T *out, T *RN_RESTRICT sum, const T *z,
+                               const T *RN_RESTRICT top) {
+    RN_ELEMENTWISE
+    for (size_t l = 0; l < RN_WHOLE(k); l++) {
+        const T e = RN_FN(exp_below)(z[l] - top[l], 0);
+        out[l] = e;
+        sum[l] += e;
     }
 }
 
 /* a = exp(z) / sum over outputs of exp(z); panels, a may be z. */
 static void RN_FN(softmax_forward)(size_t n_out, size_t n, size_t ld, T *a, const T *z) {
-    T top[RN_ROWS], sum[RN_ROWS], t[RN_ROWS];
+    T top[RN_ROWS], sum[RN_ROWS], buffer[RN_ROWS];
     for (size_t i = 0; i < n; i += RN_ROWS) {
         const size_t k = rn_row_block(n, i), whole = RN_WHOLE(k);
         RN_FN(largest_rows)(n_out, k, ld, top, z + i);
         RN_FN(fill_rows)(k, sum, 0);
         for (size_t j = 0; j < n_out; j++) {
-            RN_FN(load_rows)(k, t, z + j * ld + i);
-            for (size_t l = 0; l < whole; l++) {
-                t[l] = RN_FN(exp_below)(t[l] - top[l], 0);
-                sum[l] += t[l];
-            }
-            RN_FN(store_rows)(k, a + j * ld + i, t);
+            const T *t = RN_FN(rows_in)(k, buffer, z + j * ld + i);
+            T *out = RN_FN(rows_out)(k, buffer, a + j * ld + i);
+            RN_FN(exp_rows)(k, out, sum, t, top);
+            RN_FN(rows_done)(k, buffer, a + j * ld + i);
         }
         for (size_t l = 0; l < whole; l++) sum[l] = 1 / sum[l];
         for (size_t j = 0; j < n_out; j++) {
-            RN_FN(load_rows)(k, t, a + j * ld + i);
-            for (size_t l = 0; l < whole; l++) t[l] *= sum[l];
-            RN_FN(store_rows)(k, a + j * ld + i, t);
+            const T *t = RN_FN(rows_in)(k, buffer, a + j * ld + i);
+            T *out = RN_FN(rows_out)(k, buffer, a + j * ld + i);
+            RN_ELEMENTWISE
+            for (size_t l = 0; l < whole; l++) out[l] = t[l] * sum[l];
+            RN_FN(rows_done)(k, buffer, a + j * ld + i);
         }
     }
 }
@@ -72,72 +90,79 @@ static void RN_FN(softmax_forward)(size_t n_out, size_t n, size_t ld, T *a, cons
 /* dz = a (da - sum over outputs of a da); panels, dz may be da. */
 static void RN_FN(softmax_backward)(size_t n_out, size_t n, size_t ld, T *dz, const T *da,
                                     const T *a) {
-    T sum[RN_ROWS], t[RN_ROWS], p[RN_ROWS];
+    T sum[RN_ROWS], buffer[RN_ROWS], buffer2[RN_ROWS];
     for (size_t i = 0; i < n; i += RN_ROWS) {
         const size_t k = rn_row_block(n, i), whole = RN_WHOLE(k);
         RN_FN(fill_rows)(k, sum, 0);
         for (size_t j = 0; j < n_out; j++) {
-            RN_FN(load_rows)(k, t, da + j * ld + i);
-            RN_FN(load_rows)(k, p, a + j * ld + i);
-            for (size_t l = 0; l < whole; l++) sum[l] = RN_FMA(t[l], p[l], sum[l]);
+            const T *d = RN_FN(rows_in)(k, buffer, da + j * ld + i);
+            const T *p = RN_FN(rows_in)(k, buffer2, a + j * ld + i);
+            RN_ELEMENTWISE
+            for (size_t l = 0; l < whole; l++) sum[l] = RN_FMA(d[l], p[l], sum[l]);
         }
         for (size_t j = 0; j < n_out; j++) {
-            RN_FN(load_rows)(k, t, da + j * ld + i);
-            RN_FN(load_rows)(k, p, a + j * ld + i);
-            for (size_t l = 0; l < whole; l++) t[l] = p[l] * (t[l] - sum[l]);
-            RN_FN(store_rows)(k, dz + j * ld + i, t);
+            const T *d = RN_FN(rows_in)(k, buffer, da + j * ld + i);
+            const T *p = RN_FN(rows_in)(k, buffer2, a + j * ld + i);
+            T *out = RN_FN(rows_out)(k, buffer, dz + j * ld + i);
+            RN_ELEMENTWISE
+            for (size_t l = 0; l < whole; l++) out[l] = p[l] * (d[l] - sum[l]);
+            RN_FN(rows_done)(k, buffer, dz + j * ld + i);
         }
     }
 }
 
-/* y[i] of output j: a row of the panel, or 1 where the label is j. */
-RN_INLINE void RN_FN(load_targets)(size_t k, T *RN_RESTRICT t, const T *y, const T *label,
-                                   size_t j) {
-    if (y != NULL) {
-        RN_FN(load_rows)(k, t, y);
-    } else {
-        for (size_t l = 0; l < RN_WHOLE(k); l++) t[l] = label[l] == (T)j ? (T)1 : (T)0;
-    }
+/* The targets of output j: rows of its panel, or 1 where the label is j. */
+RN_INLINE const T *RN_FN(targets)(size_t k, T *RN_RESTRICT t, const T *y, const T *label,
+                                  size_t j, size_t ld) {
+    const T unit = (T)j;
+    if (y != NULL) return RN_FN(rows_in)(k, t, y + j * ld);
+    for (size_t l = 0; l < RN_WHOLE(k); l++) t[l] = label[l] == unit ? (T)1 : (T)0;
+    return t;
 }
 
-/* Rows i .. i+k-1 of -sum_j y log softmax(z), as sum_j y (log sum exp(z - top) - (z - top)).
+/* Rows 0 .. k-1 of -sum_j y log softmax(z), as sum_j y (log sum exp(z - top) - (z - top)).
  * dz = softmax(z) sum_j y - y, right also for targets that do not add up to one. */
 RN_INLINE void RN_FN(softmax_rows)(size_t n_out, size_t k, size_t ld, T *row_loss, T *dz,
                                    const T *z, const T *y, const int64_t *label,
                                    const T *scale) {
-    T top[RN_ROWS], sum[RN_ROWS], target[RN_ROWS], dot[RN_ROWS], t[RN_ROWS], d[RN_ROWS];
-    T index[RN_ROWS] = {0};
+    T top[RN_ROWS], sum[RN_ROWS], total[RN_ROWS], dot[RN_ROWS], label_t[RN_ROWS];
+    T buffer[RN_ROWS], buffer2[RN_ROWS];
     const size_t whole = RN_WHOLE(k);
+    RN_FN(fill_rows)(k, label_t, -1);
+    RN_FN(fill_rows)(k, sum, 0);
+    RN_FN(fill_rows)(k, total, 0);
+    RN_FN(fill_rows)(k, dot, 0);
     if (y == NULL) {
-        for (size_t l = 0; l < k; l++) index[l] = (T)label[l];
+        for (size_t l = 0; l < k; l++) label_t[l] = (T)label[l];
     }
     RN_FN(largest_rows)(n_out, k, ld, top, z);
-    RN_FN(fill_rows)(k, sum, 0);
-    RN_FN(fill_rows)(k, target, 0);
-    RN_FN(fill_rows)(k, dot, 0);
     for (size_t j = 0; j < n_out; j++) {
-        RN_FN(load_rows)(k, t, z + j * ld);
-        RN_FN(load_targets)(k, d, y ? y + j * ld : NULL, index, j);
+        const T *t = RN_FN(rows_in)(k, buffer, z + j * ld);
+        const T *p = RN_FN(targets)(k, buffer2, y, label_t, j, ld);
+        T *out = dz != NULL ? RN_FN(rows_out)(k, buffer, dz + j * ld) : buffer;
+        RN_ELEMENTWISE
         for (size_t l = 0; l < whole; l++) {
-            const T below = t[l] - top[l];
-            t[l] = RN_FN(exp_below)(below, 0);
-            sum[l] += t[l];
-            dot[l] = RN_FMA(d[l], below, dot[l]);
-            target[l] += d[l];
+            dot[l] = RN_FMA(p[l], t[l] - top[l], dot[l]);
+            total[l] += p[l];
         }
-        if (dz != NULL) RN_FN(store_rows)(k, dz + j * ld, t);
+        RN_FN(exp_rows)(k, out, sum, t, top);
+        if (dz != NULL) RN_FN(rows_done)(k, buffer, dz + j * ld);
     }
     for (size_t l = 0; l < whole; l++) {
-        t[l] = RN_FMA(target[l], RN_LOG(sum[l]), -dot[l]);
-        target[l] /= sum[l];
+        buffer[l] = RN_FMA(total[l], RN_LOG(sum[l]), -dot[l]);
+        total[l] /= sum[l];
     }
-    RN_FN(store_rows)(k, row_loss, t);
+    memcpy(row_loss, buffer, k * sizeof(T));
     if (dz == NULL) return;
     for (size_t j = 0; j < n_out; j++) {
-        RN_FN(load_rows)(k, t, dz + j * ld);
-        RN_FN(load_targets)(k, d, y ? y + j * ld : NULL, index, j);
-        for (size_t l = 0; l < whole; l++) t[l] = RN_FMA(t[l], target[l], -d[l]) * scale[l];
-        RN_FN(store_rows)(k, dz + j * ld, t);
+        const T *e = RN_FN(rows_in)(k, buffer, dz + j * ld);
+        const T *p = RN_FN(targets)(k, buffer2, y, label_t, j, ld);
+        T *out = RN_FN(rows_out)(k, buffer, dz + j * ld);
+        RN_ELEMENTWISE
+        for (size_t l = 0; l < whole; l++) {
+            out[l] = RN_FMA(e[l], total[l], -p[l]) * scale[l];
+        }
+        RN_FN(rows_done)(k, buffer, dz + j * ld);
     }
 }
 
@@ -171,19 +196,21 @@ RN_INLINE T RN_FN(loss_of)(int loss, T z, T y, T param, T *d) {
 RN_INLINE void RN_FN(loss_sum_rows)(int loss, size_t n_out, size_t k, size_t ld,
                                     T *row_loss, T *dz, const T *z, const T *y,
                                     const T *scale, T param) {
-    T sum[RN_ROWS], t[RN_ROWS], target[RN_ROWS];
+    T sum[RN_ROWS], buffer[RN_ROWS], buffer2[RN_ROWS];
     RN_FN(fill_rows)(k, sum, 0);
     for (size_t j = 0; j < n_out; j++) {
-        RN_FN(load_rows)(k, t, z + j * ld);
-        RN_FN(load_rows)(k, target, y + j * ld);
+        const T *t = RN_FN(rows_in)(k, buffer, z + j * ld);
+        const T *p = RN_FN(rows_in)(k, buffer2, y + j * ld);
+        T *out = dz != NULL ? RN_FN(rows_out)(k, buffer, dz + j * ld) : buffer;
+        RN_ELEMENTWISE
         for (size_t l = 0; l < RN_WHOLE(k); l++) {
             T d;
-            sum[l] += RN_FN(loss_of)(loss, t[l], target[l], param, &d);
-            t[l] = d * scale[l];
+            sum[l] += RN_FN(loss_of)(loss, t[l], p[l], param, &d);
+            out[l] = d * scale[l];
         }
-        if (dz != NULL) RN_FN(store_rows)(k, dz + j * ld, t);
+        if (dz != NULL) RN_FN(rows_done)(k, buffer, dz + j * ld);
     }
-    RN_FN(store_rows)(k, row_loss, sum);
+    memcpy(row_loss, sum, k * sizeof(T));
 }
 
 /* row_loss[i], not scaled; dz = d row_loss / dz * scale[i] (scale NULL: 1; dz NULL: not
@@ -201,7 +228,7 @@ static void RN_FN(loss_rows)(int loss, size_t n_out, size_t n, size_t ld, T *row
     for (size_t i = 0; i < n; i += RN_ROWS) {
         const size_t k = rn_row_block(n, i);
         T *d = dz ? dz + i : NULL;
-        if (scale != NULL) RN_FN(load_rows)(k, weight, scale + i);
+        if (scale != NULL) memcpy(weight, scale + i, k * sizeof(T));
         switch (loss) {
             RN_CASE(RN_BINARY_CROSS_ENTROPY, 0)
             RN_CASE(RN_SQUARED_ERROR, (T)0.5)

@@ -36,7 +36,7 @@
 #undef RN_LN2_HIGH
 #undef RN_LN2_LOW
 #undef RN_EXP_MAX
-#undef RN_EXP_MIN
+#undef RN_EXP_ZERO
 #undef RN_EXP_SINGLE
 #undef RN_SQRT
 #if RN_FLOAT
@@ -48,8 +48,8 @@
 #define RN_MAGIC 0x1.8p23f    /* x + magic rounds x to an integer in the low bits */
 #define RN_LN2_HIGH 0x1.62e4p-1f /* few bits: n * high is exact */
 #define RN_LN2_LOW 0x1.7f7d1cp-20f
-#define RN_EXP_MAX 89.0f  /* exp is inf from here on */
-#define RN_EXP_MIN -104.0f /* and 0 down from here */
+#define RN_EXP_MAX 89.0f /* exp is inf from here on */
+#define RN_EXP_ZERO 104.0f /* exp(-x) is 0 from here on */
 #define RN_EXP_SINGLE 88.0f /* exp(-x) by one factor 2^n; 2^n = 0 at the end */
 #define RN_SQRT(x) sqrtf(x)
 #else
@@ -62,7 +62,7 @@
 #define RN_LN2_HIGH 0x1.62e42feep-1
 #define RN_LN2_LOW 0x1.a39ef35793c76p-33
 #define RN_EXP_MAX 710.0
-#define RN_EXP_MIN -746.0
+#define RN_EXP_ZERO 746.0
 #define RN_EXP_SINGLE 709.0
 #define RN_SQRT(x) sqrt(x)
 #endif
@@ -88,6 +88,12 @@ RN_INLINE T RN_FN(magnitude)(T x) {
 RN_INLINE T RN_FN(with_sign)(T x, T s) {
     return RN_FN(from_bits)((RN_FN(to_bits)(x) & ~RN_SIGN_BIT) |
                             (RN_FN(to_bits)(s) & RN_SIGN_BIT));
+}
+
+/* min(max(x, -limit), limit); NaN stays NaN. */
+RN_INLINE T RN_FN(clamp)(T x, T limit) {
+    const T a = RN_FN(magnitude)(x);
+    return RN_FN(with_sign)(a > limit ? limit : a, x);
 }
 
 /* c[0] x^(n-1) + ... + c[n-1], n <= 24.  Not a loop: it has to be gone before the
@@ -133,9 +139,7 @@ RN_INLINE T RN_FN(exp_reduced)(T x, T low, T *t) {
 /* exp(x); two factors make 2^n, so that inf and denormals come out right. */
 RN_INLINE T RN_FN(exp_of)(T x) {
     T t;
-    x = x > RN_EXP_MAX ? RN_EXP_MAX : x;
-    x = x < RN_EXP_MIN ? RN_EXP_MIN : x;
-    const T p = 1 + RN_FN(exp_reduced)(x, 0, &t);
+    const T p = 1 + RN_FN(exp_reduced)(RN_FN(clamp)(x, RN_EXP_ZERO), 0, &t);
     const T half = RN_FMA(t - RN_MAGIC, (T)0.5, RN_MAGIC);
     return p * RN_FN(power_of_two)(half) * RN_FN(power_of_two)(t - (half - RN_MAGIC));
 }
@@ -144,7 +148,7 @@ RN_INLINE T RN_FN(exp_of)(T x) {
 RN_INLINE T RN_FN(exp_below)(T x, T low) {
     const T lift = RN_FLOAT ? (T)64 : (T)512, drop = RN_FLOAT ? (T)0x1p-64 : (T)0x1p-512;
     T t;
-    x = x < RN_EXP_MIN ? RN_EXP_MIN : x;
+    x = x < -RN_EXP_ZERO ? -RN_EXP_ZERO : x;
     const T p = 1 + RN_FN(exp_reduced)(x, low, &t);
     return p * RN_FN(power_of_two)(t + lift) * drop;
 }
@@ -170,14 +174,26 @@ RN_INLINE T RN_FN(expm1_of)(T x) {
     return RN_FN(with_sign)(t == RN_MAGIC ? p : far, x);
 }
 
-/* tanh(x) = -u / (u + 2) with u = expm1(-2|x|); *slope = 4 exp(-2|x|) / (u + 2)^2, which
- * keeps its relative accuracy where 1 - tanh^2 would cancel. */
+/* tanh(x): an odd polynomial up to 5/8, then 1 - 2 e / (1 + e) with e = exp(-2|x|).
+ * *slope = 4 e / (1 + e)^2, accurate where 1 - tanh^2 would cancel. */
 RN_INLINE T RN_FN(tanh_of)(T x, T *slope) {
+#if RN_FLOAT
+    static const T c[] = {-0x1.750cd8p-8f, 0x1.51f8ccp-6f, -0x1.b835a4p-5f, 0x1.1106f6p-3f,
+                          -0x1.555532p-2f};
+#else
+    static const T c[] = {-0x1.0d980bff0b157p-16, 0x1.4389705261b77p-14,
+                          -0x1.df521b2815a49p-13, 0x1.3365a89aaf059p-11,
+                          -0x1.7d6893024f91fp-10, 0x1.d6cf267c9df24p-9,
+                          -0x1.226e161f8a472p-7,  0x1.664f477a61cd7p-6,
+                          -0x1.ba1ba1b503aa7p-5,  0x1.111111110ac94p-3,
+                          -0x1.55555555554ffp-2};
+#endif
+    const T a = RN_FN(magnitude)(x), z = a * a;
     T e;
-    const T u = RN_FN(expm1_nonpositive)(-2 * RN_FN(magnitude)(x), &e);
-    const T r = 1 / (u + 2);
+    RN_FN(expm1_nonpositive)(-2 * a, &e);
+    const T r = 1 / (1 + e), near = RN_FMA(a * z, RN_POLY(z, c), a);
     *slope = 4 * e * r * r;
-    return RN_FN(with_sign)(u * r, x);
+    return RN_FN(with_sign)(a > (T)0.625 ? RN_FMA(-2 * e, r, 1) : near, x);
 }
 
 /* log(1 + f) + k ln2 for sqrt(1/2) - 1 <= f <= sqrt(2) - 1 */
@@ -239,22 +255,23 @@ RN_INLINE T RN_FN(log1p_of)(T x) {
     return x > -1 ? RN_FN(with_sign)(x < (T)INFINITY ? y : x, x) : outside;
 }
 
-/* |x| = tan(base + angle) with base 0, pi/4 or pi/2, so that |tan(angle)| <= sqrt(2) - 1 */
+/* |x| = tan(base + angle) with base 0, pi/4 or pi/2, so that |tan(angle)| <= 1/2 */
 RN_INLINE T RN_FN(atan_of)(T x) {
 #if RN_FLOAT
-    static const T c[] = {0x1.49ea7ap-4f, -0x1.1c388ep-3f, 0x1.9924e4p-3f, -0x1.555454p-2f};
+    static const T c[] = {-0x1.a3c054p-5f, 0x1.9ff602p-4f, -0x1.224952p-3f, 0x1.997b02p-3f,
+                          -0x1.555512p-2f};
     const T low = -0x1.777a5cp-25f; /* pi/2 - (T)(pi/2) */
 #else
-    static const T c[] = {-0x1.2565868f26d22p-6, 0x1.37d36e6468ef4p-5,
-                          -0x1.9cd1ddd0fc22bp-5, 0x1.df0f19ed59d29p-5,
-                          -0x1.10ebb4f1434d5p-4, 0x1.3b1118d3d51fep-4,
-                          -0x1.745cf8d8a0d40p-4, 0x1.c71c70e5f2046p-4,
-                          -0x1.24924922ad25cp-3, 0x1.9999999995865p-3,
-                          -0x1.555555555553dp-2};
+    static const T c[] = {0x1.4b6b96061ea0dp-7,  -0x1.c16dbb9e832e1p-6,
+                          0x1.56eff2bfd21f5p-5,  -0x1.a3964204cff95p-5,
+                          0x1.dfe8f97ae476ap-5,  -0x1.10f315a3f6420p-4,
+                          0x1.3b113cd464986p-4,  -0x1.745cf4bc8d678p-4,
+                          0x1.c71c70905e218p-4,  -0x1.249249215c892p-3,
+                          0x1.9999999991118p-3,  -0x1.5555555555516p-2};
     const T low = 0x1.1a62633145c07p-54;
 #endif
     const T a = RN_FN(magnitude)(x);
-    const int middle = a > (T)0x1.a827999fcef32p-2, far = a > (T)0x1.3504f333f9de6p+1;
+    const int middle = a > (T)0.5, far = a > 2;
     const T top = far ? (T)-1 : middle ? a - 1 : a;
     const T bottom = far ? a : middle ? a + 1 : (T)1;
     const T base = far ? (T)1 : middle ? (T)0.5 : (T)0; /* in units of pi/2 */

@@ -19,7 +19,12 @@
 #define RN_UNROLL
 #endif
 
-enum { RN_PHILOX_WORDS = 4, RN_PHILOX_ROUNDS = 10, RN_PHILOX_ROWS = 16 };
+enum {
+    RN_PHILOX_ROUNDS = 10,
+    RN_PHILOX_UNITS = 4,  /* words of one counter */
+    RN_PHILOX_ROWS = 16,  /* counters of one call */
+    RN_PHILOX_WORDS = RN_PHILOX_UNITS * RN_PHILOX_ROWS,
+};
 
 /* Fourth counter word of everything that is not a dropout mask; a mask would need
  * 2^48 steps to reach these. */
@@ -92,12 +97,12 @@ typedef uint64_t rn_wide;
     ((p)[0] = (uint32_t)(even), (p)[1] = (uint32_t)(odd))
 #endif
 
-/* words[q][l] = word q of the counter (c0 + l mod 2^32, c1, c2, c3), l < 16; key = seed. */
-RN_INLINE void rn_philox(uint32_t words[RN_PHILOX_WORDS][RN_PHILOX_ROWS], uint32_t c0,
+/* words[16 q + l] = word q of the counter (c0 + l mod 2^32, c1, c2, c3); key = seed. */
+RN_INLINE void rn_philox(uint32_t words[RN_PHILOX_WORDS], uint32_t c0,
                          uint32_t c1, uint32_t c2, uint32_t c3, uint64_t seed) {
     const rn_wide m0 = RN_WIDE_SET(0xD2511F53u), m1 = RN_WIDE_SET(0xCD9E8D57u);
     for (uint32_t l = 0; l < RN_PHILOX_ROWS; l += 2 * RN_WIDE_LANES) {
-        rn_wide x[2][RN_PHILOX_WORDS]; /* even and odd counters */
+        rn_wide x[2][RN_PHILOX_UNITS]; /* even and odd counters */
         uint32_t k0 = (uint32_t)seed, k1 = (uint32_t)(seed >> 32);
         for (uint32_t h = 0; h < 2; h++) {
             x[h][0] = RN_WIDE_ADD(RN_WIDE_SET(c0 + l + h), RN_WIDE_EVEN);
@@ -121,8 +126,8 @@ RN_INLINE void rn_philox(uint32_t words[RN_PHILOX_WORDS][RN_PHILOX_ROWS], uint32
             k1 += 0xBB67AE85u;
         }
         RN_UNROLL
-        for (int q = 0; q < RN_PHILOX_WORDS; q++) {
-            RN_WIDE_STORE(words[q] + l, x[0][q], x[1][q]);
+        for (int q = 0; q < RN_PHILOX_UNITS; q++) {
+            RN_WIDE_STORE(words + RN_PHILOX_ROWS * q + l, x[0][q], x[1][q]);
         }
     }
 }

@@ -12,7 +12,7 @@ static size_t RN_FN(predict_work_size)(const rn_net *net, size_t n, size_t n_thr
     const size_t rows = n <= RN_FN(few_rows)() ? rn_max(n, 1)
                                                : RN_FN(PREDICT_PANELS) * RN_PANEL;
     const size_t buffers = 2 * rows * rn_widest(net);
-    const size_t pack = RN_PACKED_TILES * RN_TILE_ROWS * rn_deepest_pack(net);
+    const size_t pack = RN_PACKED_TILES * RN_TILE_ROWS * rn_deepest_pack(net) + 2 * RN_TILE_ROWS;
     return n_threads * rn_pieces(buffers + pack, 64) * 64 * sizeof(T);
 }
 

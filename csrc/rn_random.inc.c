@@ -2,7 +2,7 @@
  *
  * A block is one call of rn_philox: 16 counters, 64 words.  Elements are numbered so
  * that a block's words land in consecutive elements without any shuffle: element
- * index 64 b + 16 q + l (float) is word q of counter 16 b + l; a double takes two words.
+ * index 64 b + w is word w of block b; a double, 32 b + w, takes the words w and 32 + w.
  */
 #ifndef T
 #error "included by rn_all.h only"
@@ -16,23 +16,17 @@
 #define RN_BLOCK 32
 #endif
 
-typedef uint32_t RN_FN(rn_words)[RN_PHILOX_WORDS][RN_PHILOX_ROWS];
-
 /* Uniform on [0, 1) with every bit of T's significand. */
-RN_INLINE void RN_FN(uniform_block)(T *RN_RESTRICT u, RN_FN(rn_words) words) {
+RN_INLINE void RN_FN(uniform_block)(T *RN_RESTRICT u, const uint32_t *RN_RESTRICT words) {
+    for (int l = 0; l < RN_BLOCK; l++) {
 #if RN_FLOAT
-    for (int q = 0; q < 4; q++)
-        for (int l = 0; l < RN_PHILOX_ROWS; l++)
-            u[16 * q + l] = (T)(int32_t)(words[q][l] >> 8) * 0x1p-24f;
+        u[l] = (T)(int32_t)(words[l] >> 8) * 0x1p-24f;
 #else
-    for (int q = 0; q < 2; q++) {
-        for (int l = 0; l < RN_PHILOX_ROWS; l++) {
-            const T high = (T)(int32_t)(words[2 * q][l] >> 5);
-            const T low = (T)(int32_t)(words[2 * q + 1][l] >> 6);
-            u[16 * q + l] = (high * 0x1p26 + low) * 0x1p-53;
-        }
-    }
+        const T high = (T)(int32_t)(words[l] >> 5);
+        const T low = (T)(int32_t)(words[RN_BLOCK + l] >> 6);
+        u[l] = (high * 0x1p26 + low) * 0x1p-53;
 #endif
+    }
 }
 
 /* cos and sin of a whole turn times v, |v| <= 1/2. */
@@ -62,37 +56,34 @@ RN_INLINE void RN_FN(turn)(T v, T *cosine, T *sine) {
 }
 
 /* In (0, 1], never 0, and fine near 0: the tail of the normal distribution. */
-RN_INLINE T RN_FN(positive_draw)(RN_FN(rn_words) words, int p, int l) {
+RN_INLINE T RN_FN(positive_draw)(const uint32_t *words) {
 #if RN_FLOAT
-    const uint32_t w = words[2 * p][l];
-    const T low = (T)(int32_t)(w & 0xFFFFu) + 0.5f;
-    return RN_FMA((T)(int32_t)(w >> 16), 0x1p16f, low) * 0x1p-32f;
+    const T low = (T)(int32_t)(words[0] & 0xFFFFu) + 0.5f;
+    return RN_FMA((T)(int32_t)(words[0] >> 16), 0x1p16f, low) * 0x1p-32f;
 #else
-    const T low = (T)(int32_t)(words[2 * p + 1][l] >> 6) + 0.5;
-    return RN_FMA((T)(int32_t)(words[2 * p][l] >> 5), 0x1p26, low) * 0x1p-53;
+    const T low = (T)(int32_t)(words[RN_BLOCK] >> 6) + 0.5;
+    return RN_FMA((T)(int32_t)(words[0] >> 5), 0x1p26, low) * 0x1p-53;
 #endif
 }
 
 /* A whole turn, in [-1/2, 1/2]. */
-RN_INLINE T RN_FN(turn_draw)(RN_FN(rn_words) words, int p, int l) {
+RN_INLINE T RN_FN(turn_draw)(const uint32_t *words) {
 #if RN_FLOAT
-    return (T)(int32_t)words[2 * p + 1][l] * 0x1p-32f;
+    return (T)(int32_t)words[0] * 0x1p-32f;
 #else
-    const T low = (T)(int32_t)(words[2 * p + 3][l] >> 11) * 0x1p-53;
-    return RN_FMA((T)(int32_t)words[2 * p + 2][l], 0x1p-32, low);
+    const T low = (T)(int32_t)(words[RN_BLOCK] >> 11) * 0x1p-53;
+    return RN_FMA((T)(int32_t)words[0], 0x1p-32, low);
 #endif
 }
 
-/* Box-Muller: two words (double: four) make two independent normals. */
-RN_INLINE void RN_FN(normal_block)(T *RN_RESTRICT u, RN_FN(rn_words) words) {
-    for (int p = 0; p < RN_BLOCK / 32; p++) {
-        for (int l = 0; l < RN_PHILOX_ROWS; l++) {
-            const T radius = RN_SQRT(-2 * RN_LOG(RN_FN(positive_draw)(words, p, l)));
-            T cosine, sine;
-            RN_FN(turn)(RN_FN(turn_draw)(words, p, l), &cosine, &sine);
-            u[32 * p + l] = radius * cosine;
-            u[32 * p + 16 + l] = radius * sine;
-        }
+/* Box-Muller: two draws make two independent normals. */
+RN_INLINE void RN_FN(normal_block)(T *RN_RESTRICT u, const uint32_t *RN_RESTRICT words) {
+    for (int l = 0; l < RN_BLOCK / 2; l++) {
+        const T radius = RN_SQRT(-2 * RN_LOG(RN_FN(positive_draw)(words + l)));
+        T cosine, sine;
+        RN_FN(turn)(RN_FN(turn_draw)(words + RN_BLOCK / 2 + l), &cosine, &sine);
+        u[l] = radius * cosine;
+        u[RN_BLOCK / 2 + l] = radius * sine;
     }
 }
 
@@ -100,7 +91,7 @@ RN_INLINE void RN_FN(normal_block)(T *RN_RESTRICT u, RN_FN(rn_words) words) {
 RN_INLINE void RN_FN(random_stream)(size_t n, T *u, uint64_t seed, uint32_t stream,
                                     uint64_t first, uint32_t domain) {
     T values[RN_BLOCK];
-    RN_FN(rn_words) words;
+    uint32_t words[RN_PHILOX_WORDS];
     while (n > 0) {
         const uint64_t counter = first / RN_BLOCK * RN_PHILOX_ROWS;
         const size_t skip = (size_t)(first % RN_BLOCK);
@@ -152,21 +143,23 @@ static void RN_FN(dropout_apply)(size_t n_units, size_t n, size_t ld, T *a, T *s
     const uint32_t limit = (uint32_t)(d->keep * 0x1p32);
     const uint32_t layer = d->layer | (uint32_t)(d->step >> 32) << 16;
     const T kept = (T)(1 / d->keep);
-    RN_FN(rn_words) words;
-    T factor[RN_PHILOX_ROWS];
-    for (size_t j = 0; j < n_units; j += RN_PHILOX_WORDS) {
-        const size_t units = n_units - j < RN_PHILOX_WORDS ? n_units - j : RN_PHILOX_WORDS;
+    uint32_t words[RN_PHILOX_WORDS];
+    T factor[RN_PHILOX_WORDS];
+    for (size_t j = 0; j < n_units; j += RN_PHILOX_UNITS) {
+        const size_t units = n_units - j < RN_PHILOX_UNITS ? n_units - j : RN_PHILOX_UNITS;
+        const uint32_t group = (uint32_t)((d->first_unit + j) / RN_PHILOX_UNITS);
         for (size_t i = 0; i < n; i += RN_PHILOX_ROWS) {
             const size_t rows = n - i < RN_PHILOX_ROWS ? n - i : RN_PHILOX_ROWS;
-            rn_philox(words, (uint32_t)(first_row + i), (uint32_t)((d->first_unit + j) / RN_PHILOX_WORDS),
-                      (uint32_t)d->step, layer, d->seed);
+            rn_philox(words, (uint32_t)(first_row + i), group, (uint32_t)d->step, layer,
+                      d->seed);
+            for (int l = 0; l < RN_PHILOX_WORDS; l++) {
+                factor[l] = words[l] < limit ? kept : (T)0;
+            }
             for (size_t q = 0; q < units; q++) {
                 const size_t at = (j + q) * ld + i;
-                for (int l = 0; l < RN_PHILOX_ROWS; l++) {
-                    factor[l] = words[q][l] < limit ? kept : (T)0;
-                }
-                RN_FN(scale_rows)(rows, a + at, factor);
-                if (slope != NULL) RN_FN(scale_rows)(rows, slope + at, factor);
+                RN_FN(scale_rows)(rows, a + at, factor + RN_PHILOX_ROWS * q);
+                if (slope == NULL) continue;
+                RN_FN(scale_rows)(rows, slope + at, factor + RN_PHILOX_ROWS * q);
             }
         }
     }

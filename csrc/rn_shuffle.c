@@ -2,24 +2,21 @@
 #include "rn.h"
 #include "rn_philox.h"
 
-enum { RN_SHUFFLE_WORDS = RN_PHILOX_WORDS * RN_PHILOX_ROWS };
-
 typedef struct {
     uint64_t seed, epoch, counter;
     size_t used;
-    uint32_t words[RN_PHILOX_WORDS][RN_PHILOX_ROWS];
+    uint32_t words[RN_PHILOX_WORDS];
 } rn_word_stream;
 
 static uint32_t next_word(rn_word_stream *s) {
-    if (s->used == RN_SHUFFLE_WORDS) {
+    if (s->used == RN_PHILOX_WORDS) {
         /* 32 bits of the counter suffice for 2^34 words; the epoch takes the rest. */
         rn_philox(s->words, (uint32_t)s->counter, (uint32_t)s->epoch,
                   (uint32_t)(s->epoch >> 32), RN_DOMAIN_SHUFFLE, s->seed);
         s->counter += RN_PHILOX_ROWS;
         s->used = 0;
     }
-    const size_t k = s->used++;
-    return s->words[k / RN_PHILOX_ROWS][k % RN_PHILOX_ROWS];
+    return s->words[s->used++];
 }
 
 /* Uniform on 0 .. bound-1 without bias (Lemire 2019): the product's low half says when
@@ -46,7 +43,7 @@ static uint64_t below_large(rn_word_stream *s, uint64_t bound) {
 
 /* Fisher-Yates: every one of the n! orders is equally likely. */
 void rn_permutation(size_t n, int64_t *order, uint64_t seed, uint64_t epoch) {
-    rn_word_stream s = {.seed = seed, .epoch = epoch, .used = RN_SHUFFLE_WORDS};
+    rn_word_stream s = {.seed = seed, .epoch = epoch, .used = RN_PHILOX_WORDS};
     for (size_t i = 0; i < n; i++) order[i] = (int64_t)i;
     for (uint64_t i = n; i > 1; i--) {
         const uint64_t j =
