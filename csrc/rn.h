@@ -136,7 +136,8 @@ typedef struct {
     size_t block_rows;            /* rows whose activations are kept at a time */
     size_t max_steps;
     size_t n_threads;
-    int share_layers;             /* threads split the units of a layer, not the rows */
+    int by_layer;             /* a block goes layer by layer, threads sharing units;
+                               otherwise panel by panel, threads sharing rows */
     int gradient_only;            /* write weight.g and bias.g, update nothing */
     double ema_decay;             /* 1 - tau of rn_param.ema */
     double seconds;               /* return after about this long */

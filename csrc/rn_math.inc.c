@@ -14,11 +14,12 @@
 
 #ifndef RN_MATH_COMMON
 #define RN_MATH_COMMON
-/* The arrays of such a loop are the same or do not overlap. */
+/* The arrays of such a loop are the same or do not overlap.  Clang would otherwise unroll
+ * a loop of fixed length before it thinks of vectors. */
 #if defined(_MSC_VER) && !defined(__clang__)
 #define RN_ELEMENTWISE __pragma(loop(ivdep))
 #elif defined(__clang__)
-#define RN_ELEMENTWISE _Pragma("clang loop vectorize(assume_safety)")
+#define RN_ELEMENTWISE _Pragma("clang loop vectorize(assume_safety) unroll(disable)")
 #else
 #define RN_ELEMENTWISE _Pragma("GCC ivdep")
 #endif
@@ -96,21 +97,36 @@ RN_INLINE T RN_FN(clamp)(T x, T limit) {
     return RN_FN(with_sign)(a > limit ? limit : a, x);
 }
 
-/* c[0] x^(n-1) + ... + c[n-1], n <= 24.  Not a loop: it has to be gone before the
+/* c[k-1] x + c[k] */
+RN_INLINE T RN_FN(two_terms)(T x, const T *c, int k) {
+    return k == 0 ? c[0] : RN_FMA(c[k - 1], x, c[k]);
+}
+
+RN_INLINE T RN_FN(four_terms)(T x, T x2, const T *c, int k) {
+    const T low = RN_FN(two_terms)(x, c, k);
+    return k < 2 ? low : RN_FMA(RN_FN(two_terms)(x, c, k - 2), x2, low);
+}
+
+/* c[0] x^(n-1) + ... + c[n-1] for 4 <= n <= 24, by pairs or fours: one long chain of
+ * dependent operations would be slower.  Not a loop: it has to be gone before the
  * compiler looks at the loop around it, and a constant n folds these conditions. */
 RN_INLINE T RN_FN(polynomial)(T x, const T *c, int n) {
-#define RN_TERM(k) if (n > (k)) p = RN_FMA(p, x, c[k]);
-#define RN_TERMS(k) RN_TERM(k) RN_TERM((k) + 1) RN_TERM((k) + 2) RN_TERM((k) + 3)
-    T p = c[0];
-    RN_TERMS(1)
-    RN_TERMS(5)
-    RN_TERMS(9)
-    RN_TERMS(13)
-    RN_TERMS(17)
-    RN_TERMS(21)
+    const T x2 = x * x, x4 = x2 * x2;
+    const int pair = (n - 1) % 2, four = (n - 1) % 4;
+    T p;
+    if (n <= 8) {
+        p = RN_FMA(RN_FN(two_terms)(x, c, pair), x2, RN_FN(two_terms)(x, c, pair + 2));
+        if (n > 4) p = RN_FMA(p, x2, RN_FN(two_terms)(x, c, pair + 4));
+        if (n > 6) p = RN_FMA(p, x2, RN_FN(two_terms)(x, c, pair + 6));
+    } else {
+        p = RN_FN(four_terms)(x, x2, c, four);
+        p = RN_FMA(p, x4, RN_FN(four_terms)(x, x2, c, four + 4));
+        p = RN_FMA(p, x4, RN_FN(four_terms)(x, x2, c, four + 8));
+        if (n > 12) p = RN_FMA(p, x4, RN_FN(four_terms)(x, x2, c, four + 12));
+        if (n > 16) p = RN_FMA(p, x4, RN_FN(four_terms)(x, x2, c, four + 16));
+        if (n > 20) p = RN_FMA(p, x4, RN_FN(four_terms)(x, x2, c, four + 20));
+    }
     return p;
-#undef RN_TERM
-#undef RN_TERMS
 }
 
 /* 2^n from t = n + magic; 0 at the smallest exponent, n = -bias. */

@@ -112,18 +112,18 @@ RN_INLINE void RN_FN(own_units)(const RN_FN(rn_task) * task, size_t n, size_t *f
     const size_t grain = rn_max(RN_PANEL, 4), pieces = rn_pieces(n, grain);
     *from = 0;
     *to = n;
-    if (!task->run->share_layers) return;
+    if (!task->run->by_layer) return;
     *from = rn_min(n, grain * rn_part(pieces, task->worker.index, task->worker.count));
     *to = rn_min(n, grain * rn_part(pieces, task->worker.index + 1, task->worker.count));
 }
 
 RN_INLINE void RN_FN(meet)(const RN_FN(rn_task) * task) {
-    if (task->run->share_layers) rn_barrier(task->worker);
+    if (task->run->by_layer) rn_barrier(task->worker);
 }
 
 /* In a shared chain a panel's gather and loss belong to one thread. */
 RN_INLINE int RN_FN(owns_panel)(const RN_FN(rn_task) * task, size_t p) {
-    return !task->run->share_layers || p % task->worker.count == task->worker.index;
+    return !task->run->by_layer || p % task->worker.count == task->worker.index;
 }
 
 /* Dropout on units [j0, j1) of panel p: a drawn mask, or the caller's. */
@@ -396,7 +396,7 @@ static void RN_FN(train_worker)(void *context, rn_worker worker) {
         const int first = task.batch_row == 0;
         const int last = task.batch_row + task.block.count == task.batch_size;
         const size_t panels = task.block.panels;
-        if (run->share_layers) {
+        if (run->by_layer) {
             task.p1 = panels;
             RN_FN(chain)(&task);
         } else { /* one panel at a time: its activations stay in the nearest cache */

@@ -18,6 +18,7 @@
 
 /* Uniform on [0, 1) with every bit of T's significand. */
 RN_INLINE void RN_FN(uniform_block)(T *RN_RESTRICT u, const uint32_t *RN_RESTRICT words) {
+    RN_ELEMENTWISE
     for (int l = 0; l < RN_BLOCK; l++) {
 #if RN_FLOAT
         u[l] = (T)(int32_t)(words[l] >> 8) * 0x1p-24f;
@@ -78,6 +79,7 @@ RN_INLINE T RN_FN(turn_draw)(const uint32_t *words) {
 
 /* Box-Muller: two draws make two independent normals. */
 RN_INLINE void RN_FN(normal_block)(T *RN_RESTRICT u, const uint32_t *RN_RESTRICT words) {
+    RN_ELEMENTWISE
     for (int l = 0; l < RN_BLOCK / 2; l++) {
         const T radius = RN_SQRT(-2 * RN_LOG(RN_FN(positive_draw)(words + l)));
         T cosine, sine;
@@ -152,6 +154,7 @@ static void RN_FN(dropout_apply)(size_t n_units, size_t n, size_t ld, T *a, T *s
             const size_t rows = n - i < RN_PHILOX_ROWS ? n - i : RN_PHILOX_ROWS;
             rn_philox(words, (uint32_t)(first_row + i), group, (uint32_t)d->step, layer,
                       d->seed);
+            RN_ELEMENTWISE
             for (int l = 0; l < RN_PHILOX_WORDS; l++) {
                 factor[l] = words[l] < limit ? kept : (T)0;
             }

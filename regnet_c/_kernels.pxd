@@ -104,7 +104,7 @@ cdef extern from "rn.h" nogil:
         size_t block_rows
         size_t max_steps
         size_t n_threads
-        int share_layers
+        int by_layer
         int gradient_only
         double ema_decay
         double seconds

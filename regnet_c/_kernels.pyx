@@ -576,7 +576,7 @@ cdef class Run:
     def __cinit__(self, Model model, Optimizer optimizer, Source x, Source y,
                   const int64_t[::1] labels, const double[::1] sample_weight,
                   unsigned char[::1] work, *, size_t batch_size, size_t block_rows,
-                  size_t n_threads, bint share_layers, bint gradient_only=False,
+                  size_t n_threads, bint by_layer, bint gradient_only=False,
                   double ema_decay=0.0):
         cdef size_t n = x.source.n_rows
         expect(x.source.n_cols == <size_t>model.n_in, "x and the network do not fit")
@@ -601,7 +601,7 @@ cdef class Run:
         self.run.work = <void *>((<uintptr_t>&work[0] + 63) & ~<uintptr_t>63)
         self.run.n = n
         self.run.batch_size, self.run.block_rows = batch_size, block_rows
-        self.run.n_threads, self.run.share_layers = n_threads, share_layers
+        self.run.n_threads, self.run.by_layer = n_threads, by_layer
         self.run.gradient_only = gradient_only
         self.run.ema_decay = ema_decay
         self.run.status = RN_RUNNING

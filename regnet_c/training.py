@@ -17,7 +17,7 @@ _SNAPSHOT_SECONDS = 1.0  # between two copies of the weights, for divergence
 _STEPS_PER_CALL = 4096  # learning rates computed ahead
 _CREDIT_DECAY = 1 - 1 / 10_000  # forgetting of the cumulative penalty's ledger
 _WORK_PER_THREAD = 4_000_000  # multiply-adds a step must have for each thread
-_SHARE_BYTES = 1 << 20  # larger weights: threads share layers instead of rows
+_NEAR_BYTES = 1 << 17  # weights beyond this are read once per block, not per panel
 _BLOCK_BYTES = 1 << 20  # activations kept at a time
 _MIN_BLOCK_ROWS = 256
 
@@ -98,9 +98,7 @@ def make_run(plan, model, optimizer, data, batch_size, threads, **options):
     panel = 2 * _kernels.lanes(plan.dtype == np.float32)
     panels = -(-min(rows, batch_size) // panel)
     even = panels >= threads and (panels % threads == 0 or panels >= 4 * threads)
-    share = threads > 1 and (
-        not even or plan.size * plan.dtype.itemsize > _SHARE_BYTES
-    )
+    by_layer = not even or plan.size * plan.dtype.itemsize > _NEAR_BYTES
     work = np.empty(model.train_work_size(rows, threads) + 64, np.uint8)
     return _kernels.Run(
         model,
@@ -113,7 +111,7 @@ def make_run(plan, model, optimizer, data, batch_size, threads, **options):
         batch_size=batch_size,
         block_rows=rows,
         n_threads=threads,
-        share_layers=share,
+        by_layer=by_layer,
         **options,
     )
 
