@@ -34,28 +34,63 @@ typedef struct {
     ptrdiff_t a_row, a_inner, a_outer;     /* strides of a, in elements */
     size_t ldb, ldc, columns;              /* columns of c that exist */
     int start;                             /* where the accumulators start */
-    const T *a, *b, *bias, *scale;         /* scale: like c, multiplied in at the end */
+    const T *a, *b, *bias;
     T *c;
+    int relu;                              /* what happens to c at the end: clipped, */
+    const T *slope, *gate;                 /* times slope; or zero where gate <= 0 and */
+    T gate_scale;                          /* times this (both laid out like c) */
 } RN_FN(rn_tile);
+
+#define RN_EACH(r, v)                                                                 \
+    RN_UNROLL for (int r = 0; r < rows; r++) RN_UNROLL for (int v = 0; v < vectors; v++)
+
+/* The accumulators' first values. */
+RN_INLINE void RN_FN(start_tile)(const int rows, const int vectors,
+                                 VEC acc[RN_TILE_ROWS][RN_TILE_VECTORS],
+                                 const RN_FN(rn_tile) * t, size_t tail) {
+    if (t->start == RN_FROM_ZERO) {
+        RN_EACH(r, v) acc[r][v] = V(set1)(0);
+    } else if (t->start == RN_FROM_ROW_BIAS) {
+        RN_EACH(r, v) acc[r][v] = V(set1)(t->bias[r]);
+    } else {
+        const T *from = t->start == RN_FROM_C ? t->c : t->bias;
+        const size_t ld = t->start == RN_FROM_C ? t->ldc : 0;
+        RN_EACH(r, v) {
+            const T *p = from + (size_t)r * ld + (size_t)v * RN_LANES;
+            acc[r][v] = v == vectors - 1 && tail < RN_LANES ? V(load_first)(p, tail)
+                                                            : V(load)(p);
+        }
+    }
+}
+
+/* What is done to the sums before they are stored. */
+RN_INLINE void RN_FN(finish_tile)(const int rows, const int vectors,
+                                  VEC acc[RN_TILE_ROWS][RN_TILE_VECTORS],
+                                  const RN_FN(rn_tile) * t) {
+    if (t->relu) {
+        RN_EACH(r, v) acc[r][v] = V(relu)(acc[r][v]);
+    }
+    if (t->slope) {
+        RN_EACH(r, v) {
+            const size_t at = (size_t)r * t->ldc + (size_t)v * RN_LANES;
+            acc[r][v] = V(mul)(acc[r][v], V(load)(t->slope + at));
+        }
+    }
+    if (t->gate) {
+        const VEC scale = V(set1)(t->gate_scale);
+        RN_EACH(r, v) {
+            const size_t at = (size_t)r * t->ldc + (size_t)v * RN_LANES;
+            acc[r][v] = V(gate)(V(load)(t->gate + at), V(mul)(acc[r][v], scale));
+        }
+    }
+}
 
 RN_INLINE void RN_FN(tile)(const int rows, const int vectors, const int masked,
                            const RN_FN(rn_tile) * t) {
     VEC acc[RN_TILE_ROWS][RN_TILE_VECTORS];
     const size_t tail = t->columns - (size_t)(vectors - 1) * RN_LANES;
     const T *a = t->a, *b = t->b;
-
-    RN_UNROLL for (int r = 0; r < rows; r++) {
-        RN_UNROLL for (int v = 0; v < vectors; v++) {
-            const T *c = t->c + (size_t)r * t->ldc + (size_t)v * RN_LANES;
-            const int partial = v == vectors - 1 && tail < RN_LANES;
-            if (t->start == RN_FROM_ZERO) acc[r][v] = V(set1)(0);
-            else if (t->start == RN_FROM_ROW_BIAS) acc[r][v] = V(set1)(t->bias[r]);
-            else {
-                const T *from = t->start == RN_FROM_C ? c : t->bias + v * RN_LANES;
-                acc[r][v] = partial ? V(load_first)(from, tail) : V(load)(from);
-            }
-        }
-    }
+    RN_FN(start_tile)(rows, vectors, acc, t, tail);
     for (size_t outer = 0; outer < t->n_outer; outer++) {
         const T *ak = a;
         for (size_t k = 0; k < t->n_inner; k++) {
@@ -74,16 +109,14 @@ RN_INLINE void RN_FN(tile)(const int rows, const int vectors, const int masked,
         }
         a += t->a_outer;
     }
-    RN_UNROLL for (int r = 0; r < rows; r++) {
-        RN_UNROLL for (int v = 0; v < vectors; v++) {
-            const size_t at = (size_t)r * t->ldc + (size_t)v * RN_LANES;
-            VEC x = acc[r][v];
-            if (t->scale) x = V(mul)(x, V(load)(t->scale + at));
-            if (v == vectors - 1 && tail < RN_LANES) V(store_first)(t->c + at, x, tail);
-            else V(store)(t->c + at, x);
-        }
+    RN_FN(finish_tile)(rows, vectors, acc, t);
+    RN_EACH(r, v) {
+        T *c = t->c + (size_t)r * t->ldc + (size_t)v * RN_LANES;
+        if (v == vectors - 1 && tail < RN_LANES) V(store_first)(c, acc[r][v], tail);
+        else V(store)(c, acc[r][v]);
     }
 }
+#undef RN_EACH
 
 /* One function per tile height, so that the accumulators stay in registers. */
 #define RN_TILE_FUNCTIONS(r)                                                           \

@@ -16,8 +16,14 @@ enum {
 /* Number of pieces of at most `size`. */
 RN_INLINE size_t rn_pieces(size_t n, size_t size) { return (n + size - 1) / size; }
 
-RN_INLINE int rn_has_slope(const rn_layer *layer) {
-    return layer->activation != RN_IDENTITY || layer->keep < 1 || layer->mask;
+/* How the layer before a gradient enters it.  ReLU needs no stored slope: its own
+ * output says where the gradient passes, dropped units included. */
+enum { RN_PLAIN, RN_SLOPE, RN_GATE };
+
+RN_INLINE int rn_backward_mode(const rn_layer *layer) {
+    if (layer->activation == RN_RELU) return RN_GATE;
+    return layer->activation != RN_IDENTITY || layer->keep < 1 || layer->mask ? RN_SLOPE
+                                                                             : RN_PLAIN;
 }
 #endif
 
@@ -63,7 +69,7 @@ static void RN_FN(pack_tile)(T *RN_RESTRICT packed, const rn_layer *layer, size_
     }
 }
 
-/* a = f(W'x + b) for units [j0, j1) of panels [p0, p1); slope = f' where wanted.
+/* a = f(W'x + b) for units [j0, j1) of panels [p0, p1); slope = f' unless NULL.
  * pack: room for RN_PACKED_TILES tiles of n_in rows. */
 static void RN_FN(layer_forward)(const rn_layer *layer, const RN_FN(rn_block) * block,
                                  T *a, T *slope, const T *x, size_t p0, size_t p1,
@@ -73,6 +79,9 @@ static void RN_FN(layer_forward)(const rn_layer *layer, const RN_FN(rn_block) * 
     const int packed = RN_FN(wants_packing)(layer);
     const size_t group = packed ? RN_PACKED_TILES : tiles;
     const T *w = layer->weight.w, *bias = layer->bias.w;
+    const int fused = layer->activation == RN_RELU && !slope;
+    const int plain = fused || layer->activation == RN_SOFTMAX ||
+                      (layer->activation == RN_IDENTITY && !slope);
     for (size_t first = 0; first < tiles; first += group) {
         const size_t last = first + group < tiles ? first + group : tiles;
         const size_t g0 = j0 + rn_part(units, first, tiles);
@@ -94,10 +103,10 @@ static void RN_FN(layer_forward)(const rn_layer *layer, const RN_FN(rn_block) * 
                     .columns = ld, .start = bias ? RN_FROM_ROW_BIAS : RN_FROM_ZERO,
                     .a = packed ? pack + (j - g0) * n_in : w + j,
                     .b = x + p * n_in * RN_PANEL, .bias = bias ? bias + j : NULL,
-                    .c = ap + j * ld};
+                    .c = ap + j * ld, .relu = fused};
                 RN_FN(run_tile)(rows, 1, &t);
             }
-            if (layer->activation != RN_SOFTMAX && rn_has_slope(layer)) {
+            if (!plain) {
                 T *sp = slope ? slope + p * n_out * RN_PANEL + g0 * ld : NULL;
                 RN_FN(activation_forward)(layer->activation, (g1 - g0) * ld, ap + g0 * ld,
                                           sp, ap + g0 * ld,
@@ -107,15 +116,16 @@ static void RN_FN(layer_forward)(const rn_layer *layer, const RN_FN(rn_block) * 
     }
 }
 
-/* dx = W dz (times the slope of the layer before, kept in dx itself) for the inputs
- * [k0, k1) of panels [p0, p1). */
-static void RN_FN(layer_input_gradient)(const rn_layer *layer,
+/* dx = W dz for the inputs [k0, k1) of panels [p0, p1), times the slope of the layer
+ * `before`, which stands in dx itself or follows from its output `a`. */
+static void RN_FN(layer_input_gradient)(const rn_layer *layer, const rn_layer *before,
                                         const RN_FN(rn_block) * block, T *dx,
-                                        const T *dz, int has_slope, size_t p0, size_t p1,
+                                        const T *dz, const T *a, size_t p0, size_t p1,
                                         size_t k0, size_t k1) {
     const size_t n_in = layer->n_in, n_out = layer->n_out, units = k1 - k0;
     const size_t tiles = rn_pieces(units, RN_TILE_ROWS);
     const size_t group = RN_FN(wants_packing)(layer) ? RN_PACKED_TILES : tiles;
+    const int mode = rn_backward_mode(before);
     const T *w = layer->weight.w;
     for (size_t first = 0; first < tiles; first += group) {
         const size_t last = first + group < tiles ? first + group : tiles;
@@ -123,15 +133,16 @@ static void RN_FN(layer_input_gradient)(const rn_layer *layer,
             const size_t ld = RN_FN(columns_at)(block, p);
             for (size_t i = first; i < last; i++) {
                 const size_t k = k0 + rn_part(units, i, tiles);
-                const size_t rows = k0 + rn_part(units, i + 1, tiles) - k;
-                T *c = dx + p * n_in * RN_PANEL + k * ld;
+                const size_t at = p * n_in * RN_PANEL + k * ld;
                 RN_FN(rn_tile) t = {
                     .n_outer = 1, .n_inner = n_out, .a_row = (ptrdiff_t)n_out,
                     .a_inner = 1, .ldb = ld, .ldc = ld, .columns = ld,
                     .start = RN_FROM_ZERO, .a = w + k * n_out,
-                    .b = dz + p * n_out * RN_PANEL, .scale = has_slope ? c : NULL,
-                    .c = c};
-                RN_FN(run_tile)(rows, 1, &t);
+                    .b = dz + p * n_out * RN_PANEL, .c = dx + at,
+                    .slope = mode == RN_SLOPE ? dx + at : NULL,
+                    .gate = mode == RN_GATE ? a + at : NULL,
+                    .gate_scale = (T)(1 / before->keep)};
+                RN_FN(run_tile)(k0 + rn_part(units, i + 1, tiles) - k, 1, &t);
             }
         }
     }

@@ -144,7 +144,7 @@ static void RN_FN(drop)(const RN_FN(rn_task) * task, T *a, T *slope, size_t n_un
         part.n_cols = j1 - j0;
         RN_FN(gather_panel)(drawn, &part, count, NULL, first_row);
         for (size_t i = 0; i < n; i++) {
-            const T factor = drawn[i] / (T)keep;
+            const T factor = drawn[i] * (T)(1 / keep);
             a[i] *= factor;
             if (slope) slope[i] *= factor;
         }
@@ -230,7 +230,9 @@ static void RN_FN(chain)(const RN_FN(rn_task) * task) {
     RN_FN(meet)(task);
     for (size_t l = 0; l < n; l++) {
         const rn_layer *layer = &net->layers[l];
-        T *slope = rn_has_slope(layer) ? work->d[l] : NULL;
+        const int stored = l == n - 1 ? layer->activation != RN_IDENTITY
+                                      : rn_backward_mode(layer) == RN_SLOPE;
+        T *slope = stored ? work->d[l] : NULL;
         RN_FN(own_units)(task, layer->n_out, &from, &to);
         RN_FN(layer_forward)(layer, block, work->a[l], slope, l ? work->a[l - 1] : work->x,
                              p0, p1, from, to, RN_FN(own_work)(task));
@@ -248,8 +250,9 @@ static void RN_FN(chain)(const RN_FN(rn_task) * task) {
     RN_FN(meet)(task);
     for (size_t l = n - 1; l > 0; l--) {
         RN_FN(own_units)(task, net->layers[l].n_in, &from, &to);
-        RN_FN(layer_input_gradient)(&net->layers[l], block, work->d[l - 1], work->d[l],
-                                    rn_has_slope(&net->layers[l - 1]), p0, p1, from, to);
+        RN_FN(layer_input_gradient)(&net->layers[l], &net->layers[l - 1], block,
+                                    work->d[l - 1], work->d[l], work->a[l - 1], p0, p1,
+                                    from, to);
         for (size_t p = p0; p < p1; p++) {
             RN_FN(store_dz_rows)(task, l - 1, p, from, to);
         }

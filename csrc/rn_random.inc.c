@@ -51,9 +51,10 @@ RN_INLINE void RN_FN(turn)(T v, T *cosine, T *sine) {
     const T sin_f = f * RN_POLY(z, s), cos_f = RN_POLY(z, c);
     const T size = quarter < 0 ? -quarter : quarter;
     const T x = size == 1 ? sin_f : cos_f, y = size == 1 ? cos_f : sin_f;
-    /* quarter 1: (-sin, cos), -1: (sin, -cos), +-2: (-cos, -sin) */
-    *cosine = quarter == 1 || size == 2 ? -x : x;
-    *sine = quarter == -1 || size == 2 ? -y : y;
+    /* quarter 1: (-sin, cos), -1: (sin, -cos), +-2: (-cos, -sin); | leaves no branch */
+    const int flip_x = (quarter == 1) | (size == 2), flip_y = (quarter == -1) | (size == 2);
+    *cosine = flip_x ? -x : x;
+    *sine = flip_y ? -y : y;
 }
 
 /* In (0, 1], never 0, and fine near 0: the tail of the normal distribution. */
@@ -137,23 +138,24 @@ RN_INLINE void RN_FN(scale_rows)(size_t k, T *x, const T *factor) {
 }
 
 /* a and slope (may be NULL), panels (n_units, n), times mask / keep.  The mask of row r
- * and unit j is 1 where word j % 4 of the counter (r, j / 4, step, layer) is below
- * keep 2^32; the high bits of step share a word with the layer. */
+ * and unit u is 1 where word u % 4 of the counter (r, u / 4, step, layer) is below
+ * keep 2^32; the high bits of step share a word with the layer.  Row i of the panel is
+ * r = first_row + i, its unit j is u = first_unit + j. */
 static void RN_FN(dropout_apply)(size_t n_units, size_t n, size_t ld, T *a, T *slope,
                                  size_t first_row, const rn_dropout *d) {
     if (d->keep >= 1) return;
+    const uint64_t seed = d->seed, step = d->step;
+    const uint32_t layer = d->layer | (uint32_t)(step >> 32) << 16;
     const uint32_t limit = (uint32_t)(d->keep * 0x1p32);
-    const uint32_t layer = d->layer | (uint32_t)(d->step >> 32) << 16;
     const T kept = (T)(1 / d->keep);
     uint32_t words[RN_PHILOX_WORDS];
     T factor[RN_PHILOX_WORDS];
     for (size_t j = 0; j < n_units; j += RN_PHILOX_UNITS) {
+        const uint32_t four = (uint32_t)((d->first_unit + j) / RN_PHILOX_UNITS);
         const size_t units = n_units - j < RN_PHILOX_UNITS ? n_units - j : RN_PHILOX_UNITS;
-        const uint32_t group = (uint32_t)((d->first_unit + j) / RN_PHILOX_UNITS);
         for (size_t i = 0; i < n; i += RN_PHILOX_ROWS) {
             const size_t rows = n - i < RN_PHILOX_ROWS ? n - i : RN_PHILOX_ROWS;
-            rn_philox(words, (uint32_t)(first_row + i), group, (uint32_t)d->step, layer,
-                      d->seed);
+            rn_philox(words, (uint32_t)(first_row + i), four, (uint32_t)step, layer, seed);
             RN_ELEMENTWISE
             for (int l = 0; l < RN_PHILOX_WORDS; l++) {
                 factor[l] = words[l] < limit ? kept : (T)0;

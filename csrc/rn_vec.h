@@ -3,7 +3,7 @@
  * Included once per T by rn_all.h.  The same kernel text compiles to AVX-512, AVX2+FMA,
  * NEON, SSE2 or plain scalars.  `load_first` and `store_first` touch exactly the first
  * k elements, so that no kernel reads or writes past the end of an array; the lanes
- * they do not load are zero.
+ * they do not load are zero.  relu keeps a NaN; gate(a, x) is x where a > 0, else 0.
  */
 
 #ifndef RN_VEC_COMMON
@@ -126,6 +126,10 @@ RN_UNUSED static const int32_t rn_lane_mask[16] = {-1, -1, -1, -1, -1, -1, -1, -
 #if RN_FLOAT
 RN_VEC_OPS(__m512, _mm512_loadu_ps, _mm512_storeu_ps, _mm512_set1_ps, _mm512_add_ps,
            _mm512_mul_ps, _mm512_fmadd_ps(a, b, c))
+RN_INLINE VEC V(relu)(VEC x) { return _mm512_max_ps(_mm512_setzero_ps(), x); }
+RN_INLINE VEC V(gate)(VEC a, VEC x) {
+    return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(a, _mm512_setzero_ps(), _CMP_GT_OQ), x);
+}
 RN_INLINE VEC V(load_first)(const T *p, size_t k) {
     return _mm512_maskz_loadu_ps((__mmask16)((1u << k) - 1), p);
 }
@@ -135,6 +139,10 @@ RN_INLINE void V(store_first)(T *p, VEC v, size_t k) {
 #else
 RN_VEC_OPS(__m512d, _mm512_loadu_pd, _mm512_storeu_pd, _mm512_set1_pd, _mm512_add_pd,
            _mm512_mul_pd, _mm512_fmadd_pd(a, b, c))
+RN_INLINE VEC V(relu)(VEC x) { return _mm512_max_pd(_mm512_setzero_pd(), x); }
+RN_INLINE VEC V(gate)(VEC a, VEC x) {
+    return _mm512_maskz_mov_pd(_mm512_cmp_pd_mask(a, _mm512_setzero_pd(), _CMP_GT_OQ), x);
+}
 RN_INLINE VEC V(load_first)(const T *p, size_t k) {
     return _mm512_maskz_loadu_pd((__mmask8)((1u << k) - 1), p);
 }
@@ -147,6 +155,10 @@ RN_INLINE void V(store_first)(T *p, VEC v, size_t k) {
 #if RN_FLOAT
 RN_VEC_OPS(__m256, _mm256_loadu_ps, _mm256_storeu_ps, _mm256_set1_ps, _mm256_add_ps,
            _mm256_mul_ps, _mm256_fmadd_ps(a, b, c))
+RN_INLINE VEC V(relu)(VEC x) { return _mm256_max_ps(_mm256_setzero_ps(), x); }
+RN_INLINE VEC V(gate)(VEC a, VEC x) {
+    return _mm256_and_ps(_mm256_cmp_ps(a, _mm256_setzero_ps(), _CMP_GT_OQ), x);
+}
 RN_INLINE VEC V(load_first)(const T *p, size_t k) {
     return _mm256_maskload_ps(p, RN_MASK_F32(k));
 }
@@ -156,6 +168,10 @@ RN_INLINE void V(store_first)(T *p, VEC v, size_t k) {
 #else
 RN_VEC_OPS(__m256d, _mm256_loadu_pd, _mm256_storeu_pd, _mm256_set1_pd, _mm256_add_pd,
            _mm256_mul_pd, _mm256_fmadd_pd(a, b, c))
+RN_INLINE VEC V(relu)(VEC x) { return _mm256_max_pd(_mm256_setzero_pd(), x); }
+RN_INLINE VEC V(gate)(VEC a, VEC x) {
+    return _mm256_and_pd(_mm256_cmp_pd(a, _mm256_setzero_pd(), _CMP_GT_OQ), x);
+}
 RN_INLINE VEC V(load_first)(const T *p, size_t k) {
     return _mm256_maskload_pd(p, RN_MASK_F64(k));
 }
@@ -169,17 +185,37 @@ RN_INLINE void V(store_first)(T *p, VEC v, size_t k) {
 #if RN_FLOAT
 RN_VEC_OPS(float32x4_t, vld1q_f32, vst1q_f32, vdupq_n_f32, vaddq_f32, vmulq_f32,
            vfmaq_f32(c, a, b))
+RN_INLINE VEC V(gate)(VEC a, VEC x) {
+    return vreinterpretq_f32_u32(vandq_u32(vcgtzq_f32(a), vreinterpretq_u32_f32(x)));
+}
+RN_INLINE VEC V(relu)(VEC x) {
+    return vreinterpretq_f32_u32(vbicq_u32(vreinterpretq_u32_f32(x), vcltzq_f32(x)));
+}
 #else
 RN_VEC_OPS(float64x2_t, vld1q_f64, vst1q_f64, vdupq_n_f64, vaddq_f64, vmulq_f64,
            vfmaq_f64(c, a, b))
+RN_INLINE VEC V(gate)(VEC a, VEC x) {
+    return vreinterpretq_f64_u64(vandq_u64(vcgtzq_f64(a), vreinterpretq_u64_f64(x)));
+}
+RN_INLINE VEC V(relu)(VEC x) {
+    return vreinterpretq_f64_u64(vbicq_u64(vreinterpretq_u64_f64(x), vcltzq_f64(x)));
+}
 #endif
 #elif defined(RN_SSE2)
 #if RN_FLOAT
 RN_VEC_OPS(__m128, _mm_loadu_ps, _mm_storeu_ps, _mm_set1_ps, _mm_add_ps, _mm_mul_ps,
            _mm_add_ps(_mm_mul_ps(a, b), c))
+RN_INLINE VEC V(relu)(VEC x) { return _mm_max_ps(_mm_setzero_ps(), x); }
+RN_INLINE VEC V(gate)(VEC a, VEC x) {
+    return _mm_and_ps(_mm_cmpgt_ps(a, _mm_setzero_ps()), x);
+}
 #else
 RN_VEC_OPS(__m128d, _mm_loadu_pd, _mm_storeu_pd, _mm_set1_pd, _mm_add_pd, _mm_mul_pd,
            _mm_add_pd(_mm_mul_pd(a, b), c))
+RN_INLINE VEC V(relu)(VEC x) { return _mm_max_pd(_mm_setzero_pd(), x); }
+RN_INLINE VEC V(gate)(VEC a, VEC x) {
+    return _mm_and_pd(_mm_cmpgt_pd(a, _mm_setzero_pd()), x);
+}
 #endif
 #else
 #define RN_SCALAR_LOAD(p) (*(p))
@@ -189,6 +225,8 @@ RN_VEC_OPS(__m128d, _mm_loadu_pd, _mm_storeu_pd, _mm_set1_pd, _mm_add_pd, _mm_mu
 #define RN_SCALAR_MUL(a, b) ((a) * (b))
 RN_VEC_OPS(T, RN_SCALAR_LOAD, RN_SCALAR_STORE, RN_SCALAR_SET1, RN_SCALAR_ADD,
            RN_SCALAR_MUL, RN_FMA(a, b, c))
+RN_INLINE VEC V(relu)(VEC x) { return x < 0 ? (T)0 : x; }
+RN_INLINE VEC V(gate)(VEC a, VEC x) { return a > 0 ? x : (T)0; }
 #endif
 RN_INLINE VEC V(load_first)(const T *p, size_t k) {
     T buffer[RN_LANES] = {0};
