@@ -23,11 +23,11 @@ RN_INLINE double rn_unit_response(const rn_step *s) {
 }
 #endif
 
-/* sign(w) max(|w| - t, 0), written with comparisons that keep exact zeros. */
+/* sign(w) max(|w| - t, 0): w less its projection on [-t, t].  A NaN stays one. */
 RN_INLINE T RN_FN(soft_threshold)(T w, T t) {
-    const T up = w - t, down = w + t;
-    const T positive = up > 0 ? up : (T)0, negative = down < 0 ? down : (T)0;
-    return positive + negative;
+    T inside = w > t ? t : w;
+    inside = inside < -t ? -t : inside;
+    return w - inside;
 }
 
 static void RN_FN(prox_l1)(size_t n, T *w, T threshold) {
@@ -173,7 +173,7 @@ static void RN_FN(update)(size_t n, T *w, T *m, T *v, T *q, const T *g,
         RN_FN(optimizer_step)(size, wi, mi, vi, metric, gradient, s);
         RN_FN(apply_l1)(size, wi, q ? q + i : NULL, per_weight ? metric : NULL, unit, s);
         if (s->non_negative) {
-            for (size_t k = 0; k < size; k++) wi[k] = wi[k] > 0 ? wi[k] : (T)0;
+            for (size_t k = 0; k < size; k++) wi[k] = wi[k] < 0 ? (T)0 : wi[k];
         }
     }
 }

@@ -636,9 +636,9 @@ cdef class Run:
         return self.run.row
 
     @property
-    def mid_batch(self):
-        """True while a batch is only partly in the gradient."""
-        return self.run.batch_row != 0
+    def batch_row(self):
+        """Rows of an unfinished batch that are already in the gradient."""
+        return self.run.batch_row
 
     @property
     def diverged(self):

@@ -120,6 +120,10 @@ class Plan:
             "bias": bias,
         }
 
+    def activation_code(self, number):
+        """C code of Dense layer `number`'s activation (identity where fused)."""
+        return self._specs[number]["activation"]
+
     @property
     def fused_output(self):
         """The output function the loss contains (softmax, sigmoid), or None."""

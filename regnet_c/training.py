@@ -156,12 +156,12 @@ class Trainer:
                 self.run.advance(self._learning_rates(), _SLICE_SECONDS)
                 if self.run.diverged:
                     raise self._divergence(order)
-                if not self.run.mid_batch:
-                    state.row = self.run.row
                 self.progress.rows(self.run.row, self.run.loss)
-        finally:
-            state.row = state.row % n
-        state.epoch += 1
+        finally:  # a batch cut short by Ctrl-C is taken again, whole
+            state.row = self.run.row - self.run.batch_row
+            if state.row == n:
+                state.row = 0
+                state.epoch += 1
         return self.run.loss
 
     def _learning_rates(self):
