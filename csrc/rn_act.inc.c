@@ -10,9 +10,9 @@
 
 #undef RN_FLAT
 #if RN_FLOAT
-#define RN_FLAT (T)0x1p62 /* x / (1 + |x|) and its like are 1 in T long before */
+#define RN_FLAT ((T)0x1p62) /* x / (1 + |x|) and its like are 1 in T long before */
 #else
-#define RN_FLAT (T)0x1p300
+#define RN_FLAT ((T)0x1p300)
 #endif
 
 /* e = exp(-|z|) gives every function of the logistic family: with r = 1 / (1 + e),
@@ -76,8 +76,8 @@ RN_INLINE T RN_FN(activation_of)(int activation, T z, T *slope, T param) {
     }
 }
 
-RN_INLINE void RN_FN(activation_loop)(int activation, size_t n, T *a, T *slope, const T *z,
-                                      T param) {
+RN_INLINE void RN_FN(activation_loop)(int activation, size_t n, T *a, T *slope,
+                                      const T *z, T param) {
     T unwanted;
     n -= n % RN_LANES;
     if (slope != NULL) {
@@ -96,9 +96,9 @@ RN_INLINE void RN_FN(activation_loop)(int activation, size_t n, T *a, T *slope, 
 }
 
 /* n a multiple of RN_LANES */
-static void RN_FN(activation_vectors)(int activation, size_t n, T *a, T *slope, const T *z,
-                                      T param) {
-#define RN_CASE(name)                                                                   \
+static void RN_FN(activation_vectors)(int activation, size_t n, T *a, T *slope,
+                                      const T *z, T param) {
+#define RN_CASE(name)                                                                  \
     case name: RN_FN(activation_loop)(name, n, a, slope, z, param); break;
     switch (activation) {
         RN_CASE(RN_RELU)
@@ -119,15 +119,15 @@ static void RN_FN(activation_vectors)(int activation, size_t n, T *a, T *slope, 
 
 /* a = f(z), slope = f'(z) (NULL: not wanted); a may be z.  relu'(0) = 0; param is the
  * alpha of leaky_relu and elu.  Softmax is not element-wise: softmax_forward. */
-static void RN_FN(activation_forward)(int activation, size_t n, T *a, T *slope, const T *z,
-                                      T param) {
+static void RN_FN(activation_forward)(int activation, size_t n, T *a, T *slope,
+                                      const T *z, T param) {
     const size_t rest = n % RN_LANES, whole = n - rest;
     RN_FN(activation_vectors)(activation, whole, a, slope, z, param);
     if (rest == 0) return;
     T last[RN_LANES], last_slope[RN_LANES];
     V(store)(last, V(load_first)(z + whole, rest));
-    RN_FN(activation_vectors)(activation, RN_LANES, last, slope ? last_slope : NULL, last,
-                              param);
+    RN_FN(activation_vectors)(activation, RN_LANES, last, slope ? last_slope : NULL,
+                              last, param);
     V(store_first)(a + whole, V(load)(last), rest);
     if (slope != NULL) V(store_first)(slope + whole, V(load)(last_slope), rest);
 }

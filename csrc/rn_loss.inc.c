@@ -41,14 +41,15 @@ RN_INLINE void RN_FN(fill_rows)(size_t k, T *t, T value) {
 }
 
 /* top[i] = max over j of z[j][i] */
-RN_INLINE void RN_FN(largest_rows)(size_t n_out, size_t k, size_t ld, T *RN_RESTRICT top,
-                                   const T *z) {
+RN_INLINE void RN_FN(largest_rows)(size_t n_out, size_t k, size_t ld,
+                                   T *RN_RESTRICT top, const T *z) {
     T buffer[RN_ROWS];
     RN_FN(fill_rows)(k, top, -(T)INFINITY);
     for (size_t j = 0; j < n_out; j++) {
         const T *t = RN_FN(rows_in)(k, buffer, z + j * ld);
         RN_ELEMENTWISE
-        for (size_t l = 0; l < RN_WHOLE(k); l++) top[l] = t[l] <= top[l] ? top[l] : t[l];
+        for (size_t l = 0; l < RN_WHOLE(k); l++)
+            top[l] = t[l] <= top[l] ? top[l] : t[l];
     }
 }
 
@@ -64,7 +65,8 @@ RN_INLINE void RN_FN(exp_rows)(size_t k, T *out, T *RN_RESTRICT sum, const T *z,
 }
 
 /* a = exp(z) / sum over outputs of exp(z); panels, a may be z. */
-static void RN_FN(softmax_forward)(size_t n_out, size_t n, size_t ld, T *a, const T *z) {
+static void RN_FN(softmax_forward)(size_t n_out, size_t n, size_t ld, T *a,
+                                   const T *z) {
     T top[RN_ROWS], sum[RN_ROWS], buffer[RN_ROWS];
     for (size_t i = 0; i < n; i += RN_ROWS) {
         const size_t k = rn_row_block(n, i), whole = RN_WHOLE(k);
@@ -88,8 +90,8 @@ static void RN_FN(softmax_forward)(size_t n_out, size_t n, size_t ld, T *a, cons
 }
 
 /* dz = a (da - sum over outputs of a da); panels, dz may be da. */
-static void RN_FN(softmax_backward)(size_t n_out, size_t n, size_t ld, T *dz, const T *da,
-                                    const T *a) {
+static void RN_FN(softmax_backward)(size_t n_out, size_t n, size_t ld, T *dz,
+                                    const T *da, const T *a) {
     T sum[RN_ROWS], buffer[RN_ROWS], buffer2[RN_ROWS];
     for (size_t i = 0; i < n; i += RN_ROWS) {
         const size_t k = rn_row_block(n, i), whole = RN_WHOLE(k);
@@ -112,18 +114,19 @@ static void RN_FN(softmax_backward)(size_t n_out, size_t n, size_t ld, T *dz, co
 }
 
 /* The targets of output j: rows of its panel, or 1 where the label is j. */
-RN_INLINE const T *RN_FN(targets)(size_t k, T *RN_RESTRICT t, const T *y, const T *label,
-                                  size_t j, size_t ld) {
+RN_INLINE const T *RN_FN(targets)(size_t k, T *RN_RESTRICT t, const T *y,
+                                  const T *label, size_t j, size_t ld) {
     const T unit = (T)j;
     if (y != NULL) return RN_FN(rows_in)(k, t, y + j * ld);
     for (size_t l = 0; l < RN_WHOLE(k); l++) t[l] = label[l] == unit ? (T)1 : (T)0;
     return t;
 }
 
-/* Rows 0 .. k-1 of -sum_j y log softmax(z), as sum_j y (log sum exp(z - top) - (z - top)).
- * dz = softmax(z) sum_j y - y, right also for targets that do not add up to one. */
-RN_INLINE void RN_FN(softmax_rows)(size_t n_out, size_t k, size_t ld, T *row_loss, T *dz,
-                                   const T *z, const T *y, const int64_t *label,
+/* Rows 0 .. k-1 of -sum_j y log softmax(z), as sum_j y (log sum exp(z - top) - (z -
+ * top)). dz = softmax(z) sum_j y - y, right also for targets that do not add up to one.
+ */
+RN_INLINE void RN_FN(softmax_rows)(size_t n_out, size_t k, size_t ld, T *row_loss,
+                                   T *dz, const T *z, const T *y, const int64_t *label,
                                    const T *scale) {
     T top[RN_ROWS], sum[RN_ROWS], total[RN_ROWS], dot[RN_ROWS], label_t[RN_ROWS];
     T buffer[RN_ROWS], buffer2[RN_ROWS];
@@ -178,9 +181,7 @@ RN_INLINE T RN_FN(loss_of)(int loss, T z, T y, T param, T *d) {
         return RN_FMA(-z, y, z > 0 ? z : (T)0) + RN_FN(log1p_unit)(e);
     case RN_ABSOLUTE_ERROR:
     case RN_MAE: *d = sign * param; return size * param;
-    case RN_HUBER:
-        *d = RN_FN(clamp)(r, param);
-        return *d * RN_FMA((T)-0.5, *d, r);
+    case RN_HUBER: *d = RN_FN(clamp)(r, param); return *d * RN_FMA((T)-0.5, *d, r);
     case RN_QUANTILE: /* param * max(y - z, 0) + (1 - param) * max(z - y, 0) */
         p = r > 0 ? 1 - param : param;
         *d = p * sign;
@@ -218,10 +219,10 @@ RN_INLINE void RN_FN(loss_sum_rows)(int loss, size_t n_out, size_t k, size_t ld,
 static void RN_FN(loss_rows)(int loss, size_t n_out, size_t n, size_t ld, T *row_loss,
                              T *dz, const T *z, const T *y, const int64_t *label,
                              const T *scale, T param) {
-#define RN_CASE(name, factor)                                                           \
-    case name:                                                                          \
-        RN_FN(loss_sum_rows)(name, n_out, k, ld, row_loss + i, d, z + i, y + i, weight, \
-                             factor);                                                   \
+#define RN_CASE(name, factor)                                                          \
+    case name:                                                                         \
+        RN_FN(loss_sum_rows)(name, n_out, k, ld, row_loss + i, d, z + i, y + i,        \
+                             weight, factor);                                          \
         break;
     T weight[RN_ROWS];
     RN_FN(fill_rows)(RN_ROWS, weight, 1);

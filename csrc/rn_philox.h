@@ -21,8 +21,8 @@
 
 enum {
     RN_PHILOX_ROUNDS = 10,
-    RN_PHILOX_UNITS = 4,  /* words of one counter */
-    RN_PHILOX_ROWS = 16,  /* counters of one call */
+    RN_PHILOX_UNITS = 4, /* words of one counter */
+    RN_PHILOX_ROWS = 16, /* counters of one call */
     RN_PHILOX_WORDS = RN_PHILOX_UNITS * RN_PHILOX_ROWS,
 };
 
@@ -42,8 +42,8 @@ typedef __m512i rn_wide;
 #define RN_WIDE_MUL(a, b) _mm512_mul_epu32(a, b)
 #define RN_WIDE_HIGH(a) _mm512_srli_epi64(a, 32)
 #define RN_WIDE_XOR3(a, b, c) _mm512_ternarylogic_epi64(a, b, c, 0x96)
-#define RN_WIDE_STORE(p, even, odd)                                                     \
-    _mm512_storeu_si512(                                                                \
+#define RN_WIDE_STORE(p, even, odd)                                                    \
+    _mm512_storeu_si512(                                                               \
         p, _mm512_mask_blend_epi32(0xAAAA, even, _mm512_slli_epi64(odd, 32)))
 #elif defined(__AVX2__)
 #include <immintrin.h>
@@ -55,8 +55,8 @@ typedef __m256i rn_wide;
 #define RN_WIDE_MUL(a, b) _mm256_mul_epu32(a, b)
 #define RN_WIDE_HIGH(a) _mm256_srli_epi64(a, 32)
 #define RN_WIDE_XOR3(a, b, c) _mm256_xor_si256(a, _mm256_xor_si256(b, c))
-#define RN_WIDE_STORE(p, even, odd)                                                     \
-    _mm256_storeu_si256((__m256i *)(p),                                                 \
+#define RN_WIDE_STORE(p, even, odd)                                                    \
+    _mm256_storeu_si256((__m256i *)(p),                                                \
                         _mm256_blend_epi32(even, _mm256_slli_epi64(odd, 32), 0xAA))
 #elif defined(__ARM_NEON) && (defined(__aarch64__) || defined(_M_ARM64))
 #include <arm_neon.h>
@@ -68,7 +68,7 @@ typedef uint64x2_t rn_wide;
 #define RN_WIDE_MUL(a, b) vmull_u32(vmovn_u64(a), vmovn_u64(b))
 #define RN_WIDE_HIGH(a) vshrq_n_u64(a, 32)
 #define RN_WIDE_XOR3(a, b, c) veorq_u64(a, veorq_u64(b, c))
-#define RN_WIDE_STORE(p, even, odd)                                                     \
+#define RN_WIDE_STORE(p, even, odd)                                                    \
     vst1q_u32(p, vreinterpretq_u32_u64(vsliq_n_u64(even, odd, 32)))
 #elif defined(__SSE2__) || defined(_M_X64)
 #include <emmintrin.h>
@@ -80,9 +80,9 @@ typedef __m128i rn_wide;
 #define RN_WIDE_MUL(a, b) _mm_mul_epu32(a, b)
 #define RN_WIDE_HIGH(a) _mm_srli_epi64(a, 32)
 #define RN_WIDE_XOR3(a, b, c) _mm_xor_si128(a, _mm_xor_si128(b, c))
-#define RN_WIDE_STORE(p, even, odd)                                                     \
-    _mm_storeu_si128((__m128i *)(p),                                                    \
-                     _mm_or_si128(_mm_and_si128(even, RN_WIDE_SET(0xFFFFFFFFu)),        \
+#define RN_WIDE_STORE(p, even, odd)                                                    \
+    _mm_storeu_si128((__m128i *)(p),                                                   \
+                     _mm_or_si128(_mm_and_si128(even, RN_WIDE_SET(0xFFFFFFFFu)),       \
                                   _mm_slli_epi64(odd, 32)))
 #else
 typedef uint64_t rn_wide;
@@ -93,13 +93,13 @@ typedef uint64_t rn_wide;
 #define RN_WIDE_MUL(a, b) (((a) & 0xFFFFFFFFu) * (b))
 #define RN_WIDE_HIGH(a) ((a) >> 32)
 #define RN_WIDE_XOR3(a, b, c) ((a) ^ (b) ^ (c))
-#define RN_WIDE_STORE(p, even, odd)                                                     \
+#define RN_WIDE_STORE(p, even, odd)                                                    \
     ((p)[0] = (uint32_t)(even), (p)[1] = (uint32_t)(odd))
 #endif
 
 /* words[16 q + l] = word q of the counter (c0 + l mod 2^32, c1, c2, c3); key = seed. */
-RN_INLINE void rn_philox(uint32_t words[RN_PHILOX_WORDS], uint32_t c0,
-                         uint32_t c1, uint32_t c2, uint32_t c3, uint64_t seed) {
+RN_INLINE void rn_philox(uint32_t words[RN_PHILOX_WORDS], uint32_t c0, uint32_t c1,
+                         uint32_t c2, uint32_t c3, uint64_t seed) {
     const rn_wide m0 = RN_WIDE_SET(0xD2511F53u), m1 = RN_WIDE_SET(0xCD9E8D57u);
     for (uint32_t l = 0; l < RN_PHILOX_ROWS; l += 2 * RN_WIDE_LANES) {
         rn_wide x[2][RN_PHILOX_UNITS]; /* even and odd counters */

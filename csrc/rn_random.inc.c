@@ -2,7 +2,8 @@
  *
  * A block is one call of rn_philox: 16 counters, 64 words.  Elements are numbered so
  * that a block's words land in consecutive elements without any shuffle: element
- * index 64 b + w is word w of block b; a double, 32 b + w, takes the words w and 32 + w.
+ * index 64 b + w is word w of block b; a double, 32 b + w, takes the words w and 32 +
+ * w.
  */
 #ifndef T
 #error "included by rn_all.h only"
@@ -17,7 +18,8 @@
 #endif
 
 /* Uniform on [0, 1) with every bit of T's significand. */
-RN_INLINE void RN_FN(uniform_block)(T *RN_RESTRICT u, const uint32_t *RN_RESTRICT words) {
+RN_INLINE void RN_FN(uniform_block)(T *RN_RESTRICT u,
+                                    const uint32_t *RN_RESTRICT words) {
     RN_ELEMENTWISE
     for (int l = 0; l < RN_BLOCK; l++) {
 #if RN_FLOAT
@@ -33,7 +35,8 @@ RN_INLINE void RN_FN(uniform_block)(T *RN_RESTRICT u, const uint32_t *RN_RESTRIC
 /* cos and sin of a whole turn times v, |v| <= 1/2. */
 RN_INLINE void RN_FN(turn)(T v, T *cosine, T *sine) {
 #if RN_FLOAT
-    static const T s[] = {-0x1.2d92bp-8f, 0x1.465e9p-4f, -0x1.4abbb8p-1f, 0x1.921fb6p+0f};
+    static const T s[] = {-0x1.2d92bp-8f, 0x1.465e9p-4f, -0x1.4abbb8p-1f,
+                          0x1.921fb6p+0f};
     static const T c[] = {0x1.d9d49ep-11f, -0x1.55c5dcp-6f, 0x1.03c1dep-2f,
                           -0x1.3bd3ccp+0f, 1};
 #else
@@ -52,7 +55,8 @@ RN_INLINE void RN_FN(turn)(T v, T *cosine, T *sine) {
     const T size = quarter < 0 ? -quarter : quarter;
     const T x = size == 1 ? sin_f : cos_f, y = size == 1 ? cos_f : sin_f;
     /* quarter 1: (-sin, cos), -1: (sin, -cos), +-2: (-cos, -sin); | leaves no branch */
-    const int flip_x = (quarter == 1) | (size == 2), flip_y = (quarter == -1) | (size == 2);
+    const int flip_x = (quarter == 1) | (size == 2),
+              flip_y = (quarter == -1) | (size == 2);
     *cosine = flip_x ? -x : x;
     *sine = flip_y ? -y : y;
 }
@@ -79,7 +83,8 @@ RN_INLINE T RN_FN(turn_draw)(const uint32_t *words) {
 }
 
 /* Box-Muller: two draws make two independent normals. */
-RN_INLINE void RN_FN(normal_block)(T *RN_RESTRICT u, const uint32_t *RN_RESTRICT words) {
+RN_INLINE void RN_FN(normal_block)(T *RN_RESTRICT u,
+                                   const uint32_t *RN_RESTRICT words) {
     RN_ELEMENTWISE
     for (int l = 0; l < RN_BLOCK / 2; l++) {
         const T radius = RN_SQRT(-2 * RN_LOG(RN_FN(positive_draw)(words + l)));
@@ -152,10 +157,12 @@ static void RN_FN(dropout_apply)(size_t n_units, size_t n, size_t ld, T *a, T *s
     T factor[RN_PHILOX_WORDS];
     for (size_t j = 0; j < n_units; j += RN_PHILOX_UNITS) {
         const uint32_t four = (uint32_t)((d->first_unit + j) / RN_PHILOX_UNITS);
-        const size_t units = n_units - j < RN_PHILOX_UNITS ? n_units - j : RN_PHILOX_UNITS;
+        const size_t units =
+            n_units - j < RN_PHILOX_UNITS ? n_units - j : RN_PHILOX_UNITS;
         for (size_t i = 0; i < n; i += RN_PHILOX_ROWS) {
             const size_t rows = n - i < RN_PHILOX_ROWS ? n - i : RN_PHILOX_ROWS;
-            rn_philox(words, (uint32_t)(first_row + i), four, (uint32_t)step, layer, seed);
+            rn_philox(words, (uint32_t)(first_row + i), four, (uint32_t)step, layer,
+                      seed);
             RN_ELEMENTWISE
             for (int l = 0; l < RN_PHILOX_WORDS; l++) {
                 factor[l] = words[l] < limit ? kept : (T)0;

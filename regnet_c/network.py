@@ -6,7 +6,6 @@ import time
 import numpy as np
 
 from . import _check, _kernels, storage
-from .callbacks import EarlyStopping
 from .history import History
 from .initialization import fill_weights
 from .losses import get_loss
@@ -379,7 +378,7 @@ class Network:
         if masks is None:
             return None, None
         units = [self._plan.dense[0].n_in, *(layer.n_out for layer in self._plan.dense)]
-        dropped = [i for i, rate in enumerate(self._plan.rates) if rate > 0]
+        dropped = self._plan.dropouts
         shapes = [(n, units[i]) for i in dropped]
         arrays = _check.check_masks(masks, shapes)
         sources = [None] * len(units)

@@ -7,23 +7,8 @@ optimiser state, ledgers and gradients use the same offsets in arrays of their o
 import numpy as np
 
 from . import _kernels
-from .layers import Dense, Dropout
+from .layers import ACTIVATIONS, Dense, Dropout
 
-ACTIVATIONS = (
-    "identity",
-    "relu",
-    "leaky_relu",
-    "elu",
-    "sigmoid",
-    "tanh",
-    "arctan",
-    "softsign",
-    "isru",
-    "softplus",
-    "gelu",
-    "silu",
-    "softmax",
-)
 L1_RULES = {
     None: 0,
     "cumulative": 1,
@@ -35,13 +20,15 @@ _ALIGNMENT = 64
 
 
 def _split(layers):
-    """The Dense layers, the dropout rate before the first and after each of them."""
-    dense, rates, last = [], [0.0], None
+    """The Dense layers, the dropout rate before the first and after each of them, and
+    the positions in that list of rates which have a Dropout layer."""
+    dense, rates, dropouts, last = [], [0.0], [], None
     for number, layer in enumerate(layers):
         if isinstance(layer, Dropout):
             if isinstance(last, Dropout):
                 raise ValueError(f"layers {number - 1} and {number} are both Dropout")
             rates[-1] = layer.rate
+            dropouts.append(len(dense))
         elif isinstance(layer, Dense):
             if dense and dense[-1].n_out != layer.n_in:
                 raise ValueError(
@@ -62,7 +49,7 @@ def _split(layers):
     for number, layer in enumerate(dense[:-1]):
         if layer.activation == "softmax":
             raise ValueError(f"Dense layer {number} is hidden, softmax is for outputs")
-    return dense, rates
+    return dense, rates, dropouts
 
 
 class Plan:
@@ -73,12 +60,14 @@ class Plan:
     dense : list of Dense
     rates : list of float
         Dropout rate on the inputs and after each Dense layer.
+    dropouts : list of int
+        Positions in `rates` of the Dropout layers.
     shapes : list of tuple
         Shapes of [W0, b0, W1, b1, ...]; biases that do not exist are left out.
     """
 
     def __init__(self, layers, loss, dtype, seed):
-        self.dense, self.rates = _split(layers)
+        self.dense, self.rates, self.dropouts = _split(layers)
         self.loss, self.dtype, self.seed = loss, np.dtype(dtype), seed
         self.shapes, self.offsets, self._specs = [], [], []
         self.size = 0

@@ -1,0 +1,279 @@
+"""Every check of an argument, every message.
+
+A check returns the value in the form the package uses or raises TypeError or ValueError
+with a sentence that says what came and what was expected.  NaN in large arrays is
+searched by the C core; only its message is made here.
+"""
+
+import difflib
+import math
+import numbers
+
+import numpy as np
+
+_NUMERIC_KINDS = "fiub"
+
+
+def check_float(value, name, minimum=None, maximum=None, open_minimum=False, below=None):
+    """A finite float in the stated range."""
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
+        raise TypeError(f"{name} is {value!r}, expected a number")
+    value = float(value)
+    low_ok = minimum is None or value > minimum or (value == minimum and not open_minimum)
+    high_ok = (maximum is None or value <= maximum) and (below is None or value < below)
+    if not (math.isfinite(value) and low_ok and high_ok):
+        limits = []
+        if minimum is not None:
+            limits.append(f"{'>' if open_minimum else '>='} {minimum}")
+        if maximum is not None:
+            limits.append(f"<= {maximum}")
+        if below is not None:
+            limits.append(f"< {below}")
+        wanted = " and ".join(["a finite number", *limits])
+        raise ValueError(f"{name} is {value}, expected {wanted}")
+    return value
+
+
+def check_int(value, name, minimum=None, maximum=None):
+    """An int in the stated range."""
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Integral):
+        raise TypeError(f"{name} is {value!r}, expected an integer")
+    value = int(value)
+    if minimum is not None and value < minimum:
+        raise ValueError(f"{name} is {value}, expected at least {minimum}")
+    if maximum is not None and value > maximum:
+        raise ValueError(f"{name} is {value}, expected at most {maximum}")
+    return value
+
+
+def check_bool(value, name):
+    """True or False."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{name} is {value!r}, expected True or False")
+    return bool(value)
+
+
+def check_rate(value, name="rate"):
+    """A dropout rate in [0, 1)."""
+    return check_float(value, name, minimum=0, below=1)
+
+
+def check_name(value, names, what):
+    """One of `names`; the error lists them and guesses which was meant."""
+    if isinstance(value, str) and value in names:
+        return value
+    close = difflib.get_close_matches(str(value), names, n=1)
+    hint = f" (did you mean {close[0]!r}?)" if close else ""
+    error = ValueError if isinstance(value, str) else TypeError
+    raise error(f"unknown {what} {value!r}{hint}, expected one of {', '.join(names)}")
+
+
+def check_dtype(value):
+    """numpy.dtype float32 or float64."""
+    try:
+        dtype = np.dtype(value)
+    except TypeError:
+        dtype = None
+    if dtype not in (np.float32, np.float64) or not dtype.isnative:
+        raise ValueError(f"dtype is {value!r}, expected 'float32' or 'float64'")
+    return dtype
+
+
+def check_layers(layers):
+    """A non-empty list of layers; what they are is checked by the plan."""
+    if not isinstance(layers, (list, tuple)):
+        raise TypeError(f"layers is a {type(layers).__name__}, expected a list of layers")
+    if not layers:
+        raise ValueError("layers is empty, expected at least one Dense layer")
+    return list(layers)
+
+
+def check_threads(threads):
+    """None or a positive int."""
+    return None if threads is None else check_int(threads, "threads", minimum=1)
+
+
+def check_callbacks(callbacks):
+    """A list of objects with the methods of Callback."""
+    if not isinstance(callbacks, (list, tuple)):
+        raise TypeError(
+            f"callbacks is a {type(callbacks).__name__}, expected a list of callbacks"
+        )
+    for callback in callbacks:
+        if not hasattr(callback, "on_epoch_end"):
+            raise TypeError(f"callback {callback!r} has no method on_epoch_end")
+    return list(callbacks)
+
+
+def _as_array(value, name):
+    """An ndarray of real numbers: no strings, dates, complex numbers or masks."""
+    if value is None:
+        raise TypeError(f"{name} is None, expected an array")
+    if hasattr(value, "tocsr"):
+        raise TypeError(f"{name} is a sparse matrix, expected a dense array (.toarray())")
+    if isinstance(value, np.ma.MaskedArray):
+        if np.ma.is_masked(value):
+            raise ValueError(
+                f"{name} is a masked array with masked entries, fill or drop them first"
+            )
+        value = value.data
+    try:
+        array = np.asarray(value)
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{name} is not a rectangular array: {error}") from None
+    if array.dtype.kind == "O":
+        array = _numbers_from_objects(array, name)
+    if array.dtype.kind not in _NUMERIC_KINDS:
+        raise TypeError(f"{name} has dtype {array.dtype}, expected real numbers")
+    return array
+
+
+def _numbers_from_objects(array, name):
+    if not all(isinstance(x, (numbers.Real, np.bool_)) for x in array.flat):
+        kinds = {type(x).__name__ for x in array.flat} or {"nothing"}
+        raise TypeError(
+            f"{name} is an object array of {', '.join(sorted(kinds))}, "
+            "expected real numbers"
+        )
+    return array.astype(np.float64)
+
+
+def _native(array):
+    """The array itself if C can read it in place, else an aligned native copy."""
+    if array.dtype.itemsize > 8:  # long double
+        return array.astype(np.float64)
+    if array.flags.aligned and array.dtype.isnative:
+        return array
+    return np.require(array, array.dtype.newbyteorder("="), ["A"])
+
+
+def check_x(X, n_in, name="X"):
+    """(n, n_in) numbers in any layout; not copied unless C cannot read them."""
+    array = _as_array(X, name)
+    if array.ndim != 2:
+        hint = ", use X.reshape(-1, 1) for one column" if array.ndim == 1 else ""
+        raise ValueError(f"{name} has {array.ndim} dimension(s), expected 2{hint}")
+    if array.shape[0] == 0:
+        raise ValueError(f"{name} has no rows, shape {array.shape}")
+    if array.shape[1] != n_in:
+        raise ValueError(
+            f"{name} has {array.shape[1]} columns, the network expects {n_in}"
+        )
+    return _native(array)
+
+
+def check_targets(y, n, n_out, loss):
+    """(y (n, n_out), None) or (None, int64 labels (n,)), as the loss wants them."""
+    array = _as_array(y, "y")
+    if array.ndim == 0 or array.shape[0] != n:
+        rows = array.shape[0] if array.ndim else 1
+        raise ValueError(f"y has {rows} rows, X has {n}")
+    if loss.name == "softmax_cross_entropy" and (
+        array.ndim == 1 or (array.shape == (n, 1) and n_out != 1)
+    ):
+        return None, check_labels(array.reshape(n), n_out)
+    if array.ndim == 1:
+        array = array.reshape(n, 1)
+    if array.ndim != 2 or array.shape[1] != n_out:
+        raise ValueError(f"y has shape {array.shape}, expected ({n}, {n_out})")
+    loss.check_range(array)
+    return _native(array), None
+
+
+def check_labels(array, n_classes):
+    """Integer class labels in [0, n_classes) as contiguous int64."""
+    if array.dtype.kind == "f":
+        bad = ~np.isfinite(array) | (array != np.round(array))
+        if bad.any():
+            row = int(np.argmax(bad))
+            raise ValueError(f"label {array[row]} in row {row} of y is not an integer")
+    low, high = array.min(), array.max()
+    if low < 0 or high >= n_classes:
+        raise ValueError(
+            f"labels go from {low} to {high}, expected 0 to {n_classes - 1} "
+            f"for {n_classes} outputs"
+        )
+    return np.require(array, np.int64, ["C", "A"])
+
+
+def check_sample_weight(weight, n):
+    """None or non-negative finite float64 (n,), not all zero."""
+    if weight is None:
+        return None
+    weight = _as_array(weight, "sample_weight")
+    if weight.shape != (n,):
+        raise ValueError(f"sample_weight has shape {weight.shape}, expected ({n},)")
+    weight = np.require(weight, np.float64, ["C", "A"])
+    if not np.isfinite(weight).all():
+        raise ValueError("sample_weight has NaN or infinite entries")
+    if (weight < 0).any():
+        raise ValueError(
+            f"sample_weight has negative entries (the smallest is {weight.min()})"
+        )
+    if not weight.sum() > 0:
+        raise ValueError("sample_weight is zero everywhere, expected a positive sum")
+    return weight
+
+
+def check_validation_data(data):
+    """A tuple (X, y) or (X, y, sample_weight)."""
+    if not isinstance(data, (tuple, list)) or len(data) not in (2, 3):
+        raise TypeError(
+            "validation_data must be a tuple (X, y) or (X, y, sample_weight)"
+        )
+    return data
+
+
+def check_weights(weights, shapes):
+    """Arrays of exactly these shapes with finite numbers."""
+    weights = list(weights)
+    if len(weights) != len(shapes):
+        raise ValueError(f"{len(weights)} arrays came, the network has {len(shapes)}")
+    arrays = []
+    for number, (weight, shape) in enumerate(zip(weights, shapes, strict=True)):
+        array = _as_array(weight, f"weights[{number}]")
+        if array.shape != shape:
+            raise ValueError(
+                f"weights[{number}] has shape {array.shape}, expected {shape}"
+            )
+        if not np.isfinite(array).all():
+            raise ValueError(f"weights[{number}] has NaN or infinite entries")
+        arrays.append(array)
+    return arrays
+
+
+def check_masks(masks, shapes):
+    """One array of zeros and ones of each of these shapes."""
+    masks = list(masks)
+    if len(masks) != len(shapes):
+        raise ValueError(
+            f"{len(masks)} dropout masks came, the network has {len(shapes)} Dropout layers"
+        )
+    arrays = []
+    for number, (mask, shape) in enumerate(zip(masks, shapes, strict=True)):
+        array = _as_array(mask, f"dropout_masks[{number}]")
+        if array.shape != shape:
+            raise ValueError(
+                f"dropout_masks[{number}] has shape {array.shape}, expected {shape}"
+            )
+        if not np.isin(array, (0, 1)).all():
+            raise ValueError(f"dropout_masks[{number}] has entries other than 0 and 1")
+        arrays.append(_native(array))
+    return arrays
+
+
+def not_finite_message(array, name, row, dtype):
+    """Says where the first NaN or infinity of `row` is, and what it is."""
+    values = np.atleast_1d(array[row])
+    with np.errstate(over="ignore"):
+        column = int(np.argmin(np.isfinite(values.astype(dtype))))
+    value = values[column]
+    if np.isfinite(value):
+        return (
+            f"{name} has {value} in row {row}, column {column}, too large for {dtype}; "
+            "scale the data or use dtype='float64'"
+        )
+    return (
+        f"{name} has {value} in row {row}, column {column}, expected finite numbers; "
+        "drop such rows or impute them first"
+    )

@@ -1,0 +1,192 @@
+"""Dense and Dropout: what a network is made of, no arithmetic."""
+
+import numpy as np
+
+from . import _check
+from .initialization import INITIALIZERS
+from .penalties import Penalty, penalty_from_config
+
+ACTIVATIONS = (
+    "identity",
+    "relu",
+    "leaky_relu",
+    "elu",
+    "sigmoid",
+    "tanh",
+    "arctan",
+    "softsign",
+    "isru",
+    "softplus",
+    "gelu",
+    "silu",
+    "softmax",
+)
+_DEFAULT_PARAMS = {"leaky_relu": 0.01, "elu": 1.0}
+
+
+class Layer:
+    """Base of the layers: comparison, printing and saving by configuration."""
+
+    def get_config(self):
+        """The layer as JSON-able data, for `layer_from_config`."""
+        raise NotImplementedError
+
+    def __eq__(self, other):
+        return type(self) is type(other) and self.get_config() == other.get_config()
+
+    __hash__ = None
+
+
+class Dense(Layer):
+    """Fully connected layer, a = f(x W + b) with W of shape (n_in, n_out).
+
+    Parameters
+    ----------
+    n_in, n_out : int
+    activation : str, default "identity"
+        identity, relu, leaky_relu, elu, sigmoid, tanh, arctan, softsign,
+        isru (x / sqrt(1 + x^2)), softplus, gelu (exact, with erf), silu; softmax only in
+        the last layer.  relu'(0) = 0.
+    weight_penalty, bias_penalty : Penalty, optional
+        Added to the objective; biases are free by default.
+    weight_init : str, float, ndarray or callable, optional
+        A name (he_, glorot_ or lecun_ with uniform or normal), the standard deviation of
+        a normal distribution, the weights, or a function of the shape.  Default:
+        he_uniform for the ReLU family, glorot_uniform for the others.  Biases start at 0.
+    use_bias : bool, default True
+    max_norm : float, optional
+        After each step every unit's incoming weights are scaled to at most this norm.
+    non_negative : bool, default False
+        After each step negative weights become 0.
+    activation_param : float, optional
+        Slope of leaky_relu (0.01), alpha of elu (1).
+
+    Examples
+    --------
+    >>> import regnet_c as rn
+    >>> rn.Dense(784, 300, activation="relu", weight_penalty=rn.L1(1e-5))
+    Dense(784, 300, activation='relu', weight_penalty=L1(1e-05))
+    """
+
+    def __init__(
+        self,
+        n_in,
+        n_out,
+        activation="identity",
+        weight_penalty=None,
+        bias_penalty=None,
+        weight_init=None,
+        use_bias=True,
+        max_norm=None,
+        non_negative=False,
+        activation_param=None,
+    ):
+        self.n_in = _check.check_int(n_in, "n_in", minimum=1)
+        self.n_out = _check.check_int(n_out, "n_out", minimum=1)
+        self.activation = _check.check_name(activation, ACTIVATIONS, "activation")
+        self.weight_penalty = _check_penalty(weight_penalty, "weight_penalty")
+        self.bias_penalty = _check_penalty(bias_penalty, "bias_penalty")
+        self.weight_init = _check_init(weight_init)
+        self.use_bias = _check.check_bool(use_bias, "use_bias")
+        if max_norm is not None:
+            max_norm = _check.check_float(
+                max_norm, "max_norm", minimum=0, open_minimum=True
+            )
+        self.max_norm = max_norm
+        self.non_negative = _check.check_bool(non_negative, "non_negative")
+        if activation_param is None:
+            activation_param = _DEFAULT_PARAMS.get(self.activation)
+        else:
+            activation_param = _check.check_float(activation_param, "activation_param")
+        self.activation_param = activation_param
+
+    def get_config(self):
+        init = self.weight_init if isinstance(self.weight_init, (str, float)) else None
+        return {
+            "type": "Dense",
+            "n_in": self.n_in,
+            "n_out": self.n_out,
+            "activation": self.activation,
+            "weight_penalty": self.weight_penalty and self.weight_penalty.get_config(),
+            "bias_penalty": self.bias_penalty and self.bias_penalty.get_config(),
+            "weight_init": init,
+            "use_bias": self.use_bias,
+            "max_norm": self.max_norm,
+            "non_negative": self.non_negative,
+            "activation_param": self.activation_param,
+        }
+
+    def __repr__(self):
+        parts = [repr(self.n_in), repr(self.n_out)]
+        default_param = _DEFAULT_PARAMS.get(self.activation)
+        for name, default in (
+            ("activation", "identity"),
+            ("weight_penalty", None),
+            ("bias_penalty", None),
+            ("weight_init", None),
+            ("use_bias", True),
+            ("max_norm", None),
+            ("non_negative", False),
+            ("activation_param", default_param),
+        ):
+            value = getattr(self, name)
+            if value is not default and value != default:
+                parts.append(f"{name}={value!r}")
+        return f"Dense({', '.join(parts)})"
+
+
+class Dropout(Layer):
+    """Inverted dropout of the outputs of the layer before it, or of the inputs.
+
+    In training each unit is kept with probability 1 - rate and divided by it; in
+    prediction nothing happens.  Masks are a pure function of the network's seed, the
+    step, the layer, the row and the unit.
+
+    Parameters
+    ----------
+    rate : float in [0, 1)
+        Probability that a unit is dropped.
+
+    Examples
+    --------
+    >>> import regnet_c as rn
+    >>> rn.Dropout(0.5)
+    Dropout(0.5)
+    """
+
+    def __init__(self, rate):
+        self.rate = _check.check_rate(rate)
+
+    def get_config(self):
+        return {"type": "Dropout", "rate": self.rate}
+
+    def __repr__(self):
+        return f"Dropout({self.rate})"
+
+
+def layer_from_config(config):
+    """The layer that `get_config` described; ValueError for an unknown type."""
+    config = dict(config)
+    kind = config.pop("type", None)
+    if kind == "Dropout":
+        return Dropout(**config)
+    if kind != "Dense":
+        raise ValueError(f"unknown layer type {kind!r}")
+    for name in ("weight_penalty", "bias_penalty"):
+        if config.get(name) is not None:
+            config[name] = penalty_from_config(config[name])
+    return Dense(**config)
+
+
+def _check_penalty(penalty, name):
+    if penalty is not None and not isinstance(penalty, Penalty):
+        raise TypeError(f"{name} is {penalty!r}, expected a penalty such as L1(1e-4)")
+    return penalty
+
+
+def _check_init(init):
+    if init is None or callable(init) or isinstance(init, np.ndarray):
+        return init
+    if isinstance(init, str):
+        return _check.check_name(init, tuple(INITIALIZERS), "weight_init")
+    return _check.check_float(init, "weight_init", minimum=0)

@@ -1,0 +1,185 @@
+"""Optimisers: how a step is taken from a gradient; the arithmetic is the core's.
+
+The effective strength of a penalty does not depend on the optimiser: an L1 threshold is
+l1 times what the optimiser makes of a constant unit gradient, and L2 is in the gradient.
+"""
+
+import numpy as np
+
+from . import _check
+from .schedules import Schedule
+
+
+class Optimizer:
+    """Base of the optimisers.
+
+    Parameters
+    ----------
+    learning_rate : float or Schedule
+    """
+
+    kind = 0
+    momentum = 0.0
+    beta1 = 0.0
+    beta2 = 0.0
+    epsilon = 0.0
+    weight_decay = 0.0
+    _names = ("learning_rate",)
+
+    def __init__(self, learning_rate):
+        if not isinstance(learning_rate, Schedule):
+            learning_rate = _check.check_float(
+                learning_rate, "learning_rate", minimum=0, open_minimum=True
+            )
+        self.learning_rate = learning_rate
+
+    def constants(self):
+        """The numbers the C core needs, by their names in rn.h."""
+        return {
+            name: getattr(self, name)
+            for name in ("momentum", "beta1", "beta2", "epsilon", "weight_decay")
+        }
+
+    def learning_rates(self, first, count, steps_per_epoch):
+        """Learning rates of `count` steps from step `first` on, float64."""
+        if not isinstance(self.learning_rate, Schedule):
+            return np.full(count, self.learning_rate)
+        steps = np.arange(first, first + count)
+        return np.ascontiguousarray(self.learning_rate(steps, steps_per_epoch))
+
+    def __repr__(self):
+        parts = [repr(self.learning_rate)]
+        parts += [f"{name}={getattr(self, name)!r}" for name in self._names[1:]]
+        return f"{type(self).__name__}({', '.join(parts)})"
+
+
+def _fraction(value, name):
+    return _check.check_float(value, name, minimum=0, below=1)
+
+
+def _epsilon(value):
+    return _check.check_float(value, "epsilon", minimum=0, open_minimum=True)
+
+
+class SGD(Optimizer):
+    """v = momentum v - lr g, w += v; Nesterov: w += momentum v - lr g.
+
+    Parameters
+    ----------
+    learning_rate : float or Schedule, default 0.01
+    momentum : float in [0, 1), default 0
+    nesterov : bool, default False
+
+    Examples
+    --------
+    >>> import regnet_c as rn
+    >>> rn.SGD(0.1, momentum=0.9)
+    SGD(0.1, momentum=0.9, nesterov=False)
+    """
+
+    _names = ("learning_rate", "momentum", "nesterov")
+
+    def __init__(self, learning_rate=0.01, momentum=0.0, nesterov=False):
+        super().__init__(learning_rate)
+        self.momentum = _fraction(momentum, "momentum")
+        self.nesterov = _check.check_bool(nesterov, "nesterov")
+        if self.nesterov and not self.momentum:
+            raise ValueError("nesterov=True needs a momentum above 0")
+        self.kind = 0 if not self.momentum else 2 if self.nesterov else 1
+
+
+class Adagrad(Optimizer):
+    """v += g^2, w -= lr g / (sqrt(v) + epsilon) (Duchi et al. 2011).
+
+    Parameters
+    ----------
+    learning_rate : float or Schedule, default 0.01
+    epsilon : float, default 1e-7
+    """
+
+    kind = 3
+    _names = ("learning_rate", "epsilon")
+
+    def __init__(self, learning_rate=0.01, epsilon=1e-7):
+        super().__init__(learning_rate)
+        self.epsilon = _epsilon(epsilon)
+
+
+class RMSprop(Optimizer):
+    """v = rho v + (1 - rho) g^2, w -= lr g / (sqrt(v) + epsilon).
+
+    Parameters
+    ----------
+    learning_rate : float or Schedule, default 0.001
+    rho : float in [0, 1), default 0.9
+    epsilon : float, default 1e-7
+    """
+
+    kind = 4
+    _names = ("learning_rate", "rho", "epsilon")
+
+    def __init__(self, learning_rate=0.001, rho=0.9, epsilon=1e-7):
+        super().__init__(learning_rate)
+        self.rho = self.beta2 = _fraction(rho, "rho")
+        self.epsilon = _epsilon(epsilon)
+
+
+class Adam(Optimizer):
+    """m = b1 m + (1-b1) g, v = b2 v + (1-b2) g^2, w -= lr m^ / (sqrt(v^) + epsilon).
+
+    m^ and v^ are bias-corrected; epsilon stands outside the root (Kingma and Ba 2015,
+    and PyTorch).
+
+    Parameters
+    ----------
+    learning_rate : float or Schedule, default 0.001
+    beta1, beta2 : float in [0, 1), default 0.9, 0.999
+    epsilon : float, default 1e-8
+    """
+
+    kind = 5
+    _names = ("learning_rate", "beta1", "beta2", "epsilon")
+
+    def __init__(self, learning_rate=0.001, beta1=0.9, beta2=0.999, epsilon=1e-8):
+        super().__init__(learning_rate)
+        self.beta1 = _fraction(beta1, "beta1")
+        self.beta2 = _fraction(beta2, "beta2")
+        self.epsilon = _epsilon(epsilon)
+
+
+class AdamW(Adam):
+    """Adam after w *= 1 - lr weight_decay (Loshchilov and Hutter 2019).
+
+    The decay shrinks biases too; it is no term of the objective.
+
+    Parameters
+    ----------
+    weight_decay : float, default 0.01
+    """
+
+    kind = 6
+    _names = ("learning_rate", "weight_decay", "beta1", "beta2", "epsilon")
+
+    def __init__(
+        self, learning_rate=0.001, weight_decay=0.01, beta1=0.9, beta2=0.999, epsilon=1e-8
+    ):
+        super().__init__(learning_rate, beta1, beta2, epsilon)
+        self.weight_decay = _check.check_float(weight_decay, "weight_decay", minimum=0)
+
+
+BY_NAME = {
+    "sgd": SGD,
+    "adagrad": Adagrad,
+    "rmsprop": RMSprop,
+    "adam": Adam,
+    "adamw": AdamW,
+}
+
+
+def get_optimizer(optimizer):
+    """An Optimizer from a name or an Optimizer."""
+    if isinstance(optimizer, Optimizer):
+        return optimizer
+    if isinstance(optimizer, str):
+        return BY_NAME[_check.check_name(optimizer, tuple(BY_NAME), "optimizer")]()
+    raise TypeError(f"optimizer is {optimizer!r}, expected one such as Adam(0.001)")

@@ -1,0 +1,323 @@
+"""Penalties: strengths in the library's objective, update rules, foreign conventions.
+
+The objective is J = mean data loss + sum over layers of (l1 sum|W| + l2 sum W^2), with no
+1/2, independent of batch size and of n.  Other write-ups and libraries put a 1/2, a 1/n
+or a 1/m in front; `from_convention` converts them exactly.
+"""
+
+import numpy as np
+
+from . import _check
+
+UPDATES = ("cumulative", "proximal", "shrink_first", "subgradient")
+
+# name -> (l1 per unit of strength, l2 per unit of strength, sign(0)), as functions of
+# n (training rows), m (batch size) and rho (l1_ratio); None: the source has no such term.
+CONVENTIONS = {
+    "r1": (lambda n, m, rho: 1 / n, lambda n, m, rho: 1 / (2 * n), 0),
+    "r2": (lambda n, m, rho: 1.0, lambda n, m, rho: 1.0, 1),
+    "keras": (lambda n, m, rho: 1.0, lambda n, m, rho: 1.0, 0),
+    "r3": (lambda n, m, rho: 1.0, lambda n, m, rho: 1.0, 1),
+    "r4": (None, lambda n, m, rho: 1 / (2 * m), 0),
+    "sklearn": (None, lambda n, m, rho: 1 / (2 * m), 0),
+    "pytorch": (None, lambda n, m, rho: 0.5, 0),
+    "glmnet": (lambda n, m, rho: rho, lambda n, m, rho: (1 - rho) / 2, 0),
+    "skglm": (lambda n, m, rho: rho, lambda n, m, rho: (1 - rho) / 2, 0),
+}
+_NEEDS = {"r1": "n", "r4": "batch_size", "sklearn": "batch_size"}
+
+
+def convert(convention, strength, n=None, batch_size=None, l1_ratio=None):
+    """(l1, l2, sign_at_zero) of a foreign strength; l1 or l2 is None if it has no such.
+
+    Parameters
+    ----------
+    convention : str
+        ``r1`` lam/(2n) sum w^2 or lam/n sum|w|; ``r2``, ``r3``, ``keras`` lam sum w^2 or
+        lam sum|w|; ``r4``, ``sklearn`` lam/(2m) sum w^2 with m the batch size;
+        ``pytorch`` weight_decay; ``glmnet``, ``skglm`` alpha (rho sum|w| +
+        (1-rho)/2 sum w^2) beside a data term of 1/(2n).
+    strength : float
+    n, batch_size : int
+        Where the convention divides by them.
+    l1_ratio : float
+        rho, for glmnet and skglm.
+    """
+    _check.check_name(convention, tuple(CONVENTIONS), "convention")
+    strength = _check.check_float(strength, "strength", minimum=0)
+    given = {"n": n, "batch_size": batch_size}
+    needed = _NEEDS.get(convention)
+    if needed:
+        if given[needed] is None:
+            raise ValueError(f"the convention {convention!r} needs {needed}=")
+        _check.check_int(given[needed], needed, minimum=1)
+    if l1_ratio is not None:
+        l1_ratio = _check.check_float(l1_ratio, "l1_ratio", minimum=0, maximum=1)
+    elif convention in ("glmnet", "skglm"):
+        raise ValueError(f"the convention {convention!r} needs l1_ratio=")
+    l1, l2, at_zero = CONVENTIONS[convention]
+    return (
+        None if l1 is None else strength * l1(n, batch_size, l1_ratio),
+        None if l2 is None else strength * l2(n, batch_size, l1_ratio),
+        at_zero,
+    )
+
+
+def soft_threshold(w, threshold):
+    """S(w, t) = sign(w) max(|w| - t, 0); leaves exact zeros."""
+    return np.sign(w) * np.maximum(np.abs(w) - threshold, 0)
+
+
+class Penalty:
+    """Base of the penalties.
+
+    Attributes
+    ----------
+    l1, l2 : float
+        Strengths in the objective.
+    update : str
+        How the l1 part acts, one of `UPDATES`.
+    sign_at_zero : int
+        The value of sign(0), 0 or 1; used by the subgradient rule alone.
+    group : {None, "units", "inputs"}
+    group_strength : float
+    """
+
+    l1 = 0.0
+    l2 = 0.0
+    update = "cumulative"
+    sign_at_zero = 0
+    group = None
+    group_strength = 0.0
+    _names = ()
+
+    def value(self, w):
+        """l1 sum|w| + l2 sum w^2, plus the group term; a float."""
+        w = np.asarray(w, np.float64)
+        value = self.l1 * np.abs(w).sum() + self.l2 * np.square(w).sum()
+        if self.group:
+            value += self.group_strength * self.group_norms(w).sum()
+        return float(value)
+
+    def subgradient(self, w):
+        """l1 sign(w) + 2 l2 w, with sign(0) = sign_at_zero (group terms apart)."""
+        w = np.asarray(w)
+        sign = np.where(w == 0, self.sign_at_zero, np.sign(w)).astype(w.dtype)
+        return self.l1 * sign + 2 * self.l2 * w
+
+    def prox(self, w, step):
+        """argmin_x (x - w)^2 / 2 + step * penalty(x), with exact zeros."""
+        w = np.asarray(w)
+        x = soft_threshold(w, step * self.l1)
+        if self.group:
+            threshold = step * self.group_strength
+            norms = self.group_norms(x)
+            axis = 0 if self.group == "units" else 1
+            with np.errstate(divide="ignore", invalid="ignore"):
+                factor = np.where(norms > threshold, 1 - threshold / norms, 0)
+            x = x * np.expand_dims(factor, axis)
+        return x / (1 + 2 * step * self.l2)
+
+    def group_norms(self, w):
+        """Euclidean norms of the groups: columns for units, rows for inputs."""
+        return np.sqrt(np.square(w).sum(axis=0 if self.group == "units" else 1))
+
+    def get_config(self):
+        """The penalty as JSON-able data, for `penalty_from_config`."""
+        config = {name: getattr(self, name) for name in self._names}
+        if self.l1:
+            config |= {"update": self.update, "sign_at_zero": self.sign_at_zero}
+        return {"type": type(self).__name__, **config}
+
+    def __eq__(self, other):
+        return type(self) is type(other) and self.get_config() == other.get_config()
+
+    __hash__ = None
+
+    def __repr__(self):
+        parts = [repr(getattr(self, self._names[0]))]
+        parts += [f"{name}={getattr(self, name)!r}" for name in self._names[1:]]
+        if self.update != "cumulative":
+            parts.append(f"update={self.update!r}")
+        if self.sign_at_zero:
+            parts.append(f"sign_at_zero={self.sign_at_zero}")
+        return f"{type(self).__name__}({', '.join(parts)})"
+
+    def _set_rule(self, update, sign_at_zero):
+        self.update = _check.check_name(update, UPDATES, "update")
+        self.sign_at_zero = _check.check_int(sign_at_zero, "sign_at_zero", 0, 1)
+
+
+class L1(Penalty):
+    """l1 sum|w|.
+
+    Parameters
+    ----------
+    l1 : float
+        Strength in the objective.
+    update : {"cumulative", "proximal", "shrink_first", "subgradient"}
+        ``cumulative`` (default): every weight is charged the whole penalty it owes since
+        the start, so that mini-batch noise does not wake zeros (Tsuruoka et al. 2009, in
+        the optimiser's own metric); ``proximal``: gradient step, then soft threshold;
+        ``shrink_first``: the other order; ``subgradient``: l1 sign(w) in the gradient,
+        which never gives exact zeros.
+    sign_at_zero : {0, 1}
+        Subgradient rule only.
+
+    Examples
+    --------
+    >>> import numpy as np, regnet_c as rn
+    >>> rn.L1(0.01).prox(np.array([-0.05, -0.001, 0, 0.001, 0.05]), 1.0)
+    array([-0.04, -0.  ,  0.  ,  0.  ,  0.04])
+    >>> rn.L1.from_convention("r1", 5.0, n=50_000)
+    L1(0.0001)
+    """
+
+    _names = ("l1",)
+
+    def __init__(self, l1, update="cumulative", sign_at_zero=0):
+        self.l1 = _check.check_float(l1, "l1", minimum=0)
+        self._set_rule(update, sign_at_zero)
+
+    @classmethod
+    def from_convention(cls, convention, strength, n=None, update="cumulative"):
+        """The same penalty from another source's strength; see `convert`."""
+        l1, _, at_zero = convert(convention, strength, n=n, batch_size=1, l1_ratio=1.0)
+        if l1 is None:
+            raise ValueError(f"the convention {convention!r} has no L1 penalty")
+        return cls(l1, update=update, sign_at_zero=at_zero)
+
+
+class L2(Penalty):
+    """l2 sum w^2 (no 1/2), gradient 2 l2 w.
+
+    Examples
+    --------
+    >>> import regnet_c as rn
+    >>> rn.L2.from_sklearn(alpha=1e-4, batch_size=200)
+    L2(2.5e-07)
+    """
+
+    _names = ("l2",)
+
+    def __init__(self, l2):
+        self.l2 = _check.check_float(l2, "l2", minimum=0)
+
+    @classmethod
+    def from_convention(cls, convention, strength, n=None, batch_size=None):
+        """The same penalty from another source's strength; see `convert`."""
+        return cls(convert(convention, strength, n, batch_size, l1_ratio=0.0)[1])
+
+    @classmethod
+    def from_sklearn(cls, alpha, batch_size):
+        """alpha/(2m) sum w^2, as scikit-learn's MLP adds it to each batch of m rows."""
+        return cls.from_convention("sklearn", alpha, batch_size=batch_size)
+
+
+class ElasticNet(Penalty):
+    """l1 sum|w| + l2 sum w^2.
+
+    Parameters
+    ----------
+    l1, l2 : float
+    update, sign_at_zero
+        As for `L1`.
+    """
+
+    _names = ("l1", "l2")
+
+    def __init__(self, l1, l2, update="cumulative", sign_at_zero=0):
+        self.l1 = _check.check_float(l1, "l1", minimum=0)
+        self.l2 = _check.check_float(l2, "l2", minimum=0)
+        self._set_rule(update, sign_at_zero)
+
+    @classmethod
+    def from_convention(
+        cls, convention, strength, l1_ratio=None, n=None, update="cumulative"
+    ):
+        """The same penalty from another source's strength; see `convert`.
+
+        For conventions without an l1_ratio of their own, the l1 term gets
+        l1_ratio * strength and the l2 term (1 - l1_ratio) * strength.
+        """
+        if convention in ("glmnet", "skglm"):
+            l1, l2, at_zero = convert(convention, strength, l1_ratio=l1_ratio)
+        else:
+            ratio = _check.check_float(l1_ratio, "l1_ratio", minimum=0, maximum=1)
+            l1, l2, at_zero = convert(convention, strength, n=n, batch_size=1)
+            if l1 is None:
+                raise ValueError(f"the convention {convention!r} has no L1 penalty")
+            l1, l2 = l1 * ratio, l2 * (1 - ratio)
+        return cls(l1, l2, update=update, sign_at_zero=at_zero)
+
+
+class GroupLasso(Penalty):
+    """strength * sum over groups of the Euclidean norm of the group's weights.
+
+    Parameters
+    ----------
+    strength : float
+    groups : {"units", "inputs"}
+        A unit's incoming weights (a column of W) or an input's outgoing weights (a row).
+    """
+
+    _names = ("group_strength", "group")
+
+    def __init__(self, strength, groups="units"):
+        self.group_strength = _check.check_float(strength, "strength", minimum=0)
+        self.group = _check.check_name(groups, ("units", "inputs"), "groups")
+
+    def get_config(self):
+        return {
+            "type": "GroupLasso",
+            "strength": self.group_strength,
+            "groups": self.group,
+        }
+
+    def __repr__(self):
+        return f"GroupLasso({self.group_strength!r}, groups={self.group!r})"
+
+
+class SparseGroupLasso(Penalty):
+    """l1 sum|w| + strength * sum over groups of the group's Euclidean norm.
+
+    Parameters
+    ----------
+    l1, strength : float
+    groups : {"units", "inputs"}
+        As for `GroupLasso`.
+    """
+
+    _names = ("l1", "group_strength", "group")
+
+    def __init__(self, l1, strength, groups="units"):
+        self.l1 = _check.check_float(l1, "l1", minimum=0)
+        self.group_strength = _check.check_float(strength, "strength", minimum=0)
+        self.group = _check.check_name(groups, ("units", "inputs"), "groups")
+        self.update = "proximal"
+
+    def get_config(self):
+        return {
+            "type": "SparseGroupLasso",
+            "l1": self.l1,
+            "strength": self.group_strength,
+            "groups": self.group,
+        }
+
+    def __repr__(self):
+        return (
+            f"SparseGroupLasso({self.l1!r}, {self.group_strength!r}, "
+            f"groups={self.group!r})"
+        )
+
+
+_CLASSES = {c.__name__: c for c in (L1, L2, ElasticNet, GroupLasso, SparseGroupLasso)}
+
+
+def penalty_from_config(config):
+    """The penalty that `get_config` described; ValueError for an unknown type."""
+    config = dict(config)
+    kind = config.pop("type", None)
+    if kind not in _CLASSES:
+        raise ValueError(f"unknown penalty type {kind!r}")
+    return _CLASSES[kind](**config)

@@ -1,0 +1,120 @@
+"""Learning-rate schedules: a rate for every step, computed for many steps at once."""
+
+import numpy as np
+
+from . import _check
+
+
+class Schedule:
+    """Base of the schedules: a callable (steps, steps_per_epoch) -> learning rates.
+
+    Parameters
+    ----------
+    initial : float
+        Learning rate after the warm-up.
+    warmup_epochs : float, default 0
+        The rate rises linearly from 0 over these epochs.
+    """
+
+    _names = ("initial",)
+
+    def __init__(self, initial, warmup_epochs=0.0):
+        self.initial = _check.check_float(
+            initial, "initial", minimum=0, open_minimum=True
+        )
+        self.warmup_epochs = _check.check_float(warmup_epochs, "warmup_epochs", minimum=0)
+
+    def __call__(self, steps, steps_per_epoch):
+        """Learning rates (float64) of the given step numbers, counted from 0."""
+        epochs = np.asarray(steps, np.float64) / steps_per_epoch
+        rates = self.initial * self.factor(np.maximum(epochs - self.warmup_epochs, 0))
+        if self.warmup_epochs:
+            done = (np.asarray(steps) + 1) / (self.warmup_epochs * steps_per_epoch)
+            rates = rates * np.minimum(done, 1)
+        return rates
+
+    def factor(self, epochs):
+        """Share of the initial rate after so many (fractional) epochs."""
+        raise NotImplementedError
+
+    def __repr__(self):
+        values = ", ".join(repr(getattr(self, name)) for name in self._names)
+        warm = f", warmup_epochs={self.warmup_epochs}" if self.warmup_epochs else ""
+        return f"{type(self).__name__}({values}{warm})"
+
+
+class Constant(Schedule):
+    """The initial rate throughout (after the warm-up)."""
+
+    def factor(self, epochs):
+        return np.ones_like(epochs)
+
+
+class ExponentialDecay(Schedule):
+    """initial * decay^epochs, changing every step.
+
+    Parameters
+    ----------
+    decay : float in (0, 1]
+    """
+
+    _names = ("initial", "decay")
+
+    def __init__(self, initial, decay, warmup_epochs=0.0):
+        super().__init__(initial, warmup_epochs)
+        self.decay = _check.check_float(
+            decay, "decay", minimum=0, open_minimum=True, maximum=1
+        )
+
+    def factor(self, epochs):
+        return self.decay**epochs
+
+
+class StepDecay(Schedule):
+    """initial * decay^k after k times `every` epochs.
+
+    Parameters
+    ----------
+    decay : float in (0, 1]
+    every : float
+        Epochs between two drops.
+    """
+
+    _names = ("initial", "decay", "every")
+
+    def __init__(self, initial, decay, every, warmup_epochs=0.0):
+        super().__init__(initial, warmup_epochs)
+        self.decay = _check.check_float(
+            decay, "decay", minimum=0, open_minimum=True, maximum=1
+        )
+        self.every = _check.check_float(every, "every", minimum=0, open_minimum=True)
+
+    def factor(self, epochs):
+        return self.decay ** np.floor(epochs / self.every)
+
+
+class _Until(Schedule):
+    """A schedule that reaches `final` * initial after `epochs` epochs and stays there."""
+
+    _names = ("initial", "epochs", "final")
+
+    def __init__(self, initial, epochs, final=0.0, warmup_epochs=0.0):
+        super().__init__(initial, warmup_epochs)
+        self.epochs = _check.check_float(epochs, "epochs", minimum=0, open_minimum=True)
+        self.final = _check.check_float(final, "final", minimum=0, maximum=1)
+
+
+class LinearDecay(_Until):
+    """A straight line from initial to final * initial over `epochs` epochs."""
+
+    def factor(self, epochs):
+        done = np.minimum(epochs / self.epochs, 1)
+        return 1 - (1 - self.final) * done
+
+
+class CosineDecay(_Until):
+    """Half a cosine from initial to final * initial (Loshchilov and Hutter 2017)."""
+
+    def factor(self, epochs):
+        done = np.minimum(epochs / self.epochs, 1)
+        return self.final + (1 - self.final) * (1 + np.cos(np.pi * done)) / 2
