@@ -194,7 +194,8 @@ static void RN_FN(panel_loss)(const RN_FN(rn_task) * task, size_t p) {
         }
         const size_t row = run->order ? (size_t)run->order[position] : position;
         const double weight = run->sample_weight ? run->sample_weight[row] : 1;
-        scale[i] = (T)(weight / task->batch_weight);
+        /* a batch whose rows all weigh nothing has no data gradient */
+        scale[i] = weight > 0 ? (T)(weight / task->batch_weight) : (T)0;
         if (run->labels) label[i] = run->labels[row];
     }
     if (activation == RN_SOFTMAX) RN_FN(softmax_forward)(n_out, ld, ld, a, a);
@@ -328,7 +329,7 @@ static double RN_FN(block_loss)(const RN_FN(rn_task) * task) {
         const size_t position = task->first + i;
         const size_t row = run->order ? (size_t)run->order[position] : position;
         const double weight = run->sample_weight ? run->sample_weight[row] : 1;
-        s[i % 8] += weight * (double)task->work->row_loss[i];
+        if (weight > 0) s[i % 8] += weight * (double)task->work->row_loss[i];
     }
     return ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]));
 }
@@ -342,22 +343,20 @@ static double RN_FN(weight_of_batch)(const rn_run *run, size_t first, size_t siz
     return sum;
 }
 
-/* The next block of rows, as recorded in run; false when this call should end. */
-static int RN_FN(next_task)(RN_FN(rn_task) * task, const RN_FN(rn_work) * work) {
-    const rn_run *run = task->run;
+/* The next block of rows, as recorded in run. */
+static RN_FN(rn_task) RN_FN(next_task)(const rn_run *run, const RN_FN(rn_work) * work,
+                                       rn_worker worker) {
     const size_t start = run->row - run->batch_row;
-    const size_t panels_of_block = run->block_rows;
-    task->batch_row = run->batch_row;
-    task->first = run->row;
-    task->batch_size = rn_min(run->batch_size, run->n - start);
-    task->block.count = rn_min(panels_of_block, task->batch_size - run->batch_row);
-    task->block.panels = rn_pieces(task->block.count, RN_PANEL);
-    task->batch_weight = run->batch_row ? run->batch_weight
-                                        : RN_FN(weight_of_batch)(run, start,
-                                                                 task->batch_size);
-    task->step = run->optimizer ? run->optimizer->step : 0;
-    task->work = work;
-    return 1;
+    RN_FN(rn_task) task = {.run = run, .work = work, .worker = worker,
+                           .first = run->row, .batch_row = run->batch_row,
+                           .step = run->optimizer ? run->optimizer->step : 0};
+    task.batch_size = rn_min(run->batch_size, run->n - start);
+    task.block.count = rn_min(run->block_rows, task.batch_size - run->batch_row);
+    task.block.panels = rn_pieces(task.block.count, RN_PANEL);
+    task.batch_weight = run->batch_row
+                            ? run->batch_weight
+                            : RN_FN(weight_of_batch)(run, start, task.batch_size);
+    return task;
 }
 
 /* Thread 0 writes down what the block did, between two barriers. */
@@ -394,8 +393,7 @@ static void RN_FN(train_worker)(void *context, rn_worker worker) {
     rn_run *run = training->run;
     const rn_fpmode before = rn_flush_denormals();
     while (!training->stop) {
-        RN_FN(rn_task) task = {.run = run, .worker = worker};
-        RN_FN(next_task)(&task, &training->work);
+        RN_FN(rn_task) task = RN_FN(next_task)(run, &training->work, worker);
         const int first = task.batch_row == 0;
         const int last = task.batch_row + task.block.count == task.batch_size;
         const size_t panels = task.block.panels;

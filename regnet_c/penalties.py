@@ -100,10 +100,14 @@ class Penalty:
         return float(value)
 
     def subgradient(self, w):
-        """l1 sign(w) + 2 l2 w, with sign(0) = sign_at_zero (group terms apart)."""
+        """l1 sign(w) + 2 l2 w + strength w/|group|; sign(0) = sign_at_zero, 0/|0| = 0."""
         w = np.asarray(w)
         sign = np.where(w == 0, self.sign_at_zero, np.sign(w)).astype(w.dtype)
-        return self.l1 * sign + 2 * self.l2 * w
+        slope = self.l1 * sign + 2 * self.l2 * w
+        if self.group:
+            norms = np.expand_dims(self.group_norms(w), 0 if self.group == "units" else 1)
+            slope += self.group_strength * w / np.where(norms == 0, 1, norms)
+        return slope
 
     def prox(self, w, step):
         """argmin_x (x - w)^2 / 2 + step * penalty(x), with exact zeros."""

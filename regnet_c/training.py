@@ -44,7 +44,8 @@ class TrainingState:
     def __init__(self, plan, optimizer):
         self.optimizer = optimizer
         self.epoch = 0
-        self.row = 0
+        self.row = 0  # where an epoch was cut short,
+        self.cut = None  # and of how many rows and which batch size
         kind = optimizer.kind
         uses_m = kind in (1, 2, 5, 6)
         uses_v = kind >= 3
@@ -150,6 +151,8 @@ class Trainer:
             order = np.empty(n, np.int64)
             _kernels.permutation(order, self.plan.seed, state.epoch)
         self._take_snapshot()
+        if state.cut != (n, self.batch_size):
+            state.row, state.cut = 0, (n, self.batch_size)
         self.run.start_epoch(order, state.row)
         try:
             while self.run.row < n:

@@ -1,0 +1,133 @@
+"""Fixtures every test may use: dtype, isa, rng; comparisons; oracles of the library.
+
+`isa` runs a test with every variant this CPU has and puts the old one back.
+"""
+
+import numpy as np
+import pytest
+import reference as ref
+
+import regnet_c as rn
+from regnet_c import _kernels
+
+TOLERANCE = {"float32": 1e-5, "float64": 1e-12}
+
+
+def assert_close(got, want, dtype=None, scale=None):
+    """|got - want| <= tolerance * scale, where scale is the size of the summed terms.
+
+    Without a scale it is |want|, down to the smallest normal number.  What is infinite
+    or NaN must be so on both sides.
+    """
+    got, want = np.asarray(got), np.asarray(want, dtype=np.float64)
+    dtype = np.dtype(dtype or got.dtype)
+    assert got.shape == want.shape
+    limits = np.finfo(dtype)
+    want = np.where(np.abs(want) > float(limits.max), np.copysign(np.inf, want), want)
+    finite = np.isfinite(want)
+    np.testing.assert_array_equal(got[~finite], want[~finite])
+    size = np.broadcast_to(np.abs(want) if scale is None else scale, want.shape)
+    allowed = TOLERANCE[dtype.name] * size[finite] + float(limits.tiny)
+    error = np.abs(got[finite].astype(np.float64) - want[finite])
+    worst = np.argmax(error / allowed) if error.size else 0
+    assert np.all(error <= allowed), (
+        f"{got[finite].flat[worst]} is not {want[finite].flat[worst]}: error "
+        f"{error.flat[worst]:.3g}, allowed {allowed.flat[worst]:.3g}"
+    )
+
+
+def awkward_sizes(dtype):
+    """0, 1 and the neighbours of one and two vectors of the variant in use."""
+    w = _kernels.lanes(np.dtype(dtype) == np.float32)
+    return sorted({0, 1, w - 1, w, w + 1, 2 * w - 1, 2 * w, 2 * w + 1, 4 * w + 3})
+
+
+def prime_pattern(*shape, dtype, period=23):
+    """Small integers of prime period: sums are exact, swapped blocks are noticed."""
+    flat = np.arange(np.prod(shape, dtype=int)) % period - period // 2
+    return flat.reshape(shape).astype(dtype)
+
+
+OPTIMIZERS = ["sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw"]
+CREDIT_DECAY = 1 - 1e-4  # the library's; see the measurements in the documentation
+
+
+def oracle_penalty(penalty, non_negative=False):
+    if penalty is None:
+        return ref.Penalty(non_negative=non_negative)
+    return ref.Penalty(
+        penalty.l1, penalty.l2, penalty.update, penalty.sign_at_zero, non_negative
+    )
+
+
+def oracle_network(net):
+    """The oracle's network with the same layers and loss."""
+    layers = [
+        ref.Dropout(layer.rate)
+        if isinstance(layer, rn.Dropout)
+        else ref.Dense(
+            layer.activation,
+            layer.activation_param or 0.0,
+            oracle_penalty(layer.weight_penalty, layer.non_negative),
+            oracle_penalty(layer.bias_penalty),
+            layer.max_norm,
+        )
+        for layer in net.layers
+    ]
+    return ref.Network(layers, net.loss.name, net.loss.param)
+
+
+def oracle_optimizer(optimizer, steps_per_epoch=1):
+    """The oracle's optimiser with the same constants and schedule."""
+
+    def rate(step):
+        return float(optimizer.learning_rates(step, 1, steps_per_epoch)[0])
+
+    return ref.Optimizer(
+        OPTIMIZERS[optimizer.kind],
+        rate,
+        credit_decay=CREDIT_DECAY,
+        **optimizer.constants(),
+    )
+
+
+def weights64(net):
+    return [w.astype(np.float64) for w in net.get_weights()]
+
+
+@pytest.fixture(params=["float32", "float64"])
+def dtype(request):
+    return np.dtype(request.param)
+
+
+@pytest.fixture(params=_kernels.available_isas())
+def isa(request):
+    before = _kernels.current_isa()
+    _kernels.set_isa(request.param)
+    yield request.param
+    _kernels.set_isa(before)
+
+
+@pytest.fixture
+def each_fused_isa():
+    """A function that calls its argument under every variant with fused multiply-add.
+
+    It returns {variant: result}; those results must agree in every bit.
+    """
+    before = _kernels.current_isa()
+
+    def run(call):
+        results = {}
+        for name in _kernels.available_isas():
+            _kernels.set_isa(name)
+            if _kernels.is_fused():
+                results[name] = call()
+        return results
+
+    yield run
+    _kernels.set_isa(before)
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(20090806)

@@ -1,0 +1,508 @@
+"""Training against the oracle, a Lasso with a known answer, and the same bits."""
+
+import contextlib
+import math
+import re
+import signal
+import time
+
+import numpy as np
+import pytest
+import reference as ref
+from conftest import (
+    CREDIT_DECAY,
+    assert_close,
+    oracle_network,
+    oracle_optimizer,
+    weights64,
+)
+
+import regnet_c as rn
+from regnet_c import _kernels, kernels, training
+
+OPTIMIZERS = {
+    "sgd": lambda lr=0.1: rn.SGD(lr),
+    "momentum": lambda lr=0.05: rn.SGD(lr, momentum=0.8),
+    "nesterov": lambda lr=0.05: rn.SGD(lr, momentum=0.8, nesterov=True),
+    "adagrad": lambda lr=0.1: rn.Adagrad(lr),
+    "rmsprop": lambda lr=0.02: rn.RMSprop(lr),
+    "adam": lambda lr=0.02: rn.Adam(lr),
+    "adamw": lambda lr=0.02: rn.AdamW(lr, weight_decay=0.1),
+}
+RULES = ["cumulative", "proximal", "shrink_first", "subgradient"]
+
+
+def small_network(dtype, rule="cumulative", rate=0.0, l1=0.02, seed=5):
+    """6 -> 9 -> 4, weights and biases penalised."""
+    layers = [
+        rn.Dense(
+            6,
+            9,
+            activation="tanh",
+            weight_penalty=rn.L1(l1, update=rule),
+            bias_penalty=rn.L1(l1 / 2, update=rule),
+        ),
+        *([rn.Dropout(rate)] if rate else []),
+        rn.Dense(9, 4, weight_penalty=rn.ElasticNet(l1, 0.01, update=rule)),
+    ]
+    return rn.Network(layers, "softmax_cross_entropy", dtype=dtype, seed=seed)
+
+
+def small_data(rng, dtype, n=50):
+    x = rng.standard_normal((n, 6)).astype(dtype)
+    return x, (np.abs(x[:, 0]) * 2).astype(int).clip(0, 3)
+
+
+def assert_weights_close(net, want):
+    for got, w in zip(net.get_weights(), want, strict=True):
+        assert got.dtype == net.dtype
+        assert_close(got, w, scale=1 + np.abs(w))
+
+
+# ------------------------------------------------------------ one step, one epoch
+
+
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("kind", OPTIMIZERS)
+def test_steps_equal_the_oracle(kind, rule, dtype, isa, rng):
+    net = small_network(dtype, rule)
+    x, y = small_data(rng, dtype)
+    optimizer = OPTIMIZERS[kind]()
+    oracle, state, weights = (
+        oracle_network(net),
+        oracle_optimizer(optimizer),
+        weights64(net),
+    )
+    for _ in range(3):
+        loss = net.train_step(x, y, optimizer)
+        want, weights = oracle.train_step(weights, x, y, state)
+        assert_close(loss, want, dtype, scale=10)
+    assert_weights_close(net, weights)
+
+
+@pytest.mark.parametrize("shuffle", [False, True])
+@pytest.mark.parametrize("kind", OPTIMIZERS)
+def test_epoch_with_dropout_equals_the_oracle(kind, shuffle, dtype, isa, rng):
+    net = small_network(dtype, rate=0.4)
+    x, y = small_data(rng, dtype)
+    optimizer = OPTIMIZERS[kind]()
+    weights, state = weights64(net), oracle_optimizer(optimizer)
+    order = kernels.permutation(50, 5, 0) if shuffle else None
+    want = oracle_network(net).epoch(weights, x, y, state, 16, order, seed=5)
+    net.fit(x, y, epochs=1, batch_size=16, optimizer=optimizer, shuffle=shuffle)
+    assert_weights_close(net, want)
+
+
+def test_masks_given_equal_the_oracle(dtype, isa, rng):
+    net = small_network(dtype, rate=0.5)
+    x, y = small_data(rng, dtype)
+    mask, weight = rng.random((50, 9)) < 0.5, rng.random(50)
+    optimizer, weights = rn.SGD(0.5), weights64(net)
+    _, want = oracle_network(net).train_step(
+        weights, x, y, oracle_optimizer(optimizer), weight, [2.0 * mask]
+    )
+    net.train_step(x, y, optimizer, sample_weight=weight, dropout_masks=[mask])
+    assert_weights_close(net, want)
+
+
+def test_constraints_equal_the_oracle(dtype, isa, rng):
+    layers = [
+        rn.Dense(6, 40, activation="relu", max_norm=0.9),
+        rn.Dense(40, 4, max_norm=0.5, weight_penalty=rn.L1(0.01)),
+    ]
+    net = rn.Network(layers, "softmax_cross_entropy", dtype=dtype, seed=1)
+    x, y = small_data(rng, dtype)
+    optimizer = rn.SGD(0.5)
+    want = oracle_network(net).epoch(
+        weights64(net), x, y, oracle_optimizer(optimizer), 16
+    )
+    net.fit(x, y, epochs=1, batch_size=16, optimizer=optimizer, shuffle=False)
+    assert_weights_close(net, want)
+    norms = np.linalg.norm(net.get_weights()[0].astype(np.float64), axis=0)
+    assert norms.max() <= 0.9 * (1 + 1e-6)
+
+
+def test_schedule_is_followed(dtype, rng):
+    net = small_network(dtype)
+    x, y = small_data(rng, dtype)
+    optimizer = rn.SGD(rn.schedules.LinearDecay(0.5, epochs=2), momentum=0.5)
+    weights, state = weights64(net), oracle_optimizer(optimizer, steps_per_epoch=4)
+    for _ in range(2):
+        weights = oracle_network(net).epoch(weights, x, y, state, 16)
+    net.fit(x, y, epochs=2, batch_size=16, optimizer=optimizer, shuffle=False)
+    assert_weights_close(net, weights)
+
+
+def test_a_batch_of_weight_zero_changes_nothing(rng):
+    """Its rows are not there: no step towards NaN, no divergence."""
+    net = small_network("float64", l1=0.0)
+    x, y = small_data(rng, np.float64, n=48)
+    weight = np.repeat([1.0, 0.0, 1.0], 16)
+    net.fit(x, y, 1, 16, rn.SGD(0.1), sample_weight=weight, shuffle=False)
+    other = small_network("float64", l1=0.0)
+    some = weight > 0
+    other.fit(x[some], y[some], 1, 16, rn.SGD(0.1), shuffle=False)
+    for a, b in zip(net.get_weights(), other.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+# ------------------------------------------------------- the rules' exact values
+
+
+def five_weights(rule, dtype, sign_at_zero=0):
+    """R1's five weights after one step without a data gradient, threshold 0.01."""
+    penalty = rn.L1(0.1, update=rule, sign_at_zero=sign_at_zero)
+    layer = rn.Dense(1, 5, weight_penalty=penalty, use_bias=False)
+    net = rn.Network([layer], dtype=dtype)
+    net.set_weights([np.array([[-0.05, -0.001, 0, 0.001, 0.05]])])
+    net.train_step(np.zeros((1, 1)), np.zeros((1, 5)), rn.SGD(0.1))
+    return net.get_weights()[0][0]
+
+
+@pytest.mark.parametrize("rule", ["cumulative", "proximal", "shrink_first"])
+def test_five_weights_are_moved_to_zero_never_across(rule, dtype, isa):
+    got = five_weights(rule, dtype)
+    assert_close(got, [-0.04, 0, 0, 0, 0.04], scale=0.05)
+    np.testing.assert_array_equal(got[1:4], 0)
+
+
+@pytest.mark.parametrize("sign_at_zero", [0, 1])
+def test_five_weights_under_the_subgradient_rule(sign_at_zero, dtype, isa):
+    got = five_weights("subgradient", dtype, sign_at_zero)
+    want = [-0.04, 0.009, -0.01 * sign_at_zero, -0.009, 0.04]
+    assert_close(got, want, scale=0.05)
+
+
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("kind", ["sgd", "momentum", "nesterov"])
+def test_momentum_does_not_change_the_strength_of_l1(kind, rule, dtype):
+    """500 steps take l1 * 500 * rate / (1 - momentum) from a large weight."""
+    layer = rn.Dense(1, 1, weight_penalty=rn.L1(0.1, update=rule), use_bias=False)
+    net = rn.Network([layer], dtype=dtype)
+    net.set_weights([np.array([[100.0]])])
+    optimizer = OPTIMIZERS[kind](0.01)
+    for _ in range(500):
+        net.train_step(np.zeros((1, 1)), np.zeros((1, 1)), optimizer)
+    unit = 0.01 if kind == "sgd" else 0.01 / (1 - 0.8)
+    lost = 100.0 - net.get_weights()[0].item()
+    assert lost == pytest.approx(500 * 0.1 * unit, rel=0.02)
+
+
+def test_cumulative_debt_is_bounded():
+    """A weight that was silent wakes after about ln(g/(g - l1)) / (1 - decay) steps."""
+    optimizer = ref.Optimizer("sgd", 0.01, credit_decay=CREDIT_DECAY)
+    penalty, w, steps = ref.Penalty(l1=0.1), np.zeros(1), 0
+    optimizer.credit = 1 / (1 - CREDIT_DECAY)  # after a very long time
+    while not w.any():
+        optimizer.begin_step()
+        w = optimizer.update(0, w, np.array([-1.0]), penalty)
+        steps += 1
+    assert steps == pytest.approx(math.log(1 / 0.9) / (1 - CREDIT_DECAY), rel=0.01)
+
+
+# ---------------------------------------------------------------- a known Lasso
+
+
+def sparse_regression(n=1000, p=41, informative=9):
+    """Correlated inputs (0.5 between neighbours), noise 1, everything centred.
+
+    At l1 = 0.1 the solution is well separated: 32 zeros with |gradient| < 0.75 l1, nine
+    weights above 0.6.  The seed was chosen for that.
+    """
+    rng = np.random.default_rng(3)
+    z = rng.standard_normal((n, p))
+    x = z.copy()
+    for j in range(1, p):
+        x[:, j] = 0.5 * x[:, j - 1] + math.sqrt(0.75) * z[:, j]
+    x -= x.mean(axis=0)
+    x /= x.std(axis=0)
+    w = np.zeros(p)
+    where = rng.choice(p, informative, replace=False)
+    w[where] = rng.choice([-1, 1], informative) * rng.uniform(0.5, 2, informative)
+    y = x @ w + rng.standard_normal(n)
+    return x, y - y.mean()
+
+
+@pytest.fixture(scope="module")
+def lasso_problem():
+    x, y = sparse_regression()
+    solution = ref.lasso(x, y, 0.1)
+    gradient = x.T @ (x @ solution - y) / len(x)
+    assert np.sum(solution == 0) == 32
+    assert np.abs(gradient[solution == 0]).max() < 0.075
+    assert np.abs(solution[solution != 0]).min() > 0.6
+    return x, y, solution
+
+
+LASSO_RATES = {
+    "sgd": 0.03,
+    "momentum": 0.006,
+    "nesterov": 0.006,
+    "adagrad": 0.2,
+    "rmsprop": 0.01,
+    "adam": 0.01,
+    "adamw": 0.01,
+}
+SCHEDULES = {
+    "constant": lambda rate: rate,
+    "linear": lambda rate: rn.schedules.LinearDecay(rate, epochs=60),
+    "cosine": lambda rate: rn.schedules.CosineDecay(rate, epochs=60),
+}
+
+
+def lasso_network(dtype, **penalty):
+    layer = rn.Dense(41, 1, weight_penalty=rn.L1(0.1, **penalty))
+    return rn.Network([layer], "squared_error", dtype=dtype, seed=0)
+
+
+def lasso_optimizer(kind, schedule="constant"):
+    rate = SCHEDULES[schedule](LASSO_RATES[kind])
+    if kind == "adamw":
+        return rn.AdamW(rate, weight_decay=0.0)
+    return OPTIMIZERS[kind](rate)
+
+
+def reached_l1(x, y, w):
+    """The strength at which w would be stationary: mean |gradient| of its non-zeros."""
+    gradient = x.T @ (x @ w - y) / len(x)
+    return -np.mean((gradient * np.sign(w))[w != 0])
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+@pytest.mark.parametrize("kind", OPTIMIZERS)
+def test_default_rule_finds_exactly_the_lasso_zeros(
+    kind, schedule, dtype, lasso_problem
+):
+    x, y, solution = lasso_problem
+    net = lasso_network(dtype)
+    optimizer = lasso_optimizer(kind, schedule)
+    net.fit(x, y[:, None], epochs=60, batch_size=20, optimizer=optimizer)
+    w = net.get_weights()[0][:, 0].astype(np.float64)
+    np.testing.assert_array_equal(w == 0, solution == 0)
+    np.testing.assert_allclose(w, solution, atol=0.1)
+    # RMSprop's short memory of g² weighs large gradients less: 8 % too strong.
+    assert reached_l1(x, y, w) == pytest.approx(0.1, rel=0.12)
+
+
+def test_other_rules_do_not_find_the_lasso_zeros(lasso_problem):
+    """Why the cumulative rule is the default: noise re-awakens weights."""
+    x, y, solution = lasso_problem
+    zeros = {}
+    for rule in RULES:
+        net = lasso_network("float64", update=rule)
+        net.fit(x, y[:, None], 60, 20, lasso_optimizer("sgd"))
+        zeros[rule] = int(np.sum(net.get_weights()[0] == 0))
+    assert zeros["cumulative"] == 32
+    assert zeros["proximal"] < 28
+    assert zeros["shrink_first"] == zeros["subgradient"] == 0
+
+
+@pytest.mark.parametrize("rule", ["cumulative", "proximal"])
+@pytest.mark.parametrize("kind", OPTIMIZERS)
+def test_full_batch_reaches_the_lasso_solution(kind, rule, lasso_problem):
+    x, y, solution = lasso_problem
+    net = lasso_network("float64", update=rule)
+    rate = 20 * LASSO_RATES[kind] if "sgd" in kind else 5 * LASSO_RATES[kind]
+    schedule = rn.schedules.ExponentialDecay(rate, rate=0.99)
+    optimizer = (
+        rn.AdamW(schedule, weight_decay=0.0)
+        if kind == "adamw"
+        else OPTIMIZERS[kind](schedule)
+    )
+    net.fit(x, y[:, None], epochs=800, batch_size=len(x), optimizer=optimizer)
+    w = net.get_weights()[0][:, 0]
+    np.testing.assert_array_equal(w == 0, solution == 0)
+    np.testing.assert_allclose(w, solution, atol=2e-3)
+
+
+# ------------------------------------------------------------------ the same bits
+
+
+def trained_bits(dtype, threads, n=700, batch_size=130):
+    """Bytes of all weights after two epochs of a network with everything in it."""
+    rng = np.random.default_rng(8)
+    layers = [
+        rn.Dropout(0.1),
+        rn.Dense(37, 53, activation="gelu", weight_penalty=rn.L1(1e-3)),
+        rn.Dropout(0.3),
+        rn.Dense(53, 41, activation="tanh", max_norm=1.5, bias_penalty=rn.L2(1e-3)),
+        rn.Dense(41, 5, weight_penalty=rn.ElasticNet(1e-3, 1e-3, update="proximal")),
+    ]
+    net = rn.Network(layers, "softmax_cross_entropy", dtype=dtype, seed=4)
+    x = rng.standard_normal((n, 37)).astype(dtype)
+    y = rng.integers(0, 5, n)
+    history = net.fit(
+        x,
+        y,
+        epochs=2,
+        batch_size=batch_size,
+        optimizer=rn.Adam(0.01),
+        sample_weight=rng.random(n),
+        threads=threads,
+    )
+    return [w.tobytes() for w in net.get_weights()] + history["loss"]
+
+
+@pytest.fixture
+def real_threads(monkeypatch):
+    """Use as many threads as asked for, however small the network."""
+    monkeypatch.setattr(training, "_WORK_PER_THREAD", 1)
+
+
+def test_training_bits_are_the_same_under_every_variant(dtype, each_fused_isa):
+    results = each_fused_isa(lambda: trained_bits(dtype, threads=1))
+    assert len({tuple(bits) for bits in results.values()}) <= 1
+
+
+@pytest.mark.parametrize("share_bytes", [0, 1 << 40], ids=["units", "rows"])
+def test_training_bits_do_not_depend_on_threads(
+    share_bytes, dtype, isa, real_threads, monkeypatch
+):
+    monkeypatch.setattr(training, "_SHARE_BYTES", share_bytes)
+    want = trained_bits(dtype, threads=1)
+    for threads in (2, 3):
+        assert trained_bits(dtype, threads) == want
+
+
+def test_training_bits_do_not_depend_on_blocks(dtype, isa, real_threads, monkeypatch):
+    want = trained_bits(dtype, threads=1, batch_size=600)
+    monkeypatch.setattr(training, "_BLOCK_BYTES", 1)
+    monkeypatch.setattr(training, "_MIN_BLOCK_ROWS", 64)
+    for threads in (1, 2, 3):
+        got = trained_bits(dtype, threads, batch_size=600)
+        assert got[:-2] == want[:-2]  # the reported loss is summed block by block
+        np.testing.assert_allclose(got[-2:], want[-2:], rtol=1e-6)
+
+
+def test_rows_of_a_prediction_do_not_depend_on_their_batch(dtype, isa, rng):
+    net = small_network(dtype)
+    x = rng.standard_normal((150, 6)).astype(dtype)
+    whole = net.predict(x)
+    for first, last in ((0, 1), (7, 9), (20, 53), (149, 150), (1, 150)):
+        np.testing.assert_array_equal(net.predict(x[first:last]), whole[first:last])
+
+
+# --------------------------------------------------------- interrupted, continued
+
+
+def continued_network(dtype):
+    return small_network(dtype, rate=0.3, seed=9)
+
+
+@pytest.mark.parametrize("kind", OPTIMIZERS)
+def test_fit_continued_equals_fit_at_once(kind, dtype, rng):
+    x, y = small_data(rng, dtype, n=200)
+    whole, parts = continued_network(dtype), continued_network(dtype)
+    whole.fit(x, y, 5, 16, OPTIMIZERS[kind]())
+    optimizer = OPTIMIZERS[kind]()
+    for epochs in (2, 1, 2):
+        parts.fit(x, y, epochs, 16, optimizer)
+    for a, b in zip(whole.get_weights(), parts.get_weights(), strict=True):
+        assert a.tobytes() == b.tobytes()
+
+
+@contextlib.contextmanager
+def keyboard_interrupt_after(seconds):
+    """Ctrl-C in `seconds`; yields a list that receives the moment it is handled."""
+    handled = []
+
+    def interrupt(signum, frame):
+        handled.append(time.perf_counter())
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            yield handled
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+needs_timer = pytest.mark.skipif(
+    not hasattr(signal, "setitimer"), reason="needs POSIX timers"
+)
+
+
+@needs_timer
+@pytest.mark.parametrize("delay", [0.03, 0.05, 0.08])
+def test_interrupted_fit_goes_on_exactly_where_it_stopped(delay, rng):
+    """Ctrl-C within an epoch: a whole number of steps is done, none of them twice."""
+    x, y = small_data(rng, np.float32, n=100_000)
+    whole, parts = continued_network("float32"), continued_network("float32")
+    optimizer = rn.Adam(1e-3)
+    with keyboard_interrupt_after(delay):
+        parts.fit(x, y, 10_000, 4, optimizer)
+    finished = parts._state.epoch
+    parts.fit(x, y, 1, 4, optimizer)
+    whole.fit(x, y, finished + 1, 4, rn.Adam(1e-3))
+    for a, b in zip(whole.get_weights(), parts.get_weights(), strict=True):
+        assert a.tobytes() == b.tobytes()
+
+
+@needs_timer
+def test_interrupted_epoch_does_not_spoil_other_data(rng):
+    """The half-finished epoch belonged to other rows: the next one starts at row 0."""
+    x, y = small_data(rng, np.float32, n=400_000)
+    net, optimizer = continued_network("float32"), rn.SGD(1e-3)
+    with keyboard_interrupt_after(0.03):
+        net.fit(x, y, 10_000, 4, optimizer)
+    history = net.fit(x[:100], y[:100], 1, 16, optimizer)
+    assert np.isfinite(history["loss"][0])
+
+
+@needs_timer
+def test_interrupt_is_answered_within_a_quarter_second(rng):
+    """Also inside one enormous batch."""
+    x = rng.standard_normal((60_000, 300)).astype(np.float32)
+    layers = [rn.Dense(300, 600, activation="relu"), rn.Dense(600, 1)]
+    net = rn.Network(layers, "squared_error")
+    start = time.perf_counter()
+    with keyboard_interrupt_after(0.2) as handled:
+        net.fit(x, x[:, :1], 50, len(x), rn.SGD(1e-3))
+    assert handled[0] - start < 0.45
+
+
+# -------------------------------------------------------------------- divergence
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+@pytest.mark.parametrize("rule", RULES)
+def test_divergence_names_epoch_step_layer_and_keeps_weights(rule, momentum, dtype):
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((64, 6)), rng.standard_normal((64, 1))
+    layers = [
+        rn.Dense(6, 20, activation="relu", weight_penalty=rn.L1(1e-3, update=rule)),
+        rn.Dense(20, 1, weight_penalty=rn.L1(1e-3, update=rule)),
+    ]
+    net = rn.Network(layers, "squared_error", dtype=dtype, seed=1)
+    with pytest.raises(rn.DivergenceError) as caught:
+        net.fit(x, y, 50, 8, rn.SGD(50.0, momentum=momentum))
+    error = caught.value
+    assert re.search(r"epoch \d+, step \d+", str(error))
+    assert isinstance(error.epoch, int)
+    assert isinstance(error.step, int)
+    assert error.layer in (0, 1, None)
+    assert all(np.isfinite(w).all() for w in net.get_weights())
+    assert np.isfinite(net.predict(x[:1] * 0)).all()
+
+
+def test_divergence_of_one_layer_is_blamed_on_that_layer():
+    net = rn.Network([rn.Dense(2, 3), rn.Dense(3, 1)], "squared_error", dtype="float32")
+    big = 1e25
+    net.set_weights([np.full((2, 3), big), np.zeros(3), np.full((3, 1), big), [0]])
+    with pytest.raises(rn.DivergenceError, match="layer 1") as caught:
+        net.fit(np.ones((4, 2)), np.ones((4, 1)), 1, 4, rn.SGD(0.1))
+    assert (caught.value.epoch, caught.value.step, caught.value.layer) == (0, 0, 1)
+    np.testing.assert_array_equal(net.get_weights()[0], np.float32(big))
+
+
+def test_training_leaves_the_floating_point_mode_alone(rng):
+    """Denormals are flushed inside training only, never in the whole process."""
+    net = small_network("float32")
+    x, y = small_data(rng, np.float32)
+    net.fit(x, y, 1, 16, rn.SGD(0.1), threads=2)
+    tiny = np.array([np.finfo(np.float32).tiny], np.float32)
+    assert (tiny / np.float32(2))[0] > 0
+    assert _kernels.current_isa() in _kernels.available_isas()
