@@ -105,7 +105,8 @@ setup(
             "cdivision": True,
             "initializedcheck": False,
             "embedsignature": True,
-            "freethreading_compatible": sysconfig.get_config_var("Py_GIL_DISABLED") == 1,
+            "freethreading_compatible": sysconfig.get_config_var("Py_GIL_DISABLED")
+            == 1,
         },
         build_dir="build",
     ),

@@ -30,19 +30,21 @@ RN_INLINE size_t rn_part(size_t n, size_t part, size_t parts) {
 #endif
 
 typedef struct {
-    size_t n_outer, n_inner;               /* the summed index */
-    ptrdiff_t a_row, a_inner, a_outer;     /* strides of a, in elements */
-    size_t ldb, ldc, columns;              /* columns of c that exist */
-    int start;                             /* where the accumulators start */
+    size_t n_outer, n_inner;           /* the summed index */
+    ptrdiff_t a_row, a_inner, a_outer; /* strides of a, in elements */
+    size_t ldb, ldc, columns;          /* columns of c that exist */
+    int start;                         /* where the accumulators start */
     const T *a, *b, *bias;
     T *c;
-    int relu;                              /* what happens to c at the end: clipped, */
-    const T *slope, *gate;                 /* times slope; or zero where gate <= 0 and */
-    T gate_scale;                          /* times this (both laid out like c) */
+    int relu;              /* what happens to c at the end: clipped, */
+    const T *slope, *gate; /* times slope; or zero where gate <= 0 and */
+    T gate_scale;          /* times this (both laid out like c) */
 } RN_FN(rn_tile);
 
-#define RN_EACH(r, v)                                                                 \
-    RN_UNROLL for (int r = 0; r < rows; r++) RN_UNROLL for (int v = 0; v < vectors; v++)
+#define RN_EACH(r, v)                                                                  \
+    RN_UNROLL                                                                          \
+    for (int r = 0; r < rows; r++) RN_UNROLL                                           \
+    for (int v = 0; v < vectors; v++)
 
 /* The accumulators' first values. */
 RN_INLINE void RN_FN(start_tile)(const int rows, const int vectors,
@@ -95,12 +97,15 @@ RN_INLINE void RN_FN(tile)(const int rows, const int vectors, const int masked,
         const T *ak = a;
         for (size_t k = 0; k < t->n_inner; k++) {
             VEC bv[RN_TILE_VECTORS];
-            RN_UNROLL for (int v = 0; v < vectors; v++) {
+            RN_UNROLL
+            for (int v = 0; v < vectors; v++) {
                 bv[v] = masked ? V(load_first)(b, tail) : V(load)(b + v * RN_LANES);
             }
-            RN_UNROLL for (int r = 0; r < rows; r++) {
+            RN_UNROLL
+            for (int r = 0; r < rows; r++) {
                 const VEC ar = V(set1)(ak[r * t->a_row]);
-                RN_UNROLL for (int v = 0; v < vectors; v++) {
+                RN_UNROLL
+                for (int v = 0; v < vectors; v++) {
                     acc[r][v] = V(fma)(ar, bv[v], acc[r][v]);
                 }
             }
@@ -137,7 +142,8 @@ RN_INLINE void RN_FN(tile)(const int rows, const int vectors, const int masked,
 #define RN_TILE_HEIGHTS(X)                                                             \
     X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14)
 #elif RN_TILE_ROWS == 12
-#define RN_TILE_HEIGHTS(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12)
+#define RN_TILE_HEIGHTS(X)                                                             \
+    X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12)
 #elif RN_TILE_ROWS == 6
 #define RN_TILE_HEIGHTS(X) X(1) X(2) X(3) X(4) X(5) X(6)
 #else
@@ -162,7 +168,9 @@ static void RN_FN(sweep_columns)(size_t rows, size_t n, RN_FN(rn_tile) t) {
     const T *b = t.b, *bias = t.bias;
     T *c = t.c;
     for (size_t j = 0; j < n;) {
-        size_t width = n - j >= RN_PANEL ? RN_PANEL : n - j >= RN_LANES ? RN_LANES : n - j;
+        size_t width = n - j >= RN_PANEL   ? RN_PANEL
+                       : n - j >= RN_LANES ? RN_LANES
+                                           : n - j;
         t.b = b + j;
         t.c = c + j;
         if (t.start == RN_FROM_COLUMN_BIAS) t.bias = bias + j;
@@ -178,11 +186,20 @@ static void RN_FN(dense_forward)(size_t n, size_t n_in, size_t n_out, T *RN_REST
                                  const T *RN_RESTRICT b) {
     const size_t parts = (n + RN_TILE_ROWS - 1) / RN_TILE_ROWS;
     for (size_t part = 0; part < parts; part++) {
-        const size_t i = rn_part(n, part, parts), rows = rn_part(n, part + 1, parts) - i;
-        RN_FN(rn_tile) t = {.n_outer = 1, .n_inner = n_in, .a_row = (ptrdiff_t)n_in,
-                            .a_inner = 1, .ldb = n_out, .ldc = n_out,
-                            .start = b ? RN_FROM_COLUMN_BIAS : RN_FROM_ZERO,
-                            .a = x + i * n_in, .b = w, .bias = b, .c = z + i * n_out};
+        const size_t i = rn_part(n, part, parts),
+                     rows = rn_part(n, part + 1, parts) - i;
+        RN_FN(rn_tile)
+        t = {.n_outer = 1,
+             .n_inner = n_in,
+             .a_row = (ptrdiff_t)n_in,
+             .a_inner = 1,
+             .ldb = n_out,
+             .ldc = n_out,
+             .start = b ? RN_FROM_COLUMN_BIAS : RN_FROM_ZERO,
+             .a = x + i * n_in,
+             .b = w,
+             .bias = b,
+             .c = z + i * n_out};
         RN_FN(sweep_columns)(rows, n_out, t);
     }
 }
@@ -194,10 +211,17 @@ static void RN_FN(dense_weight_gradient)(size_t n, size_t n_in, size_t n_out,
     const size_t parts = (n_in + RN_TILE_ROWS - 1) / RN_TILE_ROWS;
     for (size_t part = 0; part < parts; part++) {
         const size_t k = rn_part(n_in, part, parts);
-        RN_FN(rn_tile) t = {.n_outer = 1, .n_inner = n, .a_row = 1,
-                            .a_inner = (ptrdiff_t)n_in, .ldb = n_out, .ldc = n_out,
-                            .start = RN_FROM_ZERO, .a = x + k, .b = dz,
-                            .c = dw + k * n_out};
+        RN_FN(rn_tile)
+        t = {.n_outer = 1,
+             .n_inner = n,
+             .a_row = 1,
+             .a_inner = (ptrdiff_t)n_in,
+             .ldb = n_out,
+             .ldc = n_out,
+             .start = RN_FROM_ZERO,
+             .a = x + k,
+             .b = dz,
+             .c = dw + k * n_out};
         RN_FN(sweep_columns)(rn_part(n_in, part + 1, parts) - k, n_out, t);
     }
 }
@@ -224,10 +248,18 @@ static void RN_FN(dense_input_gradient)(size_t n, size_t n_in, size_t n_out,
         for (size_t part = 0; part < parts; part++) {
             const size_t k = rn_part(n_in, part, parts);
             const size_t rows = rn_part(n_in, part + 1, parts) - k;
-            RN_FN(rn_tile) t = {.n_outer = 1, .n_inner = n_out, .a_row = (ptrdiff_t)n_out,
-                                .a_inner = 1, .ldb = RN_LANES, .ldc = RN_LANES,
-                                .columns = RN_LANES, .start = RN_FROM_ZERO,
-                                .a = w + k * n_out, .b = work, .c = out};
+            RN_FN(rn_tile)
+            t = {.n_outer = 1,
+                 .n_inner = n_out,
+                 .a_row = (ptrdiff_t)n_out,
+                 .a_inner = 1,
+                 .ldb = RN_LANES,
+                 .ldc = RN_LANES,
+                 .columns = RN_LANES,
+                 .start = RN_FROM_ZERO,
+                 .a = w + k * n_out,
+                 .b = work,
+                 .c = out};
             RN_FN(run_tile)(rows, 1, &t);
             for (size_t s = 0; s < count; s++) {
                 for (size_t r = 0; r < rows; r++) {

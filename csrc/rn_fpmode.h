@@ -1,5 +1,6 @@
 /* Flush-to-zero while training, restored on the way out: denormals cost a hundred
- * cycles each, and shrinking weights produce them by the million.  Never process-wide. */
+ * cycles each, and shrinking weights produce them by the million.  Never process-wide.
+ */
 #ifndef RN_FPMODE_H
 #define RN_FPMODE_H
 

@@ -22,8 +22,9 @@ enum { RN_PLAIN, RN_SLOPE, RN_GATE };
 
 RN_INLINE int rn_backward_mode(const rn_layer *layer) {
     if (layer->activation == RN_RELU) return RN_GATE;
-    return layer->activation != RN_IDENTITY || layer->keep < 1 || layer->mask ? RN_SLOPE
-                                                                             : RN_PLAIN;
+    return layer->activation != RN_IDENTITY || layer->keep < 1 || layer->mask
+               ? RN_SLOPE
+               : RN_PLAIN;
 }
 #endif
 
@@ -57,7 +58,8 @@ static void RN_FN(pack_tile)(T *RN_RESTRICT packed, const rn_layer *layer, size_
     const T *w = (const T *)layer->weight.w + j;
     if (j + VECTORS * RN_LANES <= n_out) {
         for (size_t k = 0; k < layer->n_in; k++) {
-            RN_UNROLL for (int v = 0; v < VECTORS; v++) {
+            RN_UNROLL
+            for (int v = 0; v < VECTORS; v++) {
                 V(store)(packed + k * rows + v * RN_LANES,
                          V(load)(w + k * n_out + v * RN_LANES));
             }
@@ -97,19 +99,26 @@ static void RN_FN(layer_forward)(const rn_layer *layer, const RN_FN(rn_block) * 
             for (size_t i = first; i < last; i++) {
                 const size_t j = j0 + rn_part(units, i, tiles);
                 const size_t rows = j0 + rn_part(units, i + 1, tiles) - j;
-                RN_FN(rn_tile) t = {
-                    .n_outer = 1, .n_inner = n_in, .a_row = 1,
-                    .a_inner = (ptrdiff_t)(packed ? rows : n_out), .ldb = ld, .ldc = ld,
-                    .columns = ld, .start = bias ? RN_FROM_ROW_BIAS : RN_FROM_ZERO,
-                    .a = packed ? pack + (j - g0) * n_in : w + j,
-                    .b = x + p * n_in * RN_PANEL, .bias = bias ? bias + j : NULL,
-                    .c = ap + j * ld, .relu = fused};
+                RN_FN(rn_tile)
+                t = {.n_outer = 1,
+                     .n_inner = n_in,
+                     .a_row = 1,
+                     .a_inner = (ptrdiff_t)(packed ? rows : n_out),
+                     .ldb = ld,
+                     .ldc = ld,
+                     .columns = ld,
+                     .start = bias ? RN_FROM_ROW_BIAS : RN_FROM_ZERO,
+                     .a = packed ? pack + (j - g0) * n_in : w + j,
+                     .b = x + p * n_in * RN_PANEL,
+                     .bias = bias ? bias + j : NULL,
+                     .c = ap + j * ld,
+                     .relu = fused};
                 RN_FN(run_tile)(rows, 1, &t);
             }
             if (!plain) {
                 T *sp = slope ? slope + p * n_out * RN_PANEL + g0 * ld : NULL;
-                RN_FN(activation_forward)(layer->activation, (g1 - g0) * ld, ap + g0 * ld,
-                                          sp, ap + g0 * ld,
+                RN_FN(activation_forward)(layer->activation, (g1 - g0) * ld,
+                                          ap + g0 * ld, sp, ap + g0 * ld,
                                           (T)layer->activation_param);
             }
         }
@@ -134,14 +143,21 @@ static void RN_FN(layer_input_gradient)(const rn_layer *layer, const rn_layer *b
             for (size_t i = first; i < last; i++) {
                 const size_t k = k0 + rn_part(units, i, tiles);
                 const size_t at = p * n_in * RN_PANEL + k * ld;
-                RN_FN(rn_tile) t = {
-                    .n_outer = 1, .n_inner = n_out, .a_row = (ptrdiff_t)n_out,
-                    .a_inner = 1, .ldb = ld, .ldc = ld, .columns = ld,
-                    .start = RN_FROM_ZERO, .a = w + k * n_out,
-                    .b = dz + p * n_out * RN_PANEL, .c = dx + at,
-                    .slope = mode == RN_SLOPE ? dx + at : NULL,
-                    .gate = mode == RN_GATE ? a + at : NULL,
-                    .gate_scale = (T)(1 / before->keep)};
+                RN_FN(rn_tile)
+                t = {.n_outer = 1,
+                     .n_inner = n_out,
+                     .a_row = (ptrdiff_t)n_out,
+                     .a_inner = 1,
+                     .ldb = ld,
+                     .ldc = ld,
+                     .columns = ld,
+                     .start = RN_FROM_ZERO,
+                     .a = w + k * n_out,
+                     .b = dz + p * n_out * RN_PANEL,
+                     .c = dx + at,
+                     .slope = mode == RN_SLOPE ? dx + at : NULL,
+                     .gate = mode == RN_GATE ? a + at : NULL,
+                     .gate_scale = (T)(1 / before->keep)};
                 RN_FN(run_tile)(k0 + rn_part(units, i + 1, tiles) - k, 1, &t);
             }
         }
@@ -149,14 +165,23 @@ static void RN_FN(layer_input_gradient)(const rn_layer *layer, const rn_layer *b
 }
 
 /* c[r][0..columns) (+)= sum over the rows of the block, in order, of x and dz. */
-RN_INLINE void RN_FN(gradient_tile)(const RN_FN(rn_block) * block, size_t n_in, size_t k,
-                                    size_t rows, T *c, size_t ldc, const T *x,
+RN_INLINE void RN_FN(gradient_tile)(const RN_FN(rn_block) * block, size_t n_in,
+                                    size_t k, size_t rows, T *c, size_t ldc, const T *x,
                                     const T *dz_rows, size_t columns, int start) {
     const size_t full = block->count / RN_PANEL, rest = block->count % RN_PANEL;
-    RN_FN(rn_tile) t = {.n_outer = full, .n_inner = RN_PANEL, .a_row = RN_PANEL,
-                        .a_inner = 1, .a_outer = (ptrdiff_t)(n_in * RN_PANEL),
-                        .ldb = RN_PANEL, .ldc = ldc, .columns = columns, .start = start,
-                        .a = x + k * RN_PANEL, .b = dz_rows, .c = c};
+    RN_FN(rn_tile)
+    t = {.n_outer = full,
+         .n_inner = RN_PANEL,
+         .a_row = RN_PANEL,
+         .a_inner = 1,
+         .a_outer = (ptrdiff_t)(n_in * RN_PANEL),
+         .ldb = RN_PANEL,
+         .ldc = ldc,
+         .columns = columns,
+         .start = start,
+         .a = x + k * RN_PANEL,
+         .b = dz_rows,
+         .c = c};
     if (full) {
         RN_FN(run_tile)(rows, 1, &t);
         t.start = RN_FROM_C;
@@ -229,9 +254,9 @@ static void RN_FN(layer_weight_gradient)(const rn_layer *layer,
 
 /* db = sum of dz over the rows in order, then the update unless `step` is NULL. */
 static void RN_FN(layer_bias_gradient)(const rn_layer *layer,
-                                       const RN_FN(rn_block) * block, const T *dz_blocks,
-                                       size_t ld_block, int first, const rn_step *step,
-                                       double ema_decay) {
+                                       const RN_FN(rn_block) * block,
+                                       const T *dz_blocks, size_t ld_block, int first,
+                                       const rn_step *step, double ema_decay) {
     enum { AT_ONCE = 4 };
     T buffer[AT_ONCE * RN_PANEL_OF(RN_LANES)];
     T *kept = layer->bias.g;

@@ -1,4 +1,5 @@
-/* Training steps and predictions of a whole network, made only of the layers' functions.
+/* Training steps and predictions of a whole network, made only of the layers'
+ * functions.
  *
  * A batch is taken in blocks of rows.  For each block: a chain (gather, forward, loss,
  * backward) gives dz of every layer; then the weight gradients are summed and, with the
@@ -10,11 +11,11 @@
 #include "rn_threads.h"
 
 typedef struct {
-    size_t panels;                     /* that fit in a block */
-    size_t ld_block;                   /* elements per block of units in dz_blocks */
+    size_t panels;   /* that fit in a block */
+    size_t ld_block; /* elements per block of units in dz_blocks */
     T *x, *y, *row_loss, *scale;
-    T **a, **d, **dz_blocks;           /* per layer: outputs; slope, later dz; its rows */
-    T *thread_work;                    /* of one thread, thread_size elements each */
+    T **a, **d, **dz_blocks; /* per layer: outputs; slope, later dz; its rows */
+    T *thread_work;          /* of one thread, thread_size elements each */
     size_t thread_size, pack_size;
 } RN_FN(rn_work);
 
@@ -56,7 +57,8 @@ static RN_FN(rn_work) RN_FN(lay_out)(const rn_net *net, size_t block_rows,
     const size_t n = net->n_layers, panels = rn_pieces(block_rows, RN_PANEL);
     const size_t rows = panels * RN_PANEL, last = layers[n - 1].n_out;
     RN_FN(rn_work) work = {.panels = panels, .ld_block = rows * RN_PANEL};
-    work.pack_size = RN_PACKED_TILES * RN_TILE_ROWS * rn_deepest_pack(net) + 2 * RN_TILE_ROWS;
+    work.pack_size =
+        RN_PACKED_TILES * RN_TILE_ROWS * rn_deepest_pack(net) + 2 * RN_TILE_ROWS;
     work.thread_size = rn_max(work.pack_size, RN_PANEL * rn_widest(net)) +
                        RN_TILE_ROWS * RN_GRADIENT_COLUMNS;
     work.thread_size = rn_pieces(work.thread_size, 64) * 64;
@@ -93,11 +95,11 @@ typedef struct {
     const RN_FN(rn_work) * work;
     RN_FN(rn_block) block;
     rn_worker worker;
-    size_t first;              /* position of the block's first row in the epoch */
-    size_t batch_row;          /* and in its batch */
-    size_t batch_size;         /* rows of this batch */
-    double batch_weight;       /* sum of their sample weights */
-    size_t p0, p1;             /* panels of this thread */
+    size_t first;        /* position of the block's first row in the epoch */
+    size_t batch_row;    /* and in its batch */
+    size_t batch_size;   /* rows of this batch */
+    double batch_weight; /* sum of their sample weights */
+    size_t p0, p1;       /* panels of this thread */
     uint64_t step;
 } RN_FN(rn_task);
 
@@ -114,7 +116,8 @@ RN_INLINE void RN_FN(own_units)(const RN_FN(rn_task) * task, size_t n, size_t *f
     *to = n;
     if (!task->run->by_layer) return;
     *from = rn_min(n, grain * rn_part(pieces, task->worker.index, task->worker.count));
-    *to = rn_min(n, grain * rn_part(pieces, task->worker.index + 1, task->worker.count));
+    *to =
+        rn_min(n, grain * rn_part(pieces, task->worker.index + 1, task->worker.count));
 }
 
 RN_INLINE void RN_FN(meet)(const RN_FN(rn_task) * task) {
@@ -149,8 +152,11 @@ static void RN_FN(drop)(const RN_FN(rn_task) * task, T *a, T *slope, size_t n_un
             if (slope) slope[i] *= factor;
         }
     } else {
-        const rn_dropout d = {.seed = task->run->net->seed, .step = task->step,
-                              .layer = layer, .first_unit = j0, .keep = keep};
+        const rn_dropout d = {.seed = task->run->net->seed,
+                              .step = task->step,
+                              .layer = layer,
+                              .first_unit = j0,
+                              .keep = keep};
         RN_FN(dropout_apply)(j1 - j0, ld, ld, a, slope, first_row, &d);
     }
 }
@@ -158,7 +164,8 @@ static void RN_FN(drop)(const RN_FN(rn_task) * task, T *a, T *slope, size_t n_un
 static void RN_FN(gather_block)(const RN_FN(rn_task) * task) {
     const rn_run *run = task->run;
     const rn_net *net = run->net;
-    const size_t n_in = net->layers[0].n_in, n_out = net->layers[net->n_layers - 1].n_out;
+    const size_t n_in = net->layers[0].n_in,
+                 n_out = net->layers[net->n_layers - 1].n_out;
     for (size_t p = task->p0; p < task->p1; p++) {
         const size_t count = RN_FN(panel_count)(&task->block, p);
         const size_t at = task->first + p * RN_PANEL;
@@ -169,13 +176,14 @@ static void RN_FN(gather_block)(const RN_FN(rn_task) * task) {
         RN_FN(drop)(task, task->work->x, NULL, n_in, p, 0, n_in, net->input_keep, 0,
                     net->input_mask);
         if (run->y) {
-            RN_FN(gather_panel)(task->work->y + p * n_out * RN_PANEL, run->y, count, order,
-                                at);
+            RN_FN(gather_panel)(task->work->y + p * n_out * RN_PANEL, run->y, count,
+                                order, at);
         }
     }
 }
 
-/* Loss of panel p and dz of the last layer; every row weighs w / sum(w) of the batch. */
+/* Loss of panel p and dz of the last layer; every row weighs w / sum(w) of the batch.
+ */
 static void RN_FN(panel_loss)(const RN_FN(rn_task) * task, size_t p) {
     const rn_run *run = task->run;
     const rn_net *net = run->net;
@@ -201,8 +209,8 @@ static void RN_FN(panel_loss)(const RN_FN(rn_task) * task, size_t p) {
     if (activation == RN_SOFTMAX) RN_FN(softmax_forward)(n_out, ld, ld, a, a);
     RN_FN(loss_rows)(net->loss, n_out, ld, ld, task->work->row_loss + p * RN_PANEL,
                      activation == RN_IDENTITY || activation == RN_SOFTMAX ? d : a, a,
-                     run->y ? task->work->y + at : NULL, run->labels ? label : NULL, scale,
-                     (T)net->loss_param);
+                     run->y ? task->work->y + at : NULL, run->labels ? label : NULL,
+                     scale, (T)net->loss_param);
     if (activation == RN_SOFTMAX) {
         RN_FN(softmax_backward)(n_out, ld, ld, d, d, a);
     } else if (activation != RN_IDENTITY) {
@@ -235,8 +243,9 @@ static void RN_FN(chain)(const RN_FN(rn_task) * task) {
                                       : rn_backward_mode(layer) == RN_SLOPE;
         T *slope = stored ? work->d[l] : NULL;
         RN_FN(own_units)(task, layer->n_out, &from, &to);
-        RN_FN(layer_forward)(layer, block, work->a[l], slope, l ? work->a[l - 1] : work->x,
-                             p0, p1, from, to, RN_FN(own_work)(task));
+        RN_FN(layer_forward)(layer, block, work->a[l], slope,
+                             l ? work->a[l - 1] : work->x, p0, p1, from, to,
+                             RN_FN(own_work)(task));
         for (size_t p = p0; p < p1; p++) {
             RN_FN(drop)(task, work->a[l], slope, layer->n_out, p, from, to, layer->keep,
                         layer->dropout_layer, layer->mask);
@@ -263,12 +272,17 @@ static void RN_FN(chain)(const RN_FN(rn_task) * task) {
 
 RN_INLINE rn_step RN_FN(step_of)(const rn_run *run, const rn_param *param) {
     const rn_optimizer *o = run->optimizer;
-    return (rn_step){.kind = o->kind, .l1_rule = param->l1_rule,
+    return (rn_step){.kind = o->kind,
+                     .l1_rule = param->l1_rule,
                      .sign_at_zero = param->sign_at_zero,
                      .non_negative = param->non_negative,
                      .learning_rate = run->learning_rates[run->steps_done],
-                     .l1 = param->l1, .l2 = param->l2, .momentum = o->momentum,
-                     .beta1 = o->beta1, .beta2 = o->beta2, .epsilon = o->epsilon,
+                     .l1 = param->l1,
+                     .l2 = param->l2,
+                     .momentum = o->momentum,
+                     .beta1 = o->beta1,
+                     .beta2 = o->beta2,
+                     .epsilon = o->epsilon,
                      .weight_decay = o->weight_decay,
                      .correction1 = 1 - o->beta1_power * o->beta1,
                      .correction2 = 1 - o->beta2_power * o->beta2,
@@ -282,8 +296,8 @@ RN_INLINE rn_step RN_FN(step_of)(const rn_run *run, const rn_param *param) {
 static void RN_FN(descend)(const RN_FN(rn_task) * task, int first, int update) {
     const rn_run *run = task->run;
     const RN_FN(rn_work) *work = task->work;
-    T *buffer = RN_FN(own_work)(task) + work->thread_size -
-                RN_TILE_ROWS * RN_GRADIENT_COLUMNS;
+    T *buffer =
+        RN_FN(own_work)(task) + work->thread_size - RN_TILE_ROWS * RN_GRADIENT_COLUMNS;
     for (size_t l = 0; l < run->net->n_layers; l++) {
         const rn_layer *layer = &run->net->layers[l];
         const size_t count = task->worker.count;
@@ -344,12 +358,16 @@ static double RN_FN(weight_of_batch)(const rn_run *run, size_t first, size_t siz
 }
 
 /* The next block of rows, as recorded in run. */
-static RN_FN(rn_task) RN_FN(next_task)(const rn_run *run, const RN_FN(rn_work) * work,
-                                       rn_worker worker) {
+static RN_FN(rn_task)
+    RN_FN(next_task)(const rn_run *run, const RN_FN(rn_work) * work, rn_worker worker) {
     const size_t start = run->row - run->batch_row;
-    RN_FN(rn_task) task = {.run = run, .work = work, .worker = worker,
-                           .first = run->row, .batch_row = run->batch_row,
-                           .step = run->optimizer ? run->optimizer->step : 0};
+    RN_FN(rn_task)
+    task = {.run = run,
+            .work = work,
+            .worker = worker,
+            .first = run->row,
+            .batch_row = run->batch_row,
+            .step = run->optimizer ? run->optimizer->step : 0};
     task.batch_size = rn_min(run->batch_size, run->n - start);
     task.block.count = rn_min(run->block_rows, task.batch_size - run->batch_row);
     task.block.panels = rn_pieces(task.block.count, RN_PANEL);

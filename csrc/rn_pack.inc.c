@@ -27,12 +27,12 @@ RN_INLINE float rn_half_to_float(uint16_t h) {
 }
 #endif
 
-#define RN_CONVERT_LOOP(type, expression)                                             \
-    for (size_t k = 0; k < n; k++) {                                                  \
-        type x;                                                                       \
-        memcpy(&x, p + (ptrdiff_t)k * stride, sizeof x);                              \
-        out[k] = (T)(expression);                                                     \
-    }                                                                                 \
+#define RN_CONVERT_LOOP(type, expression)                                              \
+    for (size_t k = 0; k < n; k++) {                                                   \
+        type x;                                                                        \
+        memcpy(&x, p + (ptrdiff_t)k * stride, sizeof x);                               \
+        out[k] = (T)(expression);                                                      \
+    }                                                                                  \
     break;
 
 /* out[k] = (T) element k of a strided row of the given rn_dtype. */
@@ -74,10 +74,10 @@ static void RN_FN(gather_panel)(T *RN_RESTRICT panel, const rn_source *s, size_t
             const T *rows[RN_LANES];
             for (size_t i = 0; i < RN_LANES; i++) {
                 const size_t lane = group + i;
-                const int64_t row = order && lane < count ? order[lane]
-                                                          : (int64_t)(first + lane);
-                const char *p = s->data + row * s->row_stride +
-                                (ptrdiff_t)c0 * s->col_stride;
+                const int64_t row =
+                    order && lane < count ? order[lane] : (int64_t)(first + lane);
+                const char *p =
+                    s->data + row * s->row_stride + (ptrdiff_t)c0 * s->col_stride;
                 if (lane >= count) {
                     rows[i] = zeros;
                 } else if (direct) {
@@ -90,9 +90,11 @@ static void RN_FN(gather_panel)(T *RN_RESTRICT panel, const rn_source *s, size_t
             }
             for (size_t c = 0; c < width; c += RN_LANES) {
                 const T *from[RN_LANES];
-                RN_UNROLL for (int i = 0; i < RN_LANES; i++) from[i] = rows[i] + c;
+                RN_UNROLL
+                for (int i = 0; i < RN_LANES; i++) from[i] = rows[i] + c;
                 RN_FN(transpose_rows)(width - c < RN_LANES ? width - c : RN_LANES,
-                                      panel + (c0 + c) * columns + group, columns, from);
+                                      panel + (c0 + c) * columns + group, columns,
+                                      from);
             }
         }
     }
@@ -109,7 +111,8 @@ static void RN_FN(panel_to_unit_blocks)(T *RN_RESTRICT blocks, size_t block,
         T *to = blocks + (j / RN_PANEL) * block + j % RN_PANEL;
         for (size_t group = 0; group < columns; group += RN_LANES) {
             const T *from[RN_LANES];
-            RN_UNROLL for (int r = 0; r < RN_LANES; r++) {
+            RN_UNROLL
+            for (int r = 0; r < RN_LANES; r++) {
                 from[r] = j + r < j1 ? panel + (j + r) * columns + group : zeros;
             }
             RN_FN(transpose_rows)(RN_LANES, to + group * RN_PANEL, RN_PANEL, from);
@@ -128,7 +131,8 @@ static void RN_FN(panel_to_rows)(T *RN_RESTRICT out, const T *RN_RESTRICT panel,
         for (size_t group = 0; group < count; group += RN_LANES) {
             const size_t rows = count - group < RN_LANES ? count - group : RN_LANES;
             const T *from[RN_LANES];
-            RN_UNROLL for (size_t r = 0; r < RN_LANES; r++) {
+            RN_UNROLL
+            for (size_t r = 0; r < RN_LANES; r++) {
                 from[r] = r < width ? panel + (j + r) * columns + group : zeros;
             }
             RN_FN(transpose_rows)(RN_LANES, block, RN_LANES, from);

@@ -9,10 +9,11 @@ enum { RN_FN(PREDICT_PANELS) = 8 }; /* panels that share one pass over the weigh
 RN_INLINE size_t RN_FN(few_rows)(void) { return RN_LANES / 2; }
 
 static size_t RN_FN(predict_work_size)(const rn_net *net, size_t n, size_t n_threads) {
-    const size_t rows = n <= RN_FN(few_rows)() ? rn_max(n, 1)
-                                               : RN_FN(PREDICT_PANELS) * RN_PANEL;
+    const size_t rows =
+        n <= RN_FN(few_rows)() ? rn_max(n, 1) : RN_FN(PREDICT_PANELS) * RN_PANEL;
     const size_t buffers = 2 * rows * rn_widest(net);
-    const size_t pack = RN_PACKED_TILES * RN_TILE_ROWS * rn_deepest_pack(net) + 2 * RN_TILE_ROWS;
+    const size_t pack =
+        RN_PACKED_TILES * RN_TILE_ROWS * rn_deepest_pack(net) + 2 * RN_TILE_ROWS;
     return n_threads * rn_pieces(buffers + pack, 64) * 64 * sizeof(T);
 }
 
@@ -31,7 +32,8 @@ static void RN_FN(predict_few)(const rn_net *net, const rn_source *x, T *out, T 
     T *a = work, *b = work + size;
     for (size_t i = 0; i < n; i++) {
         RN_FN(convert_row)(x->n_cols, a + i * x->n_cols,
-                           x->data + (ptrdiff_t)i * x->row_stride, x->col_stride, x->dtype);
+                           x->data + (ptrdiff_t)i * x->row_stride, x->col_stride,
+                           x->dtype);
     }
     for (size_t l = 0; l < net->n_layers; l++) {
         const rn_layer *layer = &net->layers[l];

@@ -91,7 +91,8 @@ RN_INLINE void RN_FN(optimizer_step)(size_t n, T *RN_RESTRICT w, T *RN_RESTRICT 
     default: { /* Adam, AdamW: eps outside the bias-corrected root */
         const T rate = (T)(s->learning_rate / s->correction1);
         const T scale2 = (T)(1 / s->correction2);
-        const T decay = s->kind == RN_ADAMW ? (T)(s->learning_rate * s->weight_decay) : 0;
+        const T decay =
+            s->kind == RN_ADAMW ? (T)(s->learning_rate * s->weight_decay) : 0;
         for (size_t i = 0; i < n; i++) {
             m[i] = RN_FMA(b1, m[i], rest1 * g[i]);
             v[i] = RN_FMA(b2, v[i], rest2 * (g[i] * g[i]));
@@ -149,8 +150,8 @@ RN_INLINE void RN_FN(metric_before)(size_t n, T *RN_RESTRICT metric,
     const T scale2 = s->kind >= RN_ADAM ? (T)(1 / s->correction2) : (T)1;
     for (size_t i = 0; i < n; i++) {
         const T square = g[i] * g[i];
-        const T next = s->kind == RN_ADAGRAD ? v[i] + square
-                                             : RN_FMA(b2, v[i], rest2 * square);
+        const T next =
+            s->kind == RN_ADAGRAD ? v[i] + square : RN_FMA(b2, v[i], rest2 * square);
         metric[i] = RN_SQRT(next * scale2) + eps;
     }
 }
@@ -171,7 +172,8 @@ static void RN_FN(update)(size_t n, T *w, T *m, T *v, T *q, const T *g,
             RN_FN(shrink)(size, wi, per_weight ? metric : NULL, unit);
         }
         RN_FN(optimizer_step)(size, wi, mi, vi, metric, gradient, s);
-        RN_FN(apply_l1)(size, wi, q ? q + i : NULL, per_weight ? metric : NULL, unit, s);
+        RN_FN(apply_l1)(size, wi, q ? q + i : NULL, per_weight ? metric : NULL, unit,
+                        s);
         if (s->non_negative) {
             for (size_t k = 0; k < size; k++) wi[k] = wi[k] < 0 ? (T)0 : wi[k];
         }
@@ -211,7 +213,8 @@ static void RN_FN(max_norm)(size_t n_in, size_t n_out, T *w, size_t j0, size_t j
         memset(sums, 0, sizeof sums);
         for (size_t k = 0; k < n_in; k++) {
             const T *row = w + k * n_out + j;
-            for (size_t c = 0; c < width; c++) sums[c] = RN_FMA(row[c], row[c], sums[c]);
+            for (size_t c = 0; c < width; c++)
+                sums[c] = RN_FMA(row[c], row[c], sums[c]);
         }
         for (size_t c = 0; c < width; c++) {
             const T norm = RN_SQRT(sums[c]);

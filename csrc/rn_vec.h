@@ -91,8 +91,8 @@ RN_INLINE double rn_fma_f64(double a, double b, double c) {
 }
 
 #if defined(__AVX2__) && !defined(__AVX512F__)
-RN_UNUSED static const int32_t rn_lane_mask[16] = {-1, -1, -1, -1, -1, -1, -1, -1, 0, 0,
-                                                   0,  0,  0,  0,  0,  0};
+RN_UNUSED static const int32_t rn_lane_mask[16] = {-1, -1, -1, -1, -1, -1, -1, -1,
+                                                   0,  0,  0,  0,  0,  0,  0,  0};
 #define RN_MASK_F32(k) _mm256_loadu_si256((const __m256i *)(rn_lane_mask + 8 - (k)))
 #define RN_MASK_F64(k) _mm256_loadu_si256((const __m256i *)(rn_lane_mask + 8 - 2 * (k)))
 #endif
@@ -113,13 +113,13 @@ RN_UNUSED static const int32_t rn_lane_mask[16] = {-1, -1, -1, -1, -1, -1, -1, -
 #endif
 
 /* RN_VEC_OPS(vector type, load, store, set1, add, mul, fma): the common operations. */
-#define RN_VEC_OPS(vtype, load_, store_, set1_, add_, mul_, fma_)                     \
-    typedef vtype VEC;                                                                \
-    RN_INLINE VEC V(load)(const T *p) { return load_(p); }                            \
-    RN_INLINE void V(store)(T *p, VEC v) { store_(p, v); }                            \
-    RN_INLINE VEC V(set1)(T x) { return set1_(x); }                                   \
-    RN_INLINE VEC V(add)(VEC a, VEC b) { return add_(a, b); }                         \
-    RN_INLINE VEC V(mul)(VEC a, VEC b) { return mul_(a, b); }                         \
+#define RN_VEC_OPS(vtype, load_, store_, set1_, add_, mul_, fma_)                      \
+    typedef vtype VEC;                                                                 \
+    RN_INLINE VEC V(load)(const T *p) { return load_(p); }                             \
+    RN_INLINE void V(store)(T * p, VEC v) { store_(p, v); }                            \
+    RN_INLINE VEC V(set1)(T x) { return set1_(x); }                                    \
+    RN_INLINE VEC V(add)(VEC a, VEC b) { return add_(a, b); }                          \
+    RN_INLINE VEC V(mul)(VEC a, VEC b) { return mul_(a, b); }                          \
     RN_INLINE VEC V(fma)(VEC a, VEC b, VEC c) { return fma_; }
 
 #if defined(__AVX512F__)
@@ -128,7 +128,8 @@ RN_VEC_OPS(__m512, _mm512_loadu_ps, _mm512_storeu_ps, _mm512_set1_ps, _mm512_add
            _mm512_mul_ps, _mm512_fmadd_ps(a, b, c))
 RN_INLINE VEC V(relu)(VEC x) { return _mm512_max_ps(_mm512_setzero_ps(), x); }
 RN_INLINE VEC V(gate)(VEC a, VEC x) {
-    return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(a, _mm512_setzero_ps(), _CMP_GT_OQ), x);
+    return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(a, _mm512_setzero_ps(), _CMP_GT_OQ),
+                               x);
 }
 RN_INLINE VEC V(load_first)(const T *p, size_t k) {
     return _mm512_maskz_loadu_ps((__mmask16)((1u << k) - 1), p);
@@ -141,7 +142,8 @@ RN_VEC_OPS(__m512d, _mm512_loadu_pd, _mm512_storeu_pd, _mm512_set1_pd, _mm512_ad
            _mm512_mul_pd, _mm512_fmadd_pd(a, b, c))
 RN_INLINE VEC V(relu)(VEC x) { return _mm512_max_pd(_mm512_setzero_pd(), x); }
 RN_INLINE VEC V(gate)(VEC a, VEC x) {
-    return _mm512_maskz_mov_pd(_mm512_cmp_pd_mask(a, _mm512_setzero_pd(), _CMP_GT_OQ), x);
+    return _mm512_maskz_mov_pd(_mm512_cmp_pd_mask(a, _mm512_setzero_pd(), _CMP_GT_OQ),
+                               x);
 }
 RN_INLINE VEC V(load_first)(const T *p, size_t k) {
     return _mm512_maskz_loadu_pd((__mmask8)((1u << k) - 1), p);

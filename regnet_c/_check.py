@@ -14,12 +14,16 @@ import numpy as np
 _NUMERIC_KINDS = "fiub"
 
 
-def check_float(value, name, minimum=None, maximum=None, open_minimum=False, below=None):
+def check_float(
+    value, name, minimum=None, maximum=None, open_minimum=False, below=None
+):
     """A finite float in the stated range."""
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
         raise TypeError(f"{name} is {value!r}, expected a number")
     value = float(value)
-    low_ok = minimum is None or value > minimum or (value == minimum and not open_minimum)
+    low_ok = (
+        minimum is None or value > minimum or (value == minimum and not open_minimum)
+    )
     high_ok = (maximum is None or value <= maximum) and (below is None or value < below)
     if not (math.isfinite(value) and low_ok and high_ok):
         limits = []
@@ -82,7 +86,9 @@ def check_dtype(value):
 def check_layers(layers):
     """A non-empty list of layers; what they are is checked by the plan."""
     if not isinstance(layers, (list, tuple)):
-        raise TypeError(f"layers is a {type(layers).__name__}, expected a list of layers")
+        raise TypeError(
+            f"layers is a {type(layers).__name__}, expected a list of layers"
+        )
     if not layers:
         raise ValueError("layers is empty, expected at least one Dense layer")
     return list(layers)
@@ -110,7 +116,9 @@ def _as_array(value, name):
     if value is None:
         raise TypeError(f"{name} is None, expected an array")
     if hasattr(value, "tocsr"):
-        raise TypeError(f"{name} is a sparse matrix, expected a dense array (.toarray())")
+        raise TypeError(
+            f"{name} is a sparse matrix, expected a dense array (.toarray())"
+        )
     if isinstance(value, np.ma.MaskedArray):
         if np.ma.is_masked(value):
             raise ValueError(

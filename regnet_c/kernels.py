@@ -229,7 +229,9 @@ def dense_weight_gradient(x, dz):
 def prox_l1(w, threshold):
     """sign(w) max(|w| - threshold, 0), the proximal operator of threshold * sum|w|."""
     out = _float(w, "w").copy()
-    _kernels.prox_l1(out.reshape(-1), _check.check_float(threshold, "threshold", minimum=0))
+    _kernels.prox_l1(
+        out.reshape(-1), _check.check_float(threshold, "threshold", minimum=0)
+    )
     return out
 
 
@@ -245,7 +247,9 @@ def max_norm(w, limit):
     return out
 
 
-def update(w, g, optimizer, state, l1=0.0, l2=0.0, l1_rule="cumulative", sign_at_zero=0):
+def update(
+    w, g, optimizer, state, l1=0.0, l2=0.0, l1_rule="cumulative", sign_at_zero=0
+):
     """One optimiser step with its penalty, on w in place.
 
     Parameters

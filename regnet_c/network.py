@@ -105,9 +105,31 @@ class Network:
 
     def zeros(self):
         """Share of exact zeros among the weights (biases apart), a float in [0, 1]."""
+        rows = self.summary()
+        zeros = sum(row["zeros"] * row["weights"] for row in rows)
+        return zeros / sum(row["weights"] for row in rows)
+
+    def summary(self):
+        """Per Dense layer: n_in, n_out, weights, sum_abs (sum|w|), zeros (their share).
+
+        Returns
+        -------
+        list of dict
+        """
+        rows = []
         matrices = [view for view in self._views if view.ndim == 2]
-        zeros = sum(_kernels.penalty_sums(w.reshape(-1))[2] for w in matrices)
-        return zeros / sum(w.size for w in matrices)
+        for layer, w in zip(self._plan.dense, matrices, strict=True):
+            sum_abs, _, zeros = _kernels.penalty_sums(w.reshape(-1))
+            rows.append(
+                {
+                    "n_in": layer.n_in,
+                    "n_out": layer.n_out,
+                    "weights": w.size,
+                    "sum_abs": sum_abs,
+                    "zeros": zeros / w.size,
+                }
+            )
+        return rows
 
     # ---- prediction ------------------------------------------------------------------
 
@@ -148,7 +170,9 @@ class Network:
         if array.dtype.kind == "f":
             bad = source.find_not_finite(self.dtype == np.float32)
             if bad >= 0:
-                raise ValueError(_check.not_finite_message(array, name, bad, self.dtype))
+                raise ValueError(
+                    _check.not_finite_message(array, name, bad, self.dtype)
+                )
         return source
 
     def _first_not_finite(self, x):
@@ -365,9 +389,7 @@ class Network:
         gradient = np.zeros(self._plan.size, self.dtype)
         model.bind(self._params, g=gradient)
         model.set_masks(*self._masks(dropout_masks, data.n))
-        run = make_run(
-            self._plan, model, None, data, data.n, None, gradient_only=True
-        )
+        run = make_run(self._plan, model, None, data, data.n, None, gradient_only=True)
         run.start_epoch(None)
         while run.row < data.n:
             run.advance(np.zeros(1), 0.02)

@@ -161,7 +161,12 @@ class AdamW(Adam):
     _names = ("learning_rate", "weight_decay", "beta1", "beta2", "epsilon")
 
     def __init__(
-        self, learning_rate=0.001, weight_decay=0.01, beta1=0.9, beta2=0.999, epsilon=1e-8
+        self,
+        learning_rate=0.001,
+        weight_decay=0.01,
+        beta1=0.9,
+        beta2=0.999,
+        epsilon=1e-8,
     ):
         super().__init__(learning_rate, beta1, beta2, epsilon)
         self.weight_decay = _check.check_float(weight_decay, "weight_decay", minimum=0)

@@ -105,7 +105,9 @@ class Penalty:
         sign = np.where(w == 0, self.sign_at_zero, np.sign(w)).astype(w.dtype)
         slope = self.l1 * sign + 2 * self.l2 * w
         if self.group:
-            norms = np.expand_dims(self.group_norms(w), 0 if self.group == "units" else 1)
+            norms = np.expand_dims(
+                self.group_norms(w), 0 if self.group == "units" else 1
+            )
             slope += self.group_strength * w / np.where(norms == 0, 1, norms)
         return slope
 

@@ -22,7 +22,9 @@ class Schedule:
         self.initial = _check.check_float(
             initial, "initial", minimum=0, open_minimum=True
         )
-        self.warmup_epochs = _check.check_float(warmup_epochs, "warmup_epochs", minimum=0)
+        self.warmup_epochs = _check.check_float(
+            warmup_epochs, "warmup_epochs", minimum=0
+        )
 
     def __call__(self, steps, steps_per_epoch):
         """Learning rates (float64) of the given step numbers, counted from 0."""

@@ -128,9 +128,7 @@ class Trainer:
         gradient = None
         if batch_size > block_rows(self.plan, batch_size):
             gradient = np.empty(self.plan.size, self.plan.dtype)
-        self.model.bind(
-            network._params, state.m, state.v, state.q, gradient, state.ema
-        )
+        self.model.bind(network._params, state.m, state.v, state.q, gradient, state.ema)
         self.run = make_run(
             self.plan,
             self.model,
@@ -230,7 +228,7 @@ class Progress:
         if "val_accuracy" in logs:
             parts.append(f"val acc {logs['val_accuracy']:.2%}")
         parts.append(f"zeros {logs['zeros']:.1%}")
-        self._bar.set_postfix_str(", ".join(parts))
+        self._bar.set_postfix_str(", ".join(parts), refresh=False)
 
     def close(self):
         """Leave the bar as it stands."""

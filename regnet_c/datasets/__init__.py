@@ -18,5 +18,8 @@ def load_digits():
     y : ndarray of int64, shape (1797,)
         The digit, 0 to 9.
     """
-    with files(__package__).joinpath("digits.npz").open("rb") as file, np.load(file) as z:
+    with (
+        files(__package__).joinpath("digits.npz").open("rb") as file,
+        np.load(file) as z,
+    ):
         return z["X"], z["y"].astype(np.int64)
