@@ -377,6 +377,11 @@ static RN_FN(rn_task)
     return task;
 }
 
+/* A batch whose rows all weigh nothing is as if it were not there. */
+RN_INLINE int RN_FN(takes_step)(const RN_FN(rn_task) * task) {
+    return !task->run->gradient_only && task->batch_weight > 0;
+}
+
 /* Thread 0 writes down what the block did, between two barriers. */
 static void RN_FN(record)(rn_run *run, const RN_FN(rn_task) * task, double loss,
                           int last) {
@@ -388,7 +393,7 @@ static void RN_FN(record)(rn_run *run, const RN_FN(rn_task) * task, double loss,
     if (!last) return;
     run->loss_sum += run->batch_loss;
     run->weight_sum += run->batch_weight;
-    if (!run->gradient_only) {
+    if (RN_FN(takes_step)(task)) {
         const double lr = run->learning_rates[run->steps_done];
         o->response = o->momentum * o->response + lr;
         o->credit = o->credit_decay * o->credit + 1;
@@ -430,8 +435,9 @@ static void RN_FN(train_worker)(void *context, rn_worker worker) {
         const double loss = RN_FN(block_loss)(&task);
         const int finite = loss - loss == 0;
         if (finite || run->gradient_only) {
-            RN_FN(descend)(&task, first, last && !run->gradient_only);
-            if (last && !run->gradient_only) RN_FN(constrain)(run, worker);
+            const int update = last && RN_FN(takes_step)(&task);
+            RN_FN(descend)(&task, first, update);
+            if (update) RN_FN(constrain)(run, worker);
         }
         rn_barrier(worker);
         if (worker.index == 0) {

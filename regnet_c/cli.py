@@ -130,7 +130,18 @@ def _add_train_arguments(parser):
 
 
 def _load(args):
-    """(encoding, training X, y, validation X, y) as the options say."""
+    """(encoding, training X, y, validation X, y) as the options say.
+
+    The target of a regression is standardised, except for poisson's counts.
+    """
+    encoding, X, y, X_val, y_val = _load_files(args)
+    if encoding.classes is None and args.loss != "poisson":
+        y = encoding.standardize_target(y)
+        y_val = encoding.encode_target(y_val)
+    return encoding, X, y, X_val, y_val
+
+
+def _load_files(args):
     if args.data is None:
         X, y = load_digits()
         encoding, X, y = data.Encoding.learn_arrays(X, y, args.task)
@@ -212,6 +223,8 @@ def _report(network, X_val, y_val, path):
     history = network.history
     if "accuracy" in scores:
         print(f"validation accuracy  {scores['accuracy']:.2%}")
+    elif network.loss.name == "mse":
+        print(f"validation R^2       {1 - scores['loss'] / np.var(y_val):.4f}")
     print(f"data loss            {scores['loss']:.4f} (validation)")
     print(f"penalty              {scores['penalty']:.4f}")
     for number, row in enumerate(network.summary()):
@@ -251,7 +264,7 @@ def run_predict(args):
         writer = csv.writer(file)
         if encoding.classes is None:
             writer.writerow([f"prediction_{i}" for i in range(out.shape[1])])
-            writer.writerows(out.tolist())
+            writer.writerows(encoding.decode(out).tolist())
         else:
             names = encoding.classes
             writer.writerow(["prediction", *(f"probability_{name}" for name in names)])

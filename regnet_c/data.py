@@ -117,11 +117,32 @@ class Encoding:
     target : str or None
     classes : list or None
         Class names in the order of the outputs; None for regression.
+    target_mean, target_deviation : float
+        Standardisation of a regression's target, undone by `decode`.
     """
 
-    def __init__(self, columns=None, scale=1.0, target=None, classes=None):
+    def __init__(
+        self,
+        columns=None,
+        scale=1.0,
+        target=None,
+        classes=None,
+        target_mean=0.0,
+        target_deviation=1.0,
+    ):
         self.columns, self.scale = columns, scale
         self.target, self.classes = target, classes
+        self.target_mean, self.target_deviation = target_mean, target_deviation
+
+    def standardize_target(self, y):
+        """Learn mean and deviation of a regression's target; the standardised target."""
+        self.target_mean = float(y.mean())
+        self.target_deviation = float(y.std()) or 1.0
+        return (y - self.target_mean) / self.target_deviation
+
+    def decode(self, out):
+        """A regression's outputs in the units of the target."""
+        return out * self.target_deviation + self.target_mean
 
     @classmethod
     def learn_csv(cls, table, target, task):
@@ -167,7 +188,8 @@ class Encoding:
     def encode_target(self, y):
         """Labels (or float targets) of other rows, by the learned class names."""
         if self.classes is None:
-            return np.asarray(y, np.float64)
+            y = np.asarray(y, np.float64)
+            return (y - self.target_mean) / self.target_deviation
         number = {name: i for i, name in enumerate(self.classes)}
         names = _class_names(np.asarray(y))
         unknown = sorted({str(name) for name in names} - {str(c) for c in number})

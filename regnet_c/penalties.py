@@ -11,18 +11,18 @@ from . import _check
 
 UPDATES = ("cumulative", "proximal", "shrink_first", "subgradient")
 
-# name -> (l1 per unit of strength, l2 per unit of strength, sign(0)), as functions of
-# n (training rows), m (batch size) and rho (l1_ratio); None: the source has no such term.
+# name -> (l1, l2, sign(0)); l1 and l2 as functions of the strength s, n (training rows),
+# m (batch size) and rho (l1_ratio); None: the source has no such term.
 CONVENTIONS = {
-    "r1": (lambda n, m, rho: 1 / n, lambda n, m, rho: 1 / (2 * n), 0),
-    "r2": (lambda n, m, rho: 1.0, lambda n, m, rho: 1.0, 1),
-    "keras": (lambda n, m, rho: 1.0, lambda n, m, rho: 1.0, 0),
-    "r3": (lambda n, m, rho: 1.0, lambda n, m, rho: 1.0, 1),
-    "r4": (None, lambda n, m, rho: 1 / (2 * m), 0),
-    "sklearn": (None, lambda n, m, rho: 1 / (2 * m), 0),
-    "pytorch": (None, lambda n, m, rho: 0.5, 0),
-    "glmnet": (lambda n, m, rho: rho, lambda n, m, rho: (1 - rho) / 2, 0),
-    "skglm": (lambda n, m, rho: rho, lambda n, m, rho: (1 - rho) / 2, 0),
+    "r1": (lambda s, n, m, rho: s / n, lambda s, n, m, rho: s / (2 * n), 0),
+    "r2": (lambda s, n, m, rho: s, lambda s, n, m, rho: s, 1),
+    "keras": (lambda s, n, m, rho: s, lambda s, n, m, rho: s, 0),
+    "r3": (lambda s, n, m, rho: s, lambda s, n, m, rho: s, 1),
+    "r4": (None, lambda s, n, m, rho: s / (2 * m), 0),
+    "sklearn": (None, lambda s, n, m, rho: s / (2 * m), 0),
+    "pytorch": (None, lambda s, n, m, rho: s / 2, 0),
+    "glmnet": (lambda s, n, m, rho: s * rho, lambda s, n, m, rho: s * (1 - rho) / 2, 0),
+    "skglm": (lambda s, n, m, rho: s * rho, lambda s, n, m, rho: s * (1 - rho) / 2, 0),
 }
 _NEEDS = {"r1": "n", "r4": "batch_size", "sklearn": "batch_size"}
 
@@ -57,8 +57,8 @@ def convert(convention, strength, n=None, batch_size=None, l1_ratio=None):
         raise ValueError(f"the convention {convention!r} needs l1_ratio=")
     l1, l2, at_zero = CONVENTIONS[convention]
     return (
-        None if l1 is None else strength * l1(n, batch_size, l1_ratio),
-        None if l2 is None else strength * l2(n, batch_size, l1_ratio),
+        None if l1 is None else l1(strength, n, batch_size, l1_ratio),
+        None if l2 is None else l2(strength, n, batch_size, l1_ratio),
         at_zero,
     )
 

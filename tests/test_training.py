@@ -303,7 +303,7 @@ def test_full_batch_reaches_the_lasso_solution(kind, rule, lasso_problem):
     x, y, solution = lasso_problem
     net = lasso_network("float64", update=rule)
     rate = 20 * LASSO_RATES[kind] if "sgd" in kind else 5 * LASSO_RATES[kind]
-    schedule = rn.schedules.ExponentialDecay(rate, rate=0.99)
+    schedule = rn.schedules.ExponentialDecay(rate, decay=0.99)
     optimizer = (
         rn.AdamW(schedule, weight_decay=0.0)
         if kind == "adamw"
@@ -358,7 +358,7 @@ def test_training_bits_are_the_same_under_every_variant(dtype, each_fused_isa):
 def test_training_bits_do_not_depend_on_threads(
     share_bytes, dtype, isa, real_threads, monkeypatch
 ):
-    monkeypatch.setattr(training, "_SHARE_BYTES", share_bytes)
+    monkeypatch.setattr(training, "_NEAR_BYTES", share_bytes)
     want = trained_bits(dtype, threads=1)
     for threads in (2, 3):
         assert trained_bits(dtype, threads) == want

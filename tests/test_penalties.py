@@ -1,0 +1,115 @@
+"""Penalties: values, proximal operators, foreign conventions."""
+
+import numpy as np
+import pytest
+
+import regnet_c as rn
+
+
+def test_r1_five_weights():
+    """Soft threshold 0.01: nothing grows, nothing is reflected."""
+    w = np.array([-0.05, -0.001, 0, 0.001, 0.05])
+    want = [-0.04, 0, 0, 0, 0.04]
+    np.testing.assert_allclose(rn.L1(0.01).prox(w, 1.0), want, atol=1e-17)
+    np.testing.assert_array_equal(rn.kernels.prox_l1(w, 0.01), rn.L1(0.01).prox(w, 1))
+
+
+@pytest.mark.parametrize(
+    "penalty",
+    [rn.L1(0.7), rn.L2(0.4), rn.ElasticNet(0.3, 0.2)],
+)
+def test_prox_minimises_its_definition_on_a_grid(penalty):
+    grid = np.linspace(-4, 4, 80_001)
+    for w in (-3.0, -0.2, 0.0, 0.4, 2.5):
+        values = [penalty.l1 * np.abs(grid) + penalty.l2 * grid**2]
+        best = grid[np.argmin(0.5 * (grid - w) ** 2 + 0.9 * values[0])]
+        got = penalty.prox(np.array([w]), 0.9)[0]
+        assert got == pytest.approx(best, abs=1e-4)
+
+
+@pytest.mark.parametrize("groups", ["units", "inputs"])
+def test_group_prox_minimises_its_definition(groups, rng):
+    penalty = rn.SparseGroupLasso(0.2, 0.5, groups)
+    w = rng.normal(size=(3, 2))
+
+    def objective(x):
+        return 0.5 * ((x - w) ** 2).sum() + 0.7 * penalty.value(x)
+
+    best = penalty.prox(w, 0.7)
+    for _ in range(2000):
+        other = best + rng.normal(size=w.shape) * rng.choice([1e-3, 1e-1, 1])
+        assert objective(other) >= objective(best) - 1e-12
+
+
+def test_prox_is_non_expansive(rng):
+    for penalty in (rn.L1(0.5), rn.ElasticNet(0.2, 0.3), rn.GroupLasso(0.6)):
+        a, b = rng.normal(size=(2, 8, 5))
+        moved = np.linalg.norm(penalty.prox(a, 1.0) - penalty.prox(b, 1.0))
+        assert moved <= np.linalg.norm(a - b)
+
+
+def test_a_zero_group_stays_zero():
+    w = np.zeros((4, 3))
+    np.testing.assert_array_equal(rn.GroupLasso(0.5).prox(w, 1.0), w)
+    np.testing.assert_array_equal(rn.GroupLasso(0.5).prox(w, 0.0), w)
+
+
+def test_a_group_of_one_equals_l1(rng):
+    w = rng.normal(size=(1, 50))
+    np.testing.assert_allclose(
+        rn.GroupLasso(0.3, "units").prox(w, 1.0), rn.L1(0.3).prox(w, 1.0), atol=1e-15
+    )
+
+
+W = np.array([[0.5, -0.25], [2.0, 0.0]])
+N, M, LAM, RHO = 40, 8, 0.6, 0.3
+
+
+# name, our penalty, the source's own gradient of its penalty at W
+CONVENTION_ROWS = [
+    ("r1 L2", rn.L2.from_convention("r1", LAM, n=N), LAM / N * W),
+    ("r1 L1", rn.L1.from_convention("r1", LAM, n=N), LAM / N * np.sign(W)),
+    ("r2 L2", rn.L2.from_convention("r2", LAM), 2 * LAM * W),
+    ("r2 L1", rn.L1.from_convention("r2", LAM), LAM * np.where(W >= 0, 1, -1)),
+    ("keras L2", rn.L2.from_convention("keras", LAM), 2 * LAM * W),
+    ("keras L1", rn.L1.from_convention("keras", LAM), LAM * np.sign(W)),
+    ("r3 L2", rn.L2.from_convention("r3", LAM), 2 * LAM * W),
+    ("r3 L1", rn.L1.from_convention("r3", LAM), LAM * np.where(W >= 0, 1, -1)),
+    ("r4", rn.L2.from_convention("r4", LAM, batch_size=M), LAM / M * W),
+    ("sklearn", rn.L2.from_sklearn(LAM, batch_size=M), LAM / M * W),
+    ("pytorch", rn.L2.from_convention("pytorch", LAM), LAM * W),
+    (
+        "glmnet",
+        rn.ElasticNet.from_convention("glmnet", LAM, l1_ratio=RHO),
+        LAM * RHO * np.sign(W) + LAM * (1 - RHO) * W,
+    ),
+    (
+        "skglm",
+        rn.ElasticNet.from_convention("skglm", LAM, l1_ratio=RHO),
+        LAM * RHO * np.sign(W) + LAM * (1 - RHO) * W,
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("penalty", "gradient"),
+    [row[1:] for row in CONVENTION_ROWS],
+    ids=[row[0] for row in CONVENTION_ROWS],
+)
+def test_conventions_have_the_sources_gradient(penalty, gradient):
+    np.testing.assert_allclose(penalty.subgradient(W), gradient, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: rn.L1.from_convention("r1", 1.0), "needs n="),
+        (lambda: rn.L2.from_convention("r4", 1.0), "needs batch_size="),
+        (lambda: rn.L1.from_convention("pytorch", 1.0), "no L1"),
+        (lambda: rn.L1.from_convention("kears", 1.0), "mean 'keras'"),
+        (lambda: rn.L2.from_convention("r1", -1.0, n=5), "strength is -1.0"),
+    ],
+)
+def test_conventions_ask_for_what_they_need(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
