@@ -400,7 +400,7 @@ cdef class Source:
             PyBuffer_Release(&self.buffer)
 
     def find_not_finite(self, bint single):
-        """Number of the first row with a NaN or infinity (as float32 if `single`), or -1."""
+        """First row with a NaN or infinity (as float32 if `single`), or -1."""
         cdef size_t row
         with nogil:
             if single:
