@@ -57,6 +57,13 @@ def is_x86(plat_name):
 class BuildVariants(build_ext):
     """Compiles csrc with its own flags and hands the objects to the linker."""
 
+    def run(self):
+        super().run()
+        if not self.inplace:
+            # `python -m regnet_c` in the source folder imports the folder, not the
+            # installed package: the compiled module must be there as well
+            self.copy_extensions_to_source()
+
     def build_extension(self, ext):
         msvc = self.compiler.compiler_type == "msvc"
         common = MSVC_FLAGS if msvc else UNIX_FLAGS

@@ -1,7 +1,10 @@
 """The rules of the house: import direction, complete kernel list, README that runs."""
 
 import ast
+import doctest
 import importlib.metadata
+import inspect
+import os
 import re
 import subprocess
 import sys
@@ -93,8 +96,6 @@ def public_objects():
 
 @pytest.mark.parametrize(("name", "thing"), list(public_objects()))
 def test_public_things_have_docstrings(name, thing):
-    import inspect
-
     assert inspect.getdoc(thing)
 
 
@@ -107,12 +108,23 @@ def test_the_tests_see_the_installed_package():
         assert importlib.metadata.version("regnet-c") == rn.__version__
 
 
-def test_import_stays_light():
+def run_python(code, folder, **environment):
+    """A new process outside the source folder, which would shadow the package."""
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=folder,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_import_stays_light(tmp_path):
     code = (
         "import sys, regnet_c; heavy = {'sklearn', 'matplotlib', 'torch', 'pandas', "
         "'tqdm', 'onnx'} & set(sys.modules); sys.exit(str(heavy) if heavy else 0)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    done = run_python(code, tmp_path)
     assert done.returncode == 0, done.stderr
 
 
@@ -136,8 +148,6 @@ def test_the_readme_has_the_two_commands():
 
 
 def test_doctests():
-    import doctest
-
     modules = [
         sys.modules[f"regnet_c.{p.stem}"]
         for p in SOURCES
@@ -148,20 +158,9 @@ def test_doctests():
     assert sum(r.failed for r in results) == 0
 
 
-def test_isa_override_is_checked():
+def test_isa_override_is_checked(tmp_path):
     code = "import regnet_c; print(regnet_c.cpu_info()['isa'])"
     for isa in rn.cpu_info()["available"]:
-        done = subprocess.run(
-            [sys.executable, "-c", code],
-            env={**__import__("os").environ, "REGNET_C_ISA": isa},
-            capture_output=True,
-            text=True,
-        )
-        assert done.stdout.strip() == isa
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        env={**__import__("os").environ, "REGNET_C_ISA": "avx1024"},
-        capture_output=True,
-        text=True,
-    )
+        assert run_python(code, tmp_path, REGNET_C_ISA=isa).stdout.strip() == isa
+    done = run_python(code, tmp_path, REGNET_C_ISA="avx1024")
     assert done.returncode != 0 and "choose one of" in done.stderr
