@@ -1,0 +1,121 @@
+"""Signatures of the compiled module, for editors and type checkers."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32] | NDArray[np.float64]
+
+FUNCTIONS: dict[str, int]
+
+def available_isas() -> list[str]: ...
+def set_isa(name: str) -> None: ...
+def current_isa() -> str: ...
+def is_fused() -> bool: ...
+def lanes(single: bool) -> int: ...
+def build_flags() -> str: ...
+def elementwise(function: int, y: Floats, x: Floats) -> None: ...
+def activation_forward(
+    activation: int, a: Floats, slope: Floats, z: Floats, param: float
+) -> None: ...
+def softmax_forward(a: Floats, z: Floats) -> None: ...
+def softmax_backward(dz: Floats, da: Floats, a: Floats) -> None: ...
+def loss_rows(
+    loss: int,
+    row_loss: Floats,
+    dz: Floats,
+    z: Floats,
+    y: Floats | None,
+    label: NDArray[np.int64] | None,
+    scale: Floats | None,
+    param: float,
+) -> None: ...
+def random_fill(
+    u: Floats, normal: bool, seed: int, stream: int, first: int
+) -> None: ...
+def dropout_apply(
+    a: Floats, keep: float, seed: int, step: int, layer: int, first_row: int
+) -> None: ...
+def permutation(order: NDArray[np.int64], seed: int, epoch: int) -> None: ...
+def dense_forward(z: Floats, x: Floats, w: Floats, b: Floats | None) -> None: ...
+def dense_input_gradient(dx: Floats, dz: Floats, w: Floats, work: Floats) -> None: ...
+def dense_weight_gradient(dw: Floats, x: Floats, dz: Floats) -> None: ...
+def prox_l1(w: Floats, threshold: float) -> None: ...
+def update(
+    w: Floats, m: Floats, v: Floats, q: Floats, g: Floats, step: dict[str, Any]
+) -> None: ...
+def penalty_sums(w: Floats) -> tuple[float, float, int]: ...
+def max_norm(w: Floats, max_norm: float) -> None: ...
+
+class Source:
+    def __init__(self, array: np.ndarray) -> None: ...
+    def find_not_finite(self, single: bool) -> int: ...
+
+class Model:
+    single: bool
+    n_in: int
+    n_out: int
+    def __init__(
+        self,
+        single: bool,
+        layers: list[dict[str, Any]],
+        input_keep: float,
+        loss: int,
+        loss_param: float,
+        output: int,
+        seed: int,
+    ) -> None: ...
+    def bind(
+        self,
+        w: Floats,
+        m: Floats | None = None,
+        v: Floats | None = None,
+        q: Floats | None = None,
+        g: Floats | None = None,
+        ema: Floats | None = None,
+    ) -> None: ...
+    def set_masks(
+        self, input_mask: Source | None, masks: list[Source | None] | None
+    ) -> None: ...
+    def train_work_size(self, block_rows: int, n_threads: int) -> int: ...
+    def predict_work_size(self, n: int, n_threads: int) -> int: ...
+    def predict(
+        self,
+        x: Source,
+        out: Floats,
+        work: NDArray[np.uint8],
+        raw: bool,
+        n_threads: int,
+    ) -> None: ...
+
+class Optimizer:
+    def __init__(self, **members: float) -> None: ...
+    def set(self, **members: float) -> None: ...
+    def get(self) -> dict[str, float]: ...
+
+class Run:
+    row: int
+    batch_row: int
+    diverged: bool
+    batch_loss: float
+    loss: float
+    def __init__(
+        self,
+        model: Model,
+        optimizer: Optimizer | None,
+        x: Source,
+        y: Source | None,
+        labels: NDArray[np.int64] | None,
+        sample_weight: NDArray[np.float64] | None,
+        work: NDArray[np.uint8],
+        *,
+        batch_size: int,
+        block_rows: int,
+        n_threads: int,
+        by_layer: bool,
+        gradient_only: bool = False,
+        ema_decay: float = 0.0,
+    ) -> None: ...
+    def start_epoch(self, order: NDArray[np.int64] | None, row: int = 0) -> None: ...
+    def advance(self, learning_rates: NDArray[np.float64], seconds: float) -> int: ...
