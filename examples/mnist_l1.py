@@ -65,11 +65,11 @@ def main():
     print("| rule | lam | exact zeros | test accuracy | seconds |")
     print("|---|---|---|---|---|")
     for rule, lam in RUNS:
-        zeros, accuracy, seconds = train(
-            rule, lam, data, 2 if args.quick else args.epochs
-        )
+        epochs = 2 if args.quick else args.epochs
+        zeros, accuracy, seconds = train(rule, lam, data, epochs)
         print(
-            f"| {rule or 'no penalty'} | {lam} | {zeros:.1%} | {accuracy:.4f} | {seconds:.1f} |"
+            f"| {rule or 'no penalty'} | {lam} | {zeros:.1%} | {accuracy:.4f} "
+            f"| {seconds:.1f} |"
         )
 
 
