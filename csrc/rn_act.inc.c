@@ -44,7 +44,7 @@ RN_INLINE T RN_FN(silu)(T z, T *slope) {
 RN_INLINE T RN_FN(activation_of)(int activation, T z, T *slope, T param) {
     T e, r, u;
     switch (activation) {
-    case RN_RELU: *slope = z > 0 ? (T)1 : (T)0; return z <= 0 ? (T)0 : z;
+    case RN_RELU: *slope = z > 0 ? (T)1 : (T)0; return z < 0 ? (T)0 : z;
     case RN_LEAKY_RELU: *slope = z > 0 ? (T)1 : param; return z > 0 ? z : param * z;
     case RN_ELU:
         u = RN_FN(expm1_nonpositive)(z > 0 ? (T)0 : z, &e);

@@ -32,6 +32,7 @@ RN_INLINE int rn_backward_mode(const rn_layer *layer) {
 typedef struct {
     size_t count;  /* rows that exist */
     size_t panels; /* of RN_PANEL rows, the last one possibly narrow */
+    int flat;      /* the inputs x are plain rows (count, n_in), not panels */
 } RN_FN(rn_block);
 
 RN_INLINE size_t RN_FN(panel_count)(const RN_FN(rn_block) * block, size_t p) {
@@ -125,6 +126,46 @@ static void RN_FN(layer_forward)(const rn_layer *layer, const RN_FN(rn_block) * 
     }
 }
 
+/* layer_forward of a flat block: a few rows of many inputs are vectorised over units,
+ * which spares their transposition.  work: count * (j1 - j0) elements. */
+static void RN_FN(layer_forward_flat)(const rn_layer *layer,
+                                      const RN_FN(rn_block) * block, T *a, T *slope,
+                                      const T *x, size_t j0, size_t j1, T *work) {
+    const size_t n_in = layer->n_in, units = j1 - j0, count = block->count;
+    const size_t parts = rn_pieces(count, RN_TILE_ROWS),
+                 ld = RN_FN(columns_at)(block, 0);
+    const T *bias = layer->bias.w;
+    const rn_source z = {(const char *)work,
+                         (ptrdiff_t)(units * sizeof(T)),
+                         sizeof(T),
+                         count,
+                         units,
+                         RN_FLOAT ? RN_F32 : RN_F64};
+    for (size_t part = 0; part < parts; part++) {
+        const size_t i = rn_part(count, part, parts);
+        const RN_FN(rn_tile) t = {.n_outer = 1,
+                                  .n_inner = n_in,
+                                  .a_row = (ptrdiff_t)n_in,
+                                  .a_inner = 1,
+                                  .ldb = layer->n_out,
+                                  .ldc = units,
+                                  .start = bias ? RN_FROM_COLUMN_BIAS : RN_FROM_ZERO,
+                                  .a = x + i * n_in,
+                                  .b = (const T *)layer->weight.w + j0,
+                                  .bias = bias ? bias + j0 : NULL,
+                                  .c = work + i * units};
+        RN_FN(sweep_columns)(rn_part(count, part + 1, parts) - i, units, t);
+    }
+    RN_FN(gather_panel)(a + j0 * ld, &z, count, NULL, 0);
+    if (layer->activation == RN_SOFTMAX ||
+        (layer->activation == RN_IDENTITY && !slope)) {
+        return;
+    }
+    RN_FN(activation_forward)(layer->activation, units * ld, a + j0 * ld,
+                              slope ? slope + j0 * ld : NULL, a + j0 * ld,
+                              (T)layer->activation_param);
+}
+
 /* dx = W dz for the inputs [k0, k1) of panels [p0, p1), times the slope of the layer
  * `before`, which stands in dx itself or follows from its output `a`. */
 static void RN_FN(layer_input_gradient)(const rn_layer *layer, const rn_layer *before,
@@ -167,8 +208,10 @@ static void RN_FN(layer_input_gradient)(const rn_layer *layer, const rn_layer *b
 /* c[r][0..columns) (+)= sum over the rows of the block, in order, of x and dz. */
 RN_INLINE void RN_FN(gradient_tile)(const RN_FN(rn_block) * block, size_t n_in,
                                     size_t k, size_t rows, T *c, size_t ldc, const T *x,
-                                    const T *dz_rows, size_t columns, int start) {
+                                    int first_layer, const T *dz_rows, size_t columns,
+                                    int start) {
     const size_t full = block->count / RN_PANEL, rest = block->count % RN_PANEL;
+    const int flat = block->flat && first_layer;
     RN_FN(rn_tile)
     t = {.n_outer = full,
          .n_inner = RN_PANEL,
@@ -190,8 +233,9 @@ RN_INLINE void RN_FN(gradient_tile)(const RN_FN(rn_block) * block, size_t n_in,
         const size_t ld = RN_FN(panel_columns)(rest);
         t.n_outer = 1;
         t.n_inner = rest;
-        t.a_row = (ptrdiff_t)ld;
-        t.a = x + full * n_in * RN_PANEL + k * ld;
+        t.a_row = flat ? 1 : (ptrdiff_t)ld;
+        t.a_inner = flat ? (ptrdiff_t)n_in : 1;
+        t.a = flat ? x + k : x + full * n_in * RN_PANEL + k * ld;
         t.b = dz_rows + full * RN_PANEL * RN_PANEL;
         RN_FN(run_tile)(rows, 1, &t);
     }
@@ -221,8 +265,9 @@ static void RN_FN(update_piece)(const rn_param *param, size_t at, size_t n, cons
  * first: the gradient starts here; buffer: RN_TILE_ROWS * RN_GRADIENT_COLUMNS. */
 static void RN_FN(layer_weight_gradient)(const rn_layer *layer,
                                          const RN_FN(rn_block) * block, const T *x,
-                                         const T *dz_blocks, size_t ld_block, size_t k0,
-                                         size_t k1, int first, const rn_step *step,
+                                         int first_layer, const T *dz_blocks,
+                                         size_t ld_block, size_t k0, size_t k1,
+                                         int first, const rn_step *step,
                                          double ema_decay, T *buffer) {
     const size_t n_in = layer->n_in, n_out = layer->n_out;
     const size_t tiles = rn_pieces(k1 - k0, RN_TILE_ROWS);
@@ -236,7 +281,7 @@ static void RN_FN(layer_weight_gradient)(const rn_layer *layer,
             const size_t ldc = kept ? n_out : width;
             T *c = kept ? kept + k * n_out + j0 : buffer;
             for (size_t j = 0; j < width; j += RN_PANEL) {
-                RN_FN(gradient_tile)(block, n_in, k, rows, c + j, ldc, x,
+                RN_FN(gradient_tile)(block, n_in, k, rows, c + j, ldc, x, first_layer,
                                      dz_blocks + (j0 + j) / RN_PANEL * ld_block,
                                      width - j < RN_PANEL ? width - j : RN_PANEL,
                                      first ? RN_FROM_ZERO : RN_FROM_C);

@@ -161,6 +161,11 @@ static void RN_FN(drop)(const RN_FN(rn_task) * task, T *a, T *slope, size_t n_un
     }
 }
 
+/* The row of the data that stands at a position of the epoch. */
+RN_INLINE size_t RN_FN(row_at)(const rn_run *run, size_t position) {
+    return run->order ? (size_t)run->order[position] : position;
+}
+
 static void RN_FN(gather_block)(const RN_FN(rn_task) * task) {
     const rn_run *run = task->run;
     const rn_net *net = run->net;
@@ -172,7 +177,8 @@ static void RN_FN(gather_block)(const RN_FN(rn_task) * task) {
         const int64_t *order = run->order ? run->order + at : NULL;
         T *x = task->work->x + p * n_in * RN_PANEL;
         if (!RN_FN(owns_panel)(task, p)) continue;
-        RN_FN(gather_panel)(x, run->x, count, order, at);
+        if (task->block.flat) RN_FN(gather_rows)(x, run->x, count, order, at);
+        else RN_FN(gather_panel)(x, run->x, count, order, at);
         RN_FN(drop)(task, task->work->x, NULL, n_in, p, 0, n_in, net->input_keep, 0,
                     net->input_mask);
         if (run->y) {
@@ -194,17 +200,15 @@ static void RN_FN(panel_loss)(const RN_FN(rn_task) * task, size_t p) {
     T *a = task->work->a[l] + at, *d = task->work->d[l] + at;
     T *scale = task->work->scale + p * RN_PANEL;
     int64_t label[RN_PANEL_OF(RN_LANES)] = {0};
-    for (size_t i = 0; i < ld; i++) {
-        const size_t position = task->first + p * RN_PANEL + i;
-        if (i >= count) {
-            scale[i] = 0;
-            continue;
-        }
-        const size_t row = run->order ? (size_t)run->order[position] : position;
-        const double weight = run->sample_weight ? run->sample_weight[row] : 1;
-        /* a batch whose rows all weigh nothing has no data gradient */
-        scale[i] = weight > 0 ? (T)(weight / task->batch_weight) : (T)0;
+    const T even = (T)(1 / task->batch_weight);
+    for (size_t i = 0; i < ld; i++) scale[i] = i < count ? even : (T)0;
+    for (size_t i = 0; (run->labels || run->sample_weight) && i < count; i++) {
+        const size_t row = RN_FN(row_at)(run, task->first + p * RN_PANEL + i);
         if (run->labels) label[i] = run->labels[row];
+        if (!run->sample_weight) continue;
+        /* a batch whose rows all weigh nothing has no data gradient */
+        const double weight = run->sample_weight[row];
+        scale[i] = weight > 0 ? (T)(weight / task->batch_weight) : (T)0;
     }
     if (activation == RN_SOFTMAX) RN_FN(softmax_forward)(n_out, ld, ld, a, a);
     RN_FN(loss_rows)(net->loss, n_out, ld, ld, task->work->row_loss + p * RN_PANEL,
@@ -243,9 +247,14 @@ static void RN_FN(chain)(const RN_FN(rn_task) * task) {
                                       : rn_backward_mode(layer) == RN_SLOPE;
         T *slope = stored ? work->d[l] : NULL;
         RN_FN(own_units)(task, layer->n_out, &from, &to);
-        RN_FN(layer_forward)(layer, block, work->a[l], slope,
-                             l ? work->a[l - 1] : work->x, p0, p1, from, to,
-                             RN_FN(own_work)(task));
+        if (l == 0 && block->flat) {
+            RN_FN(layer_forward_flat)(layer, block, work->a[0], slope, work->x, from,
+                                      to, RN_FN(own_work)(task));
+        } else {
+            RN_FN(layer_forward)(layer, block, work->a[l], slope,
+                                 l ? work->a[l - 1] : work->x, p0, p1, from, to,
+                                 RN_FN(own_work)(task));
+        }
         for (size_t p = p0; p < p1; p++) {
             RN_FN(drop)(task, work->a[l], slope, layer->n_out, p, from, to, layer->keep,
                         layer->dropout_layer, layer->mask);
@@ -306,8 +315,9 @@ static void RN_FN(descend)(const RN_FN(rn_task) * task, int first, int update) {
         rn_step step = {0};
         if (update) step = RN_FN(step_of)(run, &layer->weight);
         RN_FN(layer_weight_gradient)(layer, &task->block, l ? work->a[l - 1] : work->x,
-                                     work->dz_blocks[l], work->ld_block, k0, k1, first,
-                                     update ? &step : NULL, run->ema_decay, buffer);
+                                     l == 0, work->dz_blocks[l], work->ld_block, k0, k1,
+                                     first, update ? &step : NULL, run->ema_decay,
+                                     buffer);
         if (layer->bias.w && l % count == task->worker.index) {
             if (update) step = RN_FN(step_of)(run, &layer->bias);
             RN_FN(layer_bias_gradient)(layer, &task->block, work->dz_blocks[l],
@@ -338,12 +348,19 @@ static void RN_FN(constrain)(const rn_run *run, rn_worker worker) {
 /* Weighted sum of the block's losses: eight partial sums and a fixed tree. */
 static double RN_FN(block_loss)(const RN_FN(rn_task) * task) {
     const rn_run *run = task->run;
+    const T *row_loss = task->work->row_loss;
+    const size_t n = task->block.count;
     double s[8] = {0};
-    for (size_t i = 0; i < task->block.count; i++) {
-        const size_t position = task->first + i;
-        const size_t row = run->order ? (size_t)run->order[position] : position;
-        const double weight = run->sample_weight ? run->sample_weight[row] : 1;
-        if (weight > 0) s[i % 8] += weight * (double)task->work->row_loss[i];
+    if (run->sample_weight) {
+        for (size_t i = 0; i < n; i++) {
+            const double w = run->sample_weight[RN_FN(row_at)(run, task->first + i)];
+            if (w > 0) s[i % 8] += w * (double)row_loss[i];
+        }
+    } else {
+        for (size_t i = 0; i < n / 8 * 8; i += 8) {
+            for (size_t k = 0; k < 8; k++) s[k] += (double)row_loss[i + k];
+        }
+        for (size_t i = n / 8 * 8; i < n; i++) s[i % 8] += (double)row_loss[i];
     }
     return ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]));
 }
@@ -352,7 +369,7 @@ static double RN_FN(weight_of_batch)(const rn_run *run, size_t first, size_t siz
     double sum = 0;
     if (!run->sample_weight) return (double)size;
     for (size_t i = first; i < first + size; i++) {
-        sum += run->sample_weight[run->order ? (size_t)run->order[i] : i];
+        sum += run->sample_weight[RN_FN(row_at)(run, i)];
     }
     return sum;
 }
@@ -371,6 +388,8 @@ static RN_FN(rn_task)
     task.batch_size = rn_min(run->batch_size, run->n - start);
     task.block.count = rn_min(run->block_rows, task.batch_size - run->batch_row);
     task.block.panels = rn_pieces(task.block.count, RN_PANEL);
+    task.block.flat = task.block.count <= RN_LANES && run->net->input_keep >= 1 &&
+                      !run->net->input_mask && run->x->n_cols >= 4 * RN_LANES;
     task.batch_weight = run->batch_row
                             ? run->batch_weight
                             : RN_FN(weight_of_batch)(run, start, task.batch_size);

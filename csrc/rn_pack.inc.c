@@ -54,6 +54,12 @@ static void RN_FN(convert_row)(size_t n, T *RN_RESTRICT out, const char *p,
 }
 #undef RN_CONVERT_LOOP
 
+/* True if the rows of s are contiguous numbers of type T already. */
+RN_INLINE int RN_FN(is_direct)(const rn_source *s) {
+    return s->dtype == (RN_FLOAT ? RN_F32 : RN_F64) &&
+           s->col_stride == (ptrdiff_t)sizeof(T);
+}
+
 /* Lanes that a panel of `count` samples uses: one vector or all of them. */
 RN_INLINE size_t RN_FN(panel_columns)(size_t count) {
     return count > RN_LANES ? RN_PANEL : RN_LANES;
@@ -64,8 +70,7 @@ RN_INLINE size_t RN_FN(panel_columns)(size_t count) {
 static void RN_FN(gather_panel)(T *RN_RESTRICT panel, const rn_source *s, size_t count,
                                 const int64_t *order, size_t first) {
     static const T zeros[RN_CHUNK] = {0};
-    const int direct = s->dtype == (RN_FLOAT ? RN_F32 : RN_F64) &&
-                       s->col_stride == (ptrdiff_t)sizeof(T);
+    const int direct = RN_FN(is_direct)(s);
     const size_t columns = RN_FN(panel_columns)(count);
     T buffer[RN_LANES * RN_CHUNK];
     for (size_t c0 = 0; c0 < s->n_cols; c0 += RN_CHUNK) {
@@ -74,13 +79,13 @@ static void RN_FN(gather_panel)(T *RN_RESTRICT panel, const rn_source *s, size_t
             const T *rows[RN_LANES];
             for (size_t i = 0; i < RN_LANES; i++) {
                 const size_t lane = group + i;
-                const int64_t row =
-                    order && lane < count ? order[lane] : (int64_t)(first + lane);
+                rows[i] = zeros;
+                if (lane >= count) continue;
+                const ptrdiff_t row =
+                    order ? (ptrdiff_t)order[lane] : (ptrdiff_t)(first + lane);
                 const char *p =
                     s->data + row * s->row_stride + (ptrdiff_t)c0 * s->col_stride;
-                if (lane >= count) {
-                    rows[i] = zeros;
-                } else if (direct) {
+                if (direct) {
                     rows[i] = (const T *)(const void *)p;
                 } else {
                     rows[i] = buffer + i * RN_CHUNK;
@@ -97,6 +102,19 @@ static void RN_FN(gather_panel)(T *RN_RESTRICT panel, const rn_source *s, size_t
                                       from);
             }
         }
+    }
+}
+
+/* rows[i * n_cols + k]: the same rows, left as rows. */
+static void RN_FN(gather_rows)(T *RN_RESTRICT rows, const rn_source *s, size_t count,
+                               const int64_t *order, size_t first) {
+    const int direct = RN_FN(is_direct)(s);
+    for (size_t i = 0; i < count; i++) {
+        const ptrdiff_t row = order ? (ptrdiff_t)order[i] : (ptrdiff_t)(first + i);
+        const char *p = s->data + row * s->row_stride;
+        T *to = rows + i * s->n_cols;
+        if (direct) memcpy(to, p, s->n_cols * sizeof(T));
+        else RN_FN(convert_row)(s->n_cols, to, p, s->col_stride, s->dtype);
     }
 }
 

@@ -30,11 +30,7 @@ RN_INLINE void RN_FN(apply_output)(const rn_net *net, size_t n, size_t ld, T *a)
 static void RN_FN(predict_few)(const rn_net *net, const rn_source *x, T *out, T *work) {
     const size_t n = x->n_rows, size = n * rn_widest(net);
     T *a = work, *b = work + size;
-    for (size_t i = 0; i < n; i++) {
-        RN_FN(convert_row)(x->n_cols, a + i * x->n_cols,
-                           x->data + (ptrdiff_t)i * x->row_stride, x->col_stride,
-                           x->dtype);
-    }
+    RN_FN(gather_rows)(a, x, n, NULL, 0);
     for (size_t l = 0; l < net->n_layers; l++) {
         const rn_layer *layer = &net->layers[l];
         T *z = l + 1 < net->n_layers ? b : out;
