@@ -100,8 +100,14 @@ class Network:
 
     def penalty(self):
         """Value of the penalties at the current weights, a float."""
-        pairs = zip(self._views, self._plan.penalties(), strict=True)
-        return sum(penalty.value(view) for view, penalty in pairs if penalty)
+        value = 0.0
+        for view, penalty in zip(self._views, self._plan.penalties(), strict=True):
+            if penalty and not penalty.group:
+                sum_abs, sum_square, _ = _kernels.penalty_sums(view.reshape(-1))
+                value += penalty.l1 * sum_abs + penalty.l2 * sum_square
+            elif penalty:
+                value += penalty.value(view)
+        return value
 
     def zeros(self):
         """Share of exact zeros among the weights (biases apart), a float in [0, 1]."""
@@ -158,7 +164,7 @@ class Network:
     def _predict(self, x, threads, raw):
         source = self._source(x, "X")
         n = x.shape[0]
-        threads = useful_threads(self._plan, n, threads, 1)
+        threads = useful_threads(self._plan, threads, n, n, 1)
         out = np.empty((n, self._predictor.n_out), self.dtype)
         size = self._predictor.predict_work_size(n, threads)
         work = np.empty(size + 64, np.uint8)
@@ -266,7 +272,8 @@ class Network:
         validation_data : tuple (X, y) or (X, y, sample_weight), optional
         callbacks : list of Callback
         shuffle : bool, default True
-            A fresh permutation per epoch, a function of the seed and the epoch.
+            A fresh permutation per epoch, a function of the seed and the epoch; a single
+            batch of all rows is taken as it stands.
         progress : bool, default False
             Show a progress bar.
         threads : int, optional

@@ -16,7 +16,10 @@ _SLICE_SECONDS = 0.02  # between two looks at Ctrl-C
 _SNAPSHOT_SECONDS = 1.0  # between two copies of the weights, for divergence
 _STEPS_PER_CALL = 4096  # learning rates computed ahead
 _CREDIT_DECAY = 1 - 1 / 10_000  # forgetting of the cumulative penalty's ledger
-_WORK_PER_THREAD = 4_000_000  # multiply-adds a step must have for each thread
+_STEP_WORK = (
+    1_500_000  # multiply-adds of a step that pay for one more thread's barriers
+)
+_CALL_WORK = 10_000_000  # and of a call, for starting it
 _NEAR_BYTES = 1 << 17  # weights beyond this are read once per block, not per panel
 _BLOCK_BYTES = 1 << 20  # activations kept at a time
 _MIN_BLOCK_ROWS = 256
@@ -71,18 +74,17 @@ def available_threads():
     return os.cpu_count() or 1
 
 
-def _multiply_adds(plan, rows):
-    return rows * sum(layer.n_in * layer.n_out for layer in plan.dense)
-
-
-def useful_threads(plan, rows, threads, products):
+def useful_threads(plan, threads, step_rows, call_rows, products):
     """At most `threads`, fewer where starting and meeting would cost more than it saves.
 
-    `products` is the number of dense products per layer: 3 in training, 1 in prediction.
+    Between two barriers lies a step of `step_rows`, between two starts of the team a call
+    of about `call_rows`; `products` is the dense products per layer: 3 in training, 1 in
+    prediction.
     """
     limit = available_threads() if threads is None else threads
-    work = _multiply_adds(plan, rows) * products
-    return int(max(1, min(limit, work // _WORK_PER_THREAD + 1)))
+    work = products * sum(layer.n_in * layer.n_out for layer in plan.dense)
+    paid = min(step_rows * work // _STEP_WORK, call_rows * work // _CALL_WORK)
+    return int(max(1, min(limit, paid + 1)))
 
 
 def block_rows(plan, batch_size):
@@ -95,7 +97,7 @@ def block_rows(plan, batch_size):
 def make_run(plan, model, optimizer, data, batch_size, threads, **options):
     """A `_kernels.Run` with work memory and a division of labour that suits the sizes."""
     rows = block_rows(plan, batch_size)
-    threads = useful_threads(plan, batch_size, threads, 3)
+    threads = useful_threads(plan, threads, batch_size, data.n, 3)
     panel = 2 * _kernels.lanes(plan.dtype == np.float32)
     panels = -(-min(rows, batch_size) // panel)
     even = panels >= threads and (panels % threads == 0 or panels >= 4 * threads)
@@ -145,7 +147,7 @@ class Trainer:
         """Train to the end of the epoch; its mean data loss."""
         state, n = self.state, self.data.n
         order = None
-        if self.shuffle:
+        if self.shuffle and self.batch_size < n:
             order = np.empty(n, np.int64)
             _kernels.permutation(order, self.plan.seed, state.epoch)
         self._take_snapshot()

@@ -346,7 +346,8 @@ def trained_bits(dtype, threads, n=700, batch_size=130):
 @pytest.fixture
 def real_threads(monkeypatch):
     """Use as many threads as asked for, however small the network."""
-    monkeypatch.setattr(training, "_WORK_PER_THREAD", 1)
+    monkeypatch.setattr(training, "_STEP_WORK", 1)
+    monkeypatch.setattr(training, "_CALL_WORK", 1)
 
 
 def test_training_bits_are_the_same_under_every_variant(dtype, each_fused_isa):
