@@ -1,17 +1,12 @@
-/* One dense layer over panels: forward, input gradient, weight gradient with update.
+/* One dense layer over panels: forward and input gradient.
  *
  * Each function works on a range of units and panels, so that a team of threads can
- * share a layer either way.  The weight gradient of a few rows of W lives in a small
- * buffer just long enough for the optimiser to use it; it never goes to memory unless
- * it has to be kept (a batch larger than one block, or a caller who asked for it).
+ * share a layer either way.
  */
 
 #ifndef RN_LAYER_COMMON
 #define RN_LAYER_COMMON
-enum {
-    RN_PACKED_TILES = 4,      /* tiles of W packed at a time */
-    RN_GRADIENT_COLUMNS = 512 /* columns of W updated at a time */
-};
+enum { RN_PACKED_TILES = 4 }; /* tiles of W packed at a time */
 
 /* Number of pieces of at most `size`. */
 RN_INLINE size_t rn_pieces(size_t n, size_t size) { return (n + size - 1) / size; }
@@ -202,126 +197,5 @@ static void RN_FN(layer_input_gradient)(const rn_layer *layer, const rn_layer *b
                 RN_FN(run_tile)(k0 + rn_part(units, i + 1, tiles) - k, 1, &t);
             }
         }
-    }
-}
-
-/* c[r][0..columns) (+)= sum over the rows of the block, in order, of x and dz. */
-RN_INLINE void RN_FN(gradient_tile)(const RN_FN(rn_block) * block, size_t n_in,
-                                    size_t k, size_t rows, T *c, size_t ldc, const T *x,
-                                    int first_layer, const T *dz_rows, size_t columns,
-                                    int start) {
-    const size_t full = block->count / RN_PANEL, rest = block->count % RN_PANEL;
-    const int flat = block->flat && first_layer;
-    RN_FN(rn_tile)
-    t = {.n_outer = full,
-         .n_inner = RN_PANEL,
-         .a_row = RN_PANEL,
-         .a_inner = 1,
-         .a_outer = (ptrdiff_t)(n_in * RN_PANEL),
-         .ldb = RN_PANEL,
-         .ldc = ldc,
-         .columns = columns,
-         .start = start,
-         .a = x + k * RN_PANEL,
-         .b = dz_rows,
-         .c = c};
-    if (full) {
-        RN_FN(run_tile)(rows, 1, &t);
-        t.start = RN_FROM_C;
-    }
-    if (rest) {
-        const size_t ld = RN_FN(panel_columns)(rest);
-        t.n_outer = 1;
-        t.n_inner = rest;
-        t.a_row = flat ? 1 : (ptrdiff_t)ld;
-        t.a_inner = flat ? (ptrdiff_t)n_in : 1;
-        t.a = flat ? x + k : x + full * n_in * RN_PANEL + k * ld;
-        t.b = dz_rows + full * RN_PANEL * RN_PANEL;
-        RN_FN(run_tile)(rows, 1, &t);
-    }
-}
-
-/* update() of one piece, with the moving average of the update where asked for. */
-static void RN_FN(update_piece)(const rn_param *param, size_t at, size_t n, const T *g,
-                                const rn_step *step, double ema_decay) {
-    T *w = (T *)param->w + at, *m = param->m, *v = param->v, *q = param->q;
-    T *ema = param->ema;
-    T before[RN_PIECE];
-    for (size_t i = 0; i < n; i += RN_PIECE) {
-        const size_t size = n - i < RN_PIECE ? n - i : RN_PIECE;
-        if (ema) memcpy(before, w + i, size * sizeof(T));
-        RN_FN(update)(size, w + i, m ? m + at + i : NULL, v ? v + at + i : NULL,
-                      q ? q + at + i : NULL, g + i, step);
-        for (size_t k = 0; ema && k < size; k++) {
-            const T change = w[i + k] - before[k];
-            T *e = ema + at + i + k;
-            *e = RN_FMA((T)ema_decay, *e - change, change);
-        }
-    }
-}
-
-/* dW = x'dz for the inputs [k0, k1), then the update unless `step` is NULL.
- * dz_blocks: panel_to_unit_blocks of dz, `ld_block` elements per block of units;
- * first: the gradient starts here; buffer: RN_TILE_ROWS * RN_GRADIENT_COLUMNS. */
-static void RN_FN(layer_weight_gradient)(const rn_layer *layer,
-                                         const RN_FN(rn_block) * block, const T *x,
-                                         int first_layer, const T *dz_blocks,
-                                         size_t ld_block, size_t k0, size_t k1,
-                                         int first, const rn_step *step,
-                                         double ema_decay, T *buffer) {
-    const size_t n_in = layer->n_in, n_out = layer->n_out;
-    const size_t tiles = rn_pieces(k1 - k0, RN_TILE_ROWS);
-    T *kept = layer->weight.g;
-    for (size_t j0 = 0; j0 < n_out; j0 += RN_GRADIENT_COLUMNS) {
-        const size_t width =
-            n_out - j0 < RN_GRADIENT_COLUMNS ? n_out - j0 : RN_GRADIENT_COLUMNS;
-        for (size_t i = 0; i < tiles; i++) {
-            const size_t k = k0 + rn_part(k1 - k0, i, tiles);
-            const size_t rows = k0 + rn_part(k1 - k0, i + 1, tiles) - k;
-            const size_t ldc = kept ? n_out : width;
-            T *c = kept ? kept + k * n_out + j0 : buffer;
-            for (size_t j = 0; j < width; j += RN_PANEL) {
-                RN_FN(gradient_tile)(block, n_in, k, rows, c + j, ldc, x, first_layer,
-                                     dz_blocks + (j0 + j) / RN_PANEL * ld_block,
-                                     width - j < RN_PANEL ? width - j : RN_PANEL,
-                                     first ? RN_FROM_ZERO : RN_FROM_C);
-            }
-            if (!step) continue;
-            const size_t runs = width == n_out ? 1 : rows;
-            const size_t length = width == n_out ? rows * width : width;
-            for (size_t r = 0; r < runs; r++) {
-                RN_FN(update_piece)(&layer->weight, (k + r) * n_out + j0, length,
-                                    c + r * ldc, step, ema_decay);
-            }
-        }
-    }
-}
-
-/* db = sum of dz over the rows in order, then the update unless `step` is NULL. */
-static void RN_FN(layer_bias_gradient)(const rn_layer *layer,
-                                       const RN_FN(rn_block) * block,
-                                       const T *dz_blocks, size_t ld_block, int first,
-                                       const rn_step *step, double ema_decay) {
-    enum { AT_ONCE = 4 };
-    T buffer[AT_ONCE * RN_PANEL_OF(RN_LANES)];
-    T *kept = layer->bias.g;
-    for (size_t j = 0; j < layer->n_out; j += AT_ONCE * RN_PANEL) {
-        const size_t left = layer->n_out - j;
-        const size_t width = left < AT_ONCE * RN_PANEL ? left : AT_ONCE * RN_PANEL;
-        const size_t blocks = rn_pieces(width, RN_PANEL);
-        const T *dz = dz_blocks + j / RN_PANEL * ld_block;
-        T *g = kept ? kept + j : buffer;
-        memset(buffer, 0, sizeof buffer);
-        if (!first) memcpy(buffer, g, width * sizeof(T));
-        for (size_t i = 0; i < block->count; i++) {
-            for (size_t b = 0; b < blocks; b++) {
-                const T *row = dz + b * ld_block + i * RN_PANEL;
-                for (size_t lane = 0; lane < RN_PANEL; lane++) {
-                    buffer[b * RN_PANEL + lane] += row[lane];
-                }
-            }
-        }
-        if (kept) memcpy(g, buffer, width * sizeof(T));
-        if (step) RN_FN(update_piece)(&layer->bias, j, width, g, step, ema_decay);
     }
 }

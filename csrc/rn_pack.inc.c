@@ -1,7 +1,7 @@
 /* Rows of the user's data into panels, and panels back into rows.
  *
  * Any element type and any strides are converted here, a few columns of a few rows at
- * a time, so that the data set is never copied whole.  Panel layout: rn_dense.inc.c.
+ * a time, so that the data set is never copied whole.  Panel layout: rn_tile.inc.c.
  */
 
 #ifndef RN_PACK_COMMON

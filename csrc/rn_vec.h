@@ -71,7 +71,7 @@
 #define RN_TILE_ROWS 4
 #endif
 
-/* Samples side by side in one panel; see rn_dense.inc.c. */
+/* Samples side by side in one panel; see rn_tile.inc.c. */
 #define RN_TILE_VECTORS 2
 
 RN_INLINE float rn_fma_f32(float a, float b, float c) {

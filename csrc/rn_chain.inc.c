@@ -1,0 +1,275 @@
+/* One block of rows on its way through the network: gather, forward, loss, backward.
+ *
+ * The chain gives dz of every layer, as panels and as rows.  Threads either take panels
+ * of rows through it alone, or share the units of every layer and meet after each.
+ */
+#include "rn_threads.h"
+
+typedef struct {
+    size_t panels;   /* that fit in a block */
+    size_t ld_block; /* elements per block of units in dz_blocks */
+    T *x, *y, *row_loss, *scale;
+    T **a, **d, **dz_blocks; /* per layer: outputs; slope, later dz; its rows */
+    T *thread_work;          /* of one thread, thread_size elements each */
+    size_t thread_size, pack_size;
+} RN_FN(rn_work);
+
+#ifndef RN_CHAIN_COMMON
+#define RN_CHAIN_COMMON
+RN_INLINE size_t rn_max(size_t a, size_t b) { return a > b ? a : b; }
+RN_INLINE size_t rn_min(size_t a, size_t b) { return a < b ? a : b; }
+
+/* Hands out aligned pieces of one allocation; with base NULL it only counts. */
+typedef struct {
+    char *base;
+    size_t used;
+} rn_arena;
+
+RN_INLINE void *rn_take(rn_arena *arena, size_t bytes) {
+    void *p = arena->base ? arena->base + arena->used : NULL;
+    arena->used += (bytes + 63) / 64 * 64;
+    return p;
+}
+
+RN_INLINE size_t rn_widest(const rn_net *net) {
+    size_t widest = net->layers[0].n_in;
+    for (size_t l = 0; l < net->n_layers; l++) {
+        widest = rn_max(widest, net->layers[l].n_out);
+    }
+    return widest;
+}
+
+RN_INLINE size_t rn_deepest_pack(const rn_net *net) {
+    size_t n_in = 0;
+    for (size_t l = 0; l < net->n_layers; l++) n_in = rn_max(n_in, net->layers[l].n_in);
+    return n_in;
+}
+#endif
+
+static RN_FN(rn_work) RN_FN(lay_out)(const rn_net *net, size_t block_rows,
+                                     size_t n_threads, rn_arena *arena) {
+    const rn_layer *layers = net->layers;
+    const size_t n = net->n_layers, panels = rn_pieces(block_rows, RN_PANEL);
+    const size_t rows = panels * RN_PANEL, last = layers[n - 1].n_out;
+    RN_FN(rn_work) work = {.panels = panels, .ld_block = rows * RN_PANEL};
+    work.pack_size =
+        RN_PACKED_TILES * RN_TILE_ROWS * rn_deepest_pack(net) + 2 * RN_TILE_ROWS;
+    work.thread_size = rn_max(work.pack_size, RN_PANEL * rn_widest(net)) +
+                       RN_TILE_ROWS * RN_GRADIENT_COLUMNS;
+    work.thread_size = rn_pieces(work.thread_size, 64) * 64;
+    T ***lists[3] = {&work.a, &work.d, &work.dz_blocks};
+    for (int i = 0; i < 3; i++) *lists[i] = rn_take(arena, n * sizeof(T *));
+    work.x = rn_take(arena, rows * layers[0].n_in * sizeof(T));
+    work.y = rn_take(arena, rows * last * sizeof(T));
+    work.row_loss = rn_take(arena, rows * sizeof(T));
+    work.scale = rn_take(arena, rows * sizeof(T));
+    for (size_t l = 0; l < n; l++) {
+        const size_t bytes = rows * layers[l].n_out * sizeof(T);
+        const size_t unit_blocks = rn_pieces(layers[l].n_out, RN_PANEL);
+        T *a = rn_take(arena, bytes), *d = rn_take(arena, bytes);
+        T *blocks = rn_take(arena, unit_blocks * work.ld_block * sizeof(T));
+        if (!arena->base) continue;
+        work.a[l] = a;
+        work.d[l] = d;
+        work.dz_blocks[l] = blocks;
+    }
+    work.thread_work = rn_take(arena, n_threads * work.thread_size * sizeof(T));
+    return work;
+}
+
+static size_t RN_FN(train_work_size)(const rn_net *net, size_t block_rows,
+                                     size_t n_threads) {
+    rn_arena arena = {0};
+    RN_FN(lay_out)(net, block_rows, n_threads, &arena);
+    return arena.used;
+}
+
+/* What one thread knows while it works on one block of rows. */
+typedef struct {
+    const rn_run *run;
+    const RN_FN(rn_work) * work;
+    RN_FN(rn_block) block;
+    rn_worker worker;
+    size_t first;        /* position of the block's first row in the epoch */
+    size_t batch_row;    /* and in its batch */
+    size_t batch_size;   /* rows of this batch */
+    double batch_weight; /* sum of their sample weights */
+    size_t p0, p1;       /* panels of this thread */
+    uint64_t step;
+} RN_FN(rn_task);
+
+RN_INLINE T *RN_FN(own_work)(const RN_FN(rn_task) * task) {
+    return task->work->thread_work + task->worker.index * task->work->thread_size;
+}
+
+/* Units [from, to) of n that this thread computes; whole panels, so that transposes and
+ * random numbers (four units a draw) are never cut. */
+RN_INLINE void RN_FN(own_units)(const RN_FN(rn_task) * task, size_t n, size_t *from,
+                                size_t *to) {
+    const size_t grain = rn_max(RN_PANEL, 4), pieces = rn_pieces(n, grain);
+    *from = 0;
+    *to = n;
+    if (!task->run->by_layer) return;
+    *from = rn_min(n, grain * rn_part(pieces, task->worker.index, task->worker.count));
+    *to =
+        rn_min(n, grain * rn_part(pieces, task->worker.index + 1, task->worker.count));
+}
+
+RN_INLINE void RN_FN(meet)(const RN_FN(rn_task) * task) {
+    if (task->run->by_layer) rn_barrier(task->worker);
+}
+
+/* In a shared chain a panel's gather and loss belong to one thread. */
+RN_INLINE int RN_FN(owns_panel)(const RN_FN(rn_task) * task, size_t p) {
+    return !task->run->by_layer || p % task->worker.count == task->worker.index;
+}
+
+/* Dropout on units [j0, j1) of panel p: a drawn mask, or the caller's. */
+static void RN_FN(drop)(const RN_FN(rn_task) * task, T *a, T *slope, size_t n_units,
+                        size_t p, size_t j0, size_t j1, double keep, uint32_t layer,
+                        const rn_source *mask) {
+    const size_t ld = RN_FN(columns_at)(&task->block, p);
+    const size_t first_row = task->batch_row + p * RN_PANEL;
+    const size_t at = p * n_units * RN_PANEL + j0 * ld;
+    if ((keep >= 1 && !mask) || j0 == j1) return;
+    a += at;
+    if (slope) slope += at;
+    if (mask) {
+        const size_t count = RN_FN(panel_count)(&task->block, p), n = (j1 - j0) * ld;
+        T *drawn = RN_FN(own_work)(task);
+        rn_source part = *mask;
+        part.data += (ptrdiff_t)j0 * mask->col_stride;
+        part.n_cols = j1 - j0;
+        RN_FN(gather_panel)(drawn, &part, count, NULL, first_row);
+        for (size_t i = 0; i < n; i++) {
+            const T factor = drawn[i] * (T)(1 / keep);
+            a[i] *= factor;
+            if (slope) slope[i] *= factor;
+        }
+    } else {
+        const rn_dropout d = {.seed = task->run->net->seed,
+                              .step = task->step,
+                              .layer = layer,
+                              .first_unit = j0,
+                              .keep = keep};
+        RN_FN(dropout_apply)(j1 - j0, ld, ld, a, slope, first_row, &d);
+    }
+}
+
+/* The row of the data that stands at a position of the epoch. */
+RN_INLINE size_t RN_FN(row_at)(const rn_run *run, size_t position) {
+    return run->order ? (size_t)run->order[position] : position;
+}
+
+static void RN_FN(gather_block)(const RN_FN(rn_task) * task) {
+    const rn_run *run = task->run;
+    const rn_net *net = run->net;
+    const size_t n_in = net->layers[0].n_in,
+                 n_out = net->layers[net->n_layers - 1].n_out;
+    for (size_t p = task->p0; p < task->p1; p++) {
+        const size_t count = RN_FN(panel_count)(&task->block, p);
+        const size_t at = task->first + p * RN_PANEL;
+        const int64_t *order = run->order ? run->order + at : NULL;
+        T *x = task->work->x + p * n_in * RN_PANEL;
+        if (!RN_FN(owns_panel)(task, p)) continue;
+        if (task->block.flat) RN_FN(gather_rows)(x, run->x, count, order, at);
+        else RN_FN(gather_panel)(x, run->x, count, order, at);
+        RN_FN(drop)(task, task->work->x, NULL, n_in, p, 0, n_in, net->input_keep, 0,
+                    net->input_mask);
+        if (run->y) {
+            RN_FN(gather_panel)(task->work->y + p * n_out * RN_PANEL, run->y, count,
+                                order, at);
+        }
+    }
+}
+
+/* Loss of panel p and dz of the last layer; every row weighs w / sum(w) of the batch.
+ */
+static void RN_FN(panel_loss)(const RN_FN(rn_task) * task, size_t p) {
+    const rn_run *run = task->run;
+    const rn_net *net = run->net;
+    const size_t l = net->n_layers - 1, n_out = net->layers[l].n_out;
+    const int activation = net->layers[l].activation;
+    const size_t count = RN_FN(panel_count)(&task->block, p);
+    const size_t ld = RN_FN(panel_columns)(count), at = p * n_out * RN_PANEL;
+    T *a = task->work->a[l] + at, *d = task->work->d[l] + at;
+    T *scale = task->work->scale + p * RN_PANEL;
+    int64_t label[RN_PANEL_OF(RN_LANES)] = {0};
+    const T even = (T)(1 / task->batch_weight);
+    for (size_t i = 0; i < ld; i++) scale[i] = i < count ? even : (T)0;
+    for (size_t i = 0; (run->labels || run->sample_weight) && i < count; i++) {
+        const size_t row = RN_FN(row_at)(run, task->first + p * RN_PANEL + i);
+        if (run->labels) label[i] = run->labels[row];
+        if (!run->sample_weight) continue;
+        /* a batch whose rows all weigh nothing has no data gradient */
+        const double weight = run->sample_weight[row];
+        scale[i] = weight > 0 ? (T)(weight / task->batch_weight) : (T)0;
+    }
+    if (activation == RN_SOFTMAX) RN_FN(softmax_forward)(n_out, ld, ld, a, a);
+    RN_FN(loss_rows)(net->loss, n_out, ld, ld, task->work->row_loss + p * RN_PANEL,
+                     activation == RN_IDENTITY || activation == RN_SOFTMAX ? d : a, a,
+                     run->y ? task->work->y + at : NULL, run->labels ? label : NULL,
+                     scale, (T)net->loss_param);
+    if (activation == RN_SOFTMAX) {
+        RN_FN(softmax_backward)(n_out, ld, ld, d, d, a);
+    } else if (activation != RN_IDENTITY) {
+        for (size_t i = 0; i < n_out * ld; i++) d[i] *= a[i];
+    }
+}
+
+/* dz of units [j0, j1) of layer l as rows, the form the weight gradient reads. */
+static void RN_FN(store_dz_rows)(const RN_FN(rn_task) * task, size_t l, size_t p,
+                                 size_t j0, size_t j1) {
+    const size_t n_out = task->run->net->layers[l].n_out;
+    RN_FN(panel_to_unit_blocks)(task->work->dz_blocks[l] + p * RN_PANEL * RN_PANEL,
+                                task->work->ld_block,
+                                task->work->d[l] + p * n_out * RN_PANEL,
+                                RN_FN(columns_at)(&task->block, p), j0, j1);
+}
+
+/* Gather, forward, loss, backward for panels [p0, p1). */
+static void RN_FN(chain)(const RN_FN(rn_task) * task) {
+    const rn_net *net = task->run->net;
+    const RN_FN(rn_work) *work = task->work;
+    const RN_FN(rn_block) *block = &task->block;
+    const size_t n = net->n_layers, p0 = task->p0, p1 = task->p1;
+    size_t from, to;
+    RN_FN(gather_block)(task);
+    RN_FN(meet)(task);
+    for (size_t l = 0; l < n; l++) {
+        const rn_layer *layer = &net->layers[l];
+        const int stored = l == n - 1 ? layer->activation != RN_IDENTITY
+                                      : rn_backward_mode(layer) == RN_SLOPE;
+        T *slope = stored ? work->d[l] : NULL;
+        RN_FN(own_units)(task, layer->n_out, &from, &to);
+        if (l == 0 && block->flat) {
+            RN_FN(layer_forward_flat)(layer, block, work->a[0], slope, work->x, from,
+                                      to, RN_FN(own_work)(task));
+        } else {
+            RN_FN(layer_forward)(layer, block, work->a[l], slope,
+                                 l ? work->a[l - 1] : work->x, p0, p1, from, to,
+                                 RN_FN(own_work)(task));
+        }
+        for (size_t p = p0; p < p1; p++) {
+            RN_FN(drop)(task, work->a[l], slope, layer->n_out, p, from, to, layer->keep,
+                        layer->dropout_layer, layer->mask);
+        }
+        RN_FN(meet)(task);
+    }
+    for (size_t p = p0; p < p1; p++) {
+        if (!RN_FN(owns_panel)(task, p)) continue;
+        RN_FN(panel_loss)(task, p);
+        RN_FN(store_dz_rows)(task, n - 1, p, 0, net->layers[n - 1].n_out);
+    }
+    RN_FN(meet)(task);
+    for (size_t l = n - 1; l > 0; l--) {
+        RN_FN(own_units)(task, net->layers[l].n_in, &from, &to);
+        RN_FN(layer_input_gradient)(&net->layers[l], &net->layers[l - 1], block,
+                                    work->d[l - 1], work->d[l], work->a[l - 1], p0, p1,
+                                    from, to);
+        for (size_t p = p0; p < p1; p++) {
+            RN_FN(store_dz_rows)(task, l - 1, p, from, to);
+        }
+        RN_FN(meet)(task);
+    }
+}
