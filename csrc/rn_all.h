@@ -12,6 +12,7 @@
 #include "rn_dense.inc.c"
 #include "rn_pack.inc.c"
 #include "rn_update.inc.c"
+#include "rn_group.inc.c"
 #include "rn_layer.inc.c"
 #include "rn_gradient.inc.c"
 #include "rn_chain.inc.c"

@@ -54,8 +54,9 @@ static RN_FN(rn_work) RN_FN(lay_out)(const rn_net *net, size_t block_rows,
     RN_FN(rn_work) work = {.panels = panels, .ld_block = rows * RN_PANEL};
     work.pack_size =
         RN_PACKED_TILES * RN_TILE_ROWS * rn_deepest_pack(net) + 2 * RN_TILE_ROWS;
-    work.thread_size = rn_max(work.pack_size, RN_PANEL * rn_widest(net)) +
-                       RN_TILE_ROWS * RN_GRADIENT_COLUMNS;
+    work.thread_size =
+        rn_max(work.pack_size, rn_max(RN_PANEL, RN_GROUP_LANES) * rn_widest(net)) +
+        RN_TILE_ROWS * RN_GRADIENT_COLUMNS;
     work.thread_size = rn_pieces(work.thread_size, 64) * 64;
     T ***lists[3] = {&work.a, &work.d, &work.dz_blocks};
     for (int i = 0; i < 3; i++) *lists[i] = rn_take(arena, n * sizeof(T *));

@@ -55,15 +55,29 @@ static void RN_FN(descend)(const RN_FN(rn_task) * task, int first, int update) {
     }
 }
 
-/* Constraints that need whole columns of W; every thread takes some columns. */
-static void RN_FN(constrain)(const rn_run *run, rn_worker worker) {
-    int any = 0;
+/* What needs whole rows or columns of W; every thread takes some groups. */
+static void RN_FN(constrain)(const RN_FN(rn_task) * task) {
+    const rn_run *run = task->run;
+    const rn_worker worker = task->worker;
+    int any_group = 0, any_norm = 0;
     for (size_t l = 0; l < run->net->n_layers; l++) {
-        any |= run->net->layers[l].max_norm > 0;
+        any_group |= run->net->layers[l].weight.group != RN_GROUP_NONE;
+        any_norm |= run->net->layers[l].max_norm > 0;
     }
-    if (!any) return;
-    rn_barrier(worker);
-    for (size_t l = 0; l < run->net->n_layers; l++) {
+    if (any_group) rn_barrier(worker);
+    for (size_t l = 0; any_group && l < run->net->n_layers; l++) {
+        const rn_layer *layer = &run->net->layers[l];
+        const rn_param *p = &layer->weight;
+        const size_t groups = p->group == RN_GROUP_INPUTS ? layer->n_in : layer->n_out;
+        if (p->group == RN_GROUP_NONE) continue;
+        const rn_step step = RN_FN(step_of)(run, p);
+        RN_FN(prox_group)(p->group, layer->n_in, layer->n_out,
+                          rn_part(groups, worker.index, worker.count),
+                          rn_part(groups, worker.index + 1, worker.count), p->w, p->v,
+                          p->group_strength, &step, RN_FN(own_work)(task));
+    }
+    if (any_norm) rn_barrier(worker);
+    for (size_t l = 0; any_norm && l < run->net->n_layers; l++) {
         const rn_layer *layer = &run->net->layers[l];
         if (layer->max_norm <= 0) continue;
         RN_FN(max_norm)(layer->n_in, layer->n_out, layer->weight.w,
@@ -184,7 +198,7 @@ static void RN_FN(train_worker)(void *context, rn_worker worker) {
         if (finite || run->gradient_only) {
             const int update = last && RN_FN(takes_step)(&task);
             RN_FN(descend)(&task, first, update);
-            if (update) RN_FN(constrain)(run, worker);
+            if (update) RN_FN(constrain)(&task);
         }
         rn_barrier(worker);
         if (worker.index == 0) {

@@ -86,6 +86,8 @@ class Dense(Layer):
         self.activation = _check.check_name(activation, ACTIVATIONS, "activation")
         self.weight_penalty = _check_penalty(weight_penalty, "weight_penalty")
         self.bias_penalty = _check_penalty(bias_penalty, "bias_penalty")
+        if bias_penalty is not None and bias_penalty.group:
+            raise ValueError(f"bias_penalty is {bias_penalty!r}, a bias has no groups")
         self.weight_init = _check_init(weight_init)
         self.use_bias = _check.check_bool(use_bias, "use_bias")
         if max_norm is not None:

@@ -16,6 +16,7 @@ L1_RULES = {
     "shrink_first": 3,
     "subgradient": 4,
 }
+GROUPS = {None: 0, "units": 1, "inputs": 2}
 _ALIGNMENT = 64
 
 
@@ -168,4 +169,6 @@ def _param_spec(offset, penalty, non_negative):
         "l1_rule": L1_RULES[penalty.update if l1 else None],
         "sign_at_zero": penalty.sign_at_zero if penalty else 0,
         "non_negative": non_negative,
+        "group": GROUPS[penalty.group if penalty else None],
+        "group_strength": penalty.group_strength if penalty else 0.0,
     }

@@ -56,7 +56,13 @@ def oracle_penalty(penalty, non_negative=False):
     if penalty is None:
         return ref.Penalty(non_negative=non_negative)
     return ref.Penalty(
-        penalty.l1, penalty.l2, penalty.update, penalty.sign_at_zero, non_negative
+        penalty.l1,
+        penalty.l2,
+        penalty.update,
+        penalty.sign_at_zero,
+        non_negative,
+        penalty.group,
+        penalty.group_strength,
     )
 
 

@@ -122,6 +122,58 @@ def test_constraints_equal_the_oracle(dtype, isa, rng):
     assert norms.max() <= 0.9 * (1 + 1e-6)
 
 
+@pytest.mark.parametrize("kind", OPTIMIZERS)
+def test_group_penalties_equal_the_oracle(kind, dtype, isa, rng):
+    layers = [
+        rn.Dense(
+            6, 40, "tanh", rn.SparseGroupLasso(0.004, 0.06, "inputs"), max_norm=0.9
+        ),
+        rn.Dense(40, 4, weight_penalty=rn.GroupLasso(0.02, "units")),
+    ]
+    net = rn.Network(layers, "softmax_cross_entropy", dtype=dtype, seed=1)
+    x, y = small_data(rng, dtype)
+    optimizer = OPTIMIZERS[kind]()
+    want = oracle_network(net).epoch(
+        weights64(net), x, y, oracle_optimizer(optimizer), 16
+    )
+    assert net.penalty() == pytest.approx(
+        oracle_network(net).penalty(weights64(net)), rel=1e-5
+    )
+    net.fit(x, y, epochs=1, batch_size=16, optimizer=optimizer, shuffle=False)
+    assert_weights_close(net, want)
+
+
+def group_lasso_solution(x, y, strength):
+    """argmin of the mean of half the squared error + strength * sum of row norms."""
+    w, rate = np.zeros((x.shape[1], y.shape[1])), 0.1
+    for _ in range(20_000):
+        w = ref.prox_group(
+            w - rate * x.T @ (x @ w - y) / len(x), rate * strength, "inputs"
+        )
+    return w
+
+
+@pytest.mark.parametrize("kind", OPTIMIZERS)
+def test_full_batch_reaches_the_group_lasso_solution(kind, rng):
+    """The same strength has the same solution and zero rows under every optimiser."""
+    x = rng.standard_normal((200, 8))
+    true = np.zeros((8, 3))
+    true[:3] = rng.uniform(1, 2, (3, 3))
+    y = x @ true + 0.3 * rng.standard_normal((200, 3))
+    solution = group_lasso_solution(x, y, 0.15)
+    assert (np.abs(solution).sum(axis=1) == 0).tolist() == [False] * 3 + [True] * 5
+    layer = rn.Dense(8, 3, weight_penalty=rn.GroupLasso(0.15, "inputs"), use_bias=False)
+    net = rn.Network([layer], dtype="float64", seed=0)
+    rate = rn.schedules.ExponentialDecay(5 * LASSO_RATES[kind], decay=0.99)
+    optimizer = (
+        rn.AdamW(rate, weight_decay=0.0) if kind == "adamw" else OPTIMIZERS[kind](rate)
+    )
+    net.fit(x, y, epochs=900, batch_size=200, optimizer=optimizer)
+    w = net.get_weights()[0]
+    np.testing.assert_array_equal(w == 0, solution == 0)
+    np.testing.assert_allclose(w, solution, atol=2e-3)
+
+
 def test_schedule_is_followed(dtype, rng):
     net = small_network(dtype)
     x, y = small_data(rng, dtype)
@@ -325,8 +377,16 @@ def trained_bits(dtype, threads, n=700, batch_size=130):
         rn.Dropout(0.1),
         rn.Dense(37, 53, activation="gelu", weight_penalty=rn.L1(1e-3)),
         rn.Dropout(0.3),
-        rn.Dense(53, 41, activation="tanh", max_norm=1.5, bias_penalty=rn.L2(1e-3)),
-        rn.Dense(41, 5, weight_penalty=rn.ElasticNet(1e-3, 1e-3, update="proximal")),
+        rn.Dense(
+            53,
+            41,
+            activation="tanh",
+            max_norm=1.5,
+            bias_penalty=rn.L2(1e-3),
+            weight_penalty=rn.GroupLasso(1e-3, "inputs"),
+        ),
+        rn.Dense(41, 7, weight_penalty=rn.SparseGroupLasso(1e-3, 1e-3)),
+        rn.Dense(7, 5, weight_penalty=rn.ElasticNet(1e-3, 1e-3, update="proximal")),
     ]
     net = rn.Network(layers, "softmax_cross_entropy", dtype=dtype, seed=4)
     x = rng.standard_normal((n, 37)).astype(dtype)
