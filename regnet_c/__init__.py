@@ -13,7 +13,15 @@ from .layers import Dense, Dropout
 from .losses import Loss
 from .network import Network
 from .optimizers import SGD, Adagrad, Adam, AdamW, Optimizer, RMSprop
-from .penalties import L1, L2, ElasticNet, GroupLasso, Penalty, SparseGroupLasso
+from .penalties import (
+    L1,
+    L2,
+    ElasticNet,
+    GroupLasso,
+    NonNegative,
+    Penalty,
+    SparseGroupLasso,
+)
 from .training import DivergenceError, available_threads
 
 __all__ = [
@@ -33,6 +41,7 @@ __all__ = [
     "History",
     "Loss",
     "Network",
+    "NonNegative",
     "Optimizer",
     "Penalty",
     "RMSprop",

@@ -56,8 +56,6 @@ class Dense(Layer):
     use_bias : bool, default True
     max_norm : float, optional
         After each step every unit's incoming weights are scaled to at most this norm.
-    non_negative : bool, default False
-        After each step negative weights become 0.
     activation_param : float, optional
         Slope of leaky_relu (0.01), alpha of elu (1).
 
@@ -78,7 +76,6 @@ class Dense(Layer):
         weight_init=None,
         use_bias=True,
         max_norm=None,
-        non_negative=False,
         activation_param=None,
     ):
         self.n_in = _check.check_int(n_in, "n_in", minimum=1)
@@ -95,12 +92,20 @@ class Dense(Layer):
                 max_norm, "max_norm", minimum=0, open_minimum=True
             )
         self.max_norm = max_norm
-        self.non_negative = _check.check_bool(non_negative, "non_negative")
         if activation_param is None:
             activation_param = _DEFAULT_PARAMS.get(self.activation)
         else:
             activation_param = _check.check_float(activation_param, "activation_param")
         self.activation_param = activation_param
+
+    def __eq__(self, other):
+        """Same configuration; initial arrays and functions must be the same object."""
+        if not super().__eq__(other):
+            return False
+        same = self.weight_init is other.weight_init
+        return same or isinstance(self.weight_init, (str, float))
+
+    __hash__ = None
 
     def get_config(self):
         init = self.weight_init if isinstance(self.weight_init, (str, float)) else None
@@ -114,7 +119,6 @@ class Dense(Layer):
             "weight_init": init,
             "use_bias": self.use_bias,
             "max_norm": self.max_norm,
-            "non_negative": self.non_negative,
             "activation_param": self.activation_param,
         }
 
@@ -128,11 +132,12 @@ class Dense(Layer):
             ("weight_init", None),
             ("use_bias", True),
             ("max_norm", None),
-            ("non_negative", False),
             ("activation_param", default_param),
         ):
             value = getattr(self, name)
-            if value is not default and value != default:
+            if isinstance(value, np.ndarray):
+                parts.append(f"{name}=<array {value.shape}>")
+            elif value is not default and value != default:
                 parts.append(f"{name}={value!r}")
         return f"Dense({', '.join(parts)})"
 

@@ -6,6 +6,7 @@ import time
 import numpy as np
 
 from . import _check, _kernels, storage
+from .arrays import as_source, checked_data, checked_masks
 from .history import History
 from .initialization import fill_weights
 from .losses import get_loss
@@ -94,7 +95,7 @@ class Network:
 
     def set_weights(self, weights):
         """Replace all weights by arrays of the shapes `get_weights` returns."""
-        weights = _check.check_weights(weights, self._plan.shapes)
+        weights = _check.check_weights(weights, self._plan.shapes, self.dtype)
         for view, new in zip(self._views, weights, strict=True):
             view[...] = new
 
@@ -162,7 +163,7 @@ class Network:
         return self.loss.transform(out)
 
     def _predict(self, x, threads, raw):
-        source = self._source(x, "X")
+        source = as_source(x, "X", self.dtype)
         n = x.shape[0]
         threads = useful_threads(self._plan, threads, n, n, 1)
         out = np.empty((n, self._predictor.n_out), self.dtype)
@@ -170,39 +171,6 @@ class Network:
         work = np.empty(size + 64, np.uint8)
         self._predictor.predict(source, out, work, raw, threads)
         return out
-
-    def _source(self, array, name):
-        source = _kernels.Source(array)
-        if array.dtype.kind == "f":
-            bad = source.find_not_finite(self.dtype == np.float32)
-            if bad >= 0:
-                raise ValueError(
-                    _check.not_finite_message(array, name, bad, self.dtype)
-                )
-        return source
-
-    def _first_not_finite(self, x):
-        """Number of the first Dense layer whose output on x is not finite, or None."""
-        a = np.asarray(x, self.dtype)
-        views = iter(self._views)
-        with np.errstate(all="ignore"):
-            for number, layer in enumerate(self._plan.dense):
-                z = np.empty((len(a), layer.n_out), self.dtype)
-                w = next(views)
-                _kernels.dense_forward(z, a, w, next(views) if layer.use_bias else None)
-                a = z
-                if layer.activation != "softmax":
-                    a = np.empty_like(z)
-                    _kernels.activation_forward(
-                        self._plan.activation_code(number),
-                        a.reshape(-1),
-                        np.empty_like(z).reshape(-1),
-                        z.reshape(-1),
-                        layer.activation_param or 0.0,
-                    )
-                if not np.isfinite(a).all():
-                    return number
-        return None
 
     def evaluate(self, X, y, sample_weight=None, threads=None):
         """Data loss, penalty and (for classification) accuracy on given data.
@@ -213,7 +181,7 @@ class Network:
             ``loss`` (weighted mean data loss), ``penalty``, ``objective`` (their sum)
             and for classification ``accuracy``.
         """
-        data = self._data(X, y, sample_weight)
+        data = checked_data(self._plan, X, y, sample_weight)
         logs = self._evaluate(data, threads)
         logs["penalty"] = self.penalty()
         logs["objective"] = logs["loss"] + logs["penalty"]
@@ -224,21 +192,6 @@ class Network:
         return self.loss.score(z, data)
 
     # ---- training --------------------------------------------------------------------
-
-    def _data(self, X, y, sample_weight):
-        x = _check.check_x(X, self._plan.dense[0].n_in)
-        y, labels = _check.check_targets(
-            y, len(x), self._plan.dense[-1].n_out, self.loss
-        )
-        weight = _check.check_sample_weight(sample_weight, len(x))
-        return _Data(
-            self._source(x, "X"),
-            None if y is None else self._source(y, "y"),
-            labels,
-            weight,
-            x,
-            y,
-        )
 
     def fit(
         self,
@@ -295,7 +248,7 @@ class Network:
         epochs = _check.check_int(epochs, "epochs", minimum=0)
         batch_size = _check.check_int(batch_size, "batch_size", minimum=1)
         threads = _check.check_threads(threads)
-        data = self._data(X, y, sample_weight)
+        data = checked_data(self._plan, X, y, sample_weight)
         validation = self._validation(validation_data)
         callbacks = _check.check_callbacks(callbacks)
         with self._training():
@@ -337,7 +290,7 @@ class Network:
         if validation_data is None:
             return None
         X, y, *weight = _check.check_validation_data(validation_data)
-        return self._data(X, y, weight[0] if weight else None)
+        return checked_data(self._plan, X, y, weight[0] if weight else None)
 
     def _state_for(self, optimizer):
         """The state of this optimiser object: kept if it is the one used last."""
@@ -368,8 +321,8 @@ class Network:
         float
             Mean data loss of the batch before the step.
         """
-        data = self._data(X, y, sample_weight)
-        masks = self._masks(dropout_masks, data.n)
+        data = checked_data(self._plan, X, y, sample_weight)
+        masks = checked_masks(self._plan, dropout_masks, data.n)
         with self._training():
             state = self._state_for(optimizer)
             trainer = Trainer(self, state, data, data.n, None, False, Progress(0, 0, 0))
@@ -391,29 +344,16 @@ class Network:
         gradients : list of ndarray
             In the order and shapes of `get_weights`.
         """
-        data = self._data(X, y, sample_weight)
+        data = checked_data(self._plan, X, y, sample_weight)
         model = self._plan.model(dropout=dropout_masks is not None)
         gradient = np.zeros(self._plan.size, self.dtype)
         model.bind(self._params, g=gradient)
-        model.set_masks(*self._masks(dropout_masks, data.n))
+        model.set_masks(*checked_masks(self._plan, dropout_masks, data.n))
         run = make_run(self._plan, model, None, data, data.n, None, gradient_only=True)
         run.start_epoch(None)
         while run.row < data.n:
             run.advance(np.zeros(1), 0.02)
         return run.loss, self._plan.views(gradient)
-
-    def _masks(self, masks, n):
-        """(input mask, masks per Dense layer) as Sources, from one per Dropout layer."""
-        if masks is None:
-            return None, None
-        units = [self._plan.dense[0].n_in, *(layer.n_out for layer in self._plan.dense)]
-        dropped = self._plan.dropouts
-        shapes = [(n, units[i]) for i in dropped]
-        arrays = _check.check_masks(masks, shapes)
-        sources = [None] * len(units)
-        for i, array in zip(dropped, arrays, strict=True):
-            sources[i] = _kernels.Source(array)
-        return sources[0], sources[1:]
 
     # ---- files -----------------------------------------------------------------------
 
@@ -431,15 +371,6 @@ class Network:
             If the file is not a complete, consistent network.
         """
         return storage.load(cls, path)
-
-
-class _Data:
-    """A checked data set and its view for the C core."""
-
-    def __init__(self, x, y, labels, sample_weight, raw_x, raw_y):
-        self.x, self.y, self.labels, self.sample_weight = x, y, labels, sample_weight
-        self.raw_x, self.raw_y = raw_x, raw_y
-        self.n = len(raw_x)
 
 
 class _Held:

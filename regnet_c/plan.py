@@ -82,8 +82,7 @@ class Plan:
                 if len(shape) == 1 and not layer.use_bias:
                     pair.append(None)
                     continue
-                non_negative = len(shape) == 2 and layer.non_negative
-                pair.append(_param_spec(self.size, penalty, non_negative))
+                pair.append(_param_spec(self.size, penalty))
                 self.shapes.append(shape)
                 self.offsets.append(self.size)
                 count = int(np.prod(shape, dtype=object))
@@ -160,7 +159,7 @@ class Plan:
         return any(s and s["l1_rule"] == L1_RULES["cumulative"] for s in specs)
 
 
-def _param_spec(offset, penalty, non_negative):
+def _param_spec(offset, penalty):
     l1 = penalty.l1 if penalty else 0.0
     return {
         "offset": offset,
@@ -168,7 +167,7 @@ def _param_spec(offset, penalty, non_negative):
         "l2": penalty.l2 if penalty else 0.0,
         "l1_rule": L1_RULES[penalty.update if l1 else None],
         "sign_at_zero": penalty.sign_at_zero if penalty else 0,
-        "non_negative": non_negative,
+        "non_negative": bool(penalty and penalty.non_negative),
         "group": GROUPS[penalty.group if penalty else None],
         "group_strength": penalty.group_strength if penalty else 0.0,
     }

@@ -185,8 +185,8 @@ class Trainer:
         step = self.run.row // self.batch_size
         first = step * self.batch_size
         rows = np.arange(first, min(first + self.batch_size, self.data.n))
-        layer = network._first_not_finite(
-            self.data.raw_x[order[rows] if order is not None else rows]
+        layer = first_not_finite(
+            network, self.data.raw_x[order[rows] if order is not None else rows]
         )
         kept = "the weights are those before this step"
         if not np.isfinite(network._params).all():
@@ -200,6 +200,30 @@ class Trainer:
             step,
             layer,
         )
+
+
+def first_not_finite(network, x):
+    """Number of the first Dense layer whose output on x is not finite, or None."""
+    a = np.asarray(x, network.dtype)
+    views = iter(network._views)
+    with np.errstate(all="ignore"):
+        for number, layer in enumerate(network._plan.dense):
+            z = np.empty((len(a), layer.n_out), network.dtype)
+            w = next(views)
+            _kernels.dense_forward(z, a, w, next(views) if layer.use_bias else None)
+            a = z
+            if layer.activation != "softmax":
+                a = np.empty_like(z)
+                _kernels.activation_forward(
+                    network._plan.activation_code(number),
+                    a.reshape(-1),
+                    np.empty_like(z).reshape(-1),
+                    z.reshape(-1),
+                    layer.activation_param or 0.0,
+                )
+            if not np.isfinite(a).all():
+                return number
+    return None
 
 
 class Progress:
