@@ -15,6 +15,8 @@
 #include "rn_group.inc.c"
 #include "rn_layer.inc.c"
 #include "rn_gradient.inc.c"
+#include "rn_work.inc.c"
 #include "rn_chain.inc.c"
+#include "rn_constrain.inc.c"
 #include "rn_net.inc.c"
 #include "rn_predict.inc.c"

@@ -7,28 +7,6 @@
  */
 #include "rn_fpmode.h"
 
-RN_INLINE rn_step RN_FN(step_of)(const rn_run *run, const rn_param *param) {
-    const rn_optimizer *o = run->optimizer;
-    return (rn_step){.kind = o->kind,
-                     .l1_rule = param->l1_rule,
-                     .sign_at_zero = param->sign_at_zero,
-                     .non_negative = param->non_negative,
-                     .learning_rate = run->learning_rates[run->steps_done],
-                     .l1 = param->l1,
-                     .l2 = param->l2,
-                     .momentum = o->momentum,
-                     .beta1 = o->beta1,
-                     .beta2 = o->beta2,
-                     .epsilon = o->epsilon,
-                     .weight_decay = o->weight_decay,
-                     .correction1 = 1 - o->beta1_power * o->beta1,
-                     .correction2 = 1 - o->beta2_power * o->beta2,
-                     .response = o->momentum * o->response +
-                                 run->learning_rates[run->steps_done],
-                     .credit = o->credit_decay * o->credit + 1,
-                     .credit_decay = o->credit_decay};
-}
-
 /* Weight gradients of this thread's inputs of every layer, and their updates. */
 static void RN_FN(descend)(const RN_FN(rn_task) * task, int first, int update) {
     const rn_run *run = task->run;
@@ -52,38 +30,6 @@ static void RN_FN(descend)(const RN_FN(rn_task) * task, int first, int update) {
                                        work->ld_block, first, update ? &step : NULL,
                                        run->ema_decay);
         }
-    }
-}
-
-/* What needs whole rows or columns of W; every thread takes some groups. */
-static void RN_FN(constrain)(const RN_FN(rn_task) * task) {
-    const rn_run *run = task->run;
-    const rn_worker worker = task->worker;
-    int any_group = 0, any_norm = 0;
-    for (size_t l = 0; l < run->net->n_layers; l++) {
-        any_group |= run->net->layers[l].weight.group != RN_GROUP_NONE;
-        any_norm |= run->net->layers[l].max_norm > 0;
-    }
-    if (any_group) rn_barrier(worker);
-    for (size_t l = 0; any_group && l < run->net->n_layers; l++) {
-        const rn_layer *layer = &run->net->layers[l];
-        const rn_param *p = &layer->weight;
-        const size_t groups = p->group == RN_GROUP_INPUTS ? layer->n_in : layer->n_out;
-        if (p->group == RN_GROUP_NONE) continue;
-        const rn_step step = RN_FN(step_of)(run, p);
-        RN_FN(prox_group)(p->group, layer->n_in, layer->n_out,
-                          rn_part(groups, worker.index, worker.count),
-                          rn_part(groups, worker.index + 1, worker.count), p->w, p->v,
-                          p->group_strength, &step, RN_FN(own_work)(task));
-    }
-    if (any_norm) rn_barrier(worker);
-    for (size_t l = 0; any_norm && l < run->net->n_layers; l++) {
-        const rn_layer *layer = &run->net->layers[l];
-        if (layer->max_norm <= 0) continue;
-        RN_FN(max_norm)(layer->n_in, layer->n_out, layer->weight.w,
-                        rn_part(layer->n_out, worker.index, worker.count),
-                        rn_part(layer->n_out, worker.index + 1, worker.count),
-                        layer->max_norm);
     }
 }
 

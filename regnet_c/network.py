@@ -68,7 +68,6 @@ class Network:
         self._predictor = self._plan.model(dropout=False)
         self._predictor.bind(self._params)
         self._state = None
-        self._ema_decay = 0.0
         self._lock = threading.Lock()
 
     def _initialize(self):
@@ -206,6 +205,7 @@ class Network:
         shuffle=True,
         progress=False,
         threads=None,
+        update_tau=None,
     ):
         """Minimise the objective by mini-batch steps.
 
@@ -232,6 +232,12 @@ class Network:
         threads : int, optional
             At most this many; the bits of the result do not depend on it.
 
+        update_tau : float in (0, 1], optional
+            Keep a moving average a = (1 - tau) a + tau (change of the weights) over all
+            steps: its norm per layer goes to the history as ``update_norm``, the arrays
+            to `update_average`.  Far below the size of a single step, training has
+            stopped moving on average.  Costs one more array and some time per step.
+
         Returns
         -------
         History
@@ -251,8 +257,13 @@ class Network:
         data = checked_data(self._plan, X, y, sample_weight)
         validation = self._validation(validation_data)
         callbacks = _check.check_callbacks(callbacks)
+        if update_tau is not None:
+            update_tau = _check.check_float(
+                update_tau, "update_tau", minimum=0, open_minimum=True, maximum=1
+            )
         with self._training():
             state = self._state_for(optimizer)
+            state.track_updates(update_tau)
             batch_size = min(batch_size, data.n)
             bar = Progress(progress, epochs, data.n)
             trainer = Trainer(self, state, data, batch_size, threads, shuffle, bar)
@@ -271,9 +282,15 @@ class Network:
             for _ in range(epochs):
                 logs = {"loss": trainer.epoch(), "penalty": self.penalty()}
                 logs["zeros"] = self.zeros()
+                logs["learning_rate"] = trainer.learning_rate
                 if validation is not None:
                     scores = self._evaluate(validation, threads)
                     logs.update({f"val_{k}": v for k, v in scores.items()})
+                average = self.update_average()
+                if average is not None:
+                    logs["update_norm"] = [
+                        float(np.linalg.norm(a)) for a in average if a.ndim == 2
+                    ]
                 history.append(logs)
                 history.samples += trainer.data.n
                 history.seconds = time.perf_counter() - start
@@ -285,6 +302,17 @@ class Network:
         finally:
             for callback in callbacks:
                 callback.on_train_end()
+
+    def update_average(self):
+        """Bias-corrected moving average of the updates; see `fit`'s update_tau.
+
+        Returns
+        -------
+        list of ndarray or None
+            In the order and shapes of `get_weights`; None if it was not asked for.
+        """
+        average = None if self._state is None else self._state.update_average()
+        return None if average is None else self._plan.views(average)
 
     def _validation(self, validation_data):
         if validation_data is None:

@@ -49,17 +49,29 @@ class TrainingState:
         self.epoch = 0
         self.row = 0  # where an epoch was cut short,
         self.cut = None  # and of how many rows and which batch size
+        self._size, self._dtype = plan.size, plan.dtype
         kind = optimizer.kind
         uses_m = kind in (1, 2, 5, 6)
         uses_v = kind >= 3
         self.m = np.zeros(plan.size, plan.dtype) if uses_m else None
         self.v = np.zeros(plan.size, plan.dtype) if uses_v else None
         self.q = np.zeros(plan.size, plan.dtype) if plan.needs_ledger() else None
-        self.ema = None
-        self.ema_steps = 0
+        self.ema, self.tau, self.ema_start = None, None, 0
         self.scalars = _kernels.Optimizer(
             kind=kind, credit_decay=_CREDIT_DECAY, **optimizer.constants()
         )
+
+    def track_updates(self, tau):
+        """Keep a moving average of the updates with this tau from now on, or stop."""
+        if tau != self.tau:
+            self.tau, self.ema_start = tau, self.step
+            self.ema = None if tau is None else np.zeros(self._size, self._dtype)
+
+    def update_average(self):
+        """The bias-corrected moving average of the updates, flat; None without one."""
+        if self.ema is None or self.step == self.ema_start:
+            return None
+        return self.ema / (1 - (1 - self.tau) ** (self.step - self.ema_start))
 
     @property
     def step(self):
@@ -138,7 +150,7 @@ class Trainer:
             data,
             batch_size,
             threads,
-            ema_decay=network._ema_decay,
+            ema_decay=1 - (state.tau or 0.0),
         )
         self.steps_per_epoch = -(-data.n // batch_size)
         self._snapshot, self._snapshot_time = None, -np.inf
@@ -166,6 +178,13 @@ class Trainer:
                 state.row = 0
                 state.epoch += 1
         return self.run.loss
+
+    @property
+    def learning_rate(self):
+        """The rate of the last step."""
+        last = max(self.state.step - 1, 0)
+        rates = self.state.optimizer.learning_rates(last, 1, self.steps_per_epoch)
+        return float(rates[0])
 
     def _learning_rates(self):
         first = self.state.step

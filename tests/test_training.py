@@ -567,3 +567,36 @@ def test_training_leaves_the_floating_point_mode_alone(rng):
     tiny = np.array([np.finfo(np.float32).tiny], np.float32)
     assert (tiny / np.float32(2))[0] > 0
     assert _kernels.current_isa() in _kernels.available_isas()
+
+
+# ------------------------------------------------------- moving average of updates
+
+
+@pytest.mark.parametrize("penalty", ["l1", "group"])
+def test_the_update_average_equals_its_definition(penalty, dtype, isa, rng):
+    """Every batch enters, and the start-up is corrected."""
+    x, y = small_data(rng, dtype)
+    groups = rn.GroupLasso(0.02, "inputs")
+
+    def build():
+        layers = [
+            rn.Dense(6, 9, "tanh", groups if penalty == "group" else rn.L1(0.01)),
+            rn.Dense(9, 4, max_norm=0.4),
+        ]
+        return rn.Network(layers, "softmax_cross_entropy", dtype=dtype, seed=1)
+
+    net, other, optimizer = build(), build(), rn.SGD(0.3)
+    want, tau = [np.zeros(w.shape) for w in net.get_weights()], 0.1
+    for start in range(0, 50, 16):
+        before = weights64(other)
+        other.train_step(x[start : start + 16], y[start : start + 16], optimizer)
+        for a, old, new in zip(want, before, weights64(other), strict=True):
+            a += tau * (new - old - a)
+    history = net.fit(
+        x, y, 1, 16, rn.SGD(0.3), shuffle=False, update_tau=tau, threads=2
+    )
+    for a, b in zip(net.update_average(), want, strict=True):
+        assert_close(a, b / (1 - 0.9**4), dtype, scale=1.0)
+    norms = [np.linalg.norm(a) for a in net.update_average() if a.ndim == 2]
+    np.testing.assert_allclose(history["update_norm"][0], norms, rtol=1e-6)
+    assert other.update_average() is None
