@@ -8,6 +8,7 @@ import os
 from . import _kernels, kernels
 from ._version import __version__
 from .callbacks import Callback, EarlyStopping
+from .diagnose import Diagnosis
 from .history import History
 from .layers import Dense, Dropout
 from .losses import Loss
@@ -22,7 +23,7 @@ from .penalties import (
     Penalty,
     SparseGroupLasso,
 )
-from .training import DivergenceError, available_threads
+from .training import DeadStartWarning, DivergenceError, available_threads
 
 __all__ = [
     "L1",
@@ -32,7 +33,9 @@ __all__ = [
     "Adam",
     "AdamW",
     "Callback",
+    "DeadStartWarning",
     "Dense",
+    "Diagnosis",
     "DivergenceError",
     "Dropout",
     "EarlyStopping",

@@ -7,6 +7,7 @@ import numpy as np
 
 from . import _check, _kernels, storage
 from .arrays import as_source, checked_data, checked_masks
+from .diagnose import diagnose
 from .history import History
 from .initialization import fill_weights
 from .losses import get_loss
@@ -18,6 +19,7 @@ from .training import (
     TrainingState,
     make_run,
     useful_threads,
+    warn_of_dead_start,
 )
 
 
@@ -265,6 +267,7 @@ class Network:
             state = self._state_for(optimizer)
             state.track_updates(update_tau)
             batch_size = min(batch_size, data.n)
+            warn_of_dead_start(self._plan, self._params)
             bar = Progress(progress, epochs, data.n)
             trainer = Trainer(self, state, data, batch_size, threads, shuffle, bar)
             history = self.history = History()
@@ -382,6 +385,22 @@ class Network:
         while run.row < data.n:
             run.advance(np.zeros(1), 0.02)
         return run.loss, self._plan.views(gradient)
+
+    def diagnose(self, X, y, validation_data=None):
+        """What the regularisation does, per layer, and a verdict in words.
+
+        Parameters
+        ----------
+        X, y : array-like
+            Training data.
+        validation_data : tuple (X, y), optional
+
+        Returns
+        -------
+        Diagnosis
+            Prints as a table; its attributes are the figures.
+        """
+        return diagnose(self, X, y, validation_data)
 
     # ---- files -----------------------------------------------------------------------
 

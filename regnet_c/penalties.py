@@ -63,6 +63,26 @@ class Penalty:
             slope += self.group_strength * w / np.where(norms == 0, 1, norms)
         return slope
 
+    def least_subgradient(self, w, gradient):
+        """The subgradient of smallest norm of (data loss + penalty) at w.
+
+        Zero exactly where w is stationary; `gradient` is the data loss's.
+        """
+        w = np.asarray(w)
+        d = gradient + 2 * self.l2 * w
+        d = np.where(w == 0, soft_threshold(d, self.l1), d + self.l1 * np.sign(w))
+        if self.group:
+            axis = 0 if self.group == "units" else 1
+            norms = np.expand_dims(self.group_norms(w), axis)
+            pull = self.group_strength * w / np.where(norms == 0, 1, norms)
+            size = np.expand_dims(self.group_norms(d), axis)
+            safe = np.where(size == 0, 1, size)
+            left = d * np.maximum(1 - self.group_strength / safe, 0)
+            d = np.where(norms == 0, left, d + pull)
+        if self.non_negative:
+            d = np.where(w == 0, np.minimum(d, 0), d)
+        return d
+
     def prox(self, w, step):
         """argmin_x (x - w)^2 / 2 + step * penalty(x), with exact zeros."""
         w, step = np.asarray(w), _check.check_float(step, "step", minimum=0)

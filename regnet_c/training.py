@@ -7,6 +7,7 @@ stopped is in `TrainingState`.
 
 import os
 import time
+import warnings
 
 import numpy as np
 
@@ -39,6 +40,47 @@ class DivergenceError(ArithmeticError):
     def __init__(self, message, epoch, step, layer):
         super().__init__(message)
         self.epoch, self.step, self.layer = epoch, step, layer
+
+
+class DeadStartWarning(UserWarning):
+    """The weights training starts from get no gradient and will never change."""
+
+
+# activations with f(0) = 0: two layers of zeros in a row pass nothing on
+_ZERO_AT_ZERO = (
+    "identity",
+    "leaky_relu",
+    "elu",
+    "tanh",
+    "arctan",
+    "softsign",
+    "isru",
+    "gelu",
+    "silu",
+)
+
+
+def warn_of_dead_start(plan, params):
+    """Warn if layers of zeros pass no gradient: relu'(0) = 0, or f(0) = 0 before zeros."""
+    views = iter(plan.views(params))
+    zero_before = False
+    for number, layer in enumerate(plan.dense):
+        w = next(views)
+        bias = next(views) if layer.use_bias else np.zeros(1)
+        zero = w.flat[0] == 0 and not w.any()
+        if zero and "relu" == layer.activation and not (bias > 0).any():
+            _warn(f"all weights of layer {number} are zero and relu'(0) = 0")
+        elif zero and zero_before:
+            _warn(f"all weights of layers {number - 1} and {number} are zero")
+        zero_before = zero and layer.activation in _ZERO_AT_ZERO and not bias.any()
+
+
+def _warn(reason):
+    warnings.warn(
+        f"this network can never learn: {reason}; start from random weights",
+        DeadStartWarning,
+        stacklevel=4,
+    )
 
 
 class TrainingState:
