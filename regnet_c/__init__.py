@@ -14,6 +14,7 @@ from .losses import Loss
 from .network import Network
 from .optimizers import SGD, Adagrad, Adam, AdamW, Optimizer, RMSprop
 from .penalties import L1, L2, ElasticNet, GroupLasso, Penalty, SparseGroupLasso
+from .storage import ModelFileError
 from .training import DivergenceError, available_threads
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "GroupLasso",
     "History",
     "Loss",
+    "ModelFileError",
     "Network",
     "Optimizer",
     "Penalty",
