@@ -1,73 +1,29 @@
 """Networks in safetensors files that may come from strangers.
 
-    8 bytes   length of the header, little-endian
-    header    {"__metadata__":{"format":"regnet_c","format_version":"1",
-              "regnet_c_version":..,"checksum":..,"structure":..,"metadata":..},
-              "0.weight":{"dtype":"F32","shape":[6,9],"data_offsets":[0,216]},..}
-              and spaces up to a multiple of 8
-    tensors   in the order of get_weights, little-endian, no gaps
-
-"structure" and "metadata" are JSON; "checksum" is the SHA-256 of the whole file with 64
-zeros in its place.  A file is read only if it is, byte for byte, what `save` writes for
-the values in it; a parameter that a layer does not mention has its default.  Sizes are
-compared before weights are allocated, and JSON is decoded layer by layer from a window,
-so that no file costs more than about its own size before it is refused.
+header.py has the layout.  A file is read only if it is, byte for byte, what `save` writes
+for the values in it.  Sizes are compared before weights are allocated, and the checksum
+before a network is built: no file costs more than about its own size until it is known
+to be sound.
 
 Nothing is ever unpickled and no name in a file is resolved to code: layer classes,
 activations and losses are looked up in fixed tables.
 """
 
 import hashlib
-import json
 import math
 import os
-import re
 import stat
-from typing import NamedTuple
 
 import numpy as np
 
-from . import _check
-from ._version import __version__
 from .atomic import write_atomically
-from .layers import Dense, Dropout, layer_from_config
-from .losses import loss_from_config
-from .plan import split_layers
+from .header import ERRORS, MAX_HEADER, NO_CHECKSUM, compose, parse, read_metadata
 
-FORMAT_VERSION = 1
-MAX_HEADER = 100_000_000  # bytes, the limit of safetensors
-MAX_STRUCTURE = 1 << 21  # characters, over 7000 layers
-_WINDOW = 4096  # characters, more than any layer needs
-_CHUNK = 1 << 20
-_DTYPES = {"float32": "F32", "float64": "F64"}
-_ZEROS = "0" * 64
-_VERSION = re.compile(
-    rb'\{"__metadata__":\{"format":"regnet_c","format_version":"([1-9]\d{0,8})",'
-)
-_CHECKSUM = re.compile(
-    rb'"regnet_c_version":"[0-9A-Za-z.+]{1,64}","checksum":"([0-9a-f]{64})",'
-    rb'"structure":(?=")'
-)
-_LAYERS = ',"layers":['
-_ERRORS = (LookupError, TypeError, ValueError, ArithmeticError, RecursionError)
+_CHUNK = 1 << 20  # bytes read, hashed and searched for NaN at a time
 
 
 class ModelFileError(ValueError):
     """A file is no complete, consistent network of regnet_c; nothing was loaded."""
-
-
-class _Header(NamedTuple):
-    """What a file's start says, checked but for the checksum and the user's metadata."""
-
-    arguments: dict  # of Network
-    shapes: list  # of its weights
-    checksum: tuple  # position of its first digit and behind its last
-    metadata: tuple  # the same of the metadata's JSON text with its quotes
-
-
-def _dumps(value):
-    """The one JSON text of a value."""
-    return json.dumps(value, allow_nan=False, separators=(",", ":"))
 
 
 # ---- writing -------------------------------------------------------------------------
@@ -89,79 +45,30 @@ def save(network, path):
         If the file cannot be written; the old one is as it was.
     """
     weights = network.get_weights()
-    start = _compose(network)
+    start = compose(network)
     _check_what_will_be_read(start, weights)
     chunks = [w.astype(w.dtype.newbyteorder("<"), copy=False) for w in weights]
     digest = hashlib.sha256(start)
     for chunk in chunks:
         digest.update(chunk)
     checksum = digest.hexdigest().encode("ascii")
-    write_atomically(path, [start.replace(_ZEROS.encode(), checksum, 1), *chunks])
-
-
-def _compose(network):
-    """Length and header of the file, with a checksum of zeros."""
-    head = {
-        "dtype": network.dtype.name,
-        "loss": network.loss.get_config(),
-        "seed": network.seed,
-    }
-    layers = [_dumps(layer.get_config()) for layer in network.layers]
-    metadata = {
-        "format": "regnet_c",
-        "format_version": str(FORMAT_VERSION),
-        "regnet_c_version": __version__,
-        "checksum": _ZEROS,
-        "structure": _dumps(head)[:-1] + _LAYERS + ",".join(layers) + "]}",
-        "metadata": _metadata_text(network.metadata),
-    }
-    entries = [text for text, _ in _tensor_entries(network.layers, network.dtype)]
-    header = f'{{"__metadata__":{_dumps(metadata)}{"".join(entries)}}}'
-    header += " " * (-len(header) % 8)
-    return len(header).to_bytes(8, "little") + header.encode("ascii")
-
-
-def _metadata_text(metadata):
-    if not isinstance(metadata, dict):
-        raise TypeError(f"metadata is a {type(metadata).__name__}, expected a dict")
-    try:
-        return _dumps(metadata)
-    except RecursionError:
-        raise ValueError("metadata is nested too deeply to be saved") from None
+    write_atomically(path, [start.replace(NO_CHECKSUM, checksum, 1), *chunks])
 
 
 def _check_what_will_be_read(start, weights):
     """ValueError for a network that could not be loaded again."""
     try:
-        header = _parse(start)
-        _read_metadata(start, header)
+        if len(start) - 8 > MAX_HEADER:
+            raise ValueError(f"its header needs more than {MAX_HEADER} bytes")
+        header = parse(start)
+        read_metadata(start, header)
         if header.shapes != [weight.shape for weight in weights]:
             raise ValueError("its layers were changed after it was built")
         for number, weight in enumerate(weights):
             if not np.isfinite(weight).all():
                 raise ValueError(f"weights[{number}] has NaN or infinite entries")
-    except _ERRORS as error:
+    except ERRORS as error:
         raise ValueError(f"the network cannot be saved: {_reason(error)}") from None
-
-
-def _tensor_entries(layers, dtype):
-    """The text of each tensor in the header, and its shape."""
-    number, offset = 0, 0
-    for layer in layers:
-        if not isinstance(layer, Dense):
-            continue
-        shapes = {"weight": (layer.n_in, layer.n_out), "bias": (layer.n_out,)}
-        for kind, shape in shapes.items():
-            if kind == "weight" or layer.use_bias:
-                end = offset + math.prod(shape) * dtype.itemsize
-                sizes = ",".join(map(str, shape))
-                yield (
-                    f',"{number}.{kind}":{{"dtype":"{_DTYPES[dtype.name]}",'
-                    f'"shape":[{sizes}],"data_offsets":[{offset},{end}]}}',
-                    shape,
-                )
-                offset = end
-        number += 1
 
 
 # ---- reading -------------------------------------------------------------------------
@@ -180,9 +87,9 @@ def load(cls, path):
     with open(path, "rb", opener=_open_at_once) as file:
         try:
             return _load(cls, file)
-        except _ERRORS as error:
+        except ERRORS as error:
             reason = _reason(error)
-    raise ModelFileError(f"{path} is not a valid regnet_c model: {reason}")
+    raise ModelFileError(f"{path} is not a regnet_c model: {reason}")
 
 
 def _open_at_once(path, flags):
@@ -201,14 +108,14 @@ def _load(cls, file):
     if not stat.S_ISREG(status.st_mode):
         raise ValueError("it is not a regular file")
     start = _read_start(file, status.st_size)
-    header = _parse(start)
+    header = parse(start)
     dtype = np.dtype(header.arguments["dtype"])
     count = sum(map(math.prod, header.shapes))
     size = len(start) + count * dtype.itemsize
     if size != status.st_size:
         raise ValueError(f"it has {status.st_size} bytes, its header asks for {size}")
     body = _read_body(file, start, header, np.empty(count, dtype.newbyteorder("<")))
-    metadata = _read_metadata(start, header)
+    metadata = read_metadata(start, header)
     network = cls.__new__(cls)
     network._build(**header.arguments)
     network.metadata = metadata
@@ -236,11 +143,12 @@ def _read_body(file, start, header, body):
     """Fill `body` from the file; ValueError if it is not what was saved."""
     begin, end = header.checksum
     digest = hashlib.sha256(start[:begin])
-    digest.update(_ZEROS.encode("ascii"))
+    digest.update(NO_CHECKSUM)
     digest.update(memoryview(start)[end:])
     finite = True
-    for i in range(0, body.size, _CHUNK):
-        part = body[i : i + _CHUNK]
+    step = _CHUNK // body.itemsize
+    for i in range(0, body.size, step):
+        part = body[i : i + step]
         if file.readinto(part.view(np.uint8)) != part.nbytes:
             raise ValueError("it became shorter while it was read")
         digest.update(part.view(np.uint8))
@@ -250,131 +158,3 @@ def _read_body(file, start, header, body):
     if not finite:
         raise ValueError("its weights have NaN or infinite entries")
     return body
-
-
-def _read_metadata(start, header):
-    """The user's metadata; ValueError unless it is the one JSON text of a dict."""
-    text = _read_string(start, *header.metadata)
-    metadata = json.loads(text)
-    if not isinstance(metadata, dict):
-        raise ValueError(f"metadata is a {type(metadata).__name__}, expected a dict")
-    if _dumps(metadata) != text:
-        raise ValueError("metadata is not written as its values are")
-    return metadata
-
-
-def _parse(start):
-    """The _Header of a file's start; ValueError unless `save` writes such a one."""
-    version = _VERSION.match(start, 8)
-    if version is None:
-        raise ValueError("its header does not begin as regnet_c begins it")
-    if int(version[1]) > FORMAT_VERSION:
-        raise ValueError(
-            f"it has format version {int(version[1])}, this release reads up to "
-            f"{FORMAT_VERSION}"
-        )
-    checksum = _CHECKSUM.match(start, version.end())
-    if checksum is None:
-        raise ValueError("its header is not written as regnet_c writes it")
-    # in JSON no string has these marks inside: their second quote would end it
-    structure_end = start.find(b'","metadata":"', checksum.end()) + 1
-    metadata_end = start.find(b'"},"0.weight":', structure_end) + 1
-    if not 0 < structure_end < metadata_end:
-        raise ValueError("its header has no structure, metadata and tensors")
-    if structure_end - checksum.end() > MAX_STRUCTURE:
-        raise ValueError(f"its structure has more than {MAX_STRUCTURE} characters")
-    arguments = _read_structure(_read_string(start, checksum.end(), structure_end))
-    shapes = _check_tensors(start, metadata_end + 1, arguments)
-    metadata = (structure_end + len(',"metadata":'), metadata_end)
-    return _Header(arguments, shapes, checksum.span(1), metadata)
-
-
-def _read_string(start, begin, end):
-    """The text in a quoted part of the header."""
-    quoted = start[begin:end].decode("ascii")
-    text = json.loads(quoted)
-    if _dumps(text) != quoted:
-        raise ValueError("its header is not written as its values are")
-    return text
-
-
-def _read_structure(text):
-    """The arguments of Network in the structure's JSON text."""
-    end = text.find(_LAYERS, 0, _WINDOW)
-    if end < 0:
-        raise ValueError("its structure has no layers")
-    head_text = text[:end] + "}"
-    head = json.loads(head_text)
-    if not isinstance(head, dict) or list(head) != ["dtype", "loss", "seed"]:
-        raise ValueError("its structure does not begin with dtype, loss and seed")
-    dtype = _check.check_name(head["dtype"], tuple(_DTYPES), "dtype")
-    loss = loss_from_config(head["loss"])
-    seed = _check.check_int(head["seed"], "seed", minimum=0, maximum=2**64 - 1)
-    if _dumps({"dtype": dtype, "loss": loss.get_config(), "seed": seed}) != head_text:
-        raise ValueError("its structure is not written as its values are")
-    layers = _read_layers(text, end + len(_LAYERS))
-    split_layers(layers)
-    return {"layers": layers, "loss": loss, "dtype": dtype, "seed": seed}
-
-
-def _read_layers(text, position):
-    """The layers in the structure's JSON text from `position` to its end."""
-    layers = []
-    while True:
-        window = text[position : position + _WINDOW]
-        try:
-            layer, length = _read_layer(window)
-        except _ERRORS as error:
-            raise ValueError(f"layer {len(layers)}: {error}") from None
-        if isinstance(layer, Dropout) and isinstance((layers or [0])[-1], Dropout):
-            raise ValueError(f"layers {len(layers) - 1} and {len(layers)} are Dropout")
-        layers.append(layer)
-        position += length
-        if text[position : position + 3] == "]}":
-            return layers
-        if text[position : position + 1] != ",":
-            raise ValueError(f"its structure breaks off after layer {len(layers) - 1}")
-        position += 1
-
-
-def _read_layer(window):
-    """The layer at the beginning of this text, and the length of its part."""
-    config, length = json.JSONDecoder().raw_decode(window)
-    if not isinstance(config, dict):
-        raise ValueError(f"found a {type(config).__name__}, expected a dict")
-    layer = layer_from_config(config)
-    if _dumps(_mentioned(layer.get_config(), config)) != window[:length]:
-        raise ValueError("it is not written as its values are")
-    return layer, length
-
-
-def _mentioned(full, config):
-    """What `full` says about the parameters in `config`; the others have defaults."""
-    return {
-        name: _mentioned(value, config[name])
-        if isinstance(value, dict) and isinstance(config[name], dict)
-        else value
-        for name, value in full.items()
-        if name in config
-    }
-
-
-def _check_tensors(start, position, arguments):
-    """Shapes of the tensors; ValueError if the header lists others from `position`."""
-    shapes = []
-    dtype = np.dtype(arguments["dtype"])
-    for text, shape in _tensor_entries(arguments["layers"], dtype):
-        entry = text.encode("ascii")
-        if not start.startswith(entry, position):
-            found = start[position : position + len(entry)]
-            raise ValueError(f"its header has {found!r}, its layers need {entry!r}")
-        position += len(entry)
-        shapes.append(shape)
-    rest = start[position : position + 9]
-    if rest != b"}" + b" " * (-(position + 1) % 8) or len(start) != position + len(
-        rest
-    ):
-        raise ValueError(
-            f"its header ends with {rest!r}, no tensor is left to describe"
-        )
-    return shapes
