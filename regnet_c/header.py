@@ -30,6 +30,7 @@ from .plan import split_layers
 FORMAT_VERSION = 1
 NO_CHECKSUM = b"0" * 64
 MAX_HEADER = 100_000_000  # bytes, the limit of safetensors
+FREE_METADATA = 1 << 22  # bytes of memory, over 100 000 values, in a file of any size
 MAX_STRUCTURE = 1 << 21  # characters, over 7000 layers
 _WINDOW = 4096  # characters, more than any layer needs
 _DTYPES = {"float32": "F32", "float64": "F64"}
@@ -50,7 +51,7 @@ class Header(NamedTuple):
     arguments: dict  # of Network
     shapes: list  # of its weights
     checksum: tuple  # position of its first digit and behind its last
-    metadata: tuple  # the same of the metadata's JSON text with its quotes
+    metadata: tuple  # the same of the metadata's text, quotes included
 
 
 def _dumps(value):
@@ -109,9 +110,14 @@ def _tensor_entries(layers, dtype):
         number += 1
 
 
-def read_metadata(start, header):
-    """The user's metadata; ValueError unless it is the one JSON text of a dict."""
-    text = _read_string(start, *header.metadata)
+def read_metadata(text, size):
+    """The user's metadata in a file of this size; ValueError unless it is canonical."""
+    cost = 72 * (text.count("{") + text.count("[")) + 32 * text.count(",")
+    limit = max(2 * size, FREE_METADATA)
+    if cost > limit:
+        raise ValueError(
+            f"metadata needs about {cost} bytes of memory, expected at most {limit}"
+        )
     metadata = json.loads(text)
     if not isinstance(metadata, dict):
         raise ValueError(f"metadata is a {type(metadata).__name__}, expected a dict")
@@ -140,17 +146,22 @@ def parse(start):
         raise ValueError("its header has no structure, metadata and tensors")
     if structure_end - checksum.end() > MAX_STRUCTURE:
         raise ValueError(f"its structure has more than {MAX_STRUCTURE} characters")
-    arguments = _read_structure(_read_string(start, checksum.end(), structure_end))
+    structure = quoted_part(start, checksum.end(), structure_end)
+    arguments = _read_structure(read_string(structure))
     shapes = _check_tensors(start, metadata_end + 1, arguments)
     metadata = (structure_end + len(',"metadata":'), metadata_end)
     return Header(arguments, shapes, checksum.span(1), metadata)
 
 
-def _read_string(start, begin, end):
-    """The text in a quoted part of the header."""
-    quoted = start[begin:end].decode("ascii")
+def quoted_part(start, begin, end):
+    """A part of the header as a str."""
+    return str(memoryview(start)[begin:end], "ascii")
+
+
+def read_string(quoted):
+    """The text of a JSON string; ValueError for escapes that are not needed."""
     text = json.loads(quoted)
-    if _dumps(text) != quoted:
+    if len(quoted) != len(text) + text.count('"') + text.count("\\") + 2:
         raise ValueError("its header is not written as its values are")
     return text
 

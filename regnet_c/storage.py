@@ -17,7 +17,16 @@ import stat
 import numpy as np
 
 from .atomic import write_atomically
-from .header import ERRORS, MAX_HEADER, NO_CHECKSUM, compose, parse, read_metadata
+from .header import (
+    ERRORS,
+    MAX_HEADER,
+    NO_CHECKSUM,
+    compose,
+    parse,
+    quoted_part,
+    read_metadata,
+    read_string,
+)
 
 _CHUNK = 1 << 20  # bytes read, hashed and searched for NaN at a time
 
@@ -61,7 +70,8 @@ def _check_what_will_be_read(start, weights):
         if len(start) - 8 > MAX_HEADER:
             raise ValueError(f"its header needs more than {MAX_HEADER} bytes")
         header = parse(start)
-        read_metadata(start, header)
+        text = read_string(quoted_part(start, *header.metadata))
+        read_metadata(text, len(start) + sum(weight.nbytes for weight in weights))
         if header.shapes != [weight.shape for weight in weights]:
             raise ValueError("its layers were changed after it was built")
         for number, weight in enumerate(weights):
@@ -115,7 +125,11 @@ def _load(cls, file):
     if size != status.st_size:
         raise ValueError(f"it has {status.st_size} bytes, its header asks for {size}")
     body = _read_body(file, start, header, np.empty(count, dtype.newbyteorder("<")))
-    metadata = read_metadata(start, header)
+    quoted = quoted_part(start, *header.metadata)
+    del start  # it may be most of the file
+    text = read_string(quoted)
+    del quoted
+    metadata = read_metadata(text, size)
     network = cls.__new__(cls)
     network._build(**header.arguments)
     network.metadata = metadata
