@@ -71,8 +71,11 @@ def _write_new(folder, name, chunks, old):
     """A complete file called `name`, on disk; without a name until then if possible."""
     mode = 0o666 if old is None else 0o600
     if _O_TMPFILE:
-        with contextlib.suppress(OSError):  # the plain way says what is wrong
+        try:
             return _fill(folder, _O_TMPFILE, mode, chunks, old, name)
+        except OSError:  # the plain way works, or says what is wrong
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(name)
     _fill(name, _O_NEW, mode, chunks, old)
 
 

@@ -31,8 +31,8 @@ FORMAT_VERSION = 1
 NO_CHECKSUM = b"0" * 64
 MAX_HEADER = 100_000_000  # bytes, the limit of safetensors
 FREE_METADATA = 1 << 22  # bytes of memory, over 100 000 values, in a file of any size
-MAX_STRUCTURE = 1 << 21  # characters, over 7000 layers
-_WINDOW = 4096  # characters, more than any layer needs
+MAX_STRUCTURE = 1 << 21  # bytes, over 7000 layers
+_WINDOW = 4096  # bytes, more than any layer needs
 _DTYPES = {"float32": "F32", "float64": "F64"}
 ERRORS = (LookupError, TypeError, ValueError, ArithmeticError, RecursionError)
 _VERSION = re.compile(
@@ -40,7 +40,7 @@ _VERSION = re.compile(
 )
 _CHECKSUM = re.compile(
     rb'"regnet_c_version":"[0-9A-Za-z.+]{1,64}","checksum":"([0-9a-f]{64})",'
-    rb'"structure":(?=")'
+    rb'"structure":"'
 )
 _LAYERS = ',"layers":['
 
@@ -51,12 +51,20 @@ class Header(NamedTuple):
     arguments: dict  # of Network
     shapes: list  # of its weights
     checksum: tuple  # position of its first digit and behind its last
-    metadata: tuple  # the same of the metadata's text, quotes included
+    metadata: tuple  # the same of the user's metadata, with their quotes
 
 
 def _dumps(value):
     """The one JSON text of a value."""
     return json.dumps(value, allow_nan=False, separators=(",", ":"))
+
+
+def _loads(text, what):
+    """The value of a JSON text."""
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise ValueError(f"{what} cannot be decoded: {error}") from None
 
 
 def compose(network):
@@ -110,22 +118,6 @@ def _tensor_entries(layers, dtype):
         number += 1
 
 
-def read_metadata(text, size):
-    """The user's metadata in a file of this size; ValueError unless it is canonical."""
-    cost = 72 * (text.count("{") + text.count("[")) + 32 * text.count(",")
-    limit = max(2 * size, FREE_METADATA)
-    if cost > limit:
-        raise ValueError(
-            f"metadata needs about {cost} bytes of memory, expected at most {limit}"
-        )
-    metadata = json.loads(text)
-    if not isinstance(metadata, dict):
-        raise ValueError(f"metadata is a {type(metadata).__name__}, expected a dict")
-    if _dumps(metadata) != text:
-        raise ValueError("metadata is not written as its values are")
-    return metadata
-
-
 def parse(start):
     """The Header of a file's start; ValueError unless `save` writes such a one."""
     version = _VERSION.match(start, 8)
@@ -140,17 +132,38 @@ def parse(start):
     if checksum is None:
         raise ValueError("its header is not written as regnet_c writes it")
     # in JSON no string has these marks inside: their second quote would end it
-    structure_end = start.find(b'","metadata":"', checksum.end()) + 1
-    metadata_end = start.find(b'"},"0.weight":', structure_end) + 1
+    structure_end = start.find(b'","metadata":"', checksum.end())
+    metadata_end = start.find(b'"},"0.weight":', structure_end + 1) + 1
     if not 0 < structure_end < metadata_end:
         raise ValueError("its header has no structure, metadata and tensors")
+    metadata = (structure_end + len('","metadata":'), metadata_end)
+    _check_cost(start, *metadata)
     if structure_end - checksum.end() > MAX_STRUCTURE:
-        raise ValueError(f"its structure has more than {MAX_STRUCTURE} characters")
-    structure = quoted_part(start, checksum.end(), structure_end)
-    arguments = _read_structure(read_string(structure))
+        raise ValueError(f"its structure has more than {MAX_STRUCTURE} bytes")
+    arguments = _read_structure(start, checksum.end(), structure_end)
     shapes = _check_tensors(start, metadata_end + 1, arguments)
-    metadata = (structure_end + len(',"metadata":'), metadata_end)
     return Header(arguments, shapes, checksum.span(1), metadata)
+
+
+def _check_cost(start, begin, end):
+    """ValueError for metadata that decode to far more bytes than they have."""
+    containers = start.count(b"{", begin, end) + start.count(b"[", begin, end)
+    cost = 72 * containers + 32 * start.count(b",", begin, end)
+    limit = max(2 * len(start), FREE_METADATA)
+    if cost > limit:
+        raise ValueError(
+            f"metadata needs about {cost} bytes of memory, expected at most {limit}"
+        )
+
+
+def read_metadata(text):
+    """The user's metadata; ValueError unless it is the one JSON text of a dict."""
+    metadata = _loads(text, "metadata")
+    if not isinstance(metadata, dict):
+        raise ValueError(f"metadata is a {type(metadata).__name__}, expected a dict")
+    if _dumps(metadata) != text:
+        raise ValueError("metadata is not written as its values are")
+    return metadata
 
 
 def quoted_part(start, begin, end):
@@ -160,60 +173,73 @@ def quoted_part(start, begin, end):
 
 def read_string(quoted):
     """The text of a JSON string; ValueError for escapes that are not needed."""
-    text = json.loads(quoted)
+    text = _loads(quoted, "metadata")
     if len(quoted) != len(text) + text.count('"') + text.count("\\") + 2:
-        raise ValueError("its header is not written as its values are")
+        raise ValueError("metadata is not written as its values are")
     return text
 
 
-def _read_structure(text):
-    """The arguments of Network in the structure's JSON text."""
-    end = text.find(_LAYERS, 0, _WINDOW)
-    if end < 0:
+def _escaped(text):
+    """JSON text as it stands inside a string of the header, without its quotes."""
+    return _dumps(text)[1:-1].encode("ascii")
+
+
+def _window(start, begin, end):
+    """The next part of the structure's text, which has no backslash of its own."""
+    quoted = quoted_part(start, begin, min(begin + _WINDOW, end))
+    return quoted.replace('\\"', '"')
+
+
+def _read_structure(start, begin, end):
+    """The arguments of Network in this part of the header."""
+    text, mark, _ = _window(start, begin, end).partition(_LAYERS)
+    if not mark:
         raise ValueError("its structure has no layers")
-    head_text = text[:end] + "}"
-    head = json.loads(head_text)
+    head = _loads(text + "}", "its structure")
     if not isinstance(head, dict) or list(head) != ["dtype", "loss", "seed"]:
         raise ValueError("its structure does not begin with dtype, loss and seed")
     dtype = _check.check_name(head["dtype"], tuple(_DTYPES), "dtype")
+    if not isinstance(head["loss"], dict) or list(head["loss"]) != ["name", "param"]:
+        raise ValueError("its loss has other entries than name and param")
     loss = loss_from_config(head["loss"])
     seed = _check.check_int(head["seed"], "seed", minimum=0, maximum=2**64 - 1)
-    if _dumps({"dtype": dtype, "loss": loss.get_config(), "seed": seed}) != head_text:
+    text = _dumps({"dtype": dtype, "loss": loss.get_config(), "seed": seed})
+    written = _escaped(text[:-1] + _LAYERS)
+    if not start.startswith(written, begin):
         raise ValueError("its structure is not written as its values are")
-    layers = _read_layers(text, end + len(_LAYERS))
+    layers = _read_layers(start, begin + len(written), end)
     split_layers(layers)
     return {"layers": layers, "loss": loss, "dtype": dtype, "seed": seed}
 
 
-def _read_layers(text, position):
-    """The layers in the structure's JSON text from `position` to its end."""
+def _read_layers(start, begin, end):
+    """The layers in this part of the header."""
     layers = []
     while True:
-        window = text[position : position + _WINDOW]
         try:
-            layer, length = _read_layer(window)
+            layer, written = _read_layer(_window(start, begin, end))
+            if not start.startswith(written, begin):
+                raise ValueError("it is not written as its values are")
+            if isinstance(layer, Dropout) and isinstance((layers or [0])[-1], Dropout):
+                raise ValueError("it and the one before are both Dropout")
         except ERRORS as error:
             raise ValueError(f"layer {len(layers)}: {error}") from None
-        if isinstance(layer, Dropout) and isinstance((layers or [0])[-1], Dropout):
-            raise ValueError(f"layers {len(layers) - 1} and {len(layers)} are Dropout")
         layers.append(layer)
-        position += length
-        if text[position : position + 3] == "]}":
+        begin += len(written)
+        if start[begin:end] == b"]}":
             return layers
-        if text[position : position + 1] != ",":
+        if start[begin : begin + 1] != b",":
             raise ValueError(f"its structure breaks off after layer {len(layers) - 1}")
-        position += 1
+        begin += 1
 
 
-def _read_layer(window):
-    """The layer at the beginning of this text, and the length of its part."""
-    config, length = json.JSONDecoder().raw_decode(window)
+def _read_layer(text):
+    """The layer at the beginning of this text, and what the header has for it."""
+    config, _ = json.JSONDecoder().raw_decode(text)
     if not isinstance(config, dict):
         raise ValueError(f"found a {type(config).__name__}, expected a dict")
     layer = layer_from_config(config)
-    if _dumps(_mentioned(layer.get_config(), config)) != window[:length]:
-        raise ValueError("it is not written as its values are")
-    return layer, length
+    return layer, _escaped(_dumps(_mentioned(layer.get_config(), config)))
 
 
 def _mentioned(full, config):

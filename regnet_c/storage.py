@@ -70,8 +70,7 @@ def _check_what_will_be_read(start, weights):
         if len(start) - 8 > MAX_HEADER:
             raise ValueError(f"its header needs more than {MAX_HEADER} bytes")
         header = parse(start)
-        text = read_string(quoted_part(start, *header.metadata))
-        read_metadata(text, len(start) + sum(weight.nbytes for weight in weights))
+        read_metadata(read_string(quoted_part(start, *header.metadata)))
         if header.shapes != [weight.shape for weight in weights]:
             raise ValueError("its layers were changed after it was built")
         for number, weight in enumerate(weights):
@@ -110,7 +109,8 @@ def _open_at_once(path, flags):
 def _reason(error):
     """One short line; a file decides neither its length nor its control characters."""
     text = " ".join(str(error).split())
-    return text if len(text) <= 300 else text[:297] + "..."
+    text = text if len(text) <= 300 else text[:297] + "..."
+    return "".join(c if c.isprintable() else "?" for c in text)
 
 
 def _load(cls, file):
@@ -129,7 +129,7 @@ def _load(cls, file):
     del start  # it may be most of the file
     text = read_string(quoted)
     del quoted
-    metadata = read_metadata(text, size)
+    metadata = read_metadata(text)
     network = cls.__new__(cls)
     network._build(**header.arguments)
     network.metadata = metadata

@@ -97,7 +97,10 @@ def seal(content):
     return content[:at] + digest + content[at + 64 :]
 
 
-def craft(structure=structure(), metadata="{}", tensors=TENSORS, body=WEIGHTS, **head):
+STRUCTURE = structure()
+
+
+def craft(structure=STRUCTURE, metadata="{}", tensors=TENSORS, body=WEIGHTS, **head):
     """A file with a correct checksum; tensors as tuples or as the text of entries."""
     entries = [t if isinstance(t, str) else tensor_text(*t) for t in tensors]
     head = {
@@ -167,7 +170,7 @@ ALIENS = {
     "pickle": (pickle.dumps({"weights": [1.0] * 50}), LENGTH),
     "pickle in a header": (start_of(pickle.dumps(list(range(50)))), BEGIN),
     "zip": (b"PK\x03\x04" + b"\0" * 60, LENGTH),
-    "gzip": (b"\x1f\x8b\x08" + b"\0" * 61, BEGIN),
+    "gzip": (b"\x1f\x8b\x08" + b"\0" * 61, LENGTH),
     "elf": (b"\x7fELF\x02\x01\x01" + b"\0" * 57, LENGTH),
     "empty safetensors": (start_of("{}"), BEGIN),
     "a JSON list": (start_of("[]"), BEGIN),
@@ -228,14 +231,15 @@ BOMBS = {
     "dicts in dicts": (lambda: start_of('{"a":' * 10**6), BEGIN),
     "a million empty dicts": (lambda: start_of("[" + "{}," * 10**6), BEGIN),
     "deep structure": (lambda: craft(DEEP), "no layers"),
-    "deep layers": (lambda: craft(structure('"@"').replace('"@"', DEEP)), "layer 0"),
+    "deep layers": (lambda: craft(structure([]).replace("[]", DEEP)), "layer 0"),
     "deep layer": (lambda: craft(structure([1]).replace("[1]", "[" + DEEP)), "layer 0"),
     "deep penalty": (lambda: with_layer(weight_penalty=[[]]), "layer 1"),
     "deep loss": (
         lambda: craft(structure(loss=json.loads("[" * 80 + "]" * 80))),
-        "unhash|str",
+        "its loss has",
     ),
-    "deep metadata": (lambda: craft(metadata='{"a":' * 10**5), "recursion"),
+    "deep metadata": (lambda: craft(metadata='{"a":' * 10**5), "metadata needs"),
+    "deep, small metadata": (lambda: craft(metadata='{"a":' * 10**4), "recursion"),
     "a million dicts as layers": (
         lambda: craft(structure([{}]).replace("{}]", "{}," * 600_000)),
         "layer 0: unknown layer type None",
@@ -252,7 +256,7 @@ BOMBS = {
         lambda: craft(metadata='{"a":[' + "1," * 10**6 + "NaN]}"),
         "metadata needs about",
     ),
-    "a huge structure": (lambda: craft(structure() + " " * (1 << 21)), "characters"),
+    "a huge structure": (lambda: craft(structure() + " " * (1 << 21)), "bytes"),
     "a huge name": (lambda: with_layer(activation="relu" * 10**5), "layer 1"),
     "a huge loss": (lambda: craft(structure(loss={"name": "m" * 10**6})), "no layers"),
     "a huge dtype": (lambda: craft(structure(dtype="f" * 10**6)), "no layers"),
@@ -273,7 +277,7 @@ BOMBS = {
         "digits",
     ),
     "a million digits": (lambda: craft(metadata=f'{{"a":{"9" * 10**6}}}'), "digits"),
-    "a size of 4000 digits": (lambda: with_layer(n_in=10**3900), "digits|int"),
+    "a size of 4000 digits": (lambda: with_layer(n_in=10**3000), LIST),
     "a strength of 400 digits": (lambda: with_penalty(l1=10**400), "too large"),
     "many tensors": (
         lambda: craft(
@@ -309,7 +313,7 @@ SIZES = {
         LIST,
     ),
     "5000 layers": (lambda: chain(5000), LIST),
-    "9000 layers": (lambda: chain(9000), "characters"),
+    "9000 layers": (lambda: chain(12_000), "bytes"),
     "5000 large layers": (lambda: chain(5000, 10**6, 10**6), LIST),
     "wider than its tensor": (with_layer(n_in=3), LIST),
     "a bias without tensor": (
@@ -424,7 +428,7 @@ STRUCTURES = (
         ),
         "an escaped letter": (
             craft(structure().replace("elu", "\\u0065lu")),
-            NOT_CANONICAL,
+            "unknown activation",
         ),
         "another spelling of a number": (
             craft(structure().replace("0.001", "1e-3")),
@@ -471,17 +475,17 @@ STRUCTURES = (
     | {
         f"loss {loss!r}": (craft(structure(loss=loss)), message)
         for loss, message in [
-            ("mse", "indices"),
-            (None, "subscriptable"),
-            ({}, "name"),
-            ({"name": "huber"}, "param"),
+            ("mse", "its loss has"),
+            (None, "its loss has"),
+            ({}, "its loss has"),
+            ({"name": "huber"}, "its loss has"),
             ({"name": "eval", "param": 0.0}, "unknown loss"),
             ({"name": ["mse"], "param": 0.0}, "unhashable"),
             ({"name": "huber", "param": -1.0}, "delta"),
             ({"name": "huber", "param": float("nan")}, "delta"),
             ({"name": "quantile", "param": 1.0}, "q is"),
             ({"name": "mse", "param": 3.0}, NOT_CANONICAL),
-            ({"name": "huber", "param": 0.5, "x": 1}, NOT_CANONICAL),
+            ({"name": "huber", "param": 0.5, "x": 1}, "its loss has"),
         ]
     }
 )
@@ -571,7 +575,7 @@ CONTENTS = {
         DAMAGED,
     ),
     "a version with a quote": (craft(regnet_c_version='1"2'), NOT_CANONICAL),
-    "an entry more": (craft(extra="1"), "no structure|goes on|header"),
+    "an entry more": (craft(extra="1"), "metadata cannot be decoded"),
     "format after version": (
         replaced(
             '"format":"regnet_c","format_version":"1"',
@@ -582,7 +586,7 @@ CONTENTS = {
     "structure as dict": (craft({"layers": LAYERS}), NOT_CANONICAL),
     "structure twice": (
         replaced('"structure":', '"structure":"{}","structure":'),
-        "no layers|begin|need",
+        "its structure",
     ),
     "an escape that is not needed": (replaced(b"huber", b"h\\u0075ber"), NOT_CANONICAL),
     "an escaped slash": (
@@ -829,8 +833,9 @@ def test_extreme_weights_keep_their_bits(dtype, tmp_path):
 def test_safetensors_reads_our_files(tmp_path):
     tensors = safetensors.numpy.load(GOOD)
     net = load(GOOD, tmp_path)
-    assert list(tensors) == [name for name, *_ in TENSORS]
-    for ours, theirs in zip(net.get_weights(), tensors.values(), strict=True):
+    assert len(tensors) == 3
+    for (name, *_), ours in zip(TENSORS, net.get_weights(), strict=True):
+        theirs = tensors[name]
         assert ours.dtype == theirs.dtype
         np.testing.assert_array_equal(ours, theirs)
 
@@ -995,14 +1000,13 @@ def test_a_write_that_takes_part_is_continued(saved, monkeypatch):
     assert saved.read_bytes() == want
 
 
-def python(code, *argv, user=None):
-    """Run code in a new process, as another user if asked and possible."""
+def python(code, *argv):
+    """Run code in a new process."""
     return subprocess.Popen(
         [sys.executable, "-c", code, *map(str, argv)],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        user=user if user and os.getuid() == 0 else None,
     )
 
 
@@ -1048,7 +1052,11 @@ def test_a_full_disk_leaves_the_old_file(tmp_path):
 def test_read_only_folders_and_files_are_respected():
     """As a user without rights, which root is not."""
     code = """if True:
-        import os, sys, tempfile, regnet_c as rn
+        import os, tempfile, regnet_c as rn
+        if os.getuid() == 0:
+            os.setgroups([])
+            os.setgid(65534)
+            os.setuid(65534)
         with tempfile.TemporaryDirectory() as folder:
             path, net = folder + "/m.st", rn.Network([rn.Dense(3, 3)])
             net.save(path)
@@ -1063,10 +1071,7 @@ def test_read_only_folders_and_files_are_respected():
                 os.chmod(name, 0o755)
             assert open(path, "rb").read() == before and os.listdir(folder) == ["m.st"]
     """
-    process = python(code, user=65534)
-    out = process.communicate(timeout=60)[0]
-    if "ModuleNotFoundError" in out or "Permission denied" in out:
-        pytest.skip("the other user cannot read the library")
+    out = python(code).communicate(timeout=60)[0]
     assert out == "refused refused ", out
 
 
