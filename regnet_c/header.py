@@ -118,8 +118,8 @@ def _tensor_entries(layers, dtype):
         number += 1
 
 
-def parse(start):
-    """The Header of a file's start; ValueError unless `save` writes such a one."""
+def parse(start, size):
+    """The Header of a file of this size; ValueError unless `save` writes such a one."""
     version = _VERSION.match(start, 8)
     if version is None:
         raise ValueError("its header does not begin as regnet_c begins it")
@@ -137,7 +137,7 @@ def parse(start):
     if not 0 < structure_end < metadata_end:
         raise ValueError("its header has no structure, metadata and tensors")
     metadata = (structure_end + len('","metadata":'), metadata_end)
-    _check_cost(start, *metadata)
+    _check_cost(start, *metadata, max(2 * size, FREE_METADATA))
     if structure_end - checksum.end() > MAX_STRUCTURE:
         raise ValueError(f"its structure has more than {MAX_STRUCTURE} bytes")
     arguments = _read_structure(start, checksum.end(), structure_end)
@@ -145,11 +145,10 @@ def parse(start):
     return Header(arguments, shapes, checksum.span(1), metadata)
 
 
-def _check_cost(start, begin, end):
-    """ValueError for metadata that decode to far more bytes than they have."""
+def _check_cost(start, begin, end, limit):
+    """ValueError for metadata that decode to far more bytes than the file has."""
     containers = start.count(b"{", begin, end) + start.count(b"[", begin, end)
     cost = 72 * containers + 32 * start.count(b",", begin, end)
-    limit = max(2 * len(start), FREE_METADATA)
     if cost > limit:
         raise ValueError(
             f"metadata needs about {cost} bytes of memory, expected at most {limit}"

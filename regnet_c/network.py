@@ -430,7 +430,8 @@ class Network:
         Raises
         ------
         TypeError, ValueError
-            If weights are not finite or the metadata is not JSON.
+            If weights are not finite, or the metadata is no dict of JSON values or takes
+            more memory than 4 MB and than twice the file.
         OSError
             If the file cannot be written.
         """

@@ -49,7 +49,8 @@ def save(network, path):
     Raises
     ------
     TypeError, ValueError
-        If weights are not finite or `network.metadata` is no dict of JSON values.
+        If weights are not finite, or `network.metadata` is no dict of JSON values or
+        takes more memory than 4 MB and than twice the file.
     OSError
         If the file cannot be written; the old one is as it was.
     """
@@ -69,7 +70,7 @@ def _check_what_will_be_read(start, weights):
     try:
         if len(start) - 8 > MAX_HEADER:
             raise ValueError(f"its header needs more than {MAX_HEADER} bytes")
-        header = parse(start)
+        header = parse(start, len(start) + sum(weight.nbytes for weight in weights))
         read_metadata(read_string(quoted_part(start, *header.metadata)))
         if header.shapes != [weight.shape for weight in weights]:
             raise ValueError("its layers were changed after it was built")
@@ -118,7 +119,7 @@ def _load(cls, file):
     if not stat.S_ISREG(status.st_mode):
         raise ValueError("it is not a regular file")
     start = _read_start(file, status.st_size)
-    header = parse(start)
+    header = parse(start, status.st_size)
     dtype = np.dtype(header.arguments["dtype"])
     count = sum(map(math.prod, header.shapes))
     size = len(start) + count * dtype.itemsize

@@ -761,6 +761,16 @@ def test_memory_stays_small_on_every_flip(tmp_path):
         assert memory_of_refusal(path) <= 2 * len(GOOD) + SLACK
 
 
+def test_large_networks_may_have_large_metadata(tmp_path):
+    net = rn.Network([rn.Dense(1000, 1000)])
+    net.metadata = {"rows": list(range(200_000))}
+    assert load(save(net, tmp_path), tmp_path).metadata == net.metadata
+    net = rn.Network([rn.Dense(10, 10)])
+    net.metadata = {"rows": list(range(200_000))}
+    with pytest.raises(ValueError, match="metadata needs about"):
+        save(net, tmp_path)
+
+
 def test_a_damaged_large_file_costs_its_size(tmp_path):
     path = tmp_path / "model.safetensors"
     rn.Network([rn.Dense(1000, 1000)]).save(path)
