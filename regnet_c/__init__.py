@@ -23,6 +23,7 @@ from .penalties import (
     Penalty,
     SparseGroupLasso,
 )
+from .storage import ModelFileError
 from .training import DeadStartWarning, DivergenceError, available_threads
 
 __all__ = [
@@ -43,6 +44,7 @@ __all__ = [
     "GroupLasso",
     "History",
     "Loss",
+    "ModelFileError",
     "Network",
     "NonNegative",
     "Optimizer",

@@ -57,6 +57,11 @@ class Network:
     """
 
     def __init__(self, layers, loss="squared_error", dtype="float32", seed=0):
+        self._build(layers, loss, dtype, seed)
+        self._initialize()
+
+    def _build(self, layers, loss, dtype, seed):
+        """Everything but the first weights, which are zero."""
         self.layers = _check.check_layers(layers)
         self.loss = get_loss(loss)
         self.dtype = _check.check_dtype(dtype)
@@ -66,7 +71,6 @@ class Network:
         self._plan = Plan(self.layers, self.loss, self.dtype, self.seed)
         self._params = np.zeros(self._plan.size, self.dtype)
         self._views = self._plan.views(self._params)
-        self._initialize()
         self._predictor = self._plan.model(dropout=False)
         self._predictor.bind(self._params)
         self._state = None
@@ -267,7 +271,8 @@ class Network:
             state = self._state_for(optimizer)
             state.track_updates(update_tau)
             batch_size = min(batch_size, data.n)
-            warn_of_dead_start(self._plan, self._params)
+            if state.step == 0:
+                warn_of_dead_start(self._plan, self._params)
             bar = Progress(progress, epochs, data.n)
             trainer = Trainer(self, state, data, batch_size, threads, shuffle, bar)
             history = self.history = History()
@@ -405,17 +410,32 @@ class Network:
     # ---- files -----------------------------------------------------------------------
 
     def save(self, path):
-        """Write weights and structure to a safetensors file, atomically."""
+        """Write weights and structure to a safetensors file, atomically.
+
+        The old file at `path` is replaced as a whole or not at all, even if the machine
+        stops.  `network.metadata`, a dict of JSON values, goes with it.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If weights are not finite, or the metadata is no dict of JSON values or takes
+            more memory than 4 MB and than twice the file.
+        OSError
+            If the file cannot be written.
+        """
         storage.save(self, path)
 
     @classmethod
     def load(cls, path):
-        """Read a network that `save` wrote.
+        """Read a network that `save` wrote; the file may come from a stranger.
 
         Raises
         ------
-        ValueError
-            If the file is not a complete, consistent network.
+        ModelFileError
+            If the file is not exactly what `save` writes: damaged, cut short, changed by
+            another program or of a later format.
+        OSError
+            If it cannot be read.
         """
         return storage.load(cls, path)
 

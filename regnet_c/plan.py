@@ -20,7 +20,7 @@ GROUPS = {None: 0, "units": 1, "inputs": 2}
 _ALIGNMENT = 64
 
 
-def _split(layers):
+def split_layers(layers):
     """The Dense layers, the dropout rate before the first and after each of them, and
     the positions in that list of rates which have a Dropout layer."""
     dense, rates, dropouts, last = [], [0.0], [], None
@@ -68,7 +68,7 @@ class Plan:
     """
 
     def __init__(self, layers, loss, dtype, seed):
-        self.dense, self.rates, self.dropouts = _split(layers)
+        self.dense, self.rates, self.dropouts = split_layers(layers)
         self.loss, self.dtype, self.seed = loss, np.dtype(dtype), seed
         self.shapes, self.offsets, self._specs = [], [], []
         self.size = 0

@@ -35,6 +35,9 @@ ALLOWED = {
     "history": set(),
     "plan": {"_kernels", "layers"},
     "training": {"_kernels"},
+    "atomic": set(),
+    "header": {"_check", "_version", "layers", "losses", "plan"},
+    "storage": {"atomic", "header"},
 }
 
 
