@@ -388,7 +388,7 @@ class Network:
         run = make_run(self._plan, model, None, data, data.n, None, gradient_only=True)
         run.start_epoch(None)
         while run.row < data.n:
-            run.advance(np.zeros(1), 0.02)
+            run.advance(np.zeros(1), 0.02, run.max_threads)
         return run.loss, self._plan.views(gradient)
 
     def diagnose(self, X, y, validation_data=None):
