@@ -596,7 +596,7 @@ def test_a_crowd_is_left_alone_longer_each_time(monkeypatch):
 def test_training_on_a_busy_machine_is_not_much_slower(rng, real_threads, monkeypatch):
     """Another program on every CPU: threads stop waiting for each other."""
     monkeypatch.setattr(training, "_crowd", training.Crowd())
-    net = small_network("float32")
+    net = small_network("float32", l1=0.0)
     x, y = small_data(rng, np.float32, n=20_000)
     net.fit(x, y, 1, 10, rn.SGD(0.01), threads=2)
     burn = "while True: pass"
