@@ -1015,6 +1015,24 @@ def test_a_write_that_takes_part_is_continued(saved, monkeypatch):
     assert saved.read_bytes() == want
 
 
+@POSIX
+def test_an_unfinished_file_has_no_name(saved, monkeypatch):
+    """So that a killed process leaves nothing behind."""
+    try:
+        os.close(os.open(saved.parent, os.O_WRONLY | os.O_TMPFILE))
+    except (AttributeError, OSError):
+        pytest.skip("this system has no files without a name")
+    seen, fsync = [], os.fsync
+
+    def spy(handle):
+        seen.append(os.listdir(saved.parent))
+        fsync(handle)
+
+    monkeypatch.setattr(os, "fsync", spy)
+    network(1).save(saved)
+    assert seen == [["m.st"]] * 2
+
+
 def python(code, *argv):
     """Run code in a new process."""
     return subprocess.Popen(
