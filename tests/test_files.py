@@ -700,9 +700,9 @@ def test_what_is_written_is_what_the_format_says(tmp_path):
     assert save(net, tmp_path) == GOOD
 
 
-@pytest.mark.parametrize("size", range(len(GOOD)))
-def test_a_cut_file_is_refused(size, tmp_path_factory):
-    refused(GOOD[:size], tmp_path_factory.getbasetemp())
+def test_a_file_cut_at_any_length_is_refused(tmp_path):
+    for size in range(len(GOOD)):
+        refused(GOOD[:size], tmp_path)
 
 
 def test_every_flipped_bit_is_noticed(tmp_path):
