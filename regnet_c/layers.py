@@ -21,7 +21,6 @@ ACTIVATIONS = (
     "silu",
     "softmax",
 )
-_MAX_UNITS = 2**62
 _DEFAULT_PARAMS = {"leaky_relu": 0.01, "elu": 1.0}
 
 
@@ -93,8 +92,8 @@ class Dense(Layer):
         max_norm=None,
         activation_param=None,
     ):
-        self.n_in = _check.check_int(n_in, "n_in", 1, _MAX_UNITS)
-        self.n_out = _check.check_int(n_out, "n_out", 1, _MAX_UNITS)
+        self.n_in = _check.check_int(n_in, "n_in", minimum=1)
+        self.n_out = _check.check_int(n_out, "n_out", minimum=1)
         self.activation = _check.check_name(activation, ACTIVATIONS, "activation")
         self.weight_penalty = _check_penalty(weight_penalty, "weight_penalty")
         self.bias_penalty = _check_penalty(bias_penalty, "bias_penalty")

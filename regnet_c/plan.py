@@ -89,8 +89,9 @@ class Plan:
                 self.size += -(-count // step) * step
             self._specs.append(self._layer_spec(number, layer, *pair))
         if self.size * self.dtype.itemsize > np.iinfo(np.intp).max // 8:
+            size = self.size if self.size < 2**100 else "over 2**100"
             raise ValueError(
-                f"the layers need {self.size} parameters, more than memory can address"
+                f"the layers need {size} parameters, more than memory can address"
             )
 
     def _layer_spec(self, number, layer, weight, bias):
