@@ -94,9 +94,7 @@ def check_dtype(value):
     except (TypeError, ValueError, SyntaxError):  # all of which NumPy raises
         dtype = None
     if dtype not in (np.float32, np.float64) or not dtype.isnative:
-        raise ValueError(
-            f"dtype is {_shown(value)}, expected 'float32' or 'float64'"
-        )
+        raise ValueError(f"dtype is {_shown(value)}, expected 'float32' or 'float64'")
     return dtype
 
 

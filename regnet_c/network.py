@@ -22,7 +22,6 @@ from .training import (
     warn_of_dead_start,
 )
 
-
 _PREDICTED_ROWS = 1024  # at least, and
 _PREDICTED_WORK = 1 << 27  # multiply-adds, in the first slice of a prediction
 
