@@ -117,8 +117,12 @@ def _load_npz(path):
             if not zipfile.is_zipfile(file):
                 raise ValueError("it is not a ZIP archive")
             file.seek(0)
-            arrays = np.load(file, allow_pickle=False)
-            return {name: arrays[name] if name in wanted else None for name in arrays}
+            archive = np.load(file, allow_pickle=False)
+            arrays = {name: archive[name] for name in wanted if name in archive}
+            for name, array in arrays.items():
+                if not isinstance(array, np.ndarray):  # bytes of another format
+                    raise ValueError(f"{name} is not an array")
+            return dict.fromkeys(archive) | arrays
     except (
         zipfile.BadZipFile,
         zlib.error,

@@ -4,7 +4,7 @@ An `Encoding` is learned from the training file (categories, means and deviation
 names), is stored in the model's metadata and is applied unchanged by `predict`.
 """
 
-import math
+import sys
 
 import numpy as np
 
@@ -173,7 +173,7 @@ def _mean_and_deviation(values, what):
         mean, deviation = float(values.mean()), float(values.std())
         deviation = deviation if deviation > 0 else 1.0
         scaled = (values - mean) / deviation
-    if not np.isfinite(scaled).all():
+    if not (np.isfinite(deviation) and np.isfinite(scaled).all()):
         raise ValueError(
             f"{what} goes from {values.min()} to {values.max()}, "
             "too far to be standardised"
@@ -182,7 +182,8 @@ def _mean_and_deviation(values, what):
 
 
 def _is_number(value):
-    return type(value) in (int, float) and abs(value) < math.inf
+    """True for an int or float that is finite as a float."""
+    return type(value) in (int, float) and abs(value) <= sys.float_info.max
 
 
 def _check_classes(classes, n_out):
