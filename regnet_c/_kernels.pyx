@@ -9,7 +9,7 @@ from cpython.buffer cimport (
 from libc.stdint cimport int64_t, uint32_t, uint64_t, uintptr_t
 from libc.stdlib cimport calloc, free
 
-from _thread import allocate_lock
+from _thread import allocate_lock, get_ident
 
 from ._kernels cimport *
 
@@ -450,18 +450,32 @@ cdef class Claim:
     the lock and the `with` statement that guards it.
     """
 
-    cdef object lock
+    cdef object lock, holder
 
     def __cinit__(self):
-        self.lock = allocate_lock()
+        try:
+            self.lock = allocate_lock()
+        except RuntimeError:
+            raise MemoryError() from None
 
     def __enter__(self):
         if not self.lock.acquire(False):
             raise RuntimeError(
-                "another thread is training this network (or a callback of `fit` is)")
+                "another thread is training this network" if self.holder != get_ident()
+                else "this network is being trained, by the call that called this one")
+        self.holder = get_ident()
 
     def __exit__(self, *exc):
+        self.holder = None
         self.lock.release()
+
+    def expect_no_other(self):
+        """RuntimeError while another thread holds it: it is in the middle of a step."""
+        holder = self.holder
+        if holder is not None and holder != get_ident():
+            raise RuntimeError(
+                "another thread is training this network, its weights are in the middle "
+                "of a step; a callback of `fit` is called between two steps")
 
 
 cdef void *address(array, Py_ssize_t offset, Py_ssize_t itemsize):

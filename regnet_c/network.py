@@ -98,12 +98,20 @@ class Network:
     # ---- weights ---------------------------------------------------------------------
 
     def get_weights(self):
-        """Copies of [W0, b0, W1, b1, ...], W of shape (n_in, n_out)."""
+        """Copies of [W0, b0, W1, b1, ...], W of shape (n_in, n_out).
+
+        Raises
+        ------
+        RuntimeError
+            While another thread is training this network; a callback may ask.
+        """
+        self._claim.expect_no_other()
         return [view.copy() for view in self._views]
 
     def set_weights(self, weights):
         """Replace all weights by arrays of the shapes `get_weights` returns."""
         weights = _check.check_weights(weights, self._plan.shapes, self.dtype)
+        self._claim.expect_no_other()
         for view, new in zip(self._views, weights, strict=True):
             view[...] = new
 

@@ -4,6 +4,8 @@ All weights and biases live in one flat array, each matrix on a 64-byte boundary
 optimiser state, ledgers and gradients use the same offsets in arrays of their own.
 """
 
+import math
+
 import numpy as np
 
 from . import _kernels
@@ -85,7 +87,7 @@ class Plan:
                 pair.append(_param_spec(self.size, penalty))
                 self.shapes.append(shape)
                 self.offsets.append(self.size)
-                count = int(np.prod(shape, dtype=object))
+                count = math.prod(shape)
                 self.size += -(-count // step) * step
             self._specs.append(self._layer_spec(number, layer, *pair))
         if self.size * self.dtype.itemsize > np.iinfo(np.intp).max // 8:
@@ -141,7 +143,7 @@ class Plan:
     def views(self, flat):
         """[W0, b0, W1, b1, ...] as views of a flat array."""
         return [
-            flat[offset : offset + int(np.prod(shape))].reshape(shape)
+            flat[offset : offset + math.prod(shape)].reshape(shape)
             for offset, shape in zip(self.offsets, self.shapes, strict=True)
         ]
 
