@@ -99,7 +99,9 @@ class Loss:
 
         in_slices(len(z), some, max(1, _SCORED // z.shape[1]))
         weight = data.sample_weight
-        logs = {"loss": float(np.average(row_loss.astype(np.float64), weights=weight))}
+        with np.errstate(over="ignore", invalid="ignore"):
+            loss = np.average(row_loss.astype(np.float64), weights=weight)
+        logs = {"loss": float(loss)}
         if self.classification:
             right = self._right(z, data)
             logs["accuracy"] = float(np.average(right, weights=weight))

@@ -121,7 +121,8 @@ class Network:
         for view, penalty in zip(self._views, self._plan.penalties(), strict=True):
             if penalty and not penalty.group:
                 sum_abs, sum_square, _ = _kernels.penalty_sums(view.reshape(-1))
-                value += penalty.l1 * sum_abs + penalty.l2 * sum_square
+                value += penalty.l1 * sum_abs if penalty.l1 else 0.0
+                value += penalty.l2 * sum_square if penalty.l2 else 0.0  # never 0 * inf
             elif penalty:
                 value += penalty.value(view)
         return value

@@ -580,10 +580,8 @@ def shim(tmp_path_factory):
     compiler = shutil.which("cc") or shutil.which("gcc")
     if not (compiler and sys.platform == "linux"):
         pytest.skip("needs a C compiler and glibc")
-    if "clang_rt" in os.environ.get("LD_PRELOAD", "") + "asan" * bool(
-        "asan" in os.environ.get("LD_PRELOAD", "")
-    ):
-        pytest.skip("not under a sanitizer")
+    if os.environ.get("LD_PRELOAD"):
+        pytest.skip("another library is preloaded")
     path = tmp_path_factory.mktemp("shim") / "failing_memory.so"
     source = HERE / "failing_memory.c"
     subprocess.run(
@@ -724,7 +722,7 @@ def test_features_of_any_size_give_a_finite_model_or_an_error(loss, scale, dtype
         net = rn.Network(
             [rn.Dense(6, 5, activation), rn.Dense(5, 3)], loss, dtype.name, seed=1
         )
-        if not np.isfinite(np.abs(x).max().astype(dtype)):
+        if scale > float(np.finfo(dtype).max):
             with pytest.raises(ValueError, match="too large for float32"):
                 net.fit(x, y)
             continue
@@ -734,7 +732,7 @@ def test_features_of_any_size_give_a_finite_model_or_an_error(loss, scale, dtype
             assert not np.isnan(net.evaluate(x, y)["loss"])
         except OverflowError as error:
             assert "overflow" in str(error)
-            assert scale > 1e15
+            assert scale >= 1e4
 
 
 @pytest.mark.parametrize("rate", [1e300, 1e40, 1e10, 1e-300])
@@ -769,18 +767,21 @@ def test_a_last_step_into_infinity_is_noticed():
     assert bits(net) == bits(want)
 
 
-def test_divergence_does_not_poison_the_optimiser(dtype):
+@pytest.mark.parametrize("kind", OPTIMIZERS)
+def test_divergence_does_not_poison_the_optimiser(kind, dtype):
+    """Moments that became infinite are forgotten: the same object trains again."""
     x, y = some_data(50)
+    targets, huge = np.eye(3)[y], float(np.finfo(dtype).max) ** 0.6
     net, optimizer = (
-        network(dtype.name),
-        rn.SGD(rn.schedules.Constant(1.0), momentum=0.9),
+        rn.Network([rn.Dense(12, 3)], dtype=dtype.name),
+        OPTIMIZERS[kind](0.01),
     )
-    optimizer.learning_rate.initial = 1e300
+    net.fit(x, targets, 1, 10, optimizer)
     with pytest.raises(rn.DivergenceError):
-        net.fit(x, y, 30, 10, optimizer)
-    optimizer.learning_rate.initial = 0.01
-    net.fit(x, y, 5, 10, optimizer)
-    assert all(np.isfinite(w).all() for w in net.get_weights())
+        net.fit(huge * x, huge * targets, 9, 50, optimizer)
+    before = net.evaluate(x, targets)["loss"]
+    net.fit(x, targets, 20, 10, optimizer)
+    assert net.evaluate(x, targets)["loss"] < before
 
 
 @pytest.mark.parametrize("logit", [1e4, -1e4, 88.8, -104, 710, -746, 3e38])
@@ -815,13 +816,11 @@ def test_probabilities_of_zero_and_one_are_targets_and_predictions(dtype):
 # ---- denormal numbers and the floating-point mode --------------------------------------
 
 
-def step_seconds(x, y, steps, l1=0.0, net=None, rate=1e-3):
+def step_seconds(x, y, steps, net=None):
     """Process time per step; a small network, one thread."""
     if net is None:
-        net = rn.Network(
-            [rn.Dense(40, 60, "tanh", rn.L1(l1)), rn.Dense(60, 2)], dtype="float64"
-        )
-    optimizer = net._state.optimizer if net._state else rn.SGD(rate)
+        net = rn.Network([rn.Dense(40, 60, "tanh"), rn.Dense(60, 2)], dtype="float64")
+    optimizer = net._state.optimizer if net._state else rn.SGD(1e-3)
     epochs = max(1, steps * 16 // len(x))
     start = time.process_time()
     net.fit(x, y, epochs, 16, optimizer, threads=1)
