@@ -29,12 +29,12 @@ class Session:
 
     def open(self, workload):
         """Build the network and load the data."""
-        self.close()
+        self.close_workload()
         self._workload = self._class.adapt(workload)
         self._peer = self._class(self._workload, self._threads)
         self._peer.set_weights(self._workload.initial_weights())
 
-    def close(self):
+    def close_workload(self):
         """Let go of the workload's memory."""
         self._peer = self._workload = None
         gc.collect()

@@ -88,9 +88,11 @@ class Workload:
             x *= rng.random((self.rows, n_in), np.float32) < 0.2
         else:
             x = rng.uniform(-1, 1, (self.rows, n_in))
-        labels = rng.integers(0, n_out, self.rows)
+        labels = rng.integers(0, max(n_out, 2), self.rows)
         if self.loss == "softmax_cross_entropy":
             y = labels
+        elif n_out == 1 and self.loss == "binary_cross_entropy":
+            y = labels[:, None].astype(self.dtype)
         elif n_out >= 10:
             y = np.eye(n_out, dtype=self.dtype)[labels]
         else:

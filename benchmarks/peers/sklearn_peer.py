@@ -1,7 +1,7 @@
 """scikit-learn's MLP as far as it goes: L2 only, no dropout, no output activation.
 
-It has no arctan either (tanh instead).  One `partial_fit` per epoch takes all its
-mini-batches, which costs it less than a call per batch.
+It has no arctan either (tanh instead), and two classes are one sigmoid output.  One
+`partial_fit` per epoch takes all its mini-batches: cheaper for it than one per batch.
 """
 
 import warnings
@@ -19,6 +19,9 @@ class Peer(BasePeer):
     @staticmethod
     def adapt(workload):
         """Without what it does not have; Adam's epsilon is inside its correction."""
+        if workload.loss == "softmax_cross_entropy" and workload.sizes[-1] == 2:
+            sizes = (*workload.sizes[:-1], 1)
+            workload = replace(workload, sizes=sizes, loss="binary_cross_entropy")
         return replace(
             workload,
             l1=0.0,
@@ -36,7 +39,7 @@ class Peer(BasePeer):
         self._y = y.ravel() if y.shape[-1] == 1 else y
         self._classes = None
         if workload.loss != "squared_error":
-            self._classes = np.arange(workload.sizes[-1])
+            self._classes = np.arange(max(workload.sizes[-1], 2))
 
     def _new_model(self):
         w = self._w
