@@ -18,7 +18,10 @@ class Peer(BasePeer):
 
     @staticmethod
     def adapt(workload):
-        """Without what it does not have; Adam's epsilon is inside its correction."""
+        """Without what it does not have.
+
+        Its epsilon is inside Adam's correction: in the check it must not matter.
+        """
         if workload.loss == "softmax_cross_entropy" and workload.sizes[-1] == 2:
             sizes = (*workload.sizes[:-1], 1)
             workload = replace(workload, sizes=sizes, loss="binary_cross_entropy")
@@ -29,7 +32,7 @@ class Peer(BasePeer):
             input_dropout=0.0,
             output="identity",
             hidden="tanh" if workload.hidden == "arctan" else workload.hidden,
-            epsilon=1e-16 if workload.optimizer == "adam" else workload.epsilon,
+            epsilon=1e-30 if workload.dtype == "float64" else workload.epsilon,
         )
 
     def __init__(self, workload, threads):
