@@ -2,6 +2,7 @@
 
 Every figure comes from fresh processes that take turns (A B C C B A).  Import time and
 memory are over those of NumPy, which every library needs and which is imported first.
+Reads /proc, so it runs on Linux only.
 """
 
 import argparse
@@ -36,7 +37,7 @@ before, start = resident(), time.perf_counter()
 __import__(sys.argv[1])
 print(time.perf_counter() - start, resident() - before)
 """
-# one step of the workload W2b, dropout and data included
+# one step of the workload W2b, its ten rows of data included
 FIRST_STEP = """
 import sys
 from dataclasses import replace
@@ -68,7 +69,7 @@ def arguments():
 
 
 def run(code, *args):
-    """(output, wall seconds, peak bytes) of a fresh Python; OSError if it fails."""
+    """(output, wall seconds) of a fresh Python; OSError if it fails."""
     environment = {**os.environ, **thread_environment(1)}
     start = time.perf_counter()
     process = subprocess.Popen(

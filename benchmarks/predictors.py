@@ -69,7 +69,7 @@ class Sklearn:
         from sklearn.neural_network import MLPRegressor
 
         hidden = tuple(len(b) for b in weights[1:-1:2])
-        self._model = MLPRegressor(hidden, max_iter=1)
+        self._model = MLPRegressor(hidden_layer_sizes=hidden)
         rows = np.zeros((2, len(weights[0])), np.float32)
         self._model.partial_fit(rows, np.zeros(2, np.float32))  # allocates
         self._model.coefs_ = weights[0::2]
