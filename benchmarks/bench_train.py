@@ -127,19 +127,27 @@ def check(workers, workload, first_threads):
     return failed
 
 
+def attempt(failed, workload, key, worker, *call):
+    """worker.call(*call), or None and a note in `failed`."""
+    try:
+        return worker.call(*call)
+    except WorkerError as error:
+        failed[key] = str(error)
+        report.say(f"{workload.name}: {key[0]}, {key[1]} threads FAILED: {error}")
+        return None
+
+
 def prepare(workers, workload, seconds, failed):
     """{(peer, threads): steps per round} after opening and warming up."""
     steps = {}
     for key, worker in workers.items():
         if key[0] == "peak" or key in failed:
             continue
-        try:
-            worker.call("open", workload)
-            steps[key] = worker.call("calibrate", seconds)
-        except WorkerError as error:
-            failed[key] = str(error)
-            report.say(f"{workload.name}: {key[0]} FAILED: {error}")
-    return steps
+        attempt(failed, workload, key, worker, "open", workload)
+        if key not in failed:
+            count = attempt(failed, workload, key, worker, "calibrate", seconds)
+            steps[key] = count
+    return {key: steps[key] for key in steps if key not in failed}
 
 
 def measure(workers, workload, options, failed):
@@ -149,38 +157,45 @@ def measure(workers, workload, options, failed):
     times = {key: {"us": [], "cpu": []} for key in steps}
     times |= {key: {"gflops": []} for key in order if key[0] == "peak"}
     for _ in range(options.rounds):
-        for key in order:
+        for key in [key for key in order if key not in failed]:
             if key[0] == "peak":
                 gflops = workers[key].call("gflops", workload.dtype)
                 times[key]["gflops"].append(gflops)
                 continue
-            seconds, cpu = workers[key].call("train", steps[key])
-            times[key]["us"].append(seconds / steps[key] * 1e6)
-            times[key]["cpu"].append(cpu / seconds)
+            call = (workers[key], "train", steps[key])
+            taken = attempt(failed, workload, key, *call)
+            if taken:
+                seconds, cpu = taken
+                times[key]["us"].append(seconds / steps[key] * 1e6)
+                times[key]["cpu"].append(cpu / seconds)
         order.reverse()
     for key in steps:
-        workers[key].call("close_workload")
-    return times
+        attempt(failed, workload, key, workers[key], "close_workload")
+    return {key: times[key] for key in times if key not in failed}
+
+
+def adaptations(workers, workload, times):
+    """{peer: what it computes in place of the workload} of those that were timed."""
+    return {
+        key[0]: report.difference(workload, workers[key].call("adapt", workload))
+        for key in times
+        if key[0] != "peak"
+    }
 
 
 def run(workers, options):
-    """All workloads; the list of `report.summary` of each, and whether all agreed."""
-    results, agreed = [], True
+    """All workloads; the list of `report.summary` of each, and whether none failed."""
+    results, good = [], True
     for name in options.workloads:
         workload = WORKLOADS[name]
         failed = check(workers, workload, options.threads[0])
-        agreed = agreed and not failed
-        if options.check_only:
-            continue
-        adapted = {
-            peer: report.difference(workload, worker.call("adapt", workload))
-            for (peer, _), worker in workers.items()
-            if peer != "peak"
-        }
-        times = measure(workers, workload, options, failed)
-        results.append(report.summary(workload, times, adapted, failed))
-        report.say(report.line(results[-1]))
-    return results, agreed
+        if not options.check_only:
+            times = measure(workers, workload, options, failed)
+            adapted = adaptations(workers, workload, times)
+            results.append(report.summary(workload, times, adapted, failed))
+            report.say(report.line(results[-1]))
+        good = good and not failed
+    return results, good
 
 
 def main():
@@ -188,7 +203,7 @@ def main():
     options = arguments()
     workers, skipped = open_workers(options)
     try:
-        results, agreed = run(workers, options)
+        results, good = run(workers, options)
     finally:
         for worker in workers.values():
             worker.close()
@@ -201,7 +216,7 @@ def main():
             everything = {"environment": report.environment(), "skipped": skipped}
             everything |= {"rounds": options.rounds, "workloads": results}
             options.json.write_text(json.dumps(everything, indent=1))
-    return 0 if agreed else 1
+    return 0 if good else 1
 
 
 if __name__ == "__main__":

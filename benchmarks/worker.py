@@ -53,13 +53,16 @@ class Worker:
 
     def call(self, method, *args):
         """object.method(*args), evaluated there."""
-        self._pipe.send((method, args))
+        try:
+            self._pipe.send((method, args))
+        except OSError:
+            raise WorkerError("EOFError", "the worker is dead", "") from None
         return self._receive()
 
     def _receive(self):
         try:
             kind, *rest = self._pipe.recv()
-        except EOFError:
+        except (EOFError, OSError):
             raise WorkerError("EOFError", "the worker died", "") from None
         if kind != "value":
             raise WorkerError(kind, *rest)

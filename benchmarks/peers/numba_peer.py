@@ -146,13 +146,12 @@ def _make_update(p, T, parallel):
     return update
 
 
-def _make_passes(workload, T, parallel):
-    """Compiled forward and backward pass of one batch."""
+def _make_forward(workload, T, parallel):
+    """Compiled forward pass of one batch."""
     last = len(workload.layers) - 1
     hidden = _make_layer(workload.hidden, workload.dropout, T, parallel)
     output = _make_layer(workload.output, 0.0, T, parallel)
     inputs = _make_layer("identity", workload.input_dropout, T, parallel)
-    gradient = _make_output(workload.loss, T, parallel)
     drops_inputs = workload.input_dropout > 0
 
     @njit(fastmath=True)
@@ -170,6 +169,15 @@ def _make_passes(workload, T, parallel):
                 hidden(a[k], b[k], slope[k], layer_seed)
             else:
                 output(a[k], b[k], slope[k], layer_seed)
+
+    return forward
+
+
+def _make_backward(workload, T, parallel):
+    """Compiled backward pass of one batch."""
+    last = len(workload.layers) - 1
+    gradient = _make_output(workload.loss, T, parallel)
+    drops_inputs = workload.input_dropout > 0
 
     @njit(fastmath=True, parallel=parallel)
     def times(da, slope):
@@ -197,13 +205,14 @@ def _make_passes(workload, T, parallel):
             else:
                 np.dot((x if drops_inputs else xb).T, a[0], gw[0])
 
-    return forward, backward
+    return backward
 
 
 def _make_train(workload, T, parallel):
     """The compiled loop over many steps."""
     p = workload
-    forward, backward = _make_passes(p, T, parallel)
+    forward = _make_forward(p, T, parallel)
+    backward = _make_backward(p, T, parallel)
     update = _make_update(p, T, parallel)
     n_layers, batch, epoch = len(p.layers), p.batch, p.steps_per_epoch
     lr, memory, adam = p.learning_rate, 0.0, p.optimizer == "adam"
