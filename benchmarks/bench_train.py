@@ -123,7 +123,7 @@ def check(workers, workload, first_threads):
     text = ", ".join(f"{peer} {error:.0e}" for peer, error in errors.items())
     report.say(f"{workload.name}: weights after 3 steps differ by {text}")
     for (peer, threads), why in failed.items():
-        report.say(f"{workload.name}: {peer} with {threads} threads FAILED: {why}")
+        report.say(f"{workload.name}: {peer} with threads={threads} FAILED: {why}")
     return failed
 
 
@@ -133,7 +133,7 @@ def attempt(failed, workload, key, worker, *call):
         return worker.call(*call)
     except WorkerError as error:
         failed[key] = str(error)
-        report.say(f"{workload.name}: {key[0]}, {key[1]} threads FAILED: {error}")
+        report.say(f"{workload.name}: {key[0]} with threads={key[1]} FAILED: {error}")
         return None
 
 

@@ -49,7 +49,13 @@ def environment():
         lines = cpuinfo.read_text().splitlines()
         names = [line.partition(": ")[2] for line in lines if "model name" in line]
         cpu = names[0] if names else cpu
-    return {"cpu": cpu, "python": platform.python_version(), "versions": versions}
+    found = {"cpu": cpu, "python": platform.python_version(), "versions": versions}
+    try:
+        import regnet_c
+    except ImportError:
+        return found
+    versions["regnet_c"] = regnet_c.__version__
+    return found | {"regnet_c": regnet_c.cpu_info()}
 
 
 def difference(workload, adapted):
@@ -125,6 +131,11 @@ def number(x):
     return f"{x:.0f}" if x >= 100 else f"{x:.1f}" if x >= 10 else f"{x:.2f}"
 
 
+def plural(threads):
+    """Always nine characters."""
+    return f"{threads} thread{'s' if threads > 1 else ' '}"
+
+
 def line(result):
     """One workload in a few lines of text."""
     lines = [f"{result['name']}: {result['title']}"]
@@ -134,7 +145,7 @@ def line(result):
         )
         note = f" ({p['adapted']})" if p["adapted"] else ""
         lines.append(
-            f"  {p['threads']} threads {TITLES[p['peer']]:14}{number(p['median_us']):>8} "
+            f"  {plural(p['threads'])} {TITLES[p['peer']]:14}{number(p['median_us']):>8} "
             f"us, best {number(p['best_us']):>7}{of_limit}, "
             f"CPU/wall {p['cpu_per_wall']:.2f}{note}"
         )
@@ -148,7 +159,7 @@ def markdown(results, threads):
     head += ["of the limit", "best peer / regnet_c"]
     label = " / ".join(map(str, threads))
     rows = [
-        f"Microseconds per step with {label} threads: median (best).",
+        f"Microseconds per step with {label} thread(s): median (best).",
         "",
         "| " + " | ".join(head) + " |",
         "|---" * len(head) + "|",

@@ -65,6 +65,8 @@ class Workload:
         parts += [f"{batch} {self.batch}", self.optimizer]
         if self.dropout:
             parts.append(f"dropout {self.dropout}")
+        if self.input_dropout:
+            parts.append(f"input dropout {self.input_dropout}")
         return ", ".join([*parts, self.dtype])
 
     def for_check(self):
