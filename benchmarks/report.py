@@ -11,7 +11,6 @@ from pathlib import Path
 from statistics import median
 
 LIBRARIES = (
-    "regnet-c",
     "numpy",
     "torch",
     "jax",
