@@ -71,7 +71,7 @@ class Worker:
     def close(self):
         """End the process."""
         self._pipe.close()
-        self._process.join(5)
+        self._process.join(1)
         if self._process.is_alive():
             self._process.terminate()
             self._process.join()
