@@ -1,4 +1,4 @@
-"""From an estimator's parameters to the parts of a Network: layers, optimiser, threads.
+"""From an estimator's parameters to the parts of a run: layers, optimiser, threads.
 
 Knows nothing of scikit-learn.  Each function checks the parameters it uses, so that an
 estimator's constructor can store them untouched.
@@ -11,12 +11,13 @@ import threading
 
 import numpy as np
 
-from . import _check
-from .layers import Dense, Dropout
-from .optimizers import get_optimizer
-from .penalties import L1, L2, UPDATES, ElasticNet, GroupLasso, SparseGroupLasso
-from .schedules import CosineDecay, ExponentialDecay, LinearDecay, Schedule
-from .training import available_threads
+from .. import _check
+from ..layers import Dense, Dropout
+from ..optimizers import get_optimizer
+from ..penalties import L1, L2, UPDATES, ElasticNet, GroupLasso, SparseGroupLasso
+from ..schedules import CosineDecay, ExponentialDecay, LinearDecay, Schedule
+from ..training import available_threads
+from .monitor import Monitor
 
 _SCHEDULES = {
     "constant": lambda rate, epochs: rate,
@@ -127,6 +128,27 @@ def make_optimizer(params):
 def max_iter(params):
     """The checked number of epochs."""
     return _check.check_int(params.max_iter, "max_iter", minimum=1)
+
+
+def make_monitor(params, stops=True):
+    """The Monitor that `params`, an estimator, describes; it may only watch."""
+    patience = params.n_iter_no_change if stops else None
+    if patience is not None:
+        patience = _check.check_int(patience, "n_iter_no_change", minimum=1)
+    tol = _check.check_float(params.tol, "tol", minimum=0)
+    early = _check.check_bool(params.early_stopping, "early_stopping")
+    return Monitor(patience, tol, on_validation=early)
+
+
+def validation_share(params):
+    """The checked share of the rows that early stopping holds out."""
+    return _check.check_float(
+        params.validation_fraction,
+        "validation_fraction",
+        minimum=0,
+        open_minimum=True,
+        below=1,
+    )
 
 
 def batch_size(size):

@@ -1,8 +1,8 @@
 """What both estimators share: checks of the data, the training run, fitted attributes.
 
-A subclass says what a target is: `_learn_targets` sizes the outputs, `_encode` turns y
-into what the Network's loss wants, `_row_weights` and `_score_validation` do what their
-names say.
+A subclass says what a target is: `_learn_targets` sizes the outputs, `_check_targets`
+refuses a later y of another kind, `_encode` turns y into what the Network's loss wants;
+`_row_weights` and `_validation_score` do what their names say.
 """
 
 import warnings
@@ -14,9 +14,9 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from . import _check, _recipe
-from ._monitor import Monitor
-from .network import Network
+from .. import _check
+from ..network import Network
+from . import recipe
 
 
 class BaseRegNet(BaseEstimator):
@@ -100,70 +100,75 @@ class BaseRegNet(BaseEstimator):
         DivergenceError
             If the loss becomes NaN or infinite.
         """
-        goes_on = self.warm_start and hasattr(self, "network_")
+        goes_on = self._goes_on()
         X, y = self._check_data(X, y, reset=not goes_on)
-        self._learn_targets(y, goes_on)
+        self._learn_targets(y)
         seed = self._seed()
         data = self._data(X, y, sample_weight)
         data, held_out = self._held_out(data, seed, X_val, y_val)
-        epochs = _recipe.max_iter(self)
-        before = self.network_.get_weights() if goes_on else None
-        network, optimizer = self._build(X, seed), _recipe.make_optimizer(self)
+        network, optimizer = self._build(X, seed), recipe.make_optimizer(self)
         if goes_on:
-            self._continue_from(network, before)
-        self.network_, self._optimizer = network, optimizer
-        self._monitor = self._new_monitor()
-        self._train(data, held_out, epochs)
+            self._continue_from(network)
+        monitor = recipe.make_monitor(self)
+        self._train(network, optimizer, monitor, data, held_out, recipe.max_iter(self))
         self._warn_if_unfinished()
-        self._monitor.restart()  # partial_fit after this is a new run
+        monitor.restart()  # partial_fit after this is a new run
         return self
 
     def _fit_one_epoch(self, X, y, sample_weight, X_val, y_val, classes=None):
         """partial_fit: one pass over these rows, from the weights there are."""
         first = not hasattr(self, "network_")
         X, y = self._check_data(X, y, reset=first)
-        self._learn_targets(y, not first, classes)
-        if not first and self._monitor.done:
-            return self
+        if first:
+            self._learn_targets(y, classes)
+        else:
+            self._check_targets(y, classes)
+            if self._monitor.done:
+                return self
         seed = self._seed()
         data = self._data(X, y, sample_weight)
         data, held_out = self._held_out(data, seed, X_val, y_val)
         if first:
-            network, self._optimizer = (
-                self._build(X, seed),
-                _recipe.make_optimizer(self),
-            )
-            self._monitor = self._new_monitor(patience=self.early_stopping)
-            self.network_ = network
-        self._train(data, held_out, 1, one_epoch=True)
+            parts = self._build(X, seed), recipe.make_optimizer(self)
+            parts += (recipe.make_monitor(self, stops=self.early_stopping),)
+        else:
+            parts = self.network_, self._optimizer, self._monitor
+        self._train(*parts, data, held_out, 1, one_epoch=True)
         return self
 
-    def _train(self, data, held_out, epochs, one_epoch=False):
+    def _train(
+        self, network, optimizer, monitor, data, held_out, epochs, one_epoch=False
+    ):
         X, y, weight = data
-        self._monitor.begin(self._validation_score(held_out), one_epoch)
+        monitor.begin(self._validation_score(held_out), one_epoch)
         try:
-            self.network_.fit(
+            network.fit(
                 X,
                 y,
                 epochs=epochs,
-                batch_size=_recipe.batch_size(self.batch_size),
-                optimizer=self._optimizer,
+                batch_size=recipe.batch_size(self.batch_size),
+                optimizer=optimizer,
                 sample_weight=weight,
                 validation_data=held_out,
-                callbacks=[self._monitor, *self.callbacks],
+                callbacks=[monitor, *_check.check_callbacks(self.callbacks)],
                 progress=bool(self.verbose),
-                threads=_recipe.thread_limit(self.n_jobs),
+                threads=recipe.thread_limit(self.n_jobs),
             )
-        finally:  # data and closures do not belong into a pickle
-            self._monitor.end()
+        finally:
+            monitor.end()
+            # what Ctrl-C cuts short can be used; what never began does not count as fitted
+            if network.history is not None:
+                self.network_, self._optimizer = network, optimizer
+                self._monitor = monitor
 
     def _build(self, X, seed):
-        layers = _recipe.make_layers(self, X.shape[1], self.n_outputs_)
-        dtype = _recipe.choose_dtype(self.dtype, X.dtype)
+        layers = recipe.make_layers(self, X.shape[1], self.n_outputs_)
+        dtype = recipe.choose_dtype(self.dtype, X.dtype)
         return Network(layers, loss=self._network_loss(), dtype=dtype, seed=seed)
 
-    def _continue_from(self, network, weights):
+    def _continue_from(self, network):
         """Start from the last fit's weights; the penalties may have changed since."""
+        weights = self.network_.get_weights()
         old, new = [[w.shape for w in ws] for ws in (weights, network.get_weights())]
         if old != new:
             raise ValueError(
@@ -171,14 +176,6 @@ class BaseRegNet(BaseEstimator):
                 f"describe {new}; keep the sizes or set warm_start=False"
             )
         network.set_weights(weights)
-
-    def _new_monitor(self, patience=True):
-        limit = self.n_iter_no_change if patience else None
-        if limit is not None:
-            limit = _check.check_int(limit, "n_iter_no_change", minimum=1)
-        tol = _check.check_float(self.tol, "tol", minimum=0)
-        stop = _check.check_bool(self.early_stopping, "early_stopping")
-        return Monitor(limit, tol, on_validation=stop)
 
     def _warn_if_unfinished(self):
         watched = (
@@ -192,6 +189,10 @@ class BaseRegNet(BaseEstimator):
                 ConvergenceWarning,
                 stacklevel=3,
             )
+
+    def _goes_on(self):
+        """True if `fit` begins with the weights of the last one."""
+        return bool(self.warm_start) and hasattr(self, "network_")
 
     def _seed(self):
         """An int given is the Network's seed itself; None and generators draw one."""
@@ -218,17 +219,10 @@ class BaseRegNet(BaseEstimator):
             return data, self._data(X_val, y_val, None)
         if not self.early_stopping:
             return data, None
-        share = _check.check_float(
-            self.validation_fraction,
-            "validation_fraction",
-            minimum=0,
-            open_minimum=True,
-            below=1,
-        )
         X, y, weight = data
         parts = train_test_split(
             *(part for part in data if part is not None),
-            test_size=share,
+            test_size=recipe.validation_share(self),
             random_state=seed % 2**32,
             stratify=y if self._stratified() else None,
         )
@@ -245,7 +239,7 @@ class BaseRegNet(BaseEstimator):
         """The network's outputs for checked X, (n, n_outputs)."""
         check_is_fitted(self)
         X = validate_data(self, X, reset=False, dtype="numeric")
-        return self.network_.predict(X, threads=_recipe.thread_limit(self.n_jobs))
+        return self.network_.predict(X, threads=recipe.thread_limit(self.n_jobs))
 
     # ---- fitted attributes -----------------------------------------------------------
 

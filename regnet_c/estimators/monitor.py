@@ -2,7 +2,7 @@
 
 import math
 
-from .callbacks import Callback
+from ..callbacks import Callback
 
 
 class Monitor(Callback):
