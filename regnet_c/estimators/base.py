@@ -105,7 +105,8 @@ class BaseRegNet(BaseEstimator):
         self._learn_targets(y)
         seed = self._seed()
         data = self._data(X, y, sample_weight)
-        data, held_out = self._held_out(data, seed, X_val, y_val)
+        stratify = data[1] if self._stratified() else None
+        data, held_out = self._held_out(data, seed, X_val, y_val, stratify)
         network, optimizer = self._build(X, seed), recipe.make_optimizer(self)
         if goes_on:
             self._continue_from(network)
@@ -208,7 +209,7 @@ class BaseRegNet(BaseEstimator):
         y = self._encode(y)
         return X, y, self._row_weights(y, weight)
 
-    def _held_out(self, data, seed, X_val, y_val):
+    def _held_out(self, data, seed, X_val, y_val, stratify=None):
         """(data to train on, (X, y, weights) to validate on or None)."""
         if (X_val is None) != (y_val is None):
             raise ValueError(
@@ -219,14 +220,13 @@ class BaseRegNet(BaseEstimator):
             return data, self._data(X_val, y_val, None)
         if not self.early_stopping:
             return data, None
-        X, y, weight = data
         parts = train_test_split(
             *(part for part in data if part is not None),
             test_size=recipe.validation_share(self),
             random_state=seed % 2**32,
-            stratify=y if self._stratified() else None,
+            stratify=stratify,
         )
-        if weight is None:
+        if data[2] is None:
             parts += [None, None]
         return parts[::2], parts[1::2]
 

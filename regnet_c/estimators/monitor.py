@@ -32,10 +32,15 @@ class Monitor(Callback):
         self.patience, self.tol, self.on_validation = patience, tol, on_validation
         self.loss_curve, self.validation_losses = [], []
         self.validation_scores = []
-        self.restart()
+        self._forget()
 
     def restart(self):
-        """Forget the best epoch, keep the curves."""
+        """After `fit`, for calls of partial_fit: forget the best epoch, keep the curves."""
+        if not self.on_validation:
+            self.patience = None  # only validation rows may end them
+        self._forget()
+
+    def _forget(self):
         self.best, self.done = math.inf, False
         self._wait, self._best_weights, self._network = 0, None, None
 
