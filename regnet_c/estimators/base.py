@@ -289,6 +289,9 @@ class BaseRegNet(BaseEstimator):
         stop = self._fitted()._monitor.on_validation
         return min(self.validation_losses_ if stop else self.loss_curve_)
 
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "network_")
+
     def _fitted(self):
         check_is_fitted(self)
         return self

@@ -30,8 +30,8 @@ class RegNetClassifier(ClassifierMixin, BaseRegNet):
     l1, l2 : float, default 0
         Strengths on all weights; biases are free.
     group_l1 : float, default 0
-        Strength of the group penalty that removes whole inputs from the first layer; not
-        together with l2.
+        Strength of the group penalty that removes whole inputs from the first layer, by
+        proximal steps; not together with l2.
     l1_update : str, default "cumulative"
         How the l1 part acts; see `L1`.
     dropout : float or sequence of float, default 0
@@ -89,7 +89,8 @@ class RegNetClassifier(ClassifierMixin, BaseRegNet):
     >>> from sklearn.datasets import load_iris
     >>> from regnet_c import RegNetClassifier
     >>> X, y = load_iris(return_X_y=True)
-    >>> model = RegNetClassifier((20,), l1=1e-3, learning_rate_init=0.01, random_state=0)
+    >>> model = RegNetClassifier((20,), l1=1e-3, learning_rate="cosine",
+    ...                          learning_rate_init=0.01, random_state=0)
     >>> model.fit(X, y).score(X, y) > 0.95
     True
     """

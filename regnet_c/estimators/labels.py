@@ -27,7 +27,7 @@ class Labels:
             self.classes = np.unique(y if classes is None else classes)
             if len(self.classes) < 2:
                 raise ValueError(
-                    f"y has only one class ({self.classes[0]!r}), expected two or more"
+                    f"y has only one class ({self.classes[0]}), expected two or more"
                 )
         self.loss = self._choose_loss(loss)
         binary = self.loss == "binary_cross_entropy" and not self.multilabel

@@ -53,7 +53,8 @@ class RegNetRegressor(RegressorMixin, BaseRegNet):
     >>> import numpy as np, regnet_c as rn
     >>> X = np.random.RandomState(0).randn(300, 4)
     >>> y = X[:, 0] - 2 * X[:, 1]
-    >>> model = rn.RegNetRegressor((16,), learning_rate_init=0.02, random_state=0)
+    >>> model = rn.RegNetRegressor((16,), learning_rate="cosine",
+    ...                            learning_rate_init=0.02, random_state=0)
     >>> model.fit(X, y).score(X, y) > 0.99
     True
     """
