@@ -22,6 +22,7 @@ from sklearn.datasets import load_digits
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.feature_selection import SelectFromModel
 from sklearn.model_selection import GridSearchCV
+from sklearn.neural_network import MLPRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.class_weight import compute_sample_weight
@@ -116,6 +117,28 @@ def test_a_regressor_is_the_network_it_describes(data):
     assert_same_weights(model.network_, net)
     assert [w.shape for w in model.coefs_] == [(6, 7), (7, 4), (4, 2)]
     assert [b.shape for b in model.intercepts_] == [(7,), (4,), (2,)]
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_a_step_equals_scikit_learns_with_the_converted_alpha(data):
+    X, y = data[0], data[0][:, :2] ** 2
+    theirs = MLPRegressor(hidden_layer_sizes=(4,), activation="tanh", solver="sgd")
+    theirs.set_params(momentum=0, alpha=30.0)
+    theirs.set_params(
+        max_iter=1, learning_rate_init=0.1, batch_size=240, warm_start=True
+    )
+    theirs.set_params(nesterovs_momentum=False, random_state=0).fit(X, y)
+    ours = regressor(hidden_layer_sizes=(4,), activation="tanh", optimizer="sgd")
+    ours.set_params(l2=rn.L2.from_sklearn(30.0, 240).l2, learning_rate_init=0.1)
+    ours.set_params(max_iter=1, batch_size=240, warm_start=True).fit(X, y)
+    pairs = zip(theirs.coefs_, theirs.intercepts_, strict=True)
+    ours.network_.set_weights([w.copy() for pair in pairs for w in pair])
+    theirs.fit(X, y)
+    ours.fit(X, y)
+    for got, want in zip(
+        ours.coefs_ + ours.intercepts_, theirs.coefs_ + theirs.intercepts_, strict=True
+    ):
+        np.testing.assert_allclose(got, want, rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize(
