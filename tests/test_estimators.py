@@ -95,8 +95,10 @@ def test_a_classifier_is_the_network_it_describes(data):
         loss="softmax_cross_entropy",
         dtype="float64",
     )
-    net.fit(*data, epochs=5, batch_size=32)
+    history = net.fit(*data, epochs=5, batch_size=32)
     assert model.network_.layers == net.layers
+    objective = np.add(history["loss"], history["penalty"])
+    np.testing.assert_array_equal(model.loss_curve_, objective)
     assert_same_weights(model.network_, net)
     np.testing.assert_array_equal(model.predict_proba(data[0]), net.predict(data[0]))
 
@@ -239,9 +241,11 @@ def test_balanced_class_weights_are_row_weights(data, rng):
     by_name = classifier(class_weight="balanced").fit(X, y)
     by_rows = classifier().fit(X, y, sample_weight=compute_sample_weight("balanced", y))
     assert_same_weights(by_name.network_, by_rows.network_)
+    assert by_rows.loss_ != classifier().fit(X, y).loss_
     both = classifier(class_weight={1: 3.0}).fit(X, y, sample_weight=other)
     product = classifier().fit(X, y, sample_weight=other * np.where(y, 3.0, 1.0))
     assert_same_weights(both.network_, product.network_)
+    assert both.loss_ != by_rows.loss_
 
 
 # ---- regularisation ------------------------------------------------------------------
@@ -273,6 +277,15 @@ def test_l1_gives_zeros_and_the_rule_is_passed_on(data):
         assert model.network_.layers[0].weight_penalty == rn.L1(0.01, update=rule)
         assert model.network_.zeros() > 0.2
     assert classifier(l2=0.1).fit(*data).network_.layers[0].weight_penalty == rn.L2(0.1)
+
+
+def test_the_group_penalty_is_on_the_first_layer_alone(data):
+    layers = classifier(group_l1=0.1, l1=0.01).fit(*data).network_.layers
+    wanted = rn.SparseGroupLasso(0.01, 0.1, groups="inputs")
+    assert [a.weight_penalty for a in layers] == [wanted, rn.L1(0.01)]
+    layers = classifier(group_l1=0.1).fit(*data).network_.layers
+    wanted = rn.GroupLasso(0.1, groups="inputs")
+    assert [a.weight_penalty for a in layers] == [wanted, None]
 
 
 def test_one_dropout_rate_is_for_all_hidden_layers(data):
@@ -346,6 +359,7 @@ def test_validation_rows_of_a_regressor_are_scored_by_r2(data, rng):
     model = regressor().fit(X[:200], y[:200], X_val=X[200:], y_val=y[200:])
     assert model.validation_scores_[-1] == pytest.approx(model.score(X[200:], y[200:]))
     assert model.n_iter_ == 5 == len(model.validation_losses_)
+    assert len(pickle.dumps(model)) < X.nbytes  # the rows are not kept
 
 
 def test_warm_start_goes_on_and_may_change_the_penalty(data):
