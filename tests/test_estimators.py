@@ -197,6 +197,7 @@ def test_multi_label_targets_have_an_output_each(data):
     model = classifier(max_iter=300, learning_rate_init=0.03).fit(X, y)
     assert model.network_.loss.name == "binary_cross_entropy"
     assert model.predict_proba(X).shape == y.shape == model.predict(X).shape
+    np.testing.assert_array_equal(model.predict(X), model.predict_proba(X).round())
     assert (model.predict(X) == y).mean() > 0.9
 
 
