@@ -311,6 +311,8 @@ def test_learning_rates():
     np.testing.assert_allclose(cosine([0, 50, 100], 10), [0.001, 0.0005, 0], atol=1e-18)
     assert learning_rate(optimizer=rn.SGD(0.3), learning_rate="linear").initial == 0.3
     assert learning_rate(learning_rate=cosine) is cosine
+    falling = learning_rate(learning_rate="exponential", max_iter=10)
+    np.testing.assert_allclose(falling([0, 100], 10), [0.001, 0.00001])
 
 
 def test_an_optimizer_object_is_not_shared_between_fits(data):
