@@ -92,6 +92,19 @@ class Network:
             f"dtype={self.dtype.name!r}, seed={self.seed})"
         )
 
+    def __getstate__(self):
+        """Structure, weights and history; lock and optimiser's memory stay behind."""
+        names = ("layers", "loss", "dtype", "seed", "metadata", "history")
+        return {name: getattr(self, name) for name in names}, self.get_weights()
+
+    def __setstate__(self, state):
+        attributes, weights = state
+        Network.__init__(
+            self, *(attributes[n] for n in ("layers", "loss", "dtype", "seed"))
+        )
+        self.__dict__.update(attributes)
+        self.set_weights(weights)
+
     # ---- weights ---------------------------------------------------------------------
 
     def get_weights(self):
