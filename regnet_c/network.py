@@ -6,6 +6,7 @@ import time
 import numpy as np
 
 from . import _check, _kernels, storage
+from .compact import compact
 from .history import History
 from .initialization import fill_weights
 from .losses import get_loss
@@ -41,6 +42,14 @@ class Network:
     seed : int, default 0
         Decides the initial weights, the shuffling and the dropout masks.
 
+    Attributes
+    ----------
+    kept_inputs : ndarray of int
+        The columns of the original data this network reads: all, unless `compact`
+        dropped some.  All methods take either these columns or all of them.
+    n_inputs : int
+        Number of columns of the original data.
+
     Examples
     --------
     >>> import numpy as np, regnet_c as rn
@@ -66,6 +75,8 @@ class Network:
         self._initialize()
         self._predictor = self._plan.model(dropout=False)
         self._predictor.bind(self._params)
+        self.n_inputs = self._plan.dense[0].n_in
+        self.kept_inputs = np.arange(self.n_inputs)
         self._state = None
         self._ema_decay = 0.0
         self._lock = threading.Lock()
@@ -145,6 +156,7 @@ class Network:
         Parameters
         ----------
         X : array-like of shape (n, n_in)
+            After `compact` all columns or the kept ones.
         threads : int, optional
             At most this many; default: as many as pay.
 
@@ -158,8 +170,12 @@ class Network:
         TypeError, ValueError
             For arrays of another kind, rank or width, and for NaN or infinities.
         """
-        out = self._predict(_check.check_x(X, self._predictor.n_in), threads, raw=False)
+        out = self._predict(self._check_x(X), threads, raw=False)
         return self.loss.transform(out)
+
+    def _check_x(self, X):
+        n_in = self._plan.dense[0].n_in
+        return _check.check_x(X, n_in, "X", self.kept_inputs, self.n_inputs)
 
     def _predict(self, x, threads, raw):
         source = self._source(x, "X")
@@ -226,7 +242,7 @@ class Network:
     # ---- training --------------------------------------------------------------------
 
     def _data(self, X, y, sample_weight):
-        x = _check.check_x(X, self._plan.dense[0].n_in)
+        x = self._check_x(X)
         y, labels = _check.check_targets(
             y, len(x), self._plan.dense[-1].n_out, self.loss
         )
@@ -414,6 +430,12 @@ class Network:
         for i, array in zip(dropped, arrays, strict=True):
             sources[i] = _kernels.Source(array)
         return sources[0], sources[1:]
+
+    # ---- smaller and elsewhere -------------------------------------------------------
+
+    def compact(self):
+        """A smaller network with the same predictions; see `regnet_c.compact`."""
+        return compact(self)
 
     # ---- files -----------------------------------------------------------------------
 

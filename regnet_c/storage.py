@@ -9,6 +9,7 @@ import os
 import tempfile
 from pathlib import Path
 
+import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
@@ -39,6 +40,8 @@ def save(network, path):
         "dtype": network.dtype.name,
         "seed": network.seed,
         "metadata": network.metadata,
+        "n_inputs": network.n_inputs,
+        "kept_inputs": network.kept_inputs.tolist(),
     }
     header = {
         "format": FORMAT,
@@ -103,6 +106,7 @@ def load(cls, path):
             seed=structure["seed"],
         )
         network.metadata = structure["metadata"]
+        _load_inputs(network, structure)
         names = _names(network)
         if set(names) != set(tensors):
             raise ValueError(f"it has the tensors {sorted(tensors)}, not {names}")
@@ -113,3 +117,18 @@ def load(cls, path):
     except (SafetensorError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path} is not a valid regnet_c model: {error}") from None
     return network
+
+
+def _load_inputs(network, structure):
+    """Set kept_inputs and n_inputs; files written before compact() have neither."""
+    if "kept_inputs" not in structure:
+        return
+    n, kept = structure["n_inputs"], structure["kept_inputs"]
+    kept = np.asarray(kept, np.int64)
+    n_in = network.n_inputs
+    rising = bool((np.diff(kept) > 0).all())
+    if kept.shape != (n_in,) or not rising or kept[0] < 0 or kept[-1] >= n:
+        raise ValueError(
+            f"kept_inputs has {kept.size} columns of {n}, expected {n_in} rising ones"
+        )
+    network.n_inputs, network.kept_inputs = n, kept
