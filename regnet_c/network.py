@@ -5,7 +5,7 @@ import time
 
 import numpy as np
 
-from . import _check, _kernels, storage
+from . import _check, _kernels, export, storage
 from .compact import compact
 from .history import History
 from .initialization import fill_weights
@@ -436,6 +436,10 @@ class Network:
     def compact(self):
         """A smaller network with the same predictions; see `regnet_c.compact`."""
         return compact(self)
+
+    def to_c(self, path, dtype="float32", prefix="net", calibration=None):
+        """Write the network as one C99 file; see `regnet_c.export.c`."""
+        return export.to_c(self, path, dtype, prefix, calibration)
 
     # ---- files -----------------------------------------------------------------------
 

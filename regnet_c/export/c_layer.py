@@ -1,0 +1,167 @@
+"""One dense layer as C99 text: constant arrays and a function, in the smallest form.
+
+dense    all weights, unit by unit
+sparse   the weights that are not zero with the number of their input
+gaps     the same with one byte for the distance to the input before; a longer distance
+         costs an extra weight of zero
+bitmap   the weights that are not zero and one bit for every place
+
+Sums take their terms in the order of `predict` whatever the form.
+"""
+
+import numpy as np
+
+_C_TYPES = {
+    "float32": "float",
+    "int8": "int8_t",
+    "uint8": "uint8_t",
+    "uint16": "uint16_t",
+    "uint32": "uint32_t",
+}
+_BODIES = {
+    "dense": """\
+        for (k = 0; k < {n_in}; k++) {{
+            s = NET_FMA(x[k], (float)w[p], s);
+            p++;
+        }}""",
+    "sparse": """\
+        for (end = p + count[j]; p < end; p++) s = NET_FMA(x[at[p]], (float)w[p], s);""",
+    "gaps": """\
+        for (end = p + count[j], k = 0; p < end; p++) {{
+            k += at[p];
+            s = NET_FMA(x[k], (float)w[p], s);
+        }}""",
+    "bitmap": """\
+        for (k = 0; k < {n_in}; k++, bit++) {{
+            if (at[bit >> 3] >> (bit & 7) & 1) {{
+                s = NET_FMA(x[k], (float)w[p], s);
+                p++;
+            }}
+        }}""",
+}
+_COUNTERS = {
+    "dense": "p = 0, k",
+    "sparse": "p = 0, end",
+    "gaps": "p = 0, end, k",
+    "bitmap": "p = 0, bit = 0, k",
+}
+
+
+def smallest_type(largest):
+    """The narrowest unsigned dtype that holds this number."""
+    return np.min_scalar_type(int(largest))
+
+
+def dense_arrays(w):
+    return {"w": w.T.reshape(-1)}
+
+
+def sparse_arrays(w):
+    unit, at = np.nonzero(w.T)
+    counts = np.bincount(unit, minlength=w.shape[1])
+    return {
+        "w": w[at, unit],
+        "at": at.astype(smallest_type(w.shape[0] - 1)),
+        "count": counts.astype(smallest_type(counts.max())),
+    }
+
+
+def gaps_arrays(w):
+    """Steps of at most 255 from input to input, each unit starting at input 0."""
+    values, steps, counts = [], [], []
+    for column in w.T:
+        at = np.flatnonzero(column)
+        gap = np.diff(at, prepend=0)
+        extra = np.maximum(gap - 1, 0) // 255
+        ends = np.cumsum(extra + 1) - 1
+        step = np.full(len(at) + extra.sum(), 255)
+        value = np.zeros(len(step), w.dtype)
+        step[ends], value[ends] = gap - 255 * extra, column[at]
+        values.append(value)
+        steps.append(step)
+        counts.append(len(step))
+    return {
+        "w": np.concatenate(values),
+        "at": np.concatenate(steps).astype(np.uint8),
+        "count": np.array(counts, smallest_type(max(counts))),
+    }
+
+
+def bitmap_arrays(w):
+    flat = w.T.reshape(-1)
+    return {"w": flat[flat != 0], "at": np.packbits(flat != 0, bitorder="little")}
+
+
+FORMS = {
+    "dense": dense_arrays,
+    "sparse": sparse_arrays,
+    "gaps": gaps_arrays,
+    "bitmap": bitmap_arrays,
+}
+
+
+def n_bytes(arrays):
+    """Bytes of constant data."""
+    return sum(array.nbytes for array in arrays.values())
+
+
+def smallest_form(layer, form=None):
+    """(name, arrays) of the form with the fewest bytes; simple ones win ties."""
+    names = [form] if form else list(FORMS)
+    found = {}
+    for name in names:
+        found[name] = FORMS[name](layer.w)
+        if layer.b is not None and layer.b.any():
+            found[name]["b"] = layer.b
+        if layer.scale is not None:
+            found[name]["scale"] = layer.scale
+    best = min(found, key=lambda name: n_bytes(found[name]))
+    return best, found[best]
+
+
+def c_numbers(array, per_line=8):
+    """The numbers of an array as C literals, a few on each line."""
+    if array.dtype == np.float32:
+        words = [str(x) + "f" for x in array]  # shortest decimals of the same float
+    else:
+        words = [str(x) for x in array.tolist()]
+        per_line = 16
+    lines = (words[i : i + per_line] for i in range(0, len(words), per_line))
+    return ",\n        ".join(", ".join(line) for line in lines)
+
+
+def c_array(name, array):
+    """A constant array; C has no empty ones, so an empty array gets one zero."""
+    if array.size == 0:
+        array = np.zeros(1, array.dtype)
+    start = f"    static const {_C_TYPES[array.dtype.name]} {name}[{array.size}] = "
+    return f"{start}{{\n        {c_numbers(array)}}};"
+
+
+def c_function(number, layer, form, arrays):
+    """The function net_layer<number>(x, y)."""
+    n_in, n_out = layer.w.shape
+    bias = "b[j]" if "b" in arrays else "0"
+    result = "s" if layer.scale is None else f"NET_FMA(scale[j], s, {bias})"
+    if layer.activation in ("leaky_relu", "elu"):
+        result = f"net_{layer.activation}({result}, {np.float32(layer.param)!s}f)"
+    elif layer.activation != "identity":
+        result = f"net_{layer.activation}({result})"
+    start = bias if layer.scale is None else "0"
+    share = np.count_nonzero(layer.w) / layer.w.size
+    return "\n".join(
+        [
+            f"/* {n_in} -> {n_out}, {layer.activation}; {share:.1%} of the weights, "
+            f"{form}, {n_bytes(arrays)} bytes */",
+            f"static void net_layer{number}(const float *x, float *y) {{",
+            *(c_array(name, array) for name, array in arrays.items()),
+            f"    uint32_t j, {_COUNTERS[form]};",
+            f"    for (j = 0; j < {n_out}; j++) {{",
+            f"        float s = {start};",
+            _BODIES[form].format(n_in=n_in),
+            f"        y[j] = {result};",
+            "    }",
+            "}",
+            "",
+        ]
+    )
