@@ -9,7 +9,6 @@ import pytest
 
 import regnet_c as rn
 from regnet_c.export import c_layer
-from regnet_c.export.plain import PlainLayer
 from regnet_c.layers import ACTIVATIONS
 
 CC = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
@@ -19,7 +18,7 @@ needs_cc = pytest.mark.skipif(CC is None, reason="no C compiler")
 
 
 def make_net(sizes, activation="relu", loss="mse", density=1.0, seed=0, **options):
-    """A network with random weights, some of them zero."""
+    """A network with random weights; `density` is that of the first layer."""
     rng = np.random.default_rng(seed)
     dense = {
         k: options.pop(k) for k in ("use_bias", "activation_param") if k in options
@@ -31,11 +30,8 @@ def make_net(sizes, activation="relu", loss="mse", density=1.0, seed=0, **option
     dense.pop("activation_param", None)
     layers.append(rn.Dense(*sizes[-2:], **dense))
     net = rn.Network(layers, loss=loss, **options)
-    weights = [
-        rng.normal(0, 2 / np.sqrt(len(w) * density), w.shape)
-        * (rng.random(w.shape) < (density if w.ndim == 2 else 1))
-        for w in net.get_weights()
-    ]
+    weights = [rng.normal(0, 2 / np.sqrt(len(w)), w.shape) for w in net.get_weights()]
+    weights[0] *= (rng.random(weights[0].shape) < density) / np.sqrt(density)
     net.set_weights(weights)
     return net
 
@@ -89,3 +85,207 @@ def test_c_has_the_bits_of_predict(activation, tmp_path, rng):
     got, classes = predict_c(tmp_path / "net.c", X, 5)
     assert ulps(got, want) <= (0 if rn.cpu_info()["fused"] else 400)
     assert classes == want.argmax(axis=1).tolist()
+
+
+@needs_cc
+@pytest.mark.parametrize(
+    ("loss", "n_out", "last"),
+    [
+        ("binary_cross_entropy", 1, "identity"),
+        ("binary_cross_entropy", 3, "identity"),
+        ("poisson", 2, "identity"),
+        ("mse", 1, "tanh"),
+        ("mse", 3, "softmax"),
+    ],
+)
+def test_c_outputs_and_classes(loss, n_out, last, tmp_path, rng):
+    layers = [
+        rn.Dense(4, 6, activation="relu"),
+        rn.Dense(6, n_out, activation=last, use_bias=False),
+    ]
+    net = rn.Network(layers, loss=loss, seed=3)
+    report = net.to_c(tmp_path / "m.c", prefix="my")
+    assert report["files"] == [str(tmp_path / "m.c"), str(tmp_path / "m.h")]
+    X = rng.normal(size=(50, 4)).astype(np.float32)
+    want = net.predict(X)
+    got, classes = predict_c(tmp_path / "m.c", X, n_out, prefix="my")
+    assert ulps(got, want) <= 4
+    expected = np.zeros(50, int)
+    if loss == "binary_cross_entropy" and n_out == 1:
+        expected = (want[:, 0] > 0.5).astype(int)
+    elif n_out == 3:
+        expected = want.argmax(axis=1)
+    assert classes == expected.tolist()
+
+
+@needs_cc
+@pytest.mark.parametrize("activation", ["identity", "relu", "leaky_relu"])
+def test_float64_networks_are_rounded_to_float32(activation, tmp_path, rng):
+    net = make_net([5, 8, 2], activation, dtype="float64", use_bias=False)
+    net.to_c(tmp_path / "net")
+    single = make_net([5, 8, 2], activation, use_bias=False)
+    X = rng.normal(size=(100, 5))
+    got, _ = predict_c(tmp_path / "net.c", X, 2)
+    assert ulps(got, single.predict(X.astype(np.float32))) <= 4
+    np.testing.assert_allclose(got, net.predict(X), atol=1e-5)
+
+
+@needs_cc
+def test_c_parameters_of_activations(tmp_path, rng):
+    X = rng.normal(size=(100, 5)).astype(np.float32)
+    for activation, param in (("elu", 0.3), ("leaky_relu", 0.2)):
+        net = make_net([5, 8, 2], activation, activation_param=param)
+        net.to_c(tmp_path / activation)
+        got, _ = predict_c(tmp_path / f"{activation}.c", X, 2)
+        assert ulps(got, net.predict(X)) <= 4
+
+
+FORMS = {  # density that makes each form the smallest, for 600 inputs
+    "float32": {"dense": 1.0, "bitmap": 0.4, "gaps": 0.05, "sparse": 0.0015},
+    "int8": {"dense": 1.0, "bitmap": 0.4, "gaps": 0.05, "sparse": 0.0015},
+}
+
+
+@needs_cc
+@pytest.mark.parametrize("dtype", ["float32", "int8"])
+@pytest.mark.parametrize("form", ["dense", "bitmap", "gaps", "sparse"])
+def test_c_takes_the_smallest_form_and_every_form_is_right(dtype, form, tmp_path, rng):
+    net = make_net([600, 21, 3], density=FORMS[dtype][form], seed=1)
+    report = net.to_c(tmp_path / "net", dtype)
+    first = report["layers"][0]
+    assert first["form"] == form
+    X = rng.normal(size=(30, 600)).astype(np.float32)
+    want = net.predict(X)
+    got, _ = predict_c(tmp_path / "net.c", X, 3)
+    if dtype == "float32":
+        assert ulps(got, want) <= 4
+        assert first["weights"] == np.count_nonzero(net.get_weights()[0])
+    else:
+        assert np.abs(got - want).max() <= 0.03 * np.abs(want).max()
+        assert np.abs(got - want).max() > 0
+
+
+def test_all_forms_describe_the_same_weights(rng):
+    w = np.zeros((2000, 4), np.float32)
+    for column, at in enumerate(([0, 255, 256, 511, 1999], [], [1999], [0])):
+        w[at, column] = rng.normal(size=len(at))
+    dense = c_layer.dense_arrays(w)["w"].reshape(4, 2000)
+    np.testing.assert_array_equal(dense, w.T)
+    for name in ("sparse", "gaps"):
+        arrays = c_layer.FORMS[name](w)
+        units = np.repeat(np.arange(4), arrays["count"])
+        at = arrays["at"].astype(int)
+        if name == "gaps":
+            parts = np.split(at, np.cumsum(arrays["count"])[:-1])
+            at = np.concatenate([np.cumsum(part) for part in parts])
+        back = np.zeros_like(w)
+        np.add.at(back, (at, units), arrays["w"])
+        np.testing.assert_array_equal(back, w)
+    arrays = c_layer.bitmap_arrays(w)
+    bits = np.unpackbits(arrays["at"], bitorder="little")[: w.size].astype(bool)
+    assert arrays["w"].tolist() == w.T.reshape(-1)[bits].tolist()
+    assert bits.sum() == np.count_nonzero(w)
+    assert c_layer.smallest_type(255) == np.uint8
+    assert c_layer.smallest_type(256) == np.uint16
+    assert c_layer.smallest_type(65536) == np.uint32
+
+
+@needs_cc
+def test_sizes_are_those_of_the_compiled_constants(tmp_path):
+    """flash is what the object file has as read-only data, but for alignment."""
+    net = make_net([300, 40, 20, 4], density=0.1, seed=2)
+    report = net.to_c(tmp_path / "net")
+    assert report["flash"] == sum(row["bytes"] for row in report["layers"])
+    assert report["ram"] == 4 * (40 + 20)
+    head = (tmp_path / "net.c").read_text().split("*/")[0]
+    assert f"Flash: {report['flash']} bytes" in head
+    assert f"RAM: {report['ram']} bytes" in head and "300 -> 40" in head
+    size = shutil.which("size")
+    if size is None:
+        pytest.skip("no program to read object files")
+    compile_c(tmp_path / "net.c", tmp_path / "net.o", "-c", "-Os")
+    run = subprocess.run([size, "-A", tmp_path / "net.o"], capture_output=True)
+    rows = [line.split() for line in run.stdout.decode().splitlines()]
+    constants = sum(int(r[1]) for r in rows if r and r[0].startswith(".rodata"))
+    assert report["flash"] <= constants <= report["flash"] + 400
+
+
+@needs_cc
+@pytest.mark.parametrize("dtype", ["float32", "int8"])
+def test_the_self_test_passes_and_notices_a_wrong_weight(dtype, tmp_path):
+    net = make_net([6, 9, 3], "gelu", "softmax_cross_entropy")
+    net.to_c(tmp_path / "net.c", dtype, prefix="digits")
+    for options in ([], ["-DDIGITS_NO_FMA"]):
+        run = run_self_test(tmp_path / "net.c", "-DDIGITS_SELF_TEST", *options)
+        assert (run.returncode, run.stdout) == (0, "0 of 4 rows wrong\n")
+    text = (tmp_path / "net.c").read_text()
+    at = text.index("b[9] = {") + len("b[9] = {")
+    (tmp_path / "net.c").write_text(f"{text[:at]}1.0f + {text[at:].lstrip()}")
+    run = run_self_test(tmp_path / "net.c", "-DDIGITS_SELF_TEST")
+    assert run.returncode == 4
+
+
+@needs_cc
+def test_int8_states_its_loss_on_the_calibration_data(tmp_path):
+    from regnet_c.datasets import load_digits
+
+    X, y = load_digits()
+    X = (X / 16).astype(np.float32)
+    net = rn.Network(
+        [
+            rn.Dense(64, 40, activation="relu", weight_penalty=rn.L1(3e-4)),
+            rn.Dense(40, 10, weight_penalty=rn.L1(3e-4)),
+        ],
+        loss="softmax_cross_entropy",
+    )
+    net.fit(X[:1400], y[:1400], epochs=40, optimizer=rn.Adam(3e-3))
+    small = net.compact()
+    report = small.to_c(tmp_path / "net", "int8", calibration=(X[1400:], y[1400:]))
+    original, exported = report["original"], report["exported"]
+    assert original["accuracy"] == net.evaluate(X[1400:], y[1400:])["accuracy"] > 0.9
+    assert abs(original["accuracy"] - exported["accuracy"]) <= 0.005
+    got, classes = predict_c(tmp_path / "net.c", X[1400:, small.kept_inputs], 10)
+    assert np.mean(classes == y[1400:]) == pytest.approx(exported["accuracy"], abs=1e-9)
+    loss = -np.log(got[np.arange(len(got)), y[1400:]]).mean()
+    assert loss == pytest.approx(exported["loss"], rel=1e-5)
+    assert report["flash"] < 0.45 * small.to_c(tmp_path / "f")["flash"]
+    text = (tmp_path / "net.c").read_text()
+    assert f"exported: loss {exported['loss']:.6g}, accuracy" in text
+    columns = ", ".join(map(str, small.kept_inputs))
+    assert f"NET_KEPT_INPUTS {{{columns}}}" in (tmp_path / "net.h").read_text()
+
+
+@needs_cc
+def test_int8_layers_of_zeros_and_without_bias(tmp_path, rng):
+    net = make_net([3, 4, 2], "sigmoid", use_bias=False)
+    net.set_weights([np.zeros((3, 4)), net.get_weights()[1]])
+    net.to_c(tmp_path / "net", "int8")
+    got, _ = predict_c(tmp_path / "net.c", rng.normal(size=(3, 3)), 2)
+    np.testing.assert_allclose(got, net.predict(np.zeros((3, 3))), atol=0.02)
+
+
+@needs_cc
+def test_two_networks_in_one_program(tmp_path):
+    for prefix in ("one", "two"):
+        make_net([3, 4, 2], "tanh").to_c(tmp_path / prefix, prefix=prefix)
+    main = '#include "one.c"\n#include "two.c"\nint main(void) {\n'
+    main += "    float x[3] = {1, 2, 3}, y[2];\n    one_predict(x, y);\n"
+    main += "    return two_predict(x, y);\n}\n"
+    (tmp_path / "main.c").write_text(main)
+    program = compile_c(tmp_path / "main.c", tmp_path / "main.exe")
+    assert subprocess.run([str(program)]).returncode == 0
+
+
+def test_c_refuses_what_it_cannot_write(tmp_path):
+    net = make_net([3, 4, 2])
+    with pytest.raises(ValueError, match="unknown dtype 'int4'"):
+        net.to_c(tmp_path / "net", dtype="int4")
+    with pytest.raises(ValueError, match="prefix is '1x', expected a C identifier"):
+        net.to_c(tmp_path / "net", prefix="1x")
+    with pytest.raises(ValueError, match="expected an ASCII file name"):
+        net.to_c(tmp_path / "nét")
+    big = make_net([3, 4, 2], dtype="float64")
+    big.set_weights([w * 1e60 for w in big.get_weights()])
+    with pytest.raises(ValueError, match="too large for float32"):
+        big.to_c(tmp_path / "net")
+    assert not list(tmp_path.iterdir())
