@@ -441,6 +441,26 @@ class Network:
         """Write the network as one C99 file; see `regnet_c.export.c`."""
         return export.to_c(self, path, dtype, prefix, calibration)
 
+    def to_onnx(self, path):
+        """Write the network as an ONNX model; see `regnet_c.export.onnx`."""
+        export.to_onnx(self, path)
+
+    def to_torch(self, raw=False):
+        """A torch.nn.Sequential with these weights; see `regnet_c.export.torch`."""
+        return export.to_torch(self, raw)
+
+    @classmethod
+    def from_torch(
+        cls, state_dict, activations="relu", loss="squared_error", dtype=None
+    ):
+        """A network from a state_dict of Linear layers; see `regnet_c.export.torch`."""
+        return export.from_torch(cls, state_dict, activations, loss, dtype)
+
+    @classmethod
+    def from_sklearn(cls, mlp):
+        """A network from scikit-learn's MLP; see `regnet_c.export.sklearn`."""
+        return export.from_sklearn(cls, mlp)
+
     # ---- files -----------------------------------------------------------------------
 
     def save(self, path):

@@ -3,12 +3,15 @@
 import ctypes
 import shutil
 import subprocess
+import sys
 
 import numpy as np
 import pytest
 
 import regnet_c as rn
 from regnet_c.export import c_layer
+from regnet_c.export.c import quantize
+from regnet_c.export.plain import PlainLayer
 from regnet_c.layers import ACTIVATIONS
 
 CC = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
@@ -289,3 +292,178 @@ def test_c_refuses_what_it_cannot_write(tmp_path):
     with pytest.raises(ValueError, match="too large for float32"):
         big.to_c(tmp_path / "net")
     assert not list(tmp_path.iterdir())
+
+
+def test_quantised_weights_are_within_half_a_step(rng):
+    w = rng.normal(size=(50, 7)).astype(np.float32)
+    w[:, 3] = 0
+    layer = quantize(PlainLayer(w, None, "identity", 0.0))
+    assert layer.w.dtype == np.int8 and np.abs(layer.w[:, [0, 6]]).max() == 127
+    error = np.abs(layer.w * layer.scale.astype(np.float64) - w)
+    assert (error <= 0.500001 * layer.scale).all() and not layer.w[:, 3].any()
+
+
+OUTPUTS = [
+    ("softmax_cross_entropy", 3),
+    ("binary_cross_entropy", 2),
+    ("poisson", 1),
+    ("mse", 2),
+]
+
+
+def tolerance(dtype):
+    return {"rtol": 1e-4, "atol": 1e-5} if dtype == "float32" else {"rtol": 1e-10}
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("activation", HIDDEN)
+def test_onnx_models_predict_the_same(activation, dtype, tmp_path, rng):
+    onnx = pytest.importorskip("onnx")
+    runtime = pytest.importorskip("onnxruntime")
+    loss, n_out = OUTPUTS[HIDDEN.index(activation) % 4]
+    net = make_net([6, 9, 5, n_out], activation, loss, dtype=dtype)
+    net.to_onnx(tmp_path / "m.onnx")
+    model = onnx.load(tmp_path / "m.onnx")
+    onnx.checker.check_model(model, full_check=True)
+    assert [o.version for o in model.opset_import] == [17]
+    X = rng.normal(0, 2, (40, 6)).astype(np.float32)
+    session = runtime.InferenceSession(tmp_path / "m.onnx")
+    (got,) = session.run(None, {"x": X})
+    assert got.dtype == np.float32
+    assert session.get_outputs()[0].shape == ["rows", n_out]
+    np.testing.assert_allclose(got, net.predict(X), **tolerance("float32"))
+
+
+def test_onnx_models_say_which_columns_they_read(tmp_path, rng):
+    pytest.importorskip("onnx")
+    runtime = pytest.importorskip("onnxruntime")
+    net = make_net([6, 9, 2], "tanh", use_bias=False)
+    W = net.get_weights()
+    W[0][[1, 4]] = 0
+    net.set_weights(W)
+    net.compact().to_onnx(tmp_path / "m.onnx")
+    session = runtime.InferenceSession(tmp_path / "m.onnx")
+    metadata = session.get_modelmeta().custom_metadata_map
+    assert metadata == {"loss": "mse", "kept_inputs": "0,2,3,5"}
+    X = rng.normal(size=(10, 6)).astype(np.float32)
+    (got,) = session.run(None, {"x": X[:, [0, 2, 3, 5]]})
+    np.testing.assert_allclose(got, net.predict(X), **tolerance("float32"))
+
+
+@pytest.mark.parametrize(
+    ("module", "call"),
+    [
+        ("onnx", lambda net: net.to_onnx("never.onnx")),
+        ("torch", lambda net: net.to_torch()),
+    ],
+)
+def test_missing_packages_are_named(module, call, monkeypatch):
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(
+        ImportError, match=f"^to_{module} needs .*: pip install [^\n]*$"
+    ):
+        call(make_net([2, 3, 1]))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("activation", HIDDEN)
+def test_torch_there_and_back(activation, dtype, rng):
+    torch = pytest.importorskip("torch")
+    loss, n_out = OUTPUTS[HIDDEN.index(activation) % 4]
+    bias = activation != "elu"
+    net = make_net([6, 9, 5, n_out], activation, loss, dtype=dtype, use_bias=bias)
+    X = rng.normal(0, 20, (40, 6)).astype(dtype)
+    want = net.predict(X)
+    module = net.to_torch()
+    with torch.no_grad():
+        got = module(torch.from_numpy(X)).numpy()
+    assert got.dtype == dtype and not module.training
+    np.testing.assert_allclose(got, want, **tolerance(dtype))
+    back = rn.Network.from_torch(module.state_dict(), activation, loss)
+    assert back.predict(X).tobytes() == want.tobytes()
+    assert back.dtype == dtype and back.layers == net.layers
+
+
+def test_torch_gets_dropout_and_raw_outputs(rng):
+    torch = pytest.importorskip("torch")
+    layers = [rn.Dropout(0.1), rn.Dense(4, 5, activation="relu"), rn.Dropout(0.5)]
+    layers.append(rn.Dense(5, 3))
+    net = rn.Network(layers, loss="softmax_cross_entropy")
+    module = net.to_torch(raw=True)
+    kinds = [type(m).__name__ for m in module]
+    assert kinds == ["Dropout", "Linear", "ReLU", "Dropout", "Linear"]
+    assert [module[0].p, module[3].p] == [0.1, 0.5]
+    X = rng.normal(size=(20, 4)).astype(np.float32)
+    y = rng.integers(3, size=20)
+    got = torch.nn.functional.cross_entropy(
+        module(torch.from_numpy(X)), torch.from_numpy(y)
+    )
+    assert got.item() == pytest.approx(net.evaluate(X, y)["loss"], rel=1e-5)
+    net.set_weights([w * 0 for w in net.get_weights()])
+    assert module[1].weight.abs().max() > 0  # a copy
+
+
+def test_from_torch_takes_lists_and_plain_arrays(rng):
+    state = {
+        "a.weight": rng.normal(size=(4, 3)).astype(np.float32),
+        "a.bias": rng.normal(size=4).astype(np.float32),
+        "b.weight": rng.normal(size=(2, 4)).astype(np.float32),
+    }
+    X = rng.normal(size=(5, 3)).astype(np.float32)
+    hidden = np.tanh(X @ state["a.weight"].T + state["a.bias"])
+    want = np.exp(hidden @ state["b.weight"].T)
+    for names in (["tanh"], ["tanh", "identity"]):
+        net = rn.Network.from_torch(state, names, loss="poisson")
+        assert net.dtype == np.float32 and not net.layers[1].use_bias
+        np.testing.assert_allclose(net.predict(X), want, rtol=1e-5)
+    net = rn.Network.from_torch(state, "tanh", loss="poisson", dtype="float64")
+    np.testing.assert_allclose(net.predict(X), want, rtol=1e-5)
+    assert net.dtype == np.float64
+
+
+@pytest.mark.parametrize(
+    ("state", "activations", "message"),
+    [
+        ({}, "relu", "state_dict is empty"),
+        ([], "relu", "state_dict is a list, expected module.state_dict"),
+        ({"c.weight": np.ones((1, 2, 3))}, "relu", r"c.weight has shape \(1, 2, 3\)"),
+        ({"n.running_mean": np.ones(3)}, "relu", "n.running_mean has shape"),
+        ({"weight": np.ones((2, 3))}, ["relu"] * 4, "4 activations came for 1 Linear"),
+        ({"weight": np.ones((2, 3))}, ["mish"], "unknown activation 'mish'"),
+    ],
+)
+def test_from_torch_refuses_other_modules(state, activations, message):
+    with pytest.raises((TypeError, ValueError), match=message):
+        rn.Network.from_torch(state, activations)
+
+
+@pytest.mark.parametrize("activation", ["identity", "logistic", "tanh", "relu"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_from_sklearn_predicts_the_same(activation, dtype, rng):
+    neural = pytest.importorskip("sklearn.neural_network")
+    options = {"activation": activation, "hidden_layer_sizes": (7, 4), "max_iter": 5}
+    X = rng.normal(size=(80, 5)).astype(dtype)
+    three = np.array(["a", "b", "c"])[rng.integers(3, size=80)]
+    many = rng.integers(2, size=(80, 3))
+    for y in (three, three == "a", many):
+        mlp = neural.MLPClassifier(**options).fit(X, y)
+        net = rn.Network.from_sklearn(mlp)
+        want = mlp.predict_proba(X)
+        want = want[:, 1:] if y.dtype == bool else want
+        assert net.dtype == dtype and net.metadata["classes"] == mlp.classes_.tolist()
+        np.testing.assert_allclose(net.predict(X), want, **tolerance(dtype))
+    for y in (X[:, 0], X[:, :2]):
+        mlp = neural.MLPRegressor(**options).fit(X, y)
+        want = mlp.predict(X).reshape(80, -1)
+        got = rn.Network.from_sklearn(mlp).predict(X)
+        np.testing.assert_allclose(got, want, **tolerance(dtype))
+
+
+def test_from_sklearn_wants_a_fitted_mlp():
+    linear = pytest.importorskip("sklearn.linear_model")
+    neural = pytest.importorskip("sklearn.neural_network")
+    for estimator in (linear.Lasso(), neural.MLPClassifier()):
+        name = type(estimator).__name__
+        with pytest.raises(TypeError, match=f"{name} has no coefs_, expected a fitted"):
+            rn.Network.from_sklearn(estimator)
