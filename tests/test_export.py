@@ -1,6 +1,8 @@
 """Exported networks: compiled C, and ONNX, PyTorch and scikit-learn there and back."""
 
+import csv
 import ctypes
+import importlib.util
 import shutil
 import subprocess
 import sys
@@ -9,6 +11,7 @@ import numpy as np
 import pytest
 
 import regnet_c as rn
+from regnet_c.cli import main
 from regnet_c.export import c_layer
 from regnet_c.export.c import quantize
 from regnet_c.export.plain import PlainLayer
@@ -467,3 +470,89 @@ def test_from_sklearn_wants_a_fitted_mlp():
         name = type(estimator).__name__
         with pytest.raises(TypeError, match=f"{name} has no coefs_, expected a fitted"):
             rn.Network.from_sklearn(estimator)
+
+
+def test_parameters_of_activations_reach_onnx_and_torch(tmp_path, rng):
+    torch = pytest.importorskip("torch")
+    pytest.importorskip("onnx")
+    runtime = pytest.importorskip("onnxruntime")
+    X = rng.normal(size=(30, 4)).astype(np.float32)
+    for activation in ("elu", "leaky_relu"):
+        net = make_net([4, 6, 2], activation, activation_param=0.3)
+        net.to_onnx(tmp_path / "m.onnx")
+        (got,) = runtime.InferenceSession(tmp_path / "m.onnx").run(None, {"x": X})
+        np.testing.assert_allclose(got, net.predict(X), **tolerance("float32"))
+        with torch.no_grad():
+            got = net.to_torch()(torch.from_numpy(X)).numpy()
+        np.testing.assert_allclose(got, net.predict(X), **tolerance("float32"))
+
+
+def write_table(path, rng, n=80):
+    """Columns size and *colour?/ (a name that would end a comment), target price."""
+    rows = [
+        (size, colour, 3 * size + 5 * (colour == 'r"ed'))
+        for size, colour in zip(
+            rng.uniform(1, 9, n), rng.choice(['r"ed', "blue"], n), strict=True
+        )
+    ]
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([("size", "*/ c\u00f6lour??/", "price"), *rows])
+    return path
+
+
+@needs_cc
+def test_export_command_writes_c_with_a_legend(tmp_path, rng, capsys):
+    table, model = write_table(tmp_path / "t.csv", rng), tmp_path / "m.safetensors"
+    options = "--target price --hidden 8 --l1 1e-3 --epochs 40 --quiet --dropout 0"
+    assert (
+        main(["train", "--data", str(table), "--output", str(model), *options.split()])
+        == 0
+    )
+    capsys.readouterr()
+    argv = ["export", model, tmp_path / "out.c", "--dtype", "int8", "--compact"]
+    argv += ["--prefix", "price", "--calibration", table]
+    assert main([str(a) for a in argv]) == 0
+    printed = capsys.readouterr().out
+    for word in (
+        "flash",
+        "ram",
+        "layer 1: ",
+        "original",
+        "exported",
+        "out.h",
+        "3 of 3",
+    ):
+        assert word in printed
+    header = (tmp_path / "out.h").read_text()
+    net = rn.Network.load(model)
+    encoding = net.metadata["encoding"]
+    assert f"x[0] = (size - {encoding['columns'][0]['mean']:.9g}) / " in header
+    assert 'is \\"blue\\"' not in header and 'is "blue", else 0' in header
+    assert "price = y * " in header
+    X = np.array([[0.5, 1, 0], [-0.5, 0, 1]])
+    got, _ = predict_c(tmp_path / "out.c", X, 1, prefix="price")
+    np.testing.assert_allclose(got, net.predict(X), atol=0.05)
+    assert run_self_test(tmp_path / "out.c", "-DPRICE_SELF_TEST").returncode == 0
+
+
+def test_export_command_writes_onnx_and_one_line_errors(tmp_path, capsys, monkeypatch):
+    net, model = make_net([3, 4, 2]), tmp_path / "m.safetensors"
+    net.save(model)
+    np.savez(tmp_path / "c.npz", X=np.ones((5, 3)), y=np.ones((5, 2)))
+    argv = ["export", str(model)]
+    calibration = ["--calibration", str(tmp_path / "c.npz")]
+    assert main([*argv, str(tmp_path / "m.c"), *calibration]) == 0
+    if importlib.util.find_spec("onnx"):
+        assert main([*argv, str(tmp_path / "m.onnx")]) == 0
+        assert (tmp_path / "m.onnx").stat().st_size > 100
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    for output, options, message in (
+        ("m.txt", [], "m.txt ends in '.txt', expected .c or .onnx"),
+        ("m.onnx", ["--dtype", "int8"], "are for C files"),
+        ("m.onnx", [], "to_onnx needs the package onnx: pip install"),
+        ("m.c", ["--prefix", "a-b"], "prefix is 'a-b', expected a C identifier"),
+    ):
+        capsys.readouterr()
+        assert main([*argv, str(tmp_path / output), *options]) == 2
+        error = capsys.readouterr().err
+        assert message in error and error.count("\n") == 1

@@ -14,8 +14,10 @@ from .. import _check
 from .._version import __version__
 from .c_layer import c_function, c_numbers, n_bytes, smallest_form
 from .c_math import source
+from .legend import legend
 from .plain import describe, finish, forward
 
+DTYPES = ("float32", "int8")
 _SELF_TEST_ROWS = 4
 
 
@@ -50,7 +52,7 @@ def to_c(network, path, dtype="float32", prefix="net", calibration=None):
         ``weights`` (stored ones), ``form`` and ``bytes``; with a calibration set
         ``original`` and ``exported``, their loss and accuracy.
     """
-    dtype = _check.check_name(dtype, ("float32", "int8"), "dtype")
+    dtype = _check.check_name(dtype, DTYPES, "dtype")
     stem, prefix = _stem(path), _check_prefix(prefix)
     layers, output = describe(network, np.float32)
     if dtype == "int8":
@@ -262,6 +264,7 @@ def _header(network, layers):
             f"#define NET_N_ORIGINAL {network.n_inputs}",
             f"#define NET_KEPT_INPUTS {{{columns}}}",
         ]
+    lines += [f"/* {line} */" for line in legend(network)]
     lines += [
         "",
         "#ifdef __cplusplus",

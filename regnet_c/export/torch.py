@@ -47,13 +47,13 @@ def to_torch(network, raw=False):
 
 def _linear(torch, layer):
     n_in, n_out = layer.w.shape
-    weight = torch.from_numpy(layer.w.T.copy())
+    weight = torch.from_numpy(layer.w.T)
     has_bias = layer.b is not None
     linear = torch.nn.Linear(n_in, n_out, bias=has_bias, dtype=weight.dtype)
     with torch.no_grad():
         linear.weight.copy_(weight)
         if has_bias:
-            linear.bias.copy_(torch.from_numpy(layer.b.copy()))
+            linear.bias.copy_(torch.from_numpy(layer.b))
     return linear
 
 
