@@ -14,6 +14,7 @@ import regnet_c as rn
 from regnet_c.cli import main
 from regnet_c.export import c_layer
 from regnet_c.export.c import quantize
+from regnet_c.export.command import read_calibration
 from regnet_c.export.plain import PlainLayer
 from regnet_c.layers import ACTIVATIONS
 
@@ -529,6 +530,9 @@ def test_export_command_writes_c_with_a_legend(tmp_path, rng, capsys):
     assert f"x[0] = (size - {encoding['columns'][0]['mean']:.9g}) / " in header
     assert 'is \\"blue\\"' not in header and 'is "blue", else 0' in header
     assert "price = y * " in header
+    X, y = read_calibration(net, table)
+    loss = net.compact().evaluate(X, y)["loss"]
+    assert 0 < loss < 0.5 and f"original             loss {loss:.6g}\n" in printed
     X = np.array([[0.5, 1, 0], [-0.5, 0, 1]])
     got, _ = predict_c(tmp_path / "out.c", X, 1, prefix="price")
     np.testing.assert_allclose(got, net.predict(X), atol=0.05)
@@ -537,11 +541,17 @@ def test_export_command_writes_c_with_a_legend(tmp_path, rng, capsys):
 
 def test_export_command_writes_onnx_and_one_line_errors(tmp_path, capsys, monkeypatch):
     net, model = make_net([3, 4, 2]), tmp_path / "m.safetensors"
+    weights = net.get_weights()
+    weights[0][1] = 0
+    net.set_weights(weights)
     net.save(model)
     np.savez(tmp_path / "c.npz", X=np.ones((5, 3)), y=np.ones((5, 2)))
     argv = ["export", str(model)]
     calibration = ["--calibration", str(tmp_path / "c.npz")]
     assert main([*argv, str(tmp_path / "m.c"), *calibration]) == 0
+    assert "inputs               3 of 3" in capsys.readouterr().out
+    assert main([*argv, str(tmp_path / "m.c"), "--compact"]) == 0
+    assert "inputs               2 of 3" in capsys.readouterr().out
     if importlib.util.find_spec("onnx"):
         assert main([*argv, str(tmp_path / "m.onnx")]) == 0
         assert (tmp_path / "m.onnx").stat().st_size > 100

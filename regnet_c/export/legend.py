@@ -39,7 +39,7 @@ def _outputs(encoding):
 
 
 def _quoted(name):
-    return json.dumps(name)
+    return f'"{name}"'
 
 
 def _harmless(line):
