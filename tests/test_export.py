@@ -152,21 +152,26 @@ def test_c_parameters_of_activations(tmp_path, rng):
         assert ulps(got, net.predict(X)) <= 4
 
 
-FORMS = {  # density that makes each form the smallest, for 600 inputs
-    "float32": {"dense": 1.0, "bitmap": 0.4, "gaps": 0.05, "sparse": 0.0015},
-    "int8": {"dense": 1.0, "bitmap": 0.4, "gaps": 0.05, "sparse": 0.0015},
+# inputs and density of the first layer that make each form the smallest
+SMALLEST = {
+    "dense": (600, 1.0),
+    "bitmap": (600, 0.4),
+    "gaps4": (600, 0.1),
+    "gaps8": (600, 0.015),
+    "sparse": (200, 0.03),
 }
 
 
 @needs_cc
 @pytest.mark.parametrize("dtype", ["float32", "int8"])
-@pytest.mark.parametrize("form", ["dense", "bitmap", "gaps", "sparse"])
+@pytest.mark.parametrize("form", list(SMALLEST))
 def test_c_takes_the_smallest_form_and_every_form_is_right(dtype, form, tmp_path, rng):
-    net = make_net([600, 21, 3], density=FORMS[dtype][form], seed=1)
+    n_in, density = SMALLEST[form]
+    net = make_net([n_in, 21, 3], density=density, seed=1)
     report = net.to_c(tmp_path / "net", dtype)
     first = report["layers"][0]
     assert first["form"] == form
-    X = rng.normal(size=(30, 600)).astype(np.float32)
+    X = rng.normal(size=(30, n_in)).astype(np.float32)
     want = net.predict(X)
     got, _ = predict_c(tmp_path / "net.c", X, 3)
     if dtype == "float32":
@@ -183,16 +188,18 @@ def test_all_forms_describe_the_same_weights(rng):
         w[at, column] = rng.normal(size=len(at))
     dense = c_layer.dense_arrays(w)["w"].reshape(4, 2000)
     np.testing.assert_array_equal(dense, w.T)
-    for name in ("sparse", "gaps"):
-        arrays = c_layer.FORMS[name](w)
-        units = np.repeat(np.arange(4), arrays["count"])
-        at = arrays["at"].astype(int)
-        if name == "gaps":
-            parts = np.split(at, np.cumsum(arrays["count"])[:-1])
-            at = np.concatenate([np.cumsum(part) for part in parts])
-        back = np.zeros_like(w)
-        np.add.at(back, (at, units), arrays["w"])
-        np.testing.assert_array_equal(back, w)
+    sparse = c_layer.sparse_arrays(w)
+    assert sparse["at"].tolist() == [0, 255, 256, 511, 1999, 1999, 0]
+    assert sparse["w"].tolist() == w.T[w.T != 0].tolist()
+    assert sparse["count"].tolist() == [5, 0, 1, 1]
+    gaps = c_layer.FORMS["gaps8"](w)
+    far = [255] * 5 + [1488 - 5 * 255]
+    assert gaps["at"].tolist() == [0, 255, 0, 1, 255, 0, *far, *[255] * 7, 214, 0]
+    gaps = c_layer.FORMS["gaps4"](w)["at"]
+    halves = np.stack([gaps & 15, gaps >> 4], axis=1).reshape(-1)
+    ends = np.flatnonzero(halves < 15)
+    steps = np.diff(np.cumsum(halves.astype(int))[ends], prepend=0)
+    assert steps.tolist()[:7] == [0, 255, 1, 255, 1488, 1999, 0]
     arrays = c_layer.bitmap_arrays(w)
     bits = np.unpackbits(arrays["at"], bitorder="little")[: w.size].astype(bool)
     assert arrays["w"].tolist() == w.T.reshape(-1)[bits].tolist()

@@ -27,7 +27,7 @@ def to_c(network, path, dtype="float32", prefix="net", calibration=None):
     ``int prefix_predict(const float *x, float *y)`` reads the `kept_inputs` of one row
     and writes what `predict` returns.  The result is the class: the index of the
     largest output after a softmax or several sigmoids, whether one sigmoid is above
-    1/2, and 0 for other losses.  Every layer is stored in the smallest of four forms
+    1/2, and 0 for other losses.  Every layer is stored in the smallest of five forms
     (`regnet_c.export.c_layer`).  Compiled with ``-DPREFIX_SELF_TEST`` the file has a
     main() that checks embedded rows and returns the number of wrong ones.
 

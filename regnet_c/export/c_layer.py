@@ -2,12 +2,15 @@
 
 dense    all weights, unit by unit
 sparse   the weights that are not zero with the number of their input
-gaps     the same with one byte for the distance to the input before; a longer distance
-         costs an extra weight of zero
+gaps8    the same with the distance to the input before in one byte; 255 means: go on by
+         255 and read the next byte as well
+gaps4    the same with half bytes, and 15
 bitmap   the weights that are not zero and one bit for every place
 
 Sums take their terms in the order of `predict` whatever the form.
 """
+
+from functools import partial
 
 import numpy as np
 
@@ -26,9 +29,21 @@ _BODIES = {
         }}""",
     "sparse": """\
         for (end = p + count[j]; p < end; p++) s = NET_FMA(x[at[p]], (float)w[p], s);""",
-    "gaps": """\
+    "gaps8": """\
         for (end = p + count[j], k = 0; p < end; p++) {{
-            k += at[p];
+            do {{
+                step = at[i++];
+                k += step;
+            }} while (step == 255);
+            s = NET_FMA(x[k], (float)w[p], s);
+        }}""",
+    "gaps4": """\
+        for (end = p + count[j], k = 0; p < end; p++) {{
+            do {{
+                step = (i & 1) != 0 ? at[i >> 1] >> 4 : at[i >> 1] & 15u;
+                i++;
+                k += step;
+            }} while (step == 15);
             s = NET_FMA(x[k], (float)w[p], s);
         }}""",
     "bitmap": """\
@@ -42,7 +57,8 @@ _BODIES = {
 _COUNTERS = {
     "dense": "p = 0, k",
     "sparse": "p = 0, end",
-    "gaps": "p = 0, end, k",
+    "gaps8": "p = 0, i = 0, end, k, step",
+    "gaps4": "p = 0, i = 0, end, k, step",
     "bitmap": "p = 0, bit = 0, k",
 }
 
@@ -66,25 +82,20 @@ def sparse_arrays(w):
     }
 
 
-def gaps_arrays(w):
-    """Steps of at most 255 from input to input, each unit starting at input 0."""
-    values, steps, counts = [], [], []
-    for column in w.T:
-        at = np.flatnonzero(column)
-        gap = np.diff(at, prepend=0)
-        extra = np.maximum(gap - 1, 0) // 255
-        ends = np.cumsum(extra + 1) - 1
-        step = np.full(len(at) + extra.sum(), 255)
-        value = np.zeros(len(step), w.dtype)
-        step[ends], value[ends] = gap - 255 * extra, column[at]
-        values.append(value)
-        steps.append(step)
-        counts.append(len(step))
-    return {
-        "w": np.concatenate(values),
-        "at": np.concatenate(steps).astype(np.uint8),
-        "count": np.array(counts, smallest_type(max(counts))),
-    }
+def gaps_arrays(w, bits):
+    """Steps from input to input in so many bits, each unit starting at input 0."""
+    longest = 2**bits - 1
+    arrays = sparse_arrays(w)
+    unit, at = np.nonzero(w.T)
+    first = np.diff(unit, prepend=-1) != 0
+    steps = np.where(first, at, np.diff(at, prepend=0))
+    words = steps // longest + 1
+    codes = np.full(words.sum(), longest, np.uint8)
+    codes[np.cumsum(words) - 1] = steps % longest
+    if bits == 4:
+        codes = np.append(codes, np.zeros(len(codes) % 2, np.uint8))
+        codes = codes[0::2] | codes[1::2] << 4
+    return {**arrays, "at": codes}
 
 
 def bitmap_arrays(w):
@@ -95,7 +106,8 @@ def bitmap_arrays(w):
 FORMS = {
     "dense": dense_arrays,
     "sparse": sparse_arrays,
-    "gaps": gaps_arrays,
+    "gaps8": partial(gaps_arrays, bits=8),
+    "gaps4": partial(gaps_arrays, bits=4),
     "bitmap": bitmap_arrays,
 }
 
