@@ -54,7 +54,7 @@ def microseconds(call, seconds=0.5):
 
 def c_time(source, x, *flags):
     """Microseconds of one row in the compiled file; every call takes the same row."""
-    library = source.with_suffix(".so")
+    library = Path(tempfile.mkdtemp(dir=source.parent)) / "net.so"  # each loaded anew
     command = ["cc", "-std=c99", "-O2", "-shared", "-fPIC", *flags, source, "-lm", "-o"]
     subprocess.run([str(word) for word in [*command, library]], check=True)
     function = ctypes.CDLL(str(library)).net_predict
