@@ -29,6 +29,7 @@ ALLOWED = {
     "losses": {"_check", "_kernels"},
     "optimizers": {"_check", "schedules"},
     "callbacks": {"_check"},
+    "compact": {"_kernels", "layers"},
     "history": set(),
     "plan": {"_kernels", "layers"},
     "training": {"_kernels"},

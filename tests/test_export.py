@@ -284,6 +284,17 @@ def test_int8_layers_of_zeros_and_without_bias(tmp_path, rng):
 
 
 @needs_cc
+def test_denormal_weights_are_zero_as_in_predict(tmp_path):
+    net = make_net([2, 1], use_bias=False)
+    net.set_weights([[[1e-40], [1.0]]])
+    assert net.to_c(tmp_path / "net")["layers"][0]["weights"] == 1
+    assert "e-40" not in (tmp_path / "net.c").read_text()
+    X = np.array([[1e35, 0], [1e35, 1]], np.float32)
+    got, _ = predict_c(tmp_path / "net.c", X, 1)
+    assert got.tobytes() == net.predict(X).tobytes()
+
+
+@needs_cc
 def test_two_networks_in_one_program(tmp_path):
     for prefix in ("one", "two"):
         make_net([3, 4, 2], "tanh").to_c(tmp_path / prefix, prefix=prefix)

@@ -55,6 +55,8 @@ def to_c(network, path, dtype="float32", prefix="net", calibration=None):
     dtype = _check.check_name(dtype, DTYPES, "dtype")
     stem, prefix = _stem(path), _check_prefix(prefix)
     layers, output = describe(network, np.float32)
+    for layer in layers:
+        flush_denormals(layer)
     if dtype == "int8":
         layers = [quantize(layer) for layer in layers]
     forms = [smallest_form(layer) for layer in layers]
@@ -88,6 +90,13 @@ def quantize(layer):
     scale = np.maximum(scale, np.finfo(np.float32).tiny)
     w = np.clip(np.rint(layer.w / scale), -127, 127).astype(np.int8)
     return type(layer)(w, layer.b, layer.activation, layer.param, scale)
+
+
+def flush_denormals(layer):
+    """Numbers below the normal ones become 0, which is what predict takes them for."""
+    for array in (layer.w, layer.b):
+        if array is not None:
+            array[np.abs(array) < np.finfo(np.float32).tiny] = 0
 
 
 def _stem(path):
