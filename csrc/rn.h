@@ -69,6 +69,10 @@ typedef enum {
     RN_L1_SUBGRADIENT,
 } rn_l1_rule;
 
+/* Whose weights a group penalty joins: a unit's incoming (a column of W) or an input's
+ * outgoing ones (a row). */
+typedef enum { RN_GROUP_NONE, RN_GROUP_UNITS, RN_GROUP_INPUTS } rn_group;
+
 /* Element types a data source may have; C converts row by row while packing. */
 typedef enum {
     RN_F32,
@@ -126,6 +130,8 @@ typedef struct {
     void *ema;           /* moving average of the update */
     double l1, l2;
     int l1_rule, sign_at_zero, non_negative;
+    int group; /* rn_group */
+    double group_strength;
 } rn_param;
 
 typedef struct {
@@ -224,6 +230,9 @@ typedef struct {
     X(void, update,                                                                    \
       (size_t n, T *w, T *m, T *v, T *q, const T *g, const rn_step *step))             \
     X(void, penalty_sums, (size_t n, double *sums, const T *w))                        \
+    X(void, prox_group,                                                                \
+      (int group, size_t n_in, size_t n_out, size_t g0, size_t g1, T *w, const T *v,   \
+       double strength, const rn_step *step, T *work))                                 \
     X(void, max_norm,                                                                  \
       (size_t n_in, size_t n_out, T *w, size_t j0, size_t j1, double max_norm))        \
     X(size_t, find_not_finite, (const rn_source *s))                                   \

@@ -32,6 +32,7 @@
 #undef RN_EXP_ZERO
 #undef RN_EXP_SINGLE
 #undef RN_SQRT
+#undef RN_TINY
 #if RN_FLOAT
 #define RN_BITS uint32_t
 #define RN_MANTISSA 23
@@ -45,6 +46,7 @@
 #define RN_EXP_ZERO 104.0f  /* exp(-x) is 0 from here on */
 #define RN_EXP_SINGLE 88.0f /* exp(-x) by one factor 2^n; 2^n = 0 at the end */
 #define RN_SQRT(x) sqrtf(x)
+#define RN_TINY 0x1p-126f /* smallest normal number */
 #else
 #define RN_BITS uint64_t
 #define RN_MANTISSA 52
@@ -58,6 +60,7 @@
 #define RN_EXP_ZERO 746.0
 #define RN_EXP_SINGLE 709.0
 #define RN_SQRT(x) sqrt(x)
+#define RN_TINY 0x1p-1022
 #endif
 #define RN_LOG2E ((T)0x1.71547652b82fep+0)
 

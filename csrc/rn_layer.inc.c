@@ -9,7 +9,6 @@
 enum { RN_PACKED_TILES = 4 }; /* tiles of W packed at a time */
 
 /* Number of pieces of at most `size`. */
-RN_INLINE size_t rn_pieces(size_t n, size_t size) { return (n + size - 1) / size; }
 
 /* How the layer before a gradient enters it.  ReLU needs no stored slope: its own
  * output says where the gradient passes, dropped units included. */

@@ -7,28 +7,6 @@
  */
 #include "rn_fpmode.h"
 
-RN_INLINE rn_step RN_FN(step_of)(const rn_run *run, const rn_param *param) {
-    const rn_optimizer *o = run->optimizer;
-    return (rn_step){.kind = o->kind,
-                     .l1_rule = param->l1_rule,
-                     .sign_at_zero = param->sign_at_zero,
-                     .non_negative = param->non_negative,
-                     .learning_rate = run->learning_rates[run->steps_done],
-                     .l1 = param->l1,
-                     .l2 = param->l2,
-                     .momentum = o->momentum,
-                     .beta1 = o->beta1,
-                     .beta2 = o->beta2,
-                     .epsilon = o->epsilon,
-                     .weight_decay = o->weight_decay,
-                     .correction1 = 1 - o->beta1_power * o->beta1,
-                     .correction2 = 1 - o->beta2_power * o->beta2,
-                     .response = o->momentum * o->response +
-                                 run->learning_rates[run->steps_done],
-                     .credit = o->credit_decay * o->credit + 1,
-                     .credit_decay = o->credit_decay};
-}
-
 /* Weight gradients of this thread's inputs of every layer, and their updates. */
 static void RN_FN(descend)(const RN_FN(rn_task) * task, int first, int update) {
     const rn_run *run = task->run;
@@ -52,24 +30,6 @@ static void RN_FN(descend)(const RN_FN(rn_task) * task, int first, int update) {
                                        work->ld_block, first, update ? &step : NULL,
                                        run->ema_decay);
         }
-    }
-}
-
-/* Constraints that need whole columns of W; every thread takes some columns. */
-static void RN_FN(constrain)(const rn_run *run, rn_worker worker) {
-    int any = 0;
-    for (size_t l = 0; l < run->net->n_layers; l++) {
-        any |= run->net->layers[l].max_norm > 0;
-    }
-    if (!any) return;
-    rn_barrier(worker);
-    for (size_t l = 0; l < run->net->n_layers; l++) {
-        const rn_layer *layer = &run->net->layers[l];
-        if (layer->max_norm <= 0) continue;
-        RN_FN(max_norm)(layer->n_in, layer->n_out, layer->weight.w,
-                        rn_part(layer->n_out, worker.index, worker.count),
-                        rn_part(layer->n_out, worker.index + 1, worker.count),
-                        layer->max_norm);
     }
 }
 
@@ -184,7 +144,7 @@ static void RN_FN(train_worker)(void *context, rn_worker worker) {
         if (finite || run->gradient_only) {
             const int update = last && RN_FN(takes_step)(&task);
             RN_FN(descend)(&task, first, update);
-            if (update) RN_FN(constrain)(run, worker);
+            if (update) RN_FN(constrain)(&task);
         }
         rn_barrier(worker);
         if (worker.index == 0) {

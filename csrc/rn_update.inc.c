@@ -203,26 +203,3 @@ static void RN_FN(penalty_sums)(size_t n, double *sums, const T *w) {
     sums[1] = ((b[0] + b[4]) + (b[2] + b[6])) + ((b[1] + b[5]) + (b[3] + b[7]));
     sums[2] = zeros;
 }
-
-/* Scales each column of w (n_in, n_out) in [j0, j1) to a norm of at most max_norm. */
-static void RN_FN(max_norm)(size_t n_in, size_t n_out, T *w, size_t j0, size_t j1,
-                            double max_norm) {
-    T sums[64];
-    for (size_t j = j0; j < j1; j += 64) {
-        const size_t width = j1 - j < 64 ? j1 - j : 64;
-        memset(sums, 0, sizeof sums);
-        for (size_t k = 0; k < n_in; k++) {
-            const T *row = w + k * n_out + j;
-            for (size_t c = 0; c < width; c++)
-                sums[c] = RN_FMA(row[c], row[c], sums[c]);
-        }
-        for (size_t c = 0; c < width; c++) {
-            const T norm = RN_SQRT(sums[c]);
-            sums[c] = norm > (T)max_norm ? (T)max_norm / norm : (T)1;
-        }
-        for (size_t k = 0; k < n_in; k++) {
-            T *row = w + k * n_out + j;
-            for (size_t c = 0; c < width; c++) row[c] *= sums[c];
-        }
-    }
-}

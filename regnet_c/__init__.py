@@ -8,13 +8,23 @@ import os
 from . import _kernels, kernels
 from ._version import __version__
 from .callbacks import Callback, EarlyStopping
+from .diagnose import Diagnosis
 from .history import History
 from .layers import Dense, Dropout
 from .losses import Loss
 from .network import Network
 from .optimizers import SGD, Adagrad, Adam, AdamW, Optimizer, RMSprop
-from .penalties import L1, L2, ElasticNet, GroupLasso, Penalty, SparseGroupLasso
-from .training import DivergenceError, available_threads
+from .penalties import (
+    L1,
+    L2,
+    ElasticNet,
+    GroupLasso,
+    NonNegative,
+    Penalty,
+    SparseGroupLasso,
+)
+from .storage import ModelFileError
+from .training import DeadStartWarning, DivergenceError, available_threads
 
 __all__ = [
     "L1",
@@ -24,7 +34,9 @@ __all__ = [
     "Adam",
     "AdamW",
     "Callback",
+    "DeadStartWarning",
     "Dense",
+    "Diagnosis",
     "DivergenceError",
     "Dropout",
     "EarlyStopping",
@@ -32,7 +44,9 @@ __all__ = [
     "GroupLasso",
     "History",
     "Loss",
+    "ModelFileError",
     "Network",
+    "NonNegative",
     "Optimizer",
     "Penalty",
     "RMSprop",

@@ -20,7 +20,10 @@ def check_float(
     """A finite float in the stated range."""
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
         raise TypeError(f"{name} is {value!r}, expected a number")
-    value = float(value)
+    try:
+        value = float(value)
+    except OverflowError:
+        raise ValueError(f"{name} is too large for a float") from None
     low_ok = (
         minimum is None or value > minimum or (value == minimum and not open_minimum)
     )
@@ -65,7 +68,7 @@ def check_rate(value, name="rate"):
 def check_name(value, names, what):
     """One of `names`; the error lists them and guesses which was meant."""
     if isinstance(value, str) and value in names:
-        return value
+        return names[names.index(value)]  # the same string for all who use it
     close = difflib.get_close_matches(str(value), names, n=1)
     hint = f" (did you mean {close[0]!r}?)" if close else ""
     error = ValueError if isinstance(value, str) else TypeError
@@ -75,7 +78,7 @@ def check_name(value, names, what):
 def check_dtype(value):
     """numpy.dtype float32 or float64."""
     try:
-        dtype = np.dtype(value)
+        dtype = None if value is None else np.dtype(value)
     except TypeError:
         dtype = None
     if dtype not in (np.float32, np.float64) or not dtype.isnative:
@@ -238,22 +241,40 @@ def check_validation_data(data):
     return data
 
 
-def check_weights(weights, shapes):
-    """Arrays of exactly these shapes with finite numbers."""
+def check_weights(weights, shapes, dtype):
+    """Arrays of exactly these shapes, finite in this dtype."""
     weights = list(weights)
     if len(weights) != len(shapes):
         raise ValueError(f"{len(weights)} arrays came, the network has {len(shapes)}")
     arrays = []
     for number, (weight, shape) in enumerate(zip(weights, shapes, strict=True)):
-        array = _as_array(weight, f"weights[{number}]")
-        if array.shape != shape:
-            raise ValueError(
-                f"weights[{number}] has shape {array.shape}, expected {shape}"
-            )
-        if not np.isfinite(array).all():
-            raise ValueError(f"weights[{number}] has NaN or infinite entries")
-        arrays.append(array)
+        arrays.append(check_array(weight, f"weights[{number}]", shape, dtype))
     return arrays
+
+
+def check_array(array, name, shape, dtype):
+    """An array of exactly this shape, finite in this dtype."""
+    array = _as_array(array, name)
+    if array.shape != shape:
+        raise ValueError(f"{name} has shape {array.shape}, expected {shape}")
+    with np.errstate(over="ignore"):
+        array = array.astype(dtype, copy=False)
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name} has entries that are not finite as {dtype}")
+    return array
+
+
+def check_learning_rates(rates, count):
+    """float64 (count,), finite and not negative."""
+    rates = np.require(rates, np.float64, ["C", "A"])
+    if rates.shape != (count,):
+        raise ValueError(f"the schedule gave shape {rates.shape}, expected ({count},)")
+    if not (np.isfinite(rates) & (rates >= 0)).all():
+        raise ValueError(
+            f"the schedule gave rates from {rates.min()} to {rates.max()}, "
+            "expected finite numbers >= 0"
+        )
+    return rates
 
 
 def check_masks(masks, shapes):

@@ -49,6 +49,8 @@ cdef extern from "rn.h" nogil:
         int l1_rule
         int sign_at_zero
         int non_negative
+        int group
+        double group_strength
 
     ctypedef struct rn_layer:
         size_t n_in
@@ -149,6 +151,9 @@ cdef extern from "rn.h" nogil:
         void (*update)(
             size_t, float *, float *, float *, float *, const float *, const rn_step *) noexcept nogil
         void (*penalty_sums)(size_t, double *, const float *) noexcept nogil
+        void (*prox_group)(
+            int, size_t, size_t, size_t, size_t, float *, const float *, double,
+            const rn_step *, float *) noexcept nogil
         void (*max_norm)(size_t, size_t, float *, size_t, size_t, double) noexcept nogil
         size_t (*find_not_finite)(const rn_source *) noexcept nogil
         size_t (*train_work_size)(const rn_net *, size_t, size_t) noexcept nogil
@@ -187,6 +192,9 @@ cdef extern from "rn.h" nogil:
         void (*update)(
             size_t, double *, double *, double *, double *, const double *, const rn_step *) noexcept nogil
         void (*penalty_sums)(size_t, double *, const double *) noexcept nogil
+        void (*prox_group)(
+            int, size_t, size_t, size_t, size_t, double *, const double *, double,
+            const rn_step *, double *) noexcept nogil
         void (*max_norm)(size_t, size_t, double *, size_t, size_t, double) noexcept nogil
         size_t (*find_not_finite)(const rn_source *) noexcept nogil
         size_t (*train_work_size)(const rn_net *, size_t, size_t) noexcept nogil

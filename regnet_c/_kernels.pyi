@@ -46,6 +46,14 @@ def update(
     w: Floats, m: Floats, v: Floats, q: Floats, g: Floats, step: dict[str, Any]
 ) -> None: ...
 def penalty_sums(w: Floats) -> tuple[float, float, int]: ...
+def prox_group(
+    group: int,
+    w: Floats,
+    v: Floats,
+    strength: float,
+    step: dict[str, Any],
+    work: Floats,
+) -> None: ...
 def max_norm(w: Floats, max_norm: float) -> None: ...
 
 class Source:

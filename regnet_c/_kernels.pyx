@@ -341,6 +341,26 @@ def penalty_sums(const floating[::1] w):
     return sums[0], sums[1], int(sums[2])
 
 
+def prox_group(
+        int group, floating[:, ::1] w, const floating[:, ::1] v, double strength,
+        dict step, floating[::1] work):  # w: in/out
+    """Group penalty of strength `strength` after one step; work: 16 * (n_in + n_out)."""
+    cdef size_t n_in = w.shape[0], n_out = w.shape[1]
+    cdef size_t groups = n_out if group == 1 else n_in
+    cdef rn_step s = step
+    expect(v.shape[0] == w.shape[0] and v.shape[1] == w.shape[1], "v has another shape")
+    expect(<size_t>work.shape[0] >= 16 * (n_in + n_out), "work is too small")
+    if n_in == 0 or n_out == 0:
+        return
+    with nogil:
+        if floating is float:
+            table.f32.prox_group(group, n_in, n_out, 0, groups, &w[0, 0], &v[0, 0],
+                                 strength, &s, &work[0])
+        else:
+            table.f64.prox_group(group, n_in, n_out, 0, groups, &w[0, 0], &v[0, 0],
+                                 strength, &s, &work[0])
+
+
 def max_norm(floating[:, ::1] w, double max_norm):  # in/out
     """Scale every column of w to a Euclidean norm of at most max_norm."""
     cdef size_t n_in = w.shape[0], n_out = w.shape[1]
@@ -429,7 +449,7 @@ cdef class Model:
     layers : list of dict
         n_in, n_out, activation, activation_param, keep, max_norm, dropout_layer and
         `weight` and `bias`, each a dict: offset (in the flat arrays; bias None if there
-        is none), l1, l2, l1_rule, sign_at_zero, non_negative.
+        is none), l1, l2, l1_rule, sign_at_zero, non_negative, group, group_strength.
     loss, output : int
         Codes of rn.h.
     """
@@ -477,6 +497,7 @@ cdef class Model:
         p.l1_rule = spec["l1_rule"]
         p.sign_at_zero = spec["sign_at_zero"]
         p.non_negative = spec["non_negative"]
+        p.group, p.group_strength = spec["group"], spec["group_strength"]
 
     def __dealloc__(self):
         free(self.layers)

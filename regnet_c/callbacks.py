@@ -79,8 +79,9 @@ class EarlyStopping(Callback):
                 f"{', '.join(sorted(logs))}; pass validation_data for val_ entries"
             )
         value = logs[self.monitor]
-        better = self.best_epoch is None or (
-            self._sign * value < self._sign * self.best - self.min_delta
+        better = not math.isnan(value) and (
+            self.best_epoch is None
+            or self._sign * value < self._sign * self.best - self.min_delta
         )
         if better:
             self.best, self.best_epoch, self._wait = value, epoch, 0

@@ -115,7 +115,7 @@ def _pack(network, layers, kept):
     )
     small.set_weights([w.astype(network.dtype) for w in weights])
     small.metadata = copy.deepcopy(network.metadata)
-    small.n_inputs, small.kept_inputs = network.n_inputs, network.kept_inputs[kept]
+    small._plan.keep_inputs(network.n_inputs, network.kept_inputs[kept])
     return small
 
 

@@ -9,7 +9,8 @@ class History:
     history : dict of str to list
         ``loss`` (mean data loss over the epoch, while training), ``penalty``,
         ``zeros`` (share of exact zeros among the weights), ``learning_rate``, and with
-        validation data ``val_loss`` and, for classification, ``val_accuracy``.
+        validation data ``val_loss`` and, for classification, ``val_accuracy``; with
+        ``update_tau`` ``update_norm``, one number per Dense layer.
     epochs : int
         Epochs finished.
     seconds : float
@@ -40,5 +41,8 @@ class History:
         return self.history[name]
 
     def __repr__(self):
-        last = ", ".join(f"{k}={v[-1]:.4g}" for k, v in self.history.items() if v)
+        numbers = {
+            k: v[-1] for k, v in self.history.items() if isinstance(v[-1], float)
+        }
+        last = ", ".join(f"{k}={v:.4g}" for k, v in numbers.items())
         return f"History({self.epochs} epochs; last: {last})"

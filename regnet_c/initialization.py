@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 
-from . import _kernels
+from . import _check, _kernels
 
 # name -> (normal?, standard deviation as a function of n_in, n_out)
 INITIALIZERS = {
@@ -44,11 +44,9 @@ def fill_weights(weight, init, activation, seed, stream):
     if callable(init):
         init = np.asarray(init(weight.shape))
     if isinstance(init, np.ndarray):
-        if init.shape != weight.shape:
-            raise ValueError(
-                f"weight_init has shape {init.shape}, the layer's weights {weight.shape}"
-            )
-        weight[...] = init
+        weight[...] = _check.check_array(
+            init, "weight_init", weight.shape, weight.dtype
+        )
         return
     if isinstance(init, str):
         normal, deviation = INITIALIZERS[init]

@@ -8,8 +8,8 @@ import numpy as np
 
 from . import _check, _kernels
 from .losses import get_loss
-from .optimizers import get_optimizer
-from .plan import ACTIVATIONS, L1_RULES
+from .optimizers import SGD, get_optimizer
+from .plan import ACTIVATIONS, GROUPS, L1_RULES
 
 __all__ = [
     "activation_forward",
@@ -27,6 +27,7 @@ __all__ = [
     "max_norm",
     "penalty_sums",
     "permutation",
+    "prox_group",
     "prox_l1",
     "random_normal",
     "random_uniform",
@@ -235,6 +236,21 @@ def prox_l1(w, threshold):
     return out
 
 
+def prox_group(w, threshold, groups="units"):
+    """The proximal operator of threshold * sum of group norms, for w (n_in, n_out).
+
+    Every group becomes w max(0, 1 - threshold/|w|); groups are "units" (the columns, a
+    unit's incoming weights) or "inputs" (the rows, an input's outgoing weights).
+    """
+    out = _float(w, "w", 2).copy()
+    threshold = _check.check_float(threshold, "threshold", minimum=0)
+    code = GROUPS[_check.check_name(groups, ("units", "inputs"), "groups")]
+    work = np.empty(16 * sum(out.shape), out.dtype)
+    step = _step(SGD(1.0), 1.0, _first_step())
+    _kernels.prox_group(code, out, out, threshold, step, work)
+    return out
+
+
 def penalty_sums(w):
     """(sum |w|, sum w^2, number of exact zeros)."""
     return _kernels.penalty_sums(_float(w, "w").reshape(-1))
@@ -243,7 +259,8 @@ def penalty_sums(w):
 def max_norm(w, limit):
     """w (n_in, n_out) with every column scaled to a norm of at most `limit`."""
     out = _float(w, "w", 2).copy()
-    _kernels.max_norm(out, float(limit))
+    limit = _check.check_float(limit, "limit", minimum=0, open_minimum=True)
+    _kernels.max_norm(out, limit)
     return out
 
 
@@ -266,10 +283,7 @@ def update(
     optimizer = get_optimizer(optimizer)
     for name in "mvq":
         state.setdefault(name, np.zeros_like(w))
-    scalars = state.setdefault(
-        "scalars",
-        {"step": 0, "beta1": 1.0, "beta2": 1.0, "response": 0.0, "credit": 0.0},
-    )
+    scalars = state.setdefault("scalars", _first_step())
     constants = optimizer.constants()
     lr = float(optimizer.learning_rates(scalars["step"], 1, 1)[0])
     decay = state.get("credit_decay", 1 - 1 / 10_000)
@@ -278,20 +292,36 @@ def update(
     scalars["beta2"] *= constants["beta2"]
     scalars["response"] = constants["momentum"] * scalars["response"] + lr
     scalars["credit"] = decay * scalars["credit"] + 1
-    step = {
-        "kind": optimizer.kind,
+    step = _step(optimizer, lr, scalars) | {
         "l1_rule": L1_RULES[l1_rule] if l1 else 0,
         "sign_at_zero": sign_at_zero,
-        "non_negative": False,
-        "learning_rate": lr,
         "l1": l1,
         "l2": l2,
+        "credit_decay": decay,
+    }
+    arrays = [a.reshape(-1) for a in (w, *(state[name] for name in "mvq"), g)]
+    _kernels.update(*arrays, step)
+
+
+def _first_step():
+    """The counters of `update` before the first step."""
+    return {"step": 0, "beta1": 1.0, "beta2": 1.0, "response": 0.0, "credit": 0.0}
+
+
+def _step(optimizer, learning_rate, scalars):
+    """rn_step without a penalty."""
+    return {
+        "kind": optimizer.kind,
+        "l1_rule": 0,
+        "sign_at_zero": 0,
+        "non_negative": False,
+        "learning_rate": learning_rate,
+        "l1": 0.0,
+        "l2": 0.0,
         "correction1": 1 - scalars["beta1"],
         "correction2": 1 - scalars["beta2"],
         "response": scalars["response"],
         "credit": scalars["credit"],
-        "credit_decay": decay,
-        **constants,
+        "credit_decay": 0.0,
+        **optimizer.constants(),
     }
-    arrays = [a.reshape(-1) for a in (w, *(state[name] for name in "mvq"), g)]
-    _kernels.update(*arrays, step)

@@ -27,6 +27,8 @@ _DEFAULT_PARAMS = {"leaky_relu": 0.01, "elu": 1.0}
 class Layer:
     """Base of the layers: comparison, printing and saving by configuration."""
 
+    __slots__ = ()
+
     def get_config(self):
         """The layer as JSON-able data, for `layer_from_config`."""
         raise NotImplementedError
@@ -56,8 +58,6 @@ class Dense(Layer):
     use_bias : bool, default True
     max_norm : float, optional
         After each step every unit's incoming weights are scaled to at most this norm.
-    non_negative : bool, default False
-        After each step negative weights become 0.
     activation_param : float, optional
         Slope of leaky_relu (0.01), alpha of elu (1).
 
@@ -67,6 +67,18 @@ class Dense(Layer):
     >>> rn.Dense(784, 300, activation="relu", weight_penalty=rn.L1(1e-5))
     Dense(784, 300, activation='relu', weight_penalty=L1(1e-05))
     """
+
+    __slots__ = (
+        "n_in",
+        "n_out",
+        "activation",
+        "weight_penalty",
+        "bias_penalty",
+        "weight_init",
+        "use_bias",
+        "max_norm",
+        "activation_param",
+    )
 
     def __init__(
         self,
@@ -78,7 +90,6 @@ class Dense(Layer):
         weight_init=None,
         use_bias=True,
         max_norm=None,
-        non_negative=False,
         activation_param=None,
     ):
         self.n_in = _check.check_int(n_in, "n_in", minimum=1)
@@ -86,6 +97,8 @@ class Dense(Layer):
         self.activation = _check.check_name(activation, ACTIVATIONS, "activation")
         self.weight_penalty = _check_penalty(weight_penalty, "weight_penalty")
         self.bias_penalty = _check_penalty(bias_penalty, "bias_penalty")
+        if bias_penalty is not None and bias_penalty.group:
+            raise ValueError(f"bias_penalty is {bias_penalty!r}, a bias has no groups")
         self.weight_init = _check_init(weight_init)
         self.use_bias = _check.check_bool(use_bias, "use_bias")
         if max_norm is not None:
@@ -93,12 +106,20 @@ class Dense(Layer):
                 max_norm, "max_norm", minimum=0, open_minimum=True
             )
         self.max_norm = max_norm
-        self.non_negative = _check.check_bool(non_negative, "non_negative")
         if activation_param is None:
             activation_param = _DEFAULT_PARAMS.get(self.activation)
         else:
             activation_param = _check.check_float(activation_param, "activation_param")
         self.activation_param = activation_param
+
+    def __eq__(self, other):
+        """Same configuration; initial arrays and functions must be the same object."""
+        if not super().__eq__(other):
+            return False
+        same = self.weight_init is other.weight_init
+        return same or isinstance(self.weight_init, (str, float))
+
+    __hash__ = None
 
     def get_config(self):
         init = self.weight_init if isinstance(self.weight_init, (str, float)) else None
@@ -112,7 +133,6 @@ class Dense(Layer):
             "weight_init": init,
             "use_bias": self.use_bias,
             "max_norm": self.max_norm,
-            "non_negative": self.non_negative,
             "activation_param": self.activation_param,
         }
 
@@ -126,11 +146,12 @@ class Dense(Layer):
             ("weight_init", None),
             ("use_bias", True),
             ("max_norm", None),
-            ("non_negative", False),
             ("activation_param", default_param),
         ):
             value = getattr(self, name)
-            if value is not default and value != default:
+            if isinstance(value, np.ndarray):
+                parts.append(f"{name}=<array {value.shape}>")
+            elif value is not default and value != default:
                 parts.append(f"{name}={value!r}")
         return f"Dense({', '.join(parts)})"
 
@@ -153,6 +174,8 @@ class Dropout(Layer):
     >>> rn.Dropout(0.5)
     Dropout(0.5)
     """
+
+    __slots__ = ("rate",)
 
     def __init__(self, rate):
         self.rate = _check.check_rate(rate)

@@ -6,7 +6,9 @@ import time
 import numpy as np
 
 from . import _check, _kernels, export, storage
+from .arrays import as_source, checked_data, checked_masks, checked_x
 from .compact import compact
+from .diagnose import diagnose
 from .history import History
 from .initialization import fill_weights
 from .losses import get_loss
@@ -18,6 +20,7 @@ from .training import (
     TrainingState,
     make_run,
     useful_threads,
+    warn_of_dead_start,
 )
 
 
@@ -42,14 +45,6 @@ class Network:
     seed : int, default 0
         Decides the initial weights, the shuffling and the dropout masks.
 
-    Attributes
-    ----------
-    kept_inputs : ndarray of int
-        The columns of the original data this network reads: all, unless `compact`
-        dropped some.  All methods take either these columns or all of them.
-    n_inputs : int
-        Number of columns of the original data.
-
     Examples
     --------
     >>> import numpy as np, regnet_c as rn
@@ -63,6 +58,11 @@ class Network:
     """
 
     def __init__(self, layers, loss="squared_error", dtype="float32", seed=0):
+        self._build(layers, loss, dtype, seed)
+        self._initialize()
+
+    def _build(self, layers, loss, dtype, seed):
+        """Everything but the first weights, which are zero."""
         self.layers = _check.check_layers(layers)
         self.loss = get_loss(loss)
         self.dtype = _check.check_dtype(dtype)
@@ -72,13 +72,9 @@ class Network:
         self._plan = Plan(self.layers, self.loss, self.dtype, self.seed)
         self._params = np.zeros(self._plan.size, self.dtype)
         self._views = self._plan.views(self._params)
-        self._initialize()
         self._predictor = self._plan.model(dropout=False)
         self._predictor.bind(self._params)
-        self.n_inputs = self._plan.dense[0].n_in
-        self.kept_inputs = np.arange(self.n_inputs)
         self._state = None
-        self._ema_decay = 0.0
         self._lock = threading.Lock()
 
     def _initialize(self):
@@ -105,7 +101,7 @@ class Network:
 
     def set_weights(self, weights):
         """Replace all weights by arrays of the shapes `get_weights` returns."""
-        weights = _check.check_weights(weights, self._plan.shapes)
+        weights = _check.check_weights(weights, self._plan.shapes, self.dtype)
         for view, new in zip(self._views, weights, strict=True):
             view[...] = new
 
@@ -170,15 +166,11 @@ class Network:
         TypeError, ValueError
             For arrays of another kind, rank or width, and for NaN or infinities.
         """
-        out = self._predict(self._check_x(X), threads, raw=False)
+        out = self._predict(checked_x(self._plan, X), threads, raw=False)
         return self.loss.transform(out)
 
-    def _check_x(self, X):
-        n_in = self._plan.dense[0].n_in
-        return _check.check_x(X, n_in, "X", self.kept_inputs, self.n_inputs)
-
     def _predict(self, x, threads, raw):
-        source = self._source(x, "X")
+        source = as_source(x, "X", self.dtype)
         n = x.shape[0]
         threads = useful_threads(self._plan, threads, n, n, 1)
         out = np.empty((n, self._predictor.n_out), self.dtype)
@@ -186,39 +178,6 @@ class Network:
         work = np.empty(size + 64, np.uint8)
         self._predictor.predict(source, out, work, raw, threads)
         return out
-
-    def _source(self, array, name):
-        source = _kernels.Source(array)
-        if array.dtype.kind == "f":
-            bad = source.find_not_finite(self.dtype == np.float32)
-            if bad >= 0:
-                raise ValueError(
-                    _check.not_finite_message(array, name, bad, self.dtype)
-                )
-        return source
-
-    def _first_not_finite(self, x):
-        """Number of the first Dense layer whose output on x is not finite, or None."""
-        a = np.asarray(x, self.dtype)
-        views = iter(self._views)
-        with np.errstate(all="ignore"):
-            for number, layer in enumerate(self._plan.dense):
-                z = np.empty((len(a), layer.n_out), self.dtype)
-                w = next(views)
-                _kernels.dense_forward(z, a, w, next(views) if layer.use_bias else None)
-                a = z
-                if layer.activation != "softmax":
-                    a = np.empty_like(z)
-                    _kernels.activation_forward(
-                        self._plan.activation_code(number),
-                        a.reshape(-1),
-                        np.empty_like(z).reshape(-1),
-                        z.reshape(-1),
-                        layer.activation_param or 0.0,
-                    )
-                if not np.isfinite(a).all():
-                    return number
-        return None
 
     def evaluate(self, X, y, sample_weight=None, threads=None):
         """Data loss, penalty and (for classification) accuracy on given data.
@@ -229,7 +188,7 @@ class Network:
             ``loss`` (weighted mean data loss), ``penalty``, ``objective`` (their sum)
             and for classification ``accuracy``.
         """
-        data = self._data(X, y, sample_weight)
+        data = checked_data(self._plan, X, y, sample_weight)
         logs = self._evaluate(data, threads)
         logs["penalty"] = self.penalty()
         logs["objective"] = logs["loss"] + logs["penalty"]
@@ -240,21 +199,6 @@ class Network:
         return self.loss.score(z, data)
 
     # ---- training --------------------------------------------------------------------
-
-    def _data(self, X, y, sample_weight):
-        x = self._check_x(X)
-        y, labels = _check.check_targets(
-            y, len(x), self._plan.dense[-1].n_out, self.loss
-        )
-        weight = _check.check_sample_weight(sample_weight, len(x))
-        return _Data(
-            self._source(x, "X"),
-            None if y is None else self._source(y, "y"),
-            labels,
-            weight,
-            x,
-            y,
-        )
 
     def fit(
         self,
@@ -269,6 +213,7 @@ class Network:
         shuffle=True,
         progress=False,
         threads=None,
+        update_tau=None,
     ):
         """Minimise the objective by mini-batch steps.
 
@@ -295,6 +240,12 @@ class Network:
         threads : int, optional
             At most this many; the bits of the result do not depend on it.
 
+        update_tau : float in (0, 1], optional
+            Keep a moving average a = (1 - tau) a + tau (change of the weights) over all
+            steps: its norm per layer goes to the history as ``update_norm``, the arrays
+            to `update_average`.  Far below the size of a single step, training has
+            stopped moving on average.  Costs one more array and some time per step.
+
         Returns
         -------
         History
@@ -311,12 +262,19 @@ class Network:
         epochs = _check.check_int(epochs, "epochs", minimum=0)
         batch_size = _check.check_int(batch_size, "batch_size", minimum=1)
         threads = _check.check_threads(threads)
-        data = self._data(X, y, sample_weight)
+        data = checked_data(self._plan, X, y, sample_weight)
         validation = self._validation(validation_data)
         callbacks = _check.check_callbacks(callbacks)
+        if update_tau is not None:
+            update_tau = _check.check_float(
+                update_tau, "update_tau", minimum=0, open_minimum=True, maximum=1
+            )
         with self._training():
             state = self._state_for(optimizer)
+            state.track_updates(update_tau)
             batch_size = min(batch_size, data.n)
+            if state.step == 0:
+                warn_of_dead_start(self._plan, self._params)
             bar = Progress(progress, epochs, data.n)
             trainer = Trainer(self, state, data, batch_size, threads, shuffle, bar)
             history = self.history = History()
@@ -334,9 +292,15 @@ class Network:
             for _ in range(epochs):
                 logs = {"loss": trainer.epoch(), "penalty": self.penalty()}
                 logs["zeros"] = self.zeros()
+                logs["learning_rate"] = trainer.learning_rate
                 if validation is not None:
                     scores = self._evaluate(validation, threads)
                     logs.update({f"val_{k}": v for k, v in scores.items()})
+                average = self.update_average()
+                if average is not None:
+                    logs["update_norm"] = [
+                        float(np.linalg.norm(a)) for a in average if a.ndim == 2
+                    ]
                 history.append(logs)
                 history.samples += trainer.data.n
                 history.seconds = time.perf_counter() - start
@@ -349,11 +313,22 @@ class Network:
             for callback in callbacks:
                 callback.on_train_end()
 
+    def update_average(self):
+        """Bias-corrected moving average of the updates; see `fit`'s update_tau.
+
+        Returns
+        -------
+        list of ndarray or None
+            In the order and shapes of `get_weights`; None if it was not asked for.
+        """
+        average = None if self._state is None else self._state.update_average()
+        return None if average is None else self._plan.views(average)
+
     def _validation(self, validation_data):
         if validation_data is None:
             return None
         X, y, *weight = _check.check_validation_data(validation_data)
-        return self._data(X, y, weight[0] if weight else None)
+        return checked_data(self._plan, X, y, weight[0] if weight else None)
 
     def _state_for(self, optimizer):
         """The state of this optimiser object: kept if it is the one used last."""
@@ -384,8 +359,8 @@ class Network:
         float
             Mean data loss of the batch before the step.
         """
-        data = self._data(X, y, sample_weight)
-        masks = self._masks(dropout_masks, data.n)
+        data = checked_data(self._plan, X, y, sample_weight)
+        masks = checked_masks(self._plan, dropout_masks, data.n)
         with self._training():
             state = self._state_for(optimizer)
             trainer = Trainer(self, state, data, data.n, None, False, Progress(0, 0, 0))
@@ -407,31 +382,47 @@ class Network:
         gradients : list of ndarray
             In the order and shapes of `get_weights`.
         """
-        data = self._data(X, y, sample_weight)
+        data = checked_data(self._plan, X, y, sample_weight)
         model = self._plan.model(dropout=dropout_masks is not None)
         gradient = np.zeros(self._plan.size, self.dtype)
         model.bind(self._params, g=gradient)
-        model.set_masks(*self._masks(dropout_masks, data.n))
+        model.set_masks(*checked_masks(self._plan, dropout_masks, data.n))
         run = make_run(self._plan, model, None, data, data.n, None, gradient_only=True)
         run.start_epoch(None)
         while run.row < data.n:
             run.advance(np.zeros(1), 0.02)
         return run.loss, self._plan.views(gradient)
 
-    def _masks(self, masks, n):
-        """(input mask, masks per Dense layer) as Sources, from one per Dropout layer."""
-        if masks is None:
-            return None, None
-        units = [self._plan.dense[0].n_in, *(layer.n_out for layer in self._plan.dense)]
-        dropped = self._plan.dropouts
-        shapes = [(n, units[i]) for i in dropped]
-        arrays = _check.check_masks(masks, shapes)
-        sources = [None] * len(units)
-        for i, array in zip(dropped, arrays, strict=True):
-            sources[i] = _kernels.Source(array)
-        return sources[0], sources[1:]
+    def diagnose(self, X, y, validation_data=None):
+        """What the regularisation does, per layer, and a verdict in words.
+
+        Parameters
+        ----------
+        X, y : array-like
+            Training data.
+        validation_data : tuple (X, y), optional
+
+        Returns
+        -------
+        Diagnosis
+            Prints as a table; its attributes are the figures.
+        """
+        return diagnose(self, X, y, validation_data)
 
     # ---- smaller and elsewhere -------------------------------------------------------
+
+    @property
+    def kept_inputs(self):
+        """The columns of the original data that this network reads, an array of int.
+
+        All of them, unless `compact` dropped some; methods take these columns or all.
+        """
+        return self._plan.kept_inputs
+
+    @property
+    def n_inputs(self):
+        """Number of columns of the original data."""
+        return self._plan.n_inputs
 
     def compact(self):
         """A smaller network with the same predictions; see `regnet_c.compact`."""
@@ -464,28 +455,34 @@ class Network:
     # ---- files -----------------------------------------------------------------------
 
     def save(self, path):
-        """Write weights and structure to a safetensors file, atomically."""
+        """Write weights and structure to a safetensors file, atomically.
+
+        The old file at `path` is replaced as a whole or not at all, even if the machine
+        stops.  `network.metadata`, a dict of JSON values, goes with it.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If weights are not finite, or the metadata is no dict of JSON values or takes
+            more memory than 4 MB and than twice the file.
+        OSError
+            If the file cannot be written.
+        """
         storage.save(self, path)
 
     @classmethod
     def load(cls, path):
-        """Read a network that `save` wrote.
+        """Read a network that `save` wrote; the file may come from a stranger.
 
         Raises
         ------
-        ValueError
-            If the file is not a complete, consistent network.
+        ModelFileError
+            If the file is not exactly what `save` writes: damaged, cut short, changed by
+            another program or of a later format.
+        OSError
+            If it cannot be read.
         """
         return storage.load(cls, path)
-
-
-class _Data:
-    """A checked data set and its view for the C core."""
-
-    def __init__(self, x, y, labels, sample_weight, raw_x, raw_y):
-        self.x, self.y, self.labels, self.sample_weight = x, y, labels, sample_weight
-        self.raw_x, self.raw_y = raw_x, raw_y
-        self.n = len(raw_x)
 
 
 class _Held:

@@ -45,7 +45,8 @@ class Optimizer:
         if not isinstance(self.learning_rate, Schedule):
             return np.full(count, self.learning_rate)
         steps = np.arange(first, first + count)
-        return np.ascontiguousarray(self.learning_rate(steps, steps_per_epoch))
+        rates = self.learning_rate(steps, steps_per_epoch)
+        return _check.check_learning_rates(rates, count)
 
     def __repr__(self):
         parts = [repr(self.learning_rate)]

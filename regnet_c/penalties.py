@@ -1,66 +1,15 @@
 """Penalties: strengths in the library's objective, update rules, foreign conventions.
 
 The objective is J = mean data loss + sum over layers of (l1 sum|W| + l2 sum W^2), with no
-1/2, independent of batch size and of n.  Other write-ups and libraries put a 1/2, a 1/n
-or a 1/m in front; `from_convention` converts them exactly.
+1/2, independent of batch size and of n.
 """
 
 import numpy as np
 
 from . import _check
+from .conventions import convert
 
 UPDATES = ("cumulative", "proximal", "shrink_first", "subgradient")
-
-# name -> (l1, l2, sign(0)); l1 and l2 as functions of the strength s, n (training rows),
-# m (batch size) and rho (l1_ratio); None: the source has no such term.
-CONVENTIONS = {
-    "r1": (lambda s, n, m, rho: s / n, lambda s, n, m, rho: s / (2 * n), 0),
-    "r2": (lambda s, n, m, rho: s, lambda s, n, m, rho: s, 1),
-    "keras": (lambda s, n, m, rho: s, lambda s, n, m, rho: s, 0),
-    "r3": (lambda s, n, m, rho: s, lambda s, n, m, rho: s, 1),
-    "r4": (None, lambda s, n, m, rho: s / (2 * m), 0),
-    "sklearn": (None, lambda s, n, m, rho: s / (2 * m), 0),
-    "pytorch": (None, lambda s, n, m, rho: s / 2, 0),
-    "glmnet": (lambda s, n, m, rho: s * rho, lambda s, n, m, rho: s * (1 - rho) / 2, 0),
-    "skglm": (lambda s, n, m, rho: s * rho, lambda s, n, m, rho: s * (1 - rho) / 2, 0),
-}
-_NEEDS = {"r1": "n", "r4": "batch_size", "sklearn": "batch_size"}
-
-
-def convert(convention, strength, n=None, batch_size=None, l1_ratio=None):
-    """(l1, l2, sign_at_zero) of a foreign strength; l1 or l2 is None if it has no such.
-
-    Parameters
-    ----------
-    convention : str
-        ``r1`` lam/(2n) sum w^2 or lam/n sum|w|; ``r2``, ``r3``, ``keras`` lam sum w^2 or
-        lam sum|w|; ``r4``, ``sklearn`` lam/(2m) sum w^2 with m the batch size;
-        ``pytorch`` weight_decay; ``glmnet``, ``skglm`` alpha (rho sum|w| +
-        (1-rho)/2 sum w^2) beside a data term of 1/(2n).
-    strength : float
-    n, batch_size : int
-        Where the convention divides by them.
-    l1_ratio : float
-        rho, for glmnet and skglm.
-    """
-    _check.check_name(convention, tuple(CONVENTIONS), "convention")
-    strength = _check.check_float(strength, "strength", minimum=0)
-    given = {"n": n, "batch_size": batch_size}
-    needed = _NEEDS.get(convention)
-    if needed:
-        if given[needed] is None:
-            raise ValueError(f"the convention {convention!r} needs {needed}=")
-        _check.check_int(given[needed], needed, minimum=1)
-    if l1_ratio is not None:
-        l1_ratio = _check.check_float(l1_ratio, "l1_ratio", minimum=0, maximum=1)
-    elif convention in ("glmnet", "skglm"):
-        raise ValueError(f"the convention {convention!r} needs l1_ratio=")
-    l1, l2, at_zero = CONVENTIONS[convention]
-    return (
-        None if l1 is None else l1(strength, n, batch_size, l1_ratio),
-        None if l2 is None else l2(strength, n, batch_size, l1_ratio),
-        at_zero,
-    )
 
 
 def soft_threshold(w, threshold):
@@ -79,6 +28,8 @@ class Penalty:
         How the l1 part acts, one of `UPDATES`.
     sign_at_zero : int
         The value of sign(0), 0 or 1; used by the subgradient rule alone.
+    non_negative : bool
+        Whether weights are kept at 0 or above.
     group : {None, "units", "inputs"}
     group_strength : float
     """
@@ -87,6 +38,7 @@ class Penalty:
     l2 = 0.0
     update = "cumulative"
     sign_at_zero = 0
+    non_negative = False
     group = None
     group_strength = 0.0
     _names = ()
@@ -111,16 +63,38 @@ class Penalty:
             slope += self.group_strength * w / np.where(norms == 0, 1, norms)
         return slope
 
+    def least_subgradient(self, w, gradient):
+        """The subgradient of smallest norm of (data loss + penalty) at w.
+
+        Zero exactly where w is stationary; `gradient` is the data loss's.
+        """
+        w = np.asarray(w)
+        d = gradient + 2 * self.l2 * w
+        d = np.where(w == 0, soft_threshold(d, self.l1), d + self.l1 * np.sign(w))
+        if self.group:
+            axis = 0 if self.group == "units" else 1
+            norms = np.expand_dims(self.group_norms(w), axis)
+            pull = self.group_strength * w / np.where(norms == 0, 1, norms)
+            size = np.expand_dims(self.group_norms(d), axis)
+            safe = np.where(size == 0, 1, size)
+            left = d * np.maximum(1 - self.group_strength / safe, 0)
+            d = np.where(norms == 0, left, d + pull)
+        if self.non_negative:
+            d = np.where(w == 0, np.minimum(d, 0), d)
+        return d
+
     def prox(self, w, step):
         """argmin_x (x - w)^2 / 2 + step * penalty(x), with exact zeros."""
-        w = np.asarray(w)
+        w, step = np.asarray(w), _check.check_float(step, "step", minimum=0)
         x = soft_threshold(w, step * self.l1)
+        if self.non_negative:
+            x = np.maximum(x, 0)
         if self.group:
             threshold = step * self.group_strength
             norms = self.group_norms(x)
             axis = 0 if self.group == "units" else 1
-            with np.errstate(divide="ignore", invalid="ignore"):
-                factor = np.where(norms > threshold, 1 - threshold / norms, 0)
+            safe = np.where(norms == 0, 1, norms)
+            factor = np.where(norms <= threshold, 0, 1 - threshold / safe)
             x = x * np.expand_dims(factor, axis)
         return x / (1 + 2 * step * self.l2)
 
@@ -317,7 +291,44 @@ class SparseGroupLasso(Penalty):
         )
 
 
-_CLASSES = {c.__name__: c for c in (L1, L2, ElasticNet, GroupLasso, SparseGroupLasso)}
+class NonNegative(Penalty):
+    """The constraint w >= 0: after each step negative weights become 0.
+
+    Parameters
+    ----------
+    penalty : Penalty, optional
+        A penalty to go with it.
+
+    Examples
+    --------
+    >>> import numpy as np, regnet_c as rn
+    >>> rn.NonNegative(rn.L1(0.5)).prox(np.array([-1.0, 0.2, 2.0]), 1.0)
+    array([0. , 0. , 1.5])
+    """
+
+    non_negative = True
+
+    def __init__(self, penalty=None):
+        if penalty is not None and not isinstance(penalty, Penalty):
+            raise TypeError(f"penalty is {penalty!r}, expected one such as L1(1e-4)")
+        self.penalty = penalty
+        if penalty is not None:
+            for name in ("l1", "l2", "update", "sign_at_zero", "group"):
+                setattr(self, name, getattr(penalty, name))
+            self.group_strength = penalty.group_strength
+
+    def get_config(self):
+        inner = None if self.penalty is None else self.penalty.get_config()
+        return {"type": "NonNegative", "penalty": inner}
+
+    def __repr__(self):
+        return f"NonNegative({'' if self.penalty is None else repr(self.penalty)})"
+
+
+_CLASSES = {
+    c.__name__: c
+    for c in (L1, L2, ElasticNet, GroupLasso, SparseGroupLasso, NonNegative)
+}
 
 
 def penalty_from_config(config):
@@ -326,4 +337,6 @@ def penalty_from_config(config):
     kind = config.pop("type", None)
     if kind not in _CLASSES:
         raise ValueError(f"unknown penalty type {kind!r}")
+    if kind == "NonNegative" and config.get("penalty") is not None:
+        config["penalty"] = penalty_from_config(config["penalty"])
     return _CLASSES[kind](**config)

@@ -16,10 +16,11 @@ L1_RULES = {
     "shrink_first": 3,
     "subgradient": 4,
 }
+GROUPS = {None: 0, "units": 1, "inputs": 2}
 _ALIGNMENT = 64
 
 
-def _split(layers):
+def split_layers(layers):
     """The Dense layers, the dropout rate before the first and after each of them, and
     the positions in that list of rates which have a Dropout layer."""
     dense, rates, dropouts, last = [], [0.0], [], None
@@ -64,13 +65,19 @@ class Plan:
         Positions in `rates` of the Dropout layers.
     shapes : list of tuple
         Shapes of [W0, b0, W1, b1, ...]; biases that do not exist are left out.
+    n_inputs : int
+        Columns of the original data.
+    kept_inputs : ndarray of int
+        Those that the network reads.
     """
 
     def __init__(self, layers, loss, dtype, seed):
-        self.dense, self.rates, self.dropouts = _split(layers)
+        self.dense, self.rates, self.dropouts = split_layers(layers)
         self.loss, self.dtype, self.seed = loss, np.dtype(dtype), seed
         self.shapes, self.offsets, self._specs = [], [], []
         self.size = 0
+        self.n_inputs = self.dense[0].n_in
+        self.kept_inputs = np.arange(self.n_inputs)
         step = _ALIGNMENT // self.dtype.itemsize
         for number, layer in enumerate(self.dense):
             pair = []
@@ -81,8 +88,7 @@ class Plan:
                 if len(shape) == 1 and not layer.use_bias:
                     pair.append(None)
                     continue
-                non_negative = len(shape) == 2 and layer.non_negative
-                pair.append(_param_spec(self.size, penalty, non_negative))
+                pair.append(_param_spec(self.size, penalty))
                 self.shapes.append(shape)
                 self.offsets.append(self.size)
                 count = int(np.prod(shape, dtype=object))
@@ -108,6 +114,23 @@ class Plan:
             "weight": weight,
             "bias": bias,
         }
+
+    def keep_inputs(self, n, kept):
+        """Read the columns `kept` of n original ones; ValueError if they do not fit."""
+        array = np.asarray(kept)
+        n_in = self.dense[0].n_in
+        if (
+            type(n) is not int
+            or array.dtype.kind != "i"
+            or array.shape != (n_in,)
+            or not (np.diff(array) > 0).all()
+            or not 0 <= array[0] <= array[-1] < n
+        ):
+            raise ValueError(
+                f"kept inputs have shape {array.shape} of {n}, expected {n_in} rising "
+                "column numbers"
+            )
+        self.n_inputs, self.kept_inputs = n, array.astype(np.int64)
 
     def activation_code(self, number):
         """C code of Dense layer `number`'s activation (identity where fused)."""
@@ -159,7 +182,7 @@ class Plan:
         return any(s and s["l1_rule"] == L1_RULES["cumulative"] for s in specs)
 
 
-def _param_spec(offset, penalty, non_negative):
+def _param_spec(offset, penalty):
     l1 = penalty.l1 if penalty else 0.0
     return {
         "offset": offset,
@@ -167,5 +190,7 @@ def _param_spec(offset, penalty, non_negative):
         "l2": penalty.l2 if penalty else 0.0,
         "l1_rule": L1_RULES[penalty.update if l1 else None],
         "sign_at_zero": penalty.sign_at_zero if penalty else 0,
-        "non_negative": non_negative,
+        "non_negative": bool(penalty and penalty.non_negative),
+        "group": GROUPS[penalty.group if penalty else None],
+        "group_strength": penalty.group_strength if penalty else 0.0,
     }

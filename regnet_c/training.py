@@ -7,6 +7,7 @@ stopped is in `TrainingState`.
 
 import os
 import time
+import warnings
 
 import numpy as np
 
@@ -41,6 +42,47 @@ class DivergenceError(ArithmeticError):
         self.epoch, self.step, self.layer = epoch, step, layer
 
 
+class DeadStartWarning(UserWarning):
+    """The weights training starts from get no gradient and will never change."""
+
+
+# activations with f(0) = 0: two layers of zeros in a row pass nothing on
+_ZERO_AT_ZERO = (
+    "identity",
+    "leaky_relu",
+    "elu",
+    "tanh",
+    "arctan",
+    "softsign",
+    "isru",
+    "gelu",
+    "silu",
+)
+
+
+def warn_of_dead_start(plan, params):
+    """Warn if layers of zeros pass no gradient: relu'(0) = 0, or f(0) = 0 before zeros."""
+    views = iter(plan.views(params))
+    zero_before = False
+    for number, layer in enumerate(plan.dense):
+        w = next(views)
+        bias = next(views) if layer.use_bias else np.zeros(1)
+        zero = w.flat[0] == 0 and not w.any()
+        if zero and "relu" == layer.activation and not (bias > 0).any():
+            _warn(f"all weights of layer {number} are zero and relu'(0) = 0")
+        elif zero and zero_before:
+            _warn(f"all weights of layers {number - 1} and {number} are zero")
+        zero_before = zero and layer.activation in _ZERO_AT_ZERO and not bias.any()
+
+
+def _warn(reason):
+    warnings.warn(
+        f"this network can never learn: {reason}; start from random weights",
+        DeadStartWarning,
+        stacklevel=4,
+    )
+
+
 class TrainingState:
     """What an optimiser remembers: moments, ledger, counters, position in the epoch."""
 
@@ -49,17 +91,29 @@ class TrainingState:
         self.epoch = 0
         self.row = 0  # where an epoch was cut short,
         self.cut = None  # and of how many rows and which batch size
+        self._size, self._dtype = plan.size, plan.dtype
         kind = optimizer.kind
         uses_m = kind in (1, 2, 5, 6)
         uses_v = kind >= 3
         self.m = np.zeros(plan.size, plan.dtype) if uses_m else None
         self.v = np.zeros(plan.size, plan.dtype) if uses_v else None
         self.q = np.zeros(plan.size, plan.dtype) if plan.needs_ledger() else None
-        self.ema = None
-        self.ema_steps = 0
+        self.ema, self.tau, self.ema_start = None, None, 0
         self.scalars = _kernels.Optimizer(
             kind=kind, credit_decay=_CREDIT_DECAY, **optimizer.constants()
         )
+
+    def track_updates(self, tau):
+        """Keep a moving average of the updates with this tau from now on, or stop."""
+        if tau != self.tau:
+            self.tau, self.ema_start = tau, self.step
+            self.ema = None if tau is None else np.zeros(self._size, self._dtype)
+
+    def update_average(self):
+        """The bias-corrected moving average of the updates, flat; None without one."""
+        if self.ema is None or self.step == self.ema_start:
+            return None
+        return self.ema / (1 - (1 - self.tau) ** (self.step - self.ema_start))
 
     @property
     def step(self):
@@ -138,7 +192,7 @@ class Trainer:
             data,
             batch_size,
             threads,
-            ema_decay=network._ema_decay,
+            ema_decay=1 - (state.tau or 0.0),
         )
         self.steps_per_epoch = -(-data.n // batch_size)
         self._snapshot, self._snapshot_time = None, -np.inf
@@ -167,6 +221,13 @@ class Trainer:
                 state.epoch += 1
         return self.run.loss
 
+    @property
+    def learning_rate(self):
+        """The rate of the last step."""
+        last = max(self.state.step - 1, 0)
+        rates = self.state.optimizer.learning_rates(last, 1, self.steps_per_epoch)
+        return float(rates[0])
+
     def _learning_rates(self):
         first = self.state.step
         left = self.steps_per_epoch - self.state.row // self.batch_size
@@ -185,8 +246,8 @@ class Trainer:
         step = self.run.row // self.batch_size
         first = step * self.batch_size
         rows = np.arange(first, min(first + self.batch_size, self.data.n))
-        layer = network._first_not_finite(
-            self.data.raw_x[order[rows] if order is not None else rows]
+        layer = first_not_finite(
+            network, self.data.raw_x[order[rows] if order is not None else rows]
         )
         kept = "the weights are those before this step"
         if not np.isfinite(network._params).all():
@@ -200,6 +261,30 @@ class Trainer:
             step,
             layer,
         )
+
+
+def first_not_finite(network, x):
+    """Number of the first Dense layer whose output on x is not finite, or None."""
+    a = np.asarray(x, network.dtype)
+    views = iter(network._views)
+    with np.errstate(all="ignore"):
+        for number, layer in enumerate(network._plan.dense):
+            z = np.empty((len(a), layer.n_out), network.dtype)
+            w = next(views)
+            _kernels.dense_forward(z, a, w, next(views) if layer.use_bias else None)
+            a = z
+            if layer.activation != "softmax":
+                a = np.empty_like(z)
+                _kernels.activation_forward(
+                    network._plan.activation_code(number),
+                    a.reshape(-1),
+                    np.empty_like(z).reshape(-1),
+                    z.reshape(-1),
+                    layer.activation_param or 0.0,
+                )
+            if not np.isfinite(a).all():
+                return number
+    return None
 
 
 class Progress:

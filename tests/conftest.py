@@ -52,11 +52,17 @@ OPTIMIZERS = ["sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adam
 CREDIT_DECAY = 1 - 1e-4  # the library's; see the measurements in the documentation
 
 
-def oracle_penalty(penalty, non_negative=False):
+def oracle_penalty(penalty):
     if penalty is None:
-        return ref.Penalty(non_negative=non_negative)
+        return ref.Penalty()
     return ref.Penalty(
-        penalty.l1, penalty.l2, penalty.update, penalty.sign_at_zero, non_negative
+        penalty.l1,
+        penalty.l2,
+        penalty.update,
+        penalty.sign_at_zero,
+        penalty.non_negative,
+        penalty.group,
+        penalty.group_strength,
     )
 
 
@@ -68,7 +74,7 @@ def oracle_network(net):
         else ref.Dense(
             layer.activation,
             layer.activation_param or 0.0,
-            oracle_penalty(layer.weight_penalty, layer.non_negative),
+            oracle_penalty(layer.weight_penalty),
             oracle_penalty(layer.bias_penalty),
             layer.max_norm,
         )

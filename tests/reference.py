@@ -234,10 +234,18 @@ class Penalty:
     update: str = "cumulative"
     sign_at_zero: int = 0
     non_negative: bool = False
+    group: str | None = None  # "units" (columns) or "inputs" (rows)
+    group_strength: float = 0.0
 
 
 def penalty_value(w, penalty):
-    return penalty.l1 * np.abs(_f64(w)).sum() + penalty.l2 * (_f64(w) ** 2).sum()
+    group = 0.0
+    if penalty.group:
+        axis = 0 if penalty.group == "units" else 1
+        group = penalty.group_strength * np.linalg.norm(_f64(w), axis=axis).sum()
+    return (
+        group + penalty.l1 * np.abs(_f64(w)).sum() + penalty.l2 * (_f64(w) ** 2).sum()
+    )
 
 
 def penalty_sums(w):
@@ -262,6 +270,26 @@ def pay_debt(w, q, threshold, credit):
     """
     payment = np.clip(w, threshold * (q - credit), threshold * (q + credit))
     return w - payment, q - payment / threshold
+
+
+def prox_group(w, threshold, group):
+    """argmin_x Σ (x - w)²/(2 t) + |x| for every group of w (n_in, n_out), t one number
+    or an array like w; |x| is found by bisection."""
+    w = _f64(w) if group == "units" else _f64(w).T
+    t = np.broadcast_to(threshold, w.shape if group == "units" else w.shape[::-1])
+    t = t if group == "units" else t.T
+    x = np.zeros_like(w)
+    for j in range(w.shape[1]):
+        if t[:, j].max() == 0:
+            x[:, j] = w[:, j]
+        elif ((w[:, j] / t[:, j]) ** 2).sum() > 1:
+            low, high = 0.0, np.linalg.norm(w[:, j])
+            for _ in range(200):
+                s = (low + high) / 2
+                inside = ((w[:, j] / (s + t[:, j])) ** 2).sum() < 1
+                low, high = (low, s) if inside else (s, high)
+            x[:, j] = w[:, j] * s / (s + t[:, j])
+    return x if group == "units" else x.T
 
 
 def max_norm(w, limit):
@@ -329,7 +357,11 @@ class Optimizer:
             w = prox_l1(w, threshold)
         if rule == "cumulative":
             w, s["q"] = pay_debt(w, self.credit_decay * s["q"], threshold, self.credit)
-        return np.maximum(w, 0) if penalty.non_negative else w
+        w = np.maximum(w, 0) if penalty.non_negative else w
+        if penalty.group:
+            t = penalty.group_strength * self.unit_response() / self._metric(s["v"])
+            w = prox_group(w, t, penalty.group)
+        return w
 
     def _second_moment(self, v, g):
         if self.kind == "adagrad":

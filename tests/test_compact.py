@@ -1,9 +1,12 @@
 """compact(): what goes, what stays, and that predictions stay with it."""
 
+import json
+
 import numpy as np
 import pytest
 
 import regnet_c as rn
+from regnet_c import header
 from regnet_c.layers import ACTIVATIONS
 
 HIDDEN = ACTIVATIONS[:-1]
@@ -206,15 +209,56 @@ def test_kept_inputs_compose_and_are_saved(tmp_path, rng):
     loaded.fit(X, y, epochs=1)
 
 
-def test_files_without_kept_inputs_load_and_wrong_ones_do_not(tmp_path, monkeypatch):
+def test_only_compacted_networks_have_inputs_in_their_file(tmp_path):
     net, path = make_net([4, 3, 2]), tmp_path / "m.safetensors"
-    assert net.kept_inputs.tolist() == [0, 1, 2, 3]
-    net.kept_inputs = np.array([0, 2, 1, 3])
     net.save(path)
-    with pytest.raises(ValueError, match="kept_inputs has 4 columns of 4"):
-        rn.Network.load(path)
-    path.write_bytes(path.read_bytes().replace(b"kept_inputs", b"lost_inputs"))
+    assert b"regnet_c.inputs" not in path.read_bytes()
     assert rn.Network.load(path).kept_inputs.tolist() == [0, 1, 2, 3]
+    net.metadata = {"regnet_c.inputs": 1}
+    with pytest.raises(ValueError, match="'regnet_c.inputs', which belongs to compact"):
+        net.save(path)
+    small = edit(make_net([4, 3, 2]), W0=(1, 0)).compact()
+    small.metadata = {"note": 1}
+    small.save(path)
+    loaded = rn.Network.load(path)
+    loaded.save(tmp_path / "again")
+    assert (tmp_path / "again").read_bytes() == path.read_bytes()
+    assert loaded.metadata == {"note": 1}
+
+
+@pytest.mark.parametrize(
+    "inputs",
+    [
+        1,
+        [],
+        {},
+        {"kept": [0, 2, 3], "n": 4},
+        {"n": 4, "kept": [0, 2, 3], "more": 1},
+        {"n": 3, "kept": [0, 1, 2]},
+        {"n": 4, "kept": [0, 2]},
+        {"n": 4, "kept": [2, 0, 3]},
+        {"n": 4, "kept": [0, 2, 2]},
+        {"n": 4, "kept": [-1, 2, 3]},
+        {"n": 4, "kept": [0, 2, 4]},
+        {"n": 4.0, "kept": [0, 2, 3]},
+        {"n": True, "kept": [0, 2, 3]},
+        {"n": 4, "kept": [0, 2, 3.0]},
+        {"n": 2**70, "kept": [0, 2**63, 5]},
+        {"n": 4, "kept": "023"},
+        {"n": 4, "kept": [[0], [2, 3]]},
+    ],
+)
+def test_other_inputs_in_a_file_are_refused(inputs, tmp_path, monkeypatch):
+    net = make_net([3, 3, 2])
+    monkeypatch.setattr(
+        header,
+        "_metadata_text",
+        lambda m, plan: json.dumps({"regnet_c.inputs": inputs}, separators=(",", ":")),
+    )
+    net.save(tmp_path / "m")
+    monkeypatch.undo()
+    with pytest.raises(rn.ModelFileError, match="kept inputs|regnet_c.inputs|array"):
+        rn.Network.load(tmp_path / "m")
 
 
 @pytest.mark.parametrize("seed", range(30))

@@ -23,16 +23,22 @@ KERNELS = re.findall(r"^    X\(\w+, (\w+),", (ROOT / "csrc/rn.h").read_text(), r
 ALLOWED = {
     "_check": set(),
     "schedules": {"_check"},
-    "initialization": {"_kernels"},
-    "penalties": {"_check"},
+    "initialization": {"_check", "_kernels"},
+    "conventions": {"_check"},
+    "penalties": {"_check", "conventions"},
     "layers": {"_check", "initialization", "penalties"},
     "losses": {"_check", "_kernels"},
     "optimizers": {"_check", "schedules"},
+    "arrays": {"_check", "_kernels"},
     "callbacks": {"_check"},
     "compact": {"_kernels", "layers"},
+    "diagnose": {"_kernels", "arrays"},
     "history": set(),
     "plan": {"_kernels", "layers"},
     "training": {"_kernels"},
+    "atomic": set(),
+    "header": {"_check", "_version", "layers", "losses", "plan"},
+    "storage": {"atomic", "header"},
 }
 
 

@@ -400,36 +400,87 @@ def test_max_norm_equals_the_oracle(dtype, isa, rng):
         assert_close(got, ref.max_norm(w, 2.0), scale=1 + np.abs(w))
 
 
+def update_step(optimizer, **members):
+    """The members of rn_step for the step that the oracle's optimiser has begun."""
+    return {
+        "kind": OPTIMIZERS.index(optimizer.kind),
+        "l1_rule": 0,
+        "sign_at_zero": 0,
+        "non_negative": False,
+        "learning_rate": optimizer.rate,
+        "l1": 0.0,
+        "l2": 0.0,
+        "momentum": optimizer.momentum,
+        "beta1": optimizer.beta1,
+        "beta2": optimizer.beta2,
+        "epsilon": optimizer.epsilon,
+        "weight_decay": optimizer.weight_decay,
+        "correction1": 1 - optimizer.beta1**optimizer.t,
+        "correction2": 1 - optimizer.beta2**optimizer.t,
+        "response": optimizer.velocity,
+        "credit": optimizer.credit,
+        "credit_decay": optimizer.credit_decay,
+        **members,
+    }
+
+
+def group_step(kind, w, v, strength, group):
+    """(got, want): w after the group penalty of one step of the optimiser `kind`."""
+    optimizer = ref.Optimizer(kind, 0.1)
+    optimizer.begin_step()
+    got, work = w.copy(), np.empty(16 * sum(w.shape), w.dtype)
+    code = ["units", "inputs"].index(group) + 1
+    _kernels.prox_group(code, got, v, strength, update_step(optimizer), work)
+    t = strength * optimizer.unit_response() / optimizer._metric(v.astype(np.float64))
+    return got, ref.prox_group(w, t, group)
+
+
+@pytest.mark.parametrize("group", ["units", "inputs"])
+@pytest.mark.parametrize("kind", OPTIMIZERS)
+def test_prox_group_equals_the_oracle(kind, group, dtype, isa, rng):
+    for n_in, n_out in ((1, 1), (3, 5), (17, 16), (16, 33), (40, 70), (9, 48)):
+        w = draw(rng, dtype, n_in, n_out)
+        w[:, 0] = 0
+        v = (10 ** rng.uniform(-6, 2, w.shape)).astype(dtype)
+        for strength in (0.0, 0.1, 3.0, 100.0):
+            got, want = group_step(kind, w, v, strength, group)
+            np.testing.assert_array_equal(got == 0, want == 0)
+            assert_close(got, want, scale=1 + np.abs(w))
+
+
+@pytest.mark.parametrize("group", ["units", "inputs"])
+def test_prox_group_hides_no_nan(group, dtype, isa, rng):
+    for kind in ("sgd", "adam"):
+        w = draw(rng, dtype, 5, 20)
+        w[2, 3] = np.nan
+        got, _ = group_step(kind, w, np.ones_like(w), 1e4, group)
+        assert np.isnan(got[2, 3])
+        assert (got[np.arange(5) != 2][:, np.arange(20) != 3] == 0).all()
+
+
+def test_prox_group_of_the_public_kernels(rng):
+    w = rng.normal(size=(6, 4))
+    for group in ("units", "inputs"):
+        got = kernels.prox_group(w, 1.5, group)
+        np.testing.assert_allclose(got, ref.prox_group(w, 1.5, group), atol=1e-12)
+    np.testing.assert_array_equal(kernels.prox_group(w, 0), w)
+
+
 RULES = ["none", "cumulative", "proximal", "shrink_first", "subgradient"]
 
 
 def update_with_kernel(optimizer, penalty, w, state, g):
     """The step `optimizer` has begun, taken by the C kernel; w and state in place."""
     rule = penalty.update if penalty.l1 else "none"
-    _kernels.update(
-        w,
-        *state,
-        g,
-        {
-            "kind": OPTIMIZERS.index(optimizer.kind),
-            "l1_rule": RULES.index(rule),
-            "sign_at_zero": penalty.sign_at_zero,
-            "non_negative": penalty.non_negative,
-            "learning_rate": optimizer.rate,
-            "l1": penalty.l1,
-            "l2": penalty.l2,
-            "momentum": optimizer.momentum,
-            "beta1": optimizer.beta1,
-            "beta2": optimizer.beta2,
-            "epsilon": optimizer.epsilon,
-            "weight_decay": optimizer.weight_decay,
-            "correction1": 1 - optimizer.beta1**optimizer.t,
-            "correction2": 1 - optimizer.beta2**optimizer.t,
-            "response": optimizer.velocity,
-            "credit": optimizer.credit,
-            "credit_decay": optimizer.credit_decay,
-        },
+    step = update_step(
+        optimizer,
+        l1_rule=RULES.index(rule),
+        sign_at_zero=penalty.sign_at_zero,
+        non_negative=penalty.non_negative,
+        l1=penalty.l1,
+        l2=penalty.l2,
     )
+    _kernels.update(w, *state, g, step)
 
 
 PENALTIES = [
@@ -526,6 +577,9 @@ def bits_of_all_kernels(dtype, rng):
             g = draw(rng, dtype, wide.size)
             update_with_kernel(optimizer, penalty, moved[0], moved[1:], g)
         yield from moved
+    v = np.abs(draw(rng, dtype, *w.shape)) + dtype.type(0.1)
+    for group, kind in itertools.product(("units", "inputs"), OPTIMIZERS):
+        yield group_step(kind, w, v, 8.0, group)[0]
     _kernels.max_norm(w, 3.0)
     yield w
 

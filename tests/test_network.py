@@ -1,5 +1,6 @@
 """The public API: dtypes, shapes, errors, files, callbacks, odd but legal input."""
 
+import math
 import threading
 
 import numpy as np
@@ -244,6 +245,20 @@ def test_bad_options_are_refused(data, options, error, message):
         (lambda: rn.SGD(0.1, nesterov=True), ValueError, "nesterov"),
         (lambda: rn.Adam(beta1=1.0), ValueError, "beta1"),
         (lambda: rn.Loss("huber", 0), ValueError, "delta"),
+        (lambda: rn.L2(10**400), ValueError, "l2 is too large"),
+        (lambda: rn.Network([rn.Dense(2, 1)], dtype=None), ValueError, "dtype is None"),
+        (
+            lambda: rn.Dense(2, 1, bias_penalty=rn.GroupLasso(0.1)),
+            ValueError,
+            "no groups",
+        ),
+        (lambda: rn.NonNegative(0.1), TypeError, "L1"),
+        (lambda: rn.L1(0.1).prox(np.ones(2), -1), ValueError, "step is -1"),
+        (
+            lambda: rn.Network([rn.Dense(2, 1, weight_init=np.array([[np.nan], [1]]))]),
+            ValueError,
+            "weight_init has entries",
+        ),
     ],
 )
 def test_impossible_descriptions_are_refused(build, error, message):
@@ -276,6 +291,35 @@ def test_early_stopping_restores_the_best_weights(data):
         np.testing.assert_array_equal(a, b)
 
 
+def test_early_stopping_takes_nan_for_no_improvement():
+    stop = rn.EarlyStopping(patience=1, restore_best_weights=False)
+    stop.on_train_begin(None)
+    losses = [math.nan, 2.0, math.nan, 1.0, math.nan]
+    stopped = [stop.on_epoch_end(i, {"val_loss": v}) for i, v in enumerate(losses)]
+    assert not any(stopped) and stop.best == 1.0 and stop.best_epoch == 3
+    assert stop.on_epoch_end(5, {"val_loss": 1.0})
+
+
+def test_a_schedule_with_impossible_rates_is_refused(data):
+    class Wrong(rn.schedules.Schedule):
+        def factor(self, epochs):
+            return -np.ones_like(epochs)
+
+    net = classifier()
+    before = net.get_weights()
+    with pytest.raises(ValueError, match="schedule gave rates from -0.1"):
+        net.fit(*data, optimizer=rn.SGD(Wrong(0.1)))
+    for a, b in zip(net.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_layers_with_initial_arrays_can_be_printed_and_compared():
+    start = np.ones((2, 1))
+    layer = rn.Dense(2, 1, weight_init=start)
+    assert repr(layer) == "Dense(2, 1, weight_init=<array (2, 1)>)"
+    assert layer == rn.Dense(2, 1, weight_init=start) != rn.Dense(2, 1)
+
+
 def test_early_stopping_names_what_it_could_monitor(data):
     with pytest.raises(ValueError, match="val_loss.*validation_data"):
         classifier().fit(*data, callbacks=[rn.EarlyStopping()])
@@ -285,7 +329,13 @@ def test_save_and_load_keep_everything(tmp_path, data, dtype):
     layers = [
         rn.Dropout(0.1),
         rn.Dense(6, 5, "elu", rn.ElasticNet(1e-3, 1e-4, "proximal"), rn.L2(0.1)),
-        rn.Dense(5, 3, max_norm=2.0, use_bias=False, non_negative=True),
+        rn.Dense(
+            5,
+            3,
+            max_norm=2.0,
+            use_bias=False,
+            weight_penalty=rn.NonNegative(rn.SparseGroupLasso(0.1, 0.2, "inputs")),
+        ),
     ]
     net = rn.Network(layers, rn.Loss("huber", 0.5), dtype.name, seed=7)
     net.metadata["origin"] = {"rows": 90}
@@ -329,7 +379,9 @@ def test_set_weights_checks_shapes_and_values():
     with pytest.raises(ValueError, match=r"weights\[0\] has shape \(9, 6\)"):
         net.set_weights([weights[0].T, *weights[1:]])
     weights[0][0, 0] = np.nan
-    with pytest.raises(ValueError, match=r"weights\[0\] has NaN"):
+    with pytest.raises(
+        ValueError, match=r"weights\[0\] has entries that are not finite"
+    ):
         net.set_weights(weights)
 
 
@@ -369,7 +421,7 @@ def test_max_norm_and_non_negative_hold_after_training(data):
     net = rn.Network(
         [
             rn.Dense(6, 40, "relu", max_norm=0.3),
-            rn.Dense(40, 3, non_negative=True),
+            rn.Dense(40, 3, weight_penalty=rn.NonNegative()),
         ],
         loss="softmax_cross_entropy",
     )

@@ -28,6 +28,13 @@ def test_prox_minimises_its_definition_on_a_grid(penalty):
 
 
 @pytest.mark.parametrize("groups", ["units", "inputs"])
+def test_the_core_has_the_same_group_prox(groups, rng):
+    w = rng.normal(size=(7, 5))
+    want = rn.GroupLasso(0.8, groups).prox(w, 2.0)
+    np.testing.assert_allclose(rn.kernels.prox_group(w, 1.6, groups), want, atol=1e-15)
+
+
+@pytest.mark.parametrize("groups", ["units", "inputs"])
 def test_group_prox_minimises_its_definition(groups, rng):
     penalty = rn.SparseGroupLasso(0.2, 0.5, groups)
     w = rng.normal(size=(3, 2))

@@ -122,6 +122,58 @@ def test_constraints_equal_the_oracle(dtype, isa, rng):
     assert norms.max() <= 0.9 * (1 + 1e-6)
 
 
+@pytest.mark.parametrize("kind", OPTIMIZERS)
+def test_group_penalties_equal_the_oracle(kind, dtype, isa, rng):
+    layers = [
+        rn.Dense(
+            6, 40, "tanh", rn.SparseGroupLasso(0.004, 0.06, "inputs"), max_norm=0.9
+        ),
+        rn.Dense(40, 4, weight_penalty=rn.GroupLasso(0.02, "units")),
+    ]
+    net = rn.Network(layers, "softmax_cross_entropy", dtype=dtype, seed=1)
+    x, y = small_data(rng, dtype)
+    optimizer = OPTIMIZERS[kind]()
+    want = oracle_network(net).epoch(
+        weights64(net), x, y, oracle_optimizer(optimizer), 16
+    )
+    assert net.penalty() == pytest.approx(
+        oracle_network(net).penalty(weights64(net)), rel=1e-5
+    )
+    net.fit(x, y, epochs=1, batch_size=16, optimizer=optimizer, shuffle=False)
+    assert_weights_close(net, want)
+
+
+@pytest.fixture(scope="module")
+def group_lasso_problem():
+    """(x, y, argmin of half the mean squared error + 0.15 * sum of row norms)."""
+    rng = np.random.default_rng(5)
+    x, true = rng.standard_normal((200, 8)), np.zeros((8, 3))
+    true[:3] = rng.uniform(1, 2, (3, 3))
+    y = x @ true + 0.3 * rng.standard_normal((200, 3))
+    w, rate = np.zeros((8, 3)), 0.5
+    for _ in range(150):
+        gradient = x.T @ (x @ w - y) / len(x)
+        w = ref.prox_group(w - rate * gradient, rate * 0.15, "inputs")
+    assert (np.abs(w).sum(axis=1) == 0).tolist() == [False] * 3 + [True] * 5
+    return x, y, w
+
+
+@pytest.mark.parametrize("kind", OPTIMIZERS)
+def test_full_batch_reaches_the_group_lasso_solution(kind, group_lasso_problem):
+    """The same strength has the same solution and zero rows under every optimiser."""
+    x, y, solution = group_lasso_problem
+    layer = rn.Dense(8, 3, weight_penalty=rn.GroupLasso(0.15, "inputs"), use_bias=False)
+    net = rn.Network([layer], dtype="float64", seed=0)
+    rate = rn.schedules.ExponentialDecay(5 * LASSO_RATES[kind], decay=0.995)
+    optimizer = (
+        rn.AdamW(rate, weight_decay=0.0) if kind == "adamw" else OPTIMIZERS[kind](rate)
+    )
+    net.fit(x, y, epochs=1800, batch_size=200, optimizer=optimizer)
+    w = net.get_weights()[0]
+    np.testing.assert_array_equal(w == 0, solution == 0)
+    np.testing.assert_allclose(w, solution, atol=2e-3)
+
+
 def test_schedule_is_followed(dtype, rng):
     net = small_network(dtype)
     x, y = small_data(rng, dtype)
@@ -325,8 +377,16 @@ def trained_bits(dtype, threads, n=700, batch_size=130):
         rn.Dropout(0.1),
         rn.Dense(37, 53, activation="gelu", weight_penalty=rn.L1(1e-3)),
         rn.Dropout(0.3),
-        rn.Dense(53, 41, activation="tanh", max_norm=1.5, bias_penalty=rn.L2(1e-3)),
-        rn.Dense(41, 5, weight_penalty=rn.ElasticNet(1e-3, 1e-3, update="proximal")),
+        rn.Dense(
+            53,
+            41,
+            activation="tanh",
+            max_norm=1.5,
+            bias_penalty=rn.L2(1e-3),
+            weight_penalty=rn.GroupLasso(1e-3, "inputs"),
+        ),
+        rn.Dense(41, 7, weight_penalty=rn.SparseGroupLasso(1e-3, 1e-3)),
+        rn.Dense(7, 5, weight_penalty=rn.ElasticNet(1e-3, 1e-3, update="proximal")),
     ]
     net = rn.Network(layers, "softmax_cross_entropy", dtype=dtype, seed=4)
     x = rng.standard_normal((n, 37)).astype(dtype)
@@ -507,3 +567,36 @@ def test_training_leaves_the_floating_point_mode_alone(rng):
     tiny = np.array([np.finfo(np.float32).tiny], np.float32)
     assert (tiny / np.float32(2))[0] > 0
     assert _kernels.current_isa() in _kernels.available_isas()
+
+
+# ------------------------------------------------------- moving average of updates
+
+
+@pytest.mark.parametrize("penalty", ["l1", "group"])
+def test_the_update_average_equals_its_definition(penalty, dtype, isa, rng):
+    """Every batch enters, and the start-up is corrected."""
+    x, y = small_data(rng, dtype)
+    groups = rn.GroupLasso(0.02, "inputs")
+
+    def build():
+        layers = [
+            rn.Dense(6, 9, "tanh", groups if penalty == "group" else rn.L1(0.01)),
+            rn.Dense(9, 4, max_norm=0.4),
+        ]
+        return rn.Network(layers, "softmax_cross_entropy", dtype=dtype, seed=1)
+
+    net, other, optimizer = build(), build(), rn.SGD(0.3)
+    want, tau = [np.zeros(w.shape) for w in net.get_weights()], 0.1
+    for start in range(0, 50, 16):
+        before = weights64(other)
+        other.train_step(x[start : start + 16], y[start : start + 16], optimizer)
+        for a, old, new in zip(want, before, weights64(other), strict=True):
+            a += tau * (new - old - a)
+    history = net.fit(
+        x, y, 1, 16, rn.SGD(0.3), shuffle=False, update_tau=tau, threads=2
+    )
+    for a, b in zip(net.update_average(), want, strict=True):
+        assert_close(a, b / (1 - 0.9**4), dtype, scale=1.0)
+    norms = [np.linalg.norm(a) for a in net.update_average() if a.ndim == 2]
+    np.testing.assert_allclose(history["update_norm"][0], norms, rtol=1e-6)
+    assert other.update_average() is None

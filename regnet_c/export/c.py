@@ -12,6 +12,7 @@ import numpy as np
 
 from .. import _check
 from .._version import __version__
+from ..arrays import checked_data, checked_x
 from .c_layer import c_function, c_numbers, n_bytes, smallest_form
 from .c_math import source
 from .legend import legend
@@ -146,14 +147,14 @@ def _test_rows(network, calibration):
     if calibration is None:
         shape = (_SELF_TEST_ROWS, n_in)
         return np.random.default_rng(0).normal(size=shape).astype(np.float32)
-    x = network._check_x(_check.check_validation_data(calibration)[0])
+    x = checked_x(network._plan, _check.check_validation_data(calibration)[0])
     chosen = np.linspace(0, len(x) - 1, min(len(x), _SELF_TEST_ROWS)).astype(int)
     return np.ascontiguousarray(x[chosen], np.float32)
 
 
 def _compare(network, layers, calibration):
     """Loss and accuracy of the network and of the exported one on the same data."""
-    data = network._data(*calibration, None)
+    data = checked_data(network._plan, *calibration, None)
     z = forward(layers, np.ascontiguousarray(data.raw_x, np.float32))
     return {
         "original": network._evaluate(data, None),

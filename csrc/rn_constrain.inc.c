@@ -1,0 +1,85 @@
+/* What a step still needs when every gradient has been used: group penalties and
+ * max-norm, which look at whole rows or columns of W. */
+
+RN_INLINE rn_step RN_FN(step_of)(const rn_run *run, const rn_param *param) {
+    const rn_optimizer *o = run->optimizer;
+    return (rn_step){.kind = o->kind,
+                     .l1_rule = param->l1_rule,
+                     .sign_at_zero = param->sign_at_zero,
+                     .non_negative = param->non_negative,
+                     .learning_rate = run->learning_rates[run->steps_done],
+                     .l1 = param->l1,
+                     .l2 = param->l2,
+                     .momentum = o->momentum,
+                     .beta1 = o->beta1,
+                     .beta2 = o->beta2,
+                     .epsilon = o->epsilon,
+                     .weight_decay = o->weight_decay,
+                     .correction1 = 1 - o->beta1_power * o->beta1,
+                     .correction2 = 1 - o->beta2_power * o->beta2,
+                     .response = o->momentum * o->response +
+                                 run->learning_rates[run->steps_done],
+                     .credit = o->credit_decay * o->credit + 1,
+                     .credit_decay = o->credit_decay};
+}
+
+/* ema += factor * w for the inputs [k0, k1) and units [j0, j1) of a layer: called with
+ * -tau before a change of w and +tau after it, it adds tau times the change. */
+static void RN_FN(move_ema)(const rn_layer *layer, size_t k0, size_t k1, size_t j0,
+                            size_t j1, double factor) {
+    const T *w = layer->weight.w;
+    T *ema = layer->weight.ema;
+    for (size_t k = k0; ema && k < k1; k++) {
+        for (size_t j = j0; j < j1; j++) {
+            const size_t at = k * layer->n_out + j;
+            ema[at] = RN_FMA((T)factor, w[at], ema[at]);
+        }
+    }
+}
+
+/* The group penalty of one layer; this thread takes its share of the groups. */
+static void RN_FN(shrink_groups)(const RN_FN(rn_task) * task, const rn_layer *layer) {
+    const rn_param *p = &layer->weight;
+    const rn_worker worker = task->worker;
+    const int rows = p->group == RN_GROUP_INPUTS;
+    const size_t groups = rows ? layer->n_in : layer->n_out;
+    const size_t g0 = rn_part(groups, worker.index, worker.count);
+    const size_t g1 = rn_part(groups, worker.index + 1, worker.count);
+    const size_t k0 = rows ? g0 : 0, k1 = rows ? g1 : layer->n_in;
+    const size_t j0 = rows ? 0 : g0, j1 = rows ? layer->n_out : g1;
+    const rn_step step = RN_FN(step_of)(task->run, p);
+    const double tau = 1 - task->run->ema_decay;
+    RN_FN(move_ema)(layer, k0, k1, j0, j1, -tau);
+    RN_FN(prox_group)(p->group, layer->n_in, layer->n_out, g0, g1, p->w, p->v,
+                      p->group_strength, &step, RN_FN(own_work)(task));
+    RN_FN(move_ema)(layer, k0, k1, j0, j1, tau);
+}
+
+static void RN_FN(limit_norms)(const RN_FN(rn_task) * task, const rn_layer *layer) {
+    const rn_worker worker = task->worker;
+    const size_t j0 = rn_part(layer->n_out, worker.index, worker.count);
+    const size_t j1 = rn_part(layer->n_out, worker.index + 1, worker.count);
+    const double tau = 1 - task->run->ema_decay;
+    RN_FN(move_ema)(layer, 0, layer->n_in, j0, j1, -tau);
+    RN_FN(max_norm)(layer->n_in, layer->n_out, layer->weight.w, j0, j1,
+                    layer->max_norm);
+    RN_FN(move_ema)(layer, 0, layer->n_in, j0, j1, tau);
+}
+
+static void RN_FN(constrain)(const RN_FN(rn_task) * task) {
+    const rn_net *net = task->run->net;
+    int any_group = 0, any_norm = 0;
+    for (size_t l = 0; l < net->n_layers; l++) {
+        any_group |= net->layers[l].weight.group != RN_GROUP_NONE;
+        any_norm |= net->layers[l].max_norm > 0;
+    }
+    if (any_group) rn_barrier(task->worker);
+    for (size_t l = 0; any_group && l < net->n_layers; l++) {
+        const rn_layer *layer = &net->layers[l];
+        if (layer->weight.group != RN_GROUP_NONE) RN_FN(shrink_groups)(task, layer);
+    }
+    if (any_norm) rn_barrier(task->worker);
+    for (size_t l = 0; any_norm && l < net->n_layers; l++) {
+        if (net->layers[l].max_norm > 0) RN_FN(limit_norms)(task, &net->layers[l]);
+    }
+}

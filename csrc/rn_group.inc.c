@@ -1,0 +1,195 @@
+/* Steps that need whole rows or columns of a weight matrix: group penalties, max-norm.
+ *
+ * A group is a unit's incoming weights (a column of W) or an input's outgoing weights
+ * (a row).  Its penalty lives in the optimiser's own metric like that of a single
+ * weight: with the thresholds t_i the step asks for argmin_x  sum_i (x_i - w_i)^2 / (2
+ * t_i)  +  |x|, which is 0 if sum (w_i / t_i)^2 <= 1, and else w_i s / (s + t_i) with
+ * the s = |x| that solves sum (w_i / (s + t_i))^2 = 1.  Where all t_i are equal that is
+ * w max(0, 1 - t/|w|).
+ */
+
+#ifndef RN_GROUP_COMMON
+#define RN_GROUP_COMMON
+enum { RN_GROUP_LANES = 16, RN_GROUP_ITERATIONS = 30 };
+#endif
+
+/* RN_GROUP_LANES columns, or one row cut into chunks of so many: lane k of every chunk
+ * is summed on its own, and if all lanes are one group, their sums are joined. */
+typedef struct {
+    T *w;
+    const T *v; /* second moments, or NULL: all thresholds equal `unit` */
+    T *t;       /* thresholds, RN_GROUP_LANES for each chunk */
+    size_t chunks, stride, width, last_width;
+    int one_group;
+} RN_FN(rn_groups);
+
+RN_INLINE size_t RN_FN(chunk_width)(const RN_FN(rn_groups) * b, size_t chunk) {
+    return chunk + 1 == b->chunks ? b->last_width : b->width;
+}
+
+RN_INLINE void RN_FN(load_chunk)(T *to, const T *from, size_t width, T rest) {
+    if (width == RN_GROUP_LANES) {
+        memcpy(to, from, RN_GROUP_LANES * sizeof(T));
+    } else {
+        for (size_t k = 0; k < RN_GROUP_LANES; k++) to[k] = k < width ? from[k] : rest;
+    }
+}
+
+/* Every lane gets the sum (or the largest) of all lanes, by a fixed tree. */
+RN_INLINE void RN_FN(join_lanes)(const RN_FN(rn_groups) * b, T *s, int largest) {
+    if (!b->one_group) return;
+    for (size_t half = RN_GROUP_LANES / 2; half; half /= 2) {
+        for (size_t k = 0; k < half; k++) {
+            if (!largest) s[k] += s[k + half];
+            else if (s[k + half] > s[k]) s[k] = s[k + half];
+        }
+    }
+    for (size_t k = 1; k < RN_GROUP_LANES; k++) s[k] = s[0];
+}
+
+/* w *= factor[lane], with a factor of 0 giving +0. */
+RN_INLINE void RN_FN(scale_lanes)(const RN_FN(rn_groups) * b, const T *factor) {
+    for (size_t c = 0; c < b->chunks; c++) {
+        T *w = b->w + c * b->stride;
+        const size_t width = RN_FN(chunk_width)(b, c);
+        for (size_t k = 0; k < width; k++)
+            w[k] = factor[k] == 0 ? (T)0 : w[k] * factor[k];
+    }
+}
+
+static void RN_FN(norms)(const RN_FN(rn_groups) * b, T *norm) {
+    T sum[RN_GROUP_LANES] = {0}, w[RN_GROUP_LANES];
+    for (size_t c = 0; c < b->chunks; c++) {
+        RN_FN(load_chunk)(w, b->w + c * b->stride, RN_FN(chunk_width)(b, c), 0);
+        for (size_t k = 0; k < RN_GROUP_LANES; k++) sum[k] = RN_FMA(w[k], w[k], sum[k]);
+    }
+    RN_FN(join_lanes)(b, sum, 0);
+    for (size_t k = 0; k < RN_GROUP_LANES; k++) norm[k] = RN_SQRT(sum[k]);
+}
+
+/* Thresholds unit / (sqrt(v scale) + eps); the largest of them and sum (w/t)^2. */
+RN_INLINE void RN_FN(thresholds)(const RN_FN(rn_groups) * b, T unit, T scale, T eps,
+                                 T *largest, T *inside) {
+    T w[RN_GROUP_LANES], v[RN_GROUP_LANES];
+    const T least = RN_TINY;
+    for (size_t c = 0; c < b->chunks; c++) {
+        const size_t width = RN_FN(chunk_width)(b, c), at = c * b->stride;
+        T *t = b->t + c * RN_GROUP_LANES;
+        RN_FN(load_chunk)(w, b->w + at, width, 0);
+        RN_FN(load_chunk)(v, b->v + at, width, b->v[at]);
+        for (size_t k = 0; k < RN_GROUP_LANES; k++) {
+            const T exact = unit / (RN_SQRT(v[k] * scale) + eps);
+            t[k] = exact < least ? least : exact;
+            largest[k] = t[k] > largest[k] ? t[k] : largest[k];
+            const T r = w[k] / t[k];
+            inside[k] = RN_FMA(r, r, inside[k]);
+        }
+    }
+    RN_FN(join_lanes)(b, largest, 1);
+    RN_FN(join_lanes)(b, inside, 0);
+}
+
+/* One Newton step of every lane on 1/sqrt(sum (w/(s+t))^2) = 1, whose left side is
+ * concave in s: from below the steps never pass the root.  True if some s still grows.
+ */
+RN_INLINE int RN_FN(grow_norm)(const RN_FN(rn_groups) * b, T *s) {
+    T a[RN_GROUP_LANES] = {0}, slope[RN_GROUP_LANES] = {0}, w[RN_GROUP_LANES];
+    int grows = 0;
+    for (size_t c = 0; c < b->chunks; c++) {
+        const T *t = b->t + c * RN_GROUP_LANES;
+        RN_FN(load_chunk)(w, b->w + c * b->stride, RN_FN(chunk_width)(b, c), 0);
+        for (size_t k = 0; k < RN_GROUP_LANES; k++) {
+            const T inverse = 1 / (s[k] + t[k]), r = w[k] * inverse, square = r * r;
+            a[k] += square;
+            slope[k] = RN_FMA(square, inverse, slope[k]);
+        }
+    }
+    RN_FN(join_lanes)(b, a, 0);
+    RN_FN(join_lanes)(b, slope, 0);
+    for (size_t k = 0; k < RN_GROUP_LANES; k++) {
+        const T next = s[k] + a[k] * (RN_SQRT(a[k]) - 1) / slope[k];
+        if (!(next > s[k])) continue;
+        s[k] = next;
+        grows = 1;
+    }
+    return grows;
+}
+
+static void RN_FN(prox_group_in_metric)(const RN_FN(rn_groups) * b, T unit, T scale,
+                                        T eps) {
+    T s[RN_GROUP_LANES], largest[RN_GROUP_LANES] = {0}, inside[RN_GROUP_LANES] = {0};
+    RN_FN(norms)(b, s);
+    RN_FN(thresholds)(b, unit, scale, eps, largest, inside);
+    for (size_t k = 0; k < RN_GROUP_LANES; k++) {
+        s[k] = s[k] > largest[k] ? s[k] - largest[k] : 0; /* |x| >= |w| - max t */
+    }
+    for (int i = 0; i < RN_GROUP_ITERATIONS && RN_FN(grow_norm)(b, s); i++) continue;
+    for (size_t c = 0; c < b->chunks; c++) {
+        T *w = b->w + c * b->stride;
+        const T *t = b->t + c * RN_GROUP_LANES;
+        const size_t width = RN_FN(chunk_width)(b, c);
+        for (size_t k = 0; k < width; k++) {
+            w[k] = inside[k] <= 1 ? (T)0 : w[k] * (s[k] / (s[k] + t[k]));
+        }
+    }
+}
+
+static void RN_FN(prox_group_plain)(const RN_FN(rn_groups) * b, T threshold) {
+    T factor[RN_GROUP_LANES];
+    RN_FN(norms)(b, factor);
+    for (size_t k = 0; k < RN_GROUP_LANES; k++) {
+        factor[k] = factor[k] <= threshold ? (T)0 : 1 - threshold / factor[k];
+    }
+    RN_FN(scale_lanes)(b, factor);
+}
+
+/* The groups [g0, g1) of w (n_in, n_out) after their penalty; see the head of the file.
+ * v: second moments (Adagrad and later), like w; work: RN_GROUP_LANES * n_in or
+ * n_out + RN_GROUP_LANES elements. */
+static void RN_FN(prox_group)(int group, size_t n_in, size_t n_out, size_t g0,
+                              size_t g1, T *w, const T *v, double strength,
+                              const rn_step *step, T *work) {
+    const T unit = (T)(strength * rn_unit_response(step)), eps = (T)step->epsilon;
+    const T scale = step->kind >= RN_ADAM ? (T)(1 / step->correction2) : (T)1;
+    const int rows = group == RN_GROUP_INPUTS;
+    const size_t at_once = rows ? 1 : RN_GROUP_LANES;
+    if (!(unit > 0)) return;
+    for (size_t g = g0; g < g1; g += at_once) {
+        const size_t width = g1 - g < at_once ? g1 - g : at_once;
+        const size_t at = rows ? g * n_out : g;
+        RN_FN(rn_groups)
+        b = {.w = w + at,
+             .v = step->kind >= RN_ADAGRAD ? v + at : NULL,
+             .t = work,
+             .chunks = rows ? rn_pieces(n_out, RN_GROUP_LANES) : n_in,
+             .stride = rows ? RN_GROUP_LANES : n_out,
+             .width = rows ? RN_GROUP_LANES : width,
+             .last_width = rows ? (n_out - 1) % RN_GROUP_LANES + 1 : width,
+             .one_group = rows};
+        if (b.v) RN_FN(prox_group_in_metric)(&b, unit, scale, eps);
+        else RN_FN(prox_group_plain)(&b, unit);
+    }
+}
+
+/* Scales each column of w (n_in, n_out) in [j0, j1) to a norm of at most max_norm. */
+static void RN_FN(max_norm)(size_t n_in, size_t n_out, T *w, size_t j0, size_t j1,
+                            double max_norm) {
+    T sums[64];
+    for (size_t j = j0; j < j1; j += 64) {
+        const size_t width = j1 - j < 64 ? j1 - j : 64;
+        memset(sums, 0, sizeof sums);
+        for (size_t k = 0; k < n_in; k++) {
+            const T *row = w + k * n_out + j;
+            for (size_t c = 0; c < width; c++)
+                sums[c] = RN_FMA(row[c], row[c], sums[c]);
+        }
+        for (size_t c = 0; c < width; c++) {
+            const T norm = RN_SQRT(sums[c]);
+            sums[c] = norm > (T)max_norm ? (T)max_norm / norm : (T)1;
+        }
+        for (size_t k = 0; k < n_in; k++) {
+            T *row = w + k * n_out + j;
+            for (size_t c = 0; c < width; c++) row[c] *= sums[c];
+        }
+    }
+}

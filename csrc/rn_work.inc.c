@@ -1,0 +1,82 @@
+/* How the work memory of a training run is cut up; the caller allocates it. */
+#include "rn_threads.h"
+
+typedef struct {
+    size_t panels;   /* that fit in a block */
+    size_t ld_block; /* elements per block of units in dz_blocks */
+    T *x, *y, *row_loss, *scale;
+    T **a, **d, **dz_blocks; /* per layer: outputs; slope, later dz; its rows */
+    T *thread_work;          /* of one thread, thread_size elements each */
+    size_t thread_size, pack_size;
+} RN_FN(rn_work);
+
+#ifndef RN_WORK_COMMON
+#define RN_WORK_COMMON
+RN_INLINE size_t rn_max(size_t a, size_t b) { return a > b ? a : b; }
+RN_INLINE size_t rn_min(size_t a, size_t b) { return a < b ? a : b; }
+
+/* Hands out aligned pieces of one allocation; with base NULL it only counts. */
+typedef struct {
+    char *base;
+    size_t used;
+} rn_arena;
+
+RN_INLINE void *rn_take(rn_arena *arena, size_t bytes) {
+    void *p = arena->base ? arena->base + arena->used : NULL;
+    arena->used += (bytes + 63) / 64 * 64;
+    return p;
+}
+
+RN_INLINE size_t rn_widest(const rn_net *net) {
+    size_t widest = net->layers[0].n_in;
+    for (size_t l = 0; l < net->n_layers; l++) {
+        widest = rn_max(widest, net->layers[l].n_out);
+    }
+    return widest;
+}
+
+RN_INLINE size_t rn_deepest_pack(const rn_net *net) {
+    size_t n_in = 0;
+    for (size_t l = 0; l < net->n_layers; l++) n_in = rn_max(n_in, net->layers[l].n_in);
+    return n_in;
+}
+#endif
+
+static RN_FN(rn_work) RN_FN(lay_out)(const rn_net *net, size_t block_rows,
+                                     size_t n_threads, rn_arena *arena) {
+    const rn_layer *layers = net->layers;
+    const size_t n = net->n_layers, panels = rn_pieces(block_rows, RN_PANEL);
+    const size_t rows = panels * RN_PANEL, last = layers[n - 1].n_out;
+    RN_FN(rn_work) work = {.panels = panels, .ld_block = rows * RN_PANEL};
+    work.pack_size =
+        RN_PACKED_TILES * RN_TILE_ROWS * rn_deepest_pack(net) + 2 * RN_TILE_ROWS;
+    work.thread_size =
+        rn_max(work.pack_size, rn_max(RN_PANEL, RN_GROUP_LANES) * rn_widest(net)) +
+        RN_TILE_ROWS * RN_GRADIENT_COLUMNS;
+    work.thread_size = rn_pieces(work.thread_size, 64) * 64;
+    T ***lists[3] = {&work.a, &work.d, &work.dz_blocks};
+    for (int i = 0; i < 3; i++) *lists[i] = rn_take(arena, n * sizeof(T *));
+    work.x = rn_take(arena, rows * layers[0].n_in * sizeof(T));
+    work.y = rn_take(arena, rows * last * sizeof(T));
+    work.row_loss = rn_take(arena, rows * sizeof(T));
+    work.scale = rn_take(arena, rows * sizeof(T));
+    for (size_t l = 0; l < n; l++) {
+        const size_t bytes = rows * layers[l].n_out * sizeof(T);
+        const size_t unit_blocks = rn_pieces(layers[l].n_out, RN_PANEL);
+        T *a = rn_take(arena, bytes), *d = rn_take(arena, bytes);
+        T *blocks = rn_take(arena, unit_blocks * work.ld_block * sizeof(T));
+        if (!arena->base) continue;
+        work.a[l] = a;
+        work.d[l] = d;
+        work.dz_blocks[l] = blocks;
+    }
+    work.thread_work = rn_take(arena, n_threads * work.thread_size * sizeof(T));
+    return work;
+}
+
+static size_t RN_FN(train_work_size)(const rn_net *net, size_t block_rows,
+                                     size_t n_threads) {
+    rn_arena arena = {0};
+    RN_FN(lay_out)(net, block_rows, n_threads, &arena);
+    return arena.used;
+}

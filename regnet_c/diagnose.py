@@ -1,0 +1,278 @@
+"""What regularisation does to a trained network: figures per layer and a verdict."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from . import _kernels
+from .arrays import checked_data
+
+_ROWS = 10_000  # of X that are looked at for dead units
+_STALLED = 0.01  # relative progress over the last tenth of the epochs
+_ACCURACY_GAP = 0.03  # between training and validation, where it is over-fitting
+_LOSS_GAP = 0.3  # the same for regression, relative
+_UNEXPLAINED = 0.25  # of the constant prediction's loss, where it is under-fitting
+
+
+@dataclass
+class LayerDiagnosis:
+    """Figures of one Dense layer.
+
+    Attributes
+    ----------
+    n_in, n_out : int
+    sum_abs : float
+        sum|W|.
+    zeros : int
+        Exact zeros in W.
+    dead_units : int
+        Units whose activation has slope 0 for every row: no gradient reaches them.
+    update_norm : float
+        Norm of the bias-corrected moving average of W's updates (`fit`'s update_tau), NaN
+        if it was not kept.
+    gradient_ratio : float
+        Norm of the penalty's (sub)gradient over that of the data loss, NaN for 0 / 0.
+    kkt_residual : float
+        Norm of the smallest subgradient of the penalised objective by W: 0 exactly at a
+        stationary point, however many weights are zero.
+    """
+
+    n_in: int
+    n_out: int
+    sum_abs: float
+    zeros: int
+    dead_units: int
+    update_norm: float
+    gradient_ratio: float
+    kkt_residual: float
+
+
+@dataclass
+class Diagnosis:
+    """Result of `Network.diagnose`; prints as a table.
+
+    Attributes
+    ----------
+    layers : list of LayerDiagnosis
+    train, validation : dict
+        As from `Network.evaluate`; validation is None without validation data.
+    gap : float
+        Training accuracy minus validation accuracy, or for regression
+        validation loss / training loss - 1; NaN without validation data.
+    unexplained : float
+        Training loss as a share of the best constant prediction's, both above the least
+        loss these targets allow.
+    fit : str
+        "over-fitting", "under-fitting", "balanced", or "unknown" without validation data
+        when there is no sign of under-fitting.
+    converged : bool or None
+        Whether the objective still fell by 1 % over the last tenth of the epochs of the
+        last `fit`; None without such a history.
+    verdict : str
+    """
+
+    layers: list
+    train: dict
+    validation: dict | None
+    gap: float
+    unexplained: float
+    fit: str
+    converged: bool | None
+    verdict: str
+
+    def __str__(self):
+        head = (
+            f"{'layer':>10} {'sum|w|':>10} {'zeros':>14} {'dead units':>10} "
+            f"{'update':>9} {'pen/data':>9} {'KKT':>9}"
+        )
+        lines = [head]
+        for d in self.layers:
+            size = d.n_in * d.n_out
+            lines.append(
+                f"{f'{d.n_in}x{d.n_out}':>10} {d.sum_abs:>10.4g} "
+                f"{f'{d.zeros} ({d.zeros / size:.1%})':>14} {d.dead_units:>10} "
+                f"{d.update_norm:>9.2e} {d.gradient_ratio:>9.2e} {d.kkt_residual:>9.2e}"
+            )
+        for name, scores in (("train", self.train), ("validation", self.validation)):
+            if scores:
+                lines.append(
+                    f"{name:>10} "
+                    + ", ".join(f"{k} {v:.4f}" for k, v in scores.items())
+                )
+        return "\n".join([*lines, self.verdict])
+
+
+def diagnose(network, X, y, validation_data=None):
+    """See `Network.diagnose`."""
+    train = network.evaluate(X, y)
+    validation, rows = None, [len(X)]
+    if validation_data is not None:
+        validation = network.evaluate(*validation_data)
+        rows.append(len(validation_data[0]))
+    baseline, floor = _loss_range(network.loss, _one_hot(network, X, y))
+    unexplained = (train["loss"] - floor) / max(baseline - floor, np.finfo(float).tiny)
+    gap = _gap(train, validation)
+    fit = _judge(validation, gap, unexplained, rows)
+    converged = _converged(network.history)
+    layers = _layers(network, X, y)
+    verdict = _verdict(fit, "accuracy" in train, gap, unexplained, converged, layers)
+    return Diagnosis(
+        layers, train, validation, gap, unexplained, fit, converged, verdict
+    )
+
+
+def _layers(network, X, y):
+    _, gradients = network.loss_and_gradients(X, y)
+    average = network.update_average()
+    dead = iter(_dead_units(network, np.asarray(X)[:_ROWS]))
+    found = []
+    rows = zip(network._views, gradients, network._plan.penalties(), strict=True)
+    for number, (w, g, penalty) in enumerate(rows):
+        if w.ndim == 1:
+            continue
+        w, g = w.astype(np.float64), g.astype(np.float64)
+        pull = penalty.subgradient(w) if penalty else np.zeros_like(w)
+        data_norm = np.linalg.norm(g)
+        least = penalty.least_subgradient(w, g) if penalty else g
+        found.append(
+            LayerDiagnosis(
+                *w.shape,
+                sum_abs=float(np.abs(w).sum()),
+                zeros=int((w == 0).sum()),
+                dead_units=next(dead),
+                update_norm=float(np.linalg.norm(average[number]))
+                if average
+                else float("nan"),
+                gradient_ratio=float(np.linalg.norm(pull) / data_norm)
+                if data_norm
+                else float("nan"),
+                kkt_residual=float(np.linalg.norm(least)),
+            )
+        )
+    return found
+
+
+def _dead_units(network, x):
+    """Per Dense layer the number of units with slope 0 for all rows of x."""
+    a, views = np.ascontiguousarray(x, network.dtype), iter(network._views)
+    for number, layer in enumerate(network._plan.dense):
+        z = np.empty((len(a), layer.n_out), network.dtype)
+        w = next(views)
+        _kernels.dense_forward(z, a, w, next(views) if layer.use_bias else None)
+        if layer.activation == "softmax":
+            yield 0
+            return
+        a, slope = np.empty_like(z), np.empty_like(z)
+        flat = (array.reshape(-1) for array in (a, slope, z))
+        code, param = network._plan.activation_code(number), layer.activation_param
+        _kernels.activation_forward(code, *flat, param or 0.0)
+        yield int((slope == 0).all(axis=0).sum())
+
+
+def _loss_range(loss, data):
+    """(loss of the best constant output, least loss any outputs can have)."""
+    constant = _best_constant(loss, data)
+    baseline = loss.score(np.tile(constant, (data.n, 1)), data)["loss"]
+    y = data.raw_y.astype(np.float64)
+    y_log_y = y * np.log(np.where(y > 0, y, 1))
+    if loss.name == "poisson":
+        return baseline, float((y - y_log_y).sum(axis=1).mean())
+    if loss.name == "softmax_cross_entropy":
+        return baseline, float(-y_log_y.sum(axis=1).mean())
+    if loss.name == "binary_cross_entropy":
+        rest = (1 - y) * np.log(np.where(y < 1, 1 - y, 1))
+        return baseline, float(-(y_log_y + rest).sum(axis=1).mean())
+    return baseline, 0.0
+
+
+def _best_constant(loss, data):
+    """The constant outputs (logits, log means) with the least loss; close for huber."""
+    y = data.raw_y.astype(np.float64)
+    mean = y.mean(axis=0)
+    if loss.name == "softmax_cross_entropy":
+        return np.log(np.maximum(mean, 1e-9))
+    if loss.name == "binary_cross_entropy":
+        mean = np.clip(mean, 1e-9, 1 - 1e-9)
+        return np.log(mean / (1 - mean))
+    if loss.name == "poisson":
+        return np.log(np.maximum(mean, 1e-9))
+    if loss.name in ("absolute_error", "mae", "huber", "quantile"):
+        q = loss.param if loss.name == "quantile" else 0.5
+        return np.quantile(y, q, axis=0)
+    return mean
+
+
+def _one_hot(network, X, y):
+    """The checked data set with rows of targets in place of labels."""
+    plan = network._plan
+    data = checked_data(plan, X, y, None)
+    if data.raw_y is None:
+        data = checked_data(plan, X, np.eye(plan.dense[-1].n_out)[data.labels], None)
+    return data
+
+
+def _gap(train, validation):
+    if validation is None:
+        return float("nan")
+    if "accuracy" in train:
+        return train["accuracy"] - validation["accuracy"]
+    return validation["loss"] / train["loss"] - 1 if train["loss"] else float("inf")
+
+
+def _judge(validation, gap, unexplained, rows):
+    """One of the words of Diagnosis.fit."""
+    if validation is not None and "accuracy" in validation:
+        p = validation["accuracy"]
+        noise = 3 * np.sqrt(p * (1 - p) * sum(1 / n for n in rows))
+        if gap > max(_ACCURACY_GAP, noise):
+            return "over-fitting"
+    elif validation is not None and gap > _LOSS_GAP:
+        return "over-fitting"
+    if unexplained > _UNEXPLAINED:
+        return "under-fitting"
+    return "unknown" if validation is None else "balanced"
+
+
+def _converged(history):
+    """True if the objective moved by less than 1 % over the last tenth of the epochs."""
+    if history is None or history.epochs < 10:
+        return None
+    objective = np.add(history["loss"], history["penalty"])
+    tenth = history.epochs // 10
+    before, after = objective[-2 * tenth : -tenth].mean(), objective[-tenth:].mean()
+    return bool(abs(before - after) <= _STALLED * abs(before))
+
+
+_ADVICE = {
+    "over-fitting": "over-fitting: {gap}; raise the penalty or the dropout rate, stop "
+    "earlier, or train a smaller network",
+    "under-fitting": "under-fitting: the training loss is {share:.0%} of what a constant "
+    "prediction has{no_gap}; lower the penalty, change the initialisation or the "
+    "optimiser, or train longer (unless the data are that noisy)",
+    "balanced": "balanced: the training loss is {share:.0%} of what a constant prediction "
+    "has, and validation is about as good",
+    "unknown": "the training loss is {share:.0%} of what a constant prediction has; pass "
+    "validation_data to see whether that generalises",
+}
+
+
+def _verdict(fit, classification, gap, unexplained, converged, layers):
+    """The diagnosis in words."""
+    if classification:
+        gap_words = f"training accuracy is {100 * gap:.1f} points above validation"
+    else:
+        gap_words = f"the validation loss is {gap:.0%} above the training loss"
+    words = _ADVICE[fit].format(
+        gap=gap_words,
+        share=unexplained,
+        no_gap="" if np.isnan(gap) else " and validation is no worse",
+    )
+    ending = {
+        True: "converged (the objective has stopped moving)",
+        False: "not converged (the objective is still moving)",
+        None: "convergence unknown (fewer than 10 epochs of history)",
+    }[converged]
+    dead = [f"layer {i}" for i, d in enumerate(layers) if d.dead_units == d.n_out]
+    if dead:
+        ending += f"; no gradient passes {', '.join(dead)}: every unit is dead"
+    return f"{words}; {ending}"
