@@ -76,8 +76,6 @@ class Plan:
         self.loss, self.dtype, self.seed = loss, np.dtype(dtype), seed
         self.shapes, self.offsets, self._specs = [], [], []
         self.size = 0
-        self.n_inputs = self.dense[0].n_in
-        self.kept_inputs = np.arange(self.n_inputs)
         step = _ALIGNMENT // self.dtype.itemsize
         for number, layer in enumerate(self.dense):
             pair = []
@@ -98,6 +96,8 @@ class Plan:
             raise ValueError(
                 f"the layers need {self.size} parameters, more than memory can address"
             )
+        self.n_inputs = self.dense[0].n_in
+        self.kept_inputs = np.arange(self.n_inputs)
 
     def _layer_spec(self, number, layer, weight, bias):
         code = ACTIVATIONS.index(layer.activation)
