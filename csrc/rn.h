@@ -192,6 +192,7 @@ typedef struct {
     size_t steps_done;
     double batch_loss, batch_weight; /* of the batch in progress or just done */
     double loss_sum, weight_sum;     /* of the finished steps of this epoch */
+    double seconds_asleep;           /* threads waiting for others in the last call */
     int status;
 } rn_run;
 

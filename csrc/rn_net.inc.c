@@ -164,5 +164,5 @@ static void RN_FN(train)(rn_run *run) {
     rn_arena arena = {.base = run->work};
     RN_FN(rn_training) training = {.run = run, .deadline = rn_seconds() + run->seconds};
     training.work = RN_FN(lay_out)(run->net, run->block_rows, run->n_threads, &arena);
-    rn_parallel(run->n_threads, RN_FN(train_worker), &training);
+    run->seconds_asleep = rn_parallel(run->n_threads, RN_FN(train_worker), &training);
 }

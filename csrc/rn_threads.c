@@ -4,7 +4,8 @@
  * between calls, nothing breaks in a forked child, and two Python threads may train two
  * networks at once.  Starting a thread costs tens of microseconds, a training call
  * lasts tens of milliseconds.  Inside the call threads meet at spin barriers (about
- * 0.1 microseconds), which give up their time slice when the others are late.
+ * 0.1 microseconds).  Who has waited for some 50 microseconds sleeps: on a busy machine
+ * the others may need this very CPU before they can arrive.
  */
 #if !defined(_WIN32) && !defined(_POSIX_C_SOURCE)
 #define _POSIX_C_SOURCE 200809L
@@ -18,7 +19,16 @@
 #define WIN32_LEAN_AND_MEAN
 #include <windows.h>
 typedef HANDLE rn_handle;
-static void yield_slice(void) { SwitchToThread(); }
+typedef SRWLOCK rn_lock;
+typedef CONDITION_VARIABLE rn_signal;
+static void lock(rn_lock *l) { AcquireSRWLockExclusive(l); }
+static void unlock(rn_lock *l) { ReleaseSRWLockExclusive(l); }
+static void sleep_on(rn_signal *s, rn_lock *l) {
+    SleepConditionVariableSRW(s, l, INFINITE, 0);
+}
+static void wake_all(rn_signal *s) { WakeAllConditionVariable(s); }
+#define RN_LOCK_INIT SRWLOCK_INIT
+#define RN_SIGNAL_INIT CONDITION_VARIABLE_INIT
 double rn_seconds(void) {
     LARGE_INTEGER count, frequency;
     QueryPerformanceFrequency(&frequency);
@@ -27,10 +37,16 @@ double rn_seconds(void) {
 }
 #else
 #include <pthread.h>
-#include <sched.h>
 #include <time.h>
 typedef pthread_t rn_handle;
-static void yield_slice(void) { sched_yield(); }
+typedef pthread_mutex_t rn_lock;
+typedef pthread_cond_t rn_signal;
+static void lock(rn_lock *l) { pthread_mutex_lock(l); }
+static void unlock(rn_lock *l) { pthread_mutex_unlock(l); }
+static void sleep_on(rn_signal *s, rn_lock *l) { pthread_cond_wait(s, l); }
+static void wake_all(rn_signal *s) { pthread_cond_broadcast(s); }
+#define RN_LOCK_INIT PTHREAD_MUTEX_INITIALIZER
+#define RN_SIGNAL_INIT PTHREAD_COND_INITIALIZER
 double rn_seconds(void) {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
@@ -47,7 +63,7 @@ static void spin_hint(void) { __asm__ volatile("yield"); }
 static void spin_hint(void) {}
 #endif
 
-enum { MAX_THREADS = 256, SPINS_BEFORE_YIELD = 4000 };
+enum { MAX_THREADS = 256, SPINS_BEFORE_SLEEP = 1000 };
 
 struct rn_team {
     atomic_size_t arrived;
@@ -55,6 +71,10 @@ struct rn_team {
     atomic_size_t round;
     char apart2[64];
     atomic_size_t count; /* 0 until the team is complete */
+    atomic_size_t sleepers;
+    double seconds_asleep; /* of all threads; under the lock */
+    rn_lock lock;
+    rn_signal changed;
     void (*fn)(void *, rn_worker);
     void *context;
 };
@@ -64,12 +84,28 @@ typedef struct {
     rn_handle handle;
 } rn_member;
 
-static void wait_until_changed(atomic_size_t *word, size_t old) {
-    size_t spins = 0;
-    while (atomic_load_explicit(word, memory_order_acquire) == old) {
-        if (++spins < SPINS_BEFORE_YIELD) spin_hint();
-        else yield_slice();
+static void wait_until_changed(rn_team *team, atomic_size_t *word, size_t old) {
+    for (size_t spins = 0; spins < SPINS_BEFORE_SLEEP; spins++) {
+        if (atomic_load_explicit(word, memory_order_acquire) != old) return;
+        spin_hint();
     }
+    const double start = rn_seconds();
+    lock(&team->lock);
+    atomic_fetch_add(&team->sleepers, 1);
+    while (atomic_load(word) == old) sleep_on(&team->changed, &team->lock);
+    atomic_fetch_sub(&team->sleepers, 1);
+    team->seconds_asleep += rn_seconds() - start;
+    unlock(&team->lock);
+}
+
+/* A sleeper counts itself, then looks at the word; here it is the other way round: in
+ * the one order of all these steps, one of the two sees the other. */
+static void change(rn_team *team, atomic_size_t *word, size_t value) {
+    atomic_store(word, value);
+    if (atomic_load(&team->sleepers) == 0) return;
+    lock(&team->lock);
+    wake_all(&team->changed);
+    unlock(&team->lock);
 }
 
 void rn_barrier(rn_worker worker) {
@@ -79,15 +115,15 @@ void rn_barrier(rn_worker worker) {
     if (atomic_fetch_add_explicit(&team->arrived, 1, memory_order_acq_rel) + 1 ==
         worker.count) {
         atomic_store_explicit(&team->arrived, 0, memory_order_relaxed);
-        atomic_store_explicit(&team->round, round + 1, memory_order_release);
+        change(team, &team->round, round + 1);
     } else {
-        wait_until_changed(&team->round, round);
+        wait_until_changed(team, &team->round, round);
     }
 }
 
 static void member_main(rn_member *member) {
     rn_worker worker = member->worker;
-    wait_until_changed(&worker.team->count, 0);
+    wait_until_changed(worker.team, &worker.team->count, 0);
     worker.count = atomic_load_explicit(&worker.team->count, memory_order_acquire);
     worker.team->fn(worker.team->context, worker);
 }
@@ -116,9 +152,10 @@ static int start(rn_member *member) {
 static void join(rn_member *member) { pthread_join(member->handle, NULL); }
 #endif
 
-void rn_parallel(size_t n_threads, void (*fn)(void *, rn_worker), void *context) {
+double rn_parallel(size_t n_threads, void (*fn)(void *, rn_worker), void *context) {
     rn_member members[MAX_THREADS];
-    rn_team team = {.fn = fn, .context = context};
+    rn_team team = {
+        .fn = fn, .context = context, .lock = RN_LOCK_INIT, .changed = RN_SIGNAL_INIT};
     size_t count = 1;
     if (n_threads > MAX_THREADS) n_threads = MAX_THREADS;
     while (count < n_threads) {
@@ -126,7 +163,8 @@ void rn_parallel(size_t n_threads, void (*fn)(void *, rn_worker), void *context)
         if (!start(&members[count])) break;
         count++;
     }
-    atomic_store_explicit(&team.count, count, memory_order_release);
+    change(&team, &team.count, count);
     fn(context, (rn_worker){.index = 0, .count = count, .team = &team});
     for (size_t i = 1; i < count; i++) join(&members[i]);
+    return team.seconds_asleep;
 }

@@ -13,9 +13,10 @@ typedef struct {
 } rn_worker;
 
 /* Runs fn(context, worker) on up to n_threads threads, the caller's among them, and
- * returns when all have returned.  Fewer threads if the system refuses more. */
-void rn_parallel(size_t n_threads, void (*fn)(void *context, rn_worker worker),
-                 void *context);
+ * returns when all have returned.  Fewer threads if the system refuses more.  The
+ * result is the time in seconds that threads slept, waiting for others, in sum. */
+double rn_parallel(size_t n_threads, void (*fn)(void *context, rn_worker worker),
+                   void *context);
 
 /* Waits until every thread of the team has arrived. */
 void rn_barrier(rn_worker worker);

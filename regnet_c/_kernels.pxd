@@ -118,6 +118,7 @@ cdef extern from "rn.h" nogil:
         double batch_weight
         double loss_sum
         double weight_sum
+        double seconds_asleep
         int status
 
     ctypedef struct rn_table_f32:

@@ -591,6 +591,7 @@ cdef class Run:
     """A training run: many calls of advance(), each of many steps."""
 
     cdef rn_run run
+    cdef readonly size_t max_threads
     cdef object kept
     cdef Model model
 
@@ -622,7 +623,7 @@ cdef class Run:
         self.run.work = <void *>((<uintptr_t>&work[0] + 63) & ~<uintptr_t>63)
         self.run.n = n
         self.run.batch_size, self.run.block_rows = batch_size, block_rows
-        self.run.n_threads, self.run.by_layer = n_threads, by_layer
+        self.max_threads, self.run.by_layer = n_threads, by_layer
         self.run.gradient_only = gradient_only
         self.run.ema_decay = ema_decay
         self.run.status = RN_RUNNING
@@ -638,8 +639,13 @@ cdef class Run:
         self.run.row, self.run.batch_row = row, 0
         self.run.loss_sum = self.run.weight_sum = 0
 
-    def advance(self, const double[::1] learning_rates, double seconds):
-        """Train for about `seconds`, at most one step per learning rate; steps done."""
+    def advance(self, const double[::1] learning_rates, double seconds, size_t threads):
+        """Train for about `seconds`, at most one step per learning rate.
+
+        threads: at most n_threads.  Returns the seconds that threads slept, in sum.
+        """
+        expect(0 < threads <= self.max_threads, "more threads than there is memory for")
+        self.run.n_threads = threads
         self.run.learning_rates = &learning_rates[0]
         self.run.max_steps = learning_rates.shape[0]
         self.run.steps_done = 0
@@ -649,7 +655,7 @@ cdef class Run:
                 table.f32.train(&self.run)
             else:
                 table.f64.train(&self.run)
-        return self.run.steps_done
+        return self.run.seconds_asleep
 
     @property
     def row(self):

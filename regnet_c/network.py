@@ -93,6 +93,21 @@ class Network:
             f"dtype={self.dtype.name!r}, seed={self.seed})"
         )
 
+    def __getstate__(self):
+        """Structure, weights and history; lock and optimiser's memory stay behind."""
+        names = ("layers", "loss", "dtype", "seed", "metadata", "history")
+        attributes = {name: getattr(self, name) for name in names}
+        return attributes, self.get_weights(), (self.n_inputs, self.kept_inputs)
+
+    def __setstate__(self, state):
+        attributes, weights, inputs = state
+        Network.__init__(
+            self, *(attributes[n] for n in ("layers", "loss", "dtype", "seed"))
+        )
+        self.__dict__.update(attributes)
+        self._plan.keep_inputs(*inputs)
+        self.set_weights(weights)
+
     # ---- weights ---------------------------------------------------------------------
 
     def get_weights(self):
@@ -390,7 +405,7 @@ class Network:
         run = make_run(self._plan, model, None, data, data.n, None, gradient_only=True)
         run.start_epoch(None)
         while run.row < data.n:
-            run.advance(np.zeros(1), 0.02)
+            run.advance(np.zeros(1), 0.02, run.max_threads)
         return run.loss, self._plan.views(gradient)
 
     def diagnose(self, X, y, validation_data=None):

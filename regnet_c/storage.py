@@ -150,10 +150,7 @@ def _read_start(file, size):
     if len(start) < 8 or length > min(size - 8, MAX_HEADER):
         raise ValueError(f"its header has {length} bytes, the whole file {size}")
     file.seek(0)
-    start = file.read(8 + length)
-    if len(start) != 8 + length:
-        raise ValueError("it became shorter while it was read")
-    return start
+    return file.read(8 + length)
 
 
 def _read_body(file, start, header, body):

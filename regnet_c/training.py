@@ -5,6 +5,7 @@ the progress bar and the schedule.  Everything a run needs to go on exactly wher
 stopped is in `TrainingState`.
 """
 
+import math
 import os
 import time
 import warnings
@@ -21,6 +22,9 @@ _STEP_WORK = (
     1_500_000  # multiply-adds of a step that pay for one more thread's barriers
 )
 _CALL_WORK = 10_000_000  # and of a call, for starting it
+_ASLEEP = 0.2  # share of the threads' time that may be slept through
+_SHORT = 0.001  # seconds of a call that say nothing about the machine
+_FIRST_PAUSE, _LAST_PAUSE = 0.5, 10.0  # seconds of one thread on a crowded machine
 _NEAR_BYTES = 1 << 17  # weights beyond this are read once per block, not per panel
 _BLOCK_BYTES = 1 << 20  # activations kept at a time
 _MIN_BLOCK_ROWS = 256
@@ -173,6 +177,36 @@ def make_run(plan, model, optimizer, data, batch_size, threads, **options):
     )
 
 
+class Crowd:
+    """Whether other programs leave room for a team of threads.
+
+    Threads that meet many times in a millisecond need their CPUs at the same time.
+    Where others hold a CPU, they sleep for each other most of the time, and one thread is
+    faster: then only one is used for a while, each time longer, before the next attempt.
+    The result has the same bits.
+    """
+
+    def __init__(self):
+        self._alone_until, self._pause = -math.inf, _FIRST_PAUSE
+
+    def threads(self, wanted):
+        """How many of the wanted threads to use now."""
+        return 1 if time.monotonic() < self._alone_until else wanted
+
+    def report(self, threads, seconds, asleep):
+        """A call of so many threads took so long, of which they slept so long in sum."""
+        if threads == 1 or seconds < _SHORT:
+            return
+        if asleep > _ASLEEP * threads * seconds:
+            self._alone_until = time.monotonic() + self._pause
+            self._pause = min(2 * self._pause, _LAST_PAUSE)
+        else:
+            self._pause = _FIRST_PAUSE
+
+
+_crowd = Crowd()  # a property of the machine, not of a network
+
+
 class Trainer:
     """One call of `Network.fit`."""
 
@@ -210,7 +244,12 @@ class Trainer:
         self.run.start_epoch(order, state.row)
         try:
             while self.run.row < n:
-                self.run.advance(self._learning_rates(), _SLICE_SECONDS)
+                threads = _crowd.threads(self.run.max_threads)
+                start = time.monotonic()
+                asleep = self.run.advance(
+                    self._learning_rates(), _SLICE_SECONDS, threads
+                )
+                _crowd.report(threads, time.monotonic() - start, asleep)
                 if self.run.diverged:
                     raise self._divergence(order)
                 self.progress.rows(self.run.row, self.run.loss)

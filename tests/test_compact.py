@@ -1,6 +1,8 @@
 """compact(): what goes, what stays, and that predictions stay with it."""
 
+import copy
 import json
+import pickle
 
 import numpy as np
 import pytest
@@ -207,6 +209,14 @@ def test_kept_inputs_compose_and_are_saved(tmp_path, rng):
     with pytest.raises(ValueError, match=r"6 columns.*expects 5 \(or all 8\)"):
         loaded.predict(X[:, :6])
     loaded.fit(X, y, epochs=1)
+
+
+def test_copies_keep_the_inputs(rng):
+    small = edit(make_net([5, 3, 2]), W0=([1, 3], 0)).compact()
+    X = rng.normal(size=(10, 5))
+    for other in (pickle.loads(pickle.dumps(small)), copy.deepcopy(small)):
+        assert other.kept_inputs.tolist() == [0, 2, 4] and other.n_inputs == 5
+        assert_same_bits(other, small, X)
 
 
 def test_only_compacted_networks_have_inputs_in_their_file(tmp_path):

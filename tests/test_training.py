@@ -4,6 +4,8 @@ import contextlib
 import math
 import re
 import signal
+import subprocess
+import sys
 import time
 
 import numpy as np
@@ -567,6 +569,53 @@ def test_training_leaves_the_floating_point_mode_alone(rng):
     tiny = np.array([np.finfo(np.float32).tiny], np.float32)
     assert (tiny / np.float32(2))[0] > 0
     assert _kernels.current_isa() in _kernels.available_isas()
+
+
+# ---------------------------------------------------------- threads on busy machines
+
+
+def test_a_crowd_is_left_alone_longer_each_time(monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr(training.time, "monotonic", lambda: now[0])
+    crowd = training.Crowd()
+    pauses = []
+    for _ in range(7):
+        assert crowd.threads(2) == 2
+        crowd.report(2, 0.02, asleep=0.03)
+        start = now[0]
+        while crowd.threads(2) == 1:
+            now[0] += 0.25
+        pauses.append(now[0] - start)
+    assert pauses == [0.5, 1, 2, 4, 8, 10, 10]
+    crowd.report(2, 0.02, asleep=0.001)
+    crowd.report(2, 0.02, asleep=0.03)
+    now[0] += 0.5
+    assert crowd.threads(2) == 2
+
+
+def test_training_on_a_busy_machine_is_not_much_slower(rng, real_threads, monkeypatch):
+    """Another program on every CPU: threads stop waiting for each other."""
+    monkeypatch.setattr(training, "_crowd", training.Crowd())
+    net = small_network("float32", l1=0.0)
+    x, y = small_data(rng, np.float32, n=20_000)
+    net.fit(x, y, 1, 10, rn.SGD(0.01), threads=2)
+    burn = "while True: pass"
+    others = [
+        subprocess.Popen([sys.executable, "-c", burn])
+        for _ in range(training.available_threads())
+    ]
+    try:
+        seconds = {}
+        for threads in (1, 4):
+            start = time.perf_counter()
+            net.fit(x, y, 20, 10, rn.SGD(0.01), threads=threads)
+            seconds[threads] = time.perf_counter() - start
+    finally:
+        for other in others:
+            other.kill()
+            other.wait()
+    # 40 000 steps with 6 meetings each: 100 times slower if every one costs a time slice
+    assert seconds[4] < 10 * seconds[1] + 1
 
 
 # ------------------------------------------------------- moving average of updates
