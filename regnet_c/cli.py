@@ -1,4 +1,4 @@
-"""The command line: train, predict, info.
+"""The command line: train, predict, export, info.
 
 Errors are one line on standard error and exit status 2; Ctrl-C while training saves the
 network as it stands and exits with 130.
@@ -13,6 +13,7 @@ import numpy as np
 from . import __version__, cpu_info, data, losses
 from .callbacks import EarlyStopping
 from .datasets import load_digits
+from .export import command
 from .layers import ACTIVATIONS, Dense, Dropout
 from .network import Network
 from .optimizers import SGD, Adagrad, Adam, AdamW, RMSprop
@@ -78,9 +79,8 @@ def build_parser():
     predict.add_argument("--output", default="predictions.csv", help="CSV to write")
     predict.add_argument("--threads", type=int, help="at most this many threads")
     predict.set_defaults(run=run_predict)
-    info = commands.add_parser(
-        "info", help="version, CPU variant, threads, build flags"
-    )
+    command.add_parser(commands, **formatter)
+    info = commands.add_parser("info", help="version, CPU variant, threads, flags")
     info.set_defaults(run=run_info)
     return parser
 
