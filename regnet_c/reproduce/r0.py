@@ -14,6 +14,8 @@ from . import mnist
 from .row import Row, Skip
 
 STRENGTHS = (1e-4, 3e-4, 1e-3, 3e-3)
+# about half of what other seeds gave; the digits have few pixels that say nothing
+LEAST_ZEROS = {"MNIST": (400, 1300, 2500, 3000), "digits": (5, 20, 60, 100)}
 EPOCHS, BATCH, RATE, SEED = 30, 10, 0.05, 0
 
 
@@ -46,7 +48,7 @@ def rows(data, progress):
     """Zeros of two rules, the update average against its definition, the dead start."""
     data = load(data)
     seeds = f"{SEED}, {data[-1]}"
-    for strength in STRENGTHS:
+    for strength, least in zip(STRENGTHS, LEAST_ZEROS[data[-1]], strict=True):
         soft, accuracy, _ = train(data, L1(strength, "proximal"))
         slope, other, _ = train(data, L1(strength, "subgradient"))
         w = soft.get_weights()[0]
@@ -54,13 +56,11 @@ def rows(data, progress):
         zeros = int((slope.get_weights()[0] == 0).sum())
         yield Row(f"{name}: zeros, sub-gradient", "0", str(zeros), zeros == 0, seeds)
         zeros = int((w == 0).sum())
-        enough = zeros >= 100 if strength == STRENGTHS[0] else zeros >= 300
-        least = 100 if strength == STRENGTHS[0] else 300
         yield Row(
             f"{name}: zeros, soft threshold",
             f">= {least} of {w.size}",
             str(zeros),
-            enough,
+            zeros >= least,
             seeds,
         )
         gap = abs(accuracy - other)

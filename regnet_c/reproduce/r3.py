@@ -85,7 +85,7 @@ def rows(data, progress):
     for name, (loss, penalty, total, error) in CASES.items():
         yield from compare(name, loss, penalty, total, error)
     for name, (penalty, total, error) in LOOSENED.items():
-        yield from compare(name, "squared_error", penalty, total, error
+        yield from compare(name, "squared_error", penalty, total, error)
     got, _, zeros, _ = train("mae", "L1", update="proximal")
     yield Row(
         "L1 loss + L1, proximal rule: sum|w|",
@@ -108,7 +108,7 @@ def compare(name, loss, penalty, total, error):
     """
     starts = range(1 if loss == "mae" else STARTS)
     results = one_thread_each(lambda start: train(loss, penalty, start), starts)
-    totals, errors, _, _ = zip(*results
+    totals, errors, _, _ = zip(*results, strict=True)
     got, seeds = np.median(totals), str(SEED)
     if len(starts) > 1:
         seeds += f", median of {len(starts)}, {min(totals):.0f}..{max(totals):.0f}"
