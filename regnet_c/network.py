@@ -18,6 +18,7 @@ from .training import (
     Progress,
     Trainer,
     TrainingState,
+    divide,
     make_run,
     useful_threads,
     warn_of_dead_start,
@@ -402,7 +403,10 @@ class Network:
         gradient = np.zeros(self._plan.size, self.dtype)
         model.bind(self._params, g=gradient)
         model.set_masks(*checked_masks(self._plan, dropout_masks, data.n))
-        run = make_run(self._plan, model, None, data, data.n, None, gradient_only=True)
+        division = divide(self._plan, None, data.n, data.n)
+        run = make_run(
+            self._plan, model, None, data, data.n, division, gradient_only=True
+        )
         run.start_epoch(None)
         while run.row < data.n:
             run.advance(np.zeros(1), 0.02, run.max_threads)
