@@ -1,0 +1,347 @@
+"""Plots of a training run and of a network's weights, drawn with matplotlib.
+
+matplotlib (the extra `plot`) is imported when something is drawn.  Every function takes
+`ax` and returns the Axes it drew on, one or an array; the size of the figure, the style
+and the saving are the caller's.  The colours are Okabe and Ito's, which colour-blind
+readers tell apart.
+"""
+
+import numpy as np
+
+COLORS = (
+    "#0072B2",
+    "#E69F00",
+    "#009E73",
+    "#CC79A7",
+    "#56B4E9",
+    "#D55E00",
+    "#F0E442",
+    "#000000",
+)
+_SPIKE = COLORS[5]
+_LOSSES = {"loss": ("training loss", 0), "val_loss": ("validation loss", 1)}
+_SHARES = {
+    "accuracy": ("training accuracy", 0),
+    "val_accuracy": ("validation accuracy", 1),
+    "zeros": ("weights exactly zero", 2),
+}
+
+
+def plot_history(history, ax=None):
+    """Losses above, accuracy and share of exact zeros below, against epochs.
+
+    Parameters
+    ----------
+    history : History or dict of str to list
+    ax : Axes or two Axes, optional
+        A single Axes is divided.
+
+    Returns
+    -------
+    Axes, or an array of two if there are accuracies or zeros
+    """
+    values = getattr(history, "history", history)
+    groups = [
+        [name for name in names if name in values] for names in (_LOSSES, _SHARES)
+    ]
+    groups = [names for names in groups if names]
+    if not groups:
+        raise ValueError("the history is empty: fit has not finished an epoch")
+    axes = _panels(ax, len(groups), size=(6.4, 2.4), sharex=True)
+    for panel, names in zip(axes, groups, strict=True):
+        for name in names:
+            label, color = {**_LOSSES, **_SHARES}[name]
+            epochs = np.arange(1, len(values[name]) + 1)
+            panel.plot(epochs, values[name], color=COLORS[color], label=label)
+        _plain(panel, "", "loss" if names[0] in _LOSSES else "share")
+        panel.legend(frameon=False)
+        if names[0] in _SHARES:
+            panel.set_ylim(-0.02, 1.02)
+            panel.yaxis.set_major_formatter(_percent())
+    axes[-1].set_xlabel("epoch")
+    return _one_or_all(axes)
+
+
+def plot_weights(network, layers=None, bins=60, ax=None):
+    """Histogram of each layer's weights; exact zeros are a spike of their own.
+
+    The bars count the weights that are not zero.  Both are shares of all weights of the
+    layer on a logarithmic axis, so that a few weights far out stay visible.
+
+    Parameters
+    ----------
+    network : Network
+    layers : list of int, optional
+        Which Dense layers, counted from 0; default all.
+    bins : int, default 60
+    ax : Axes or one per layer, optional
+        A single Axes is divided.
+
+    Returns
+    -------
+    Axes, or an array with one per layer
+    """
+    chosen = _matrices(network, layers)
+    axes = _panels(ax, len(chosen), size=(6.4, 2.4))
+    for panel, (number, w) in zip(axes, chosen, strict=True):
+        _weight_histogram(panel, w, bins)
+        panel.set_title(_layer_name(number, w), fontsize="medium")
+    return _one_or_all(axes)
+
+
+def _weight_histogram(ax, w, bins):
+    left, share = w[w != 0].astype(np.float64), float((w == 0).mean())
+    if left.size:
+        weight = np.full(left.size, 1 / w.size)
+        ax.hist(left, bins, weights=weight, color=COLORS[0], label="not zero")
+    ax.set_yscale("log")
+    floor = 0.5 / w.size
+    if share:
+        ax.vlines(0, floor, share, color=_SPIKE, linewidth=3, label="exactly zero")
+        text = f"{share:.1%} exactly zero"
+    else:
+        text = "no exact zeros"
+    ax.annotate(
+        text,
+        (0, share or 1),
+        xytext=(6, 0),
+        textcoords="offset points",
+        color=_SPIKE,
+        va="center",
+    )
+    ax.set_ylim(floor, 2)
+    _plain(ax, "weight", "share of the weights")
+
+
+def plot_filters(network, shape=(28, 28), n=16, ax=None):
+    """The first layer's weights as images: one per unit, longest weight vector first.
+
+    Red pulls up, blue pulls down, white is zero; all images share one scale.
+
+    Parameters
+    ----------
+    network : Network
+    shape : (int, int), default (28, 28)
+        Rows and columns of the inputs.
+    n : int, default 16
+        How many units, at most.
+    ax : Axes or one per image, optional
+        A single Axes is divided.
+
+    Returns
+    -------
+    Axes, or an array with one per image
+    """
+    w = _matrices(network, [0])[0][1]
+    if np.prod(shape) != len(w):
+        raise ValueError(
+            f"shape is {shape}, {int(np.prod(shape))} pixels; the first layer has "
+            f"{len(w)} inputs"
+        )
+    units = np.argsort(-np.linalg.norm(w, axis=0), kind="stable")[:n]
+    columns = int(np.ceil(np.sqrt(len(units))))
+    axes = _panels(ax, len(units), size=(1.4, 1.4), columns=columns)
+    top = float(np.abs(w[:, units]).max()) or 1.0
+    for panel, unit in zip(axes, units, strict=True):
+        image = panel.imshow(
+            w[:, unit].reshape(shape), cmap="RdBu_r", vmin=-top, vmax=top
+        )
+        panel.set_title(f"unit {unit}", fontsize="small")
+        panel.set(xticks=[], yticks=[])
+    panel.figure.colorbar(image, ax=list(axes), label="weight", shrink=0.8)
+    return _one_or_all(axes)
+
+
+def plot_sparsity(network, layers=None, ax=None):
+    """Which weights are left: dark where a weight is not zero, white where it is.
+
+    An input without a dark mark in its column is not used, a unit without one in its row
+    is constant.
+
+    Parameters
+    ----------
+    network : Network
+    layers : list of int, optional
+        Which Dense layers, counted from 0; default all.
+    ax : Axes or one per layer, optional
+        A single Axes is divided.
+
+    Returns
+    -------
+    Axes, or an array with one per layer
+    """
+    chosen = _matrices(network, layers)
+    axes = _panels(ax, len(chosen), size=(6.4, 2.4))
+    for panel, (number, w) in zip(axes, chosen, strict=True):
+        left = (w != 0).T
+        panel.imshow(left.astype(float), cmap="Greys", vmin=0, vmax=1, aspect="auto")
+        panel.set_title(
+            f"{_layer_name(number, w)}, {left.mean():.1%} of the weights left",
+            fontsize="medium",
+        )
+        panel.set(xlabel="input", ylabel="unit")
+    return _one_or_all(axes)
+
+
+def plot_decision_regions(network_or_function, X, y, resolution=200, ax=None):
+    """The predicted class over the plane, and the points.
+
+    Parameters
+    ----------
+    network_or_function : Network, anything with predict, or callable
+        Gives for (n, 2) points their labels (n,), or one score per class (n, classes), or
+        the probability of class 1 (n, 1).  Where a score is NaN the plane stays white.
+    X : array-like of shape (n, 2)
+    y : array-like of shape (n,)
+        Labels; with scores, the integers 0, 1, ...
+    resolution : int, default 200
+        Grid points along each side.
+    ax : Axes, optional
+
+    Returns
+    -------
+    Axes
+    """
+    X, y = np.asarray(X, np.float64), np.asarray(y)
+    if X.ndim != 2 or X.shape[1] != 2 or y.shape != X.shape[:1]:
+        raise ValueError(
+            f"X has shape {X.shape} and y {y.shape}, expected (n, 2) and (n,)"
+        )
+    predict = getattr(network_or_function, "predict", network_or_function)
+    grid, extent = _grid(X, resolution)
+    region, labels = _region(np.asarray(predict(grid)), y)
+    colors = _class_colors(len(labels))
+    ax = _panels(ax, 1, size=(4.8, 4.8))[0]
+    ax.imshow(
+        np.ma.masked_invalid(region.reshape(resolution, resolution)),
+        cmap=_color_map(colors),
+        vmin=-0.5,
+        vmax=len(labels) - 0.5,
+        extent=extent,
+        origin="lower",
+        interpolation="nearest",
+        alpha=0.35,
+    )
+    for color, label in zip(colors, labels, strict=True):
+        points = X[y == label]
+        ax.scatter(*points.T, s=4, color=color, linewidths=0, label=f"class {label}")
+    _plain(ax, "first input", "second input")
+    ax.legend(frameon=False, markerscale=3, loc="upper left", bbox_to_anchor=(1, 1))
+    return ax
+
+
+def _grid(X, resolution):
+    """Centres of resolution^2 cells around the points (row by row), and their edges."""
+    low, high = X.min(axis=0), X.max(axis=0)
+    margin = 0.05 * np.where(high > low, high - low, 1)
+    low, high = low - margin, high + margin
+    steps = (np.arange(resolution) + 0.5) / resolution
+    first, second = (low + (high - low) * steps[:, None]).T
+    grid = np.stack(np.meshgrid(first, second), axis=-1).reshape(-1, 2)
+    return grid, (low[0], high[0], low[1], high[1])
+
+
+def _region(scores, y):
+    """(place of each predicted class in the labels, NaN for none; the labels)."""
+    if scores.ndim == 1:
+        labels = np.unique(y)
+        if not np.isin(scores, labels).all():
+            raise ValueError(
+                f"predictions are {np.unique(scores)[:5]} ..., y has {labels[:5]} ...; "
+                "expected labels of y, or scores of shape (n, classes)"
+            )
+        return np.searchsorted(labels, scores).astype(np.float64), labels
+    if scores.shape[1] == 1:
+        scores = np.hstack([1 - scores, scores])
+    unknown = np.isnan(scores).any(axis=1)
+    return np.where(unknown, np.nan, scores.argmax(axis=1)), np.arange(scores.shape[1])
+
+
+# ---- matplotlib ----------------------------------------------------------------------
+
+
+def _pyplot():
+    """matplotlib.pyplot, or one sentence that says how to get it."""
+    try:
+        import matplotlib.pyplot as plt
+    except ImportError:
+        raise ImportError(
+            "regnet_c.plots needs matplotlib: pip install regnet-c[plot]"
+        ) from None
+    return plt
+
+
+def _panels(ax, count, size, columns=1, **options):
+    """An array of `count` Axes: those given, or parts of the one given, or new ones."""
+    plt = _pyplot()
+    rows = -(-count // columns)
+    if ax is None:
+        figure = plt.figure(
+            figsize=(size[0] * columns, size[1] * rows + 0.6), layout="constrained"
+        )
+        return _fill(figure.add_gridspec(rows, columns), figure, count, **options)
+    given = np.atleast_1d(np.asarray(ax, dtype=object)).reshape(-1)
+    if len(given) == 1 and count > 1 and given[0].get_subplotspec() is not None:
+        given[0].set_axis_off()
+        inner = given[0].get_subplotspec().subgridspec(rows, columns)
+        return _fill(inner, given[0].figure, count, **options)
+    if len(given) != count:
+        raise ValueError(f"ax has {len(given)} Axes, this plot has {count} panels")
+    return given
+
+
+def _fill(grid, figure, count, sharex=False):
+    """The first `count` cells of a grid as Axes."""
+    axes = []
+    for number in range(count):
+        shared = axes[0] if sharex and axes else None
+        axes.append(figure.add_subplot(grid[divmod(number, grid.ncols)], sharex=shared))
+    return np.array(axes, dtype=object)
+
+
+def _one_or_all(axes):
+    return axes[0] if len(axes) == 1 else axes
+
+
+def _plain(ax, xlabel, ylabel):
+    ax.set(xlabel=xlabel, ylabel=ylabel)
+    ax.spines[["top", "right"]].set_visible(False)
+
+
+def _percent():
+    from matplotlib.ticker import PercentFormatter
+
+    return PercentFormatter(1, decimals=0)
+
+
+def _class_colors(count):
+    """Okabe and Ito's for up to eight classes, then steps of a continuous scale."""
+    if count <= len(COLORS):
+        return COLORS[:count]
+    return [_pyplot().cm.viridis(x) for x in np.linspace(0, 1, count)]
+
+
+def _color_map(colors):
+    from matplotlib.colors import ListedColormap
+
+    return ListedColormap(colors)
+
+
+# ---- networks ------------------------------------------------------------------------
+
+
+def _matrices(network, layers):
+    """[(number, W)] of the Dense layers asked for."""
+    matrices = [w for w in network.get_weights() if w.ndim == 2]
+    numbers = range(len(matrices)) if layers is None else layers
+    for number in numbers:
+        if not 0 <= number < len(matrices):
+            raise ValueError(
+                f"layers has {number}, the network's Dense layers are 0 to "
+                f"{len(matrices) - 1}"
+            )
+    return [(number, matrices[number]) for number in numbers]
+
+
+def _layer_name(number, w):
+    return f"layer {number}: {w.shape[0]} × {w.shape[1]}"
