@@ -2,22 +2,14 @@
 
 matplotlib (the extra `plot`) is imported when something is drawn.  Every function takes
 `ax` and returns the Axes it drew on, one or an array; the size of the figure, the style
-and the saving are the caller's.  The colours are Okabe and Ito's, which colour-blind
-readers tell apart.
+and the saving are the caller's.
 """
 
 import numpy as np
 
-COLORS = (
-    "#0072B2",
-    "#E69F00",
-    "#009E73",
-    "#CC79A7",
-    "#56B4E9",
-    "#D55E00",
-    "#F0E442",
-    "#000000",
-)
+from . import _check
+from ._axes import COLORS, class_colors, color_map, one_or_all, panels, percent, plain
+
 _SPIKE = COLORS[5]
 _LOSSES = {"loss": ("training loss", 0), "val_loss": ("validation loss", 1)}
 _SHARES = {
@@ -47,19 +39,19 @@ def plot_history(history, ax=None):
     groups = [names for names in groups if names]
     if not groups:
         raise ValueError("the history is empty: fit has not finished an epoch")
-    axes = _panels(ax, len(groups), size=(6.4, 2.4), sharex=True)
+    axes = panels(ax, len(groups), size=(6.4, 2.4), sharex=True)
     for panel, names in zip(axes, groups, strict=True):
         for name in names:
             label, color = {**_LOSSES, **_SHARES}[name]
             epochs = np.arange(1, len(values[name]) + 1)
             panel.plot(epochs, values[name], color=COLORS[color], label=label)
-        _plain(panel, "", "loss" if names[0] in _LOSSES else "share")
+        plain(panel, "", "loss" if names[0] in _LOSSES else "share")
         panel.legend(frameon=False)
         if names[0] in _SHARES:
             panel.set_ylim(-0.02, 1.02)
-            panel.yaxis.set_major_formatter(_percent())
+            panel.yaxis.set_major_formatter(percent())
     axes[-1].set_xlabel("epoch")
-    return _one_or_all(axes)
+    return one_or_all(axes)
 
 
 def plot_weights(network, layers=None, bins=60, ax=None):
@@ -82,11 +74,11 @@ def plot_weights(network, layers=None, bins=60, ax=None):
     Axes, or an array with one per layer
     """
     chosen = _matrices(network, layers)
-    axes = _panels(ax, len(chosen), size=(6.4, 2.4))
+    axes = panels(ax, len(chosen), size=(6.4, 2.4))
     for panel, (number, w) in zip(axes, chosen, strict=True):
         _weight_histogram(panel, w, bins)
         panel.set_title(_layer_name(number, w), fontsize="medium")
-    return _one_or_all(axes)
+    return one_or_all(axes)
 
 
 def _weight_histogram(ax, w, bins):
@@ -110,13 +102,13 @@ def _weight_histogram(ax, w, bins):
         va="center",
     )
     ax.set_ylim(floor, 2)
-    _plain(ax, "weight", "share of the weights")
+    plain(ax, "weight", "share of the weights")
 
 
 def plot_filters(network, shape=(28, 28), n=16, ax=None):
     """The first layer's weights as images: one per unit, longest weight vector first.
 
-    Red pulls up, blue pulls down, white is zero; all images share one scale.
+    Red is positive, blue negative, the palest grey zero; all images share one scale.
 
     Parameters
     ----------
@@ -132,6 +124,7 @@ def plot_filters(network, shape=(28, 28), n=16, ax=None):
     -------
     Axes, or an array with one per image
     """
+    n = _check.check_int(n, "n", minimum=1)
     w = _matrices(network, [0])[0][1]
     if np.prod(shape) != len(w):
         raise ValueError(
@@ -140,7 +133,7 @@ def plot_filters(network, shape=(28, 28), n=16, ax=None):
         )
     units = np.argsort(-np.linalg.norm(w, axis=0), kind="stable")[:n]
     columns = int(np.ceil(np.sqrt(len(units))))
-    axes = _panels(ax, len(units), size=(1.4, 1.4), columns=columns)
+    axes = panels(ax, len(units), size=(1.4, 1.4), columns=columns)
     top = float(np.abs(w[:, units]).max()) or 1.0
     for panel, unit in zip(axes, units, strict=True):
         image = panel.imshow(
@@ -149,7 +142,7 @@ def plot_filters(network, shape=(28, 28), n=16, ax=None):
         panel.set_title(f"unit {unit}", fontsize="small")
         panel.set(xticks=[], yticks=[])
     panel.figure.colorbar(image, ax=list(axes), label="weight", shrink=0.8)
-    return _one_or_all(axes)
+    return one_or_all(axes)
 
 
 def plot_sparsity(network, layers=None, ax=None):
@@ -171,7 +164,7 @@ def plot_sparsity(network, layers=None, ax=None):
     Axes, or an array with one per layer
     """
     chosen = _matrices(network, layers)
-    axes = _panels(ax, len(chosen), size=(6.4, 2.4))
+    axes = panels(ax, len(chosen), size=(6.4, 2.4))
     for panel, (number, w) in zip(axes, chosen, strict=True):
         left = (w != 0).T
         panel.imshow(left.astype(float), cmap="Greys", vmin=0, vmax=1, aspect="auto")
@@ -180,7 +173,7 @@ def plot_sparsity(network, layers=None, ax=None):
             fontsize="medium",
         )
         panel.set(xlabel="input", ylabel="unit")
-    return _one_or_all(axes)
+    return one_or_all(axes)
 
 
 def plot_decision_regions(network_or_function, X, y, resolution=200, ax=None):
@@ -207,14 +200,15 @@ def plot_decision_regions(network_or_function, X, y, resolution=200, ax=None):
         raise ValueError(
             f"X has shape {X.shape} and y {y.shape}, expected (n, 2) and (n,)"
         )
+    resolution = _check.check_int(resolution, "resolution", minimum=1)
     predict = getattr(network_or_function, "predict", network_or_function)
     grid, extent = _grid(X, resolution)
     region, labels = _region(np.asarray(predict(grid)), y)
-    colors = _class_colors(len(labels))
-    ax = _panels(ax, 1, size=(4.8, 4.8))[0]
+    colors = class_colors(len(labels))
+    ax = panels(ax, 1, size=(5.6, 4.0))[0]
     ax.imshow(
         np.ma.masked_invalid(region.reshape(resolution, resolution)),
-        cmap=_color_map(colors),
+        cmap=color_map(colors),
         vmin=-0.5,
         vmax=len(labels) - 0.5,
         extent=extent,
@@ -225,7 +219,7 @@ def plot_decision_regions(network_or_function, X, y, resolution=200, ax=None):
     for color, label in zip(colors, labels, strict=True):
         points = X[y == label]
         ax.scatter(*points.T, s=4, color=color, linewidths=0, label=f"class {label}")
-    _plain(ax, "first input", "second input")
+    plain(ax, "first input", "second input")
     ax.legend(frameon=False, markerscale=3, loc="upper left", bbox_to_anchor=(1, 1))
     return ax
 
@@ -255,76 +249,6 @@ def _region(scores, y):
         scores = np.hstack([1 - scores, scores])
     unknown = np.isnan(scores).any(axis=1)
     return np.where(unknown, np.nan, scores.argmax(axis=1)), np.arange(scores.shape[1])
-
-
-# ---- matplotlib ----------------------------------------------------------------------
-
-
-def _pyplot():
-    """matplotlib.pyplot, or one sentence that says how to get it."""
-    try:
-        import matplotlib.pyplot as plt
-    except ImportError:
-        raise ImportError(
-            "regnet_c.plots needs matplotlib: pip install regnet-c[plot]"
-        ) from None
-    return plt
-
-
-def _panels(ax, count, size, columns=1, **options):
-    """An array of `count` Axes: those given, or parts of the one given, or new ones."""
-    plt = _pyplot()
-    rows = -(-count // columns)
-    if ax is None:
-        figure = plt.figure(
-            figsize=(size[0] * columns, size[1] * rows + 0.6), layout="constrained"
-        )
-        return _fill(figure.add_gridspec(rows, columns), figure, count, **options)
-    given = np.atleast_1d(np.asarray(ax, dtype=object)).reshape(-1)
-    if len(given) == 1 and count > 1 and given[0].get_subplotspec() is not None:
-        given[0].set_axis_off()
-        inner = given[0].get_subplotspec().subgridspec(rows, columns)
-        return _fill(inner, given[0].figure, count, **options)
-    if len(given) != count:
-        raise ValueError(f"ax has {len(given)} Axes, this plot has {count} panels")
-    return given
-
-
-def _fill(grid, figure, count, sharex=False):
-    """The first `count` cells of a grid as Axes."""
-    axes = []
-    for number in range(count):
-        shared = axes[0] if sharex and axes else None
-        axes.append(figure.add_subplot(grid[divmod(number, grid.ncols)], sharex=shared))
-    return np.array(axes, dtype=object)
-
-
-def _one_or_all(axes):
-    return axes[0] if len(axes) == 1 else axes
-
-
-def _plain(ax, xlabel, ylabel):
-    ax.set(xlabel=xlabel, ylabel=ylabel)
-    ax.spines[["top", "right"]].set_visible(False)
-
-
-def _percent():
-    from matplotlib.ticker import PercentFormatter
-
-    return PercentFormatter(1, decimals=0)
-
-
-def _class_colors(count):
-    """Okabe and Ito's for up to eight classes, then steps of a continuous scale."""
-    if count <= len(COLORS):
-        return COLORS[:count]
-    return [_pyplot().cm.viridis(x) for x in np.linspace(0, 1, count)]
-
-
-def _color_map(colors):
-    from matplotlib.colors import ListedColormap
-
-    return ListedColormap(colors)
 
 
 # ---- networks ------------------------------------------------------------------------
