@@ -2,13 +2,14 @@
 
 n_in-100-10, sigmoid and cross-entropy, batches of 10, constant rate eta; the strength lam
 is divided by the number of training rows n.  L2 makes w smaller by the factor
-1 - eta lam/n in each step.  L1 moves w linearly towards zero by t = eta lam/n, never across:
+1 - eta lam/n in each step.  L1 moves w towards zero by t = eta lam/n, never across it:
 
     S(w, t) = sign(w) max(|w| - t, 0)      (not sign(w) max(|w - t|, 0))
 
 before the gradient step ("shrink_first"), after it ("proximal"), or charging each weight
 what it still owes since the start ("cumulative", the library's default).  With mini-batches
-the noise of the gradient wakes zeros: only the cumulative rule keeps most of them.
+the noise of the gradient wakes zeros: only the cumulative rule keeps most of them.  The
+other three rules go the same way, up to the zeros.
 
     python examples/r1_mnist_l1_l2.py [--data mnist.npz] [--quick]
 """
@@ -67,22 +68,27 @@ def draw(runs):
     figure = plt.figure(figsize=(11, 7.5), layout="constrained")
     grid = figure.add_gridspec(3, 3)
     top = figure.add_subplot(grid[0, :])
-    for color, (name, (_, found)) in zip((*COLORS[:6],), runs.items(), strict=True):
-        top.plot(range(1, len(found) + 1), found, color=color, label=name)
+    widths = (1.5, 1.5, 6, 3.5, 1.2, 1.5)  # three curves lie one over the other
+    for color, width, name in zip(COLORS, widths, runs, strict=False):
+        found = runs[name][1]
+        epochs = range(1, len(found) + 1)
+        top.plot(epochs, found, color=color, linewidth=width, label=name)
     tidy(top, "epoch", "test accuracy")
     best = max(max(found) for _, found in runs.values())
     top.set_ylim(best - 0.05, best + 0.005)
     top.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
-    first = None
-    for number, (name, (net, _)) in enumerate(runs.items()):
-        row, column = divmod(number, 3)
-        ax = figure.add_subplot(grid[1 + row, column], sharex=first, sharey=first)
-        first = plot_weights(net, layers=[0], ax=ax) if first is None else first
-        if ax is not first:
-            plot_weights(net, layers=[0], ax=ax)
-        ax.set_title(name)
-    first.set_xlim(-2, 2)
+    draw_weights(grid[1:, :].subgridspec(2, 3), runs)
     return figure
+
+
+def draw_weights(grid, runs):
+    """The first layer's weights of every run, on the same axes."""
+    axes = grid.subplots(sharex=True, sharey=True)
+    for ax, (name, (net, _)) in zip(axes.flat, runs.items(), strict=True):
+        plot_weights(net, layers=[0], ax=ax)
+        ax.set_title(name)
+        ax.label_outer()
+    axes[0, 0].set_xlim(-2, 2)
 
 
 def main():

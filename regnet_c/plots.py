@@ -66,6 +66,7 @@ def plot_weights(network, layers=None, bins=60, ax=None):
     layers : list of int, optional
         Which Dense layers, counted from 0; default all.
     bins : int, default 60
+        About so many bars; one of them is centred on zero.
     ax : Axes or one per layer, optional
         A single Axes is divided.
 
@@ -85,7 +86,8 @@ def _weight_histogram(ax, w, bins):
     left, share = w[w != 0].astype(np.float64), float((w == 0).mean())
     if left.size:
         weight = np.full(left.size, 1 / w.size)
-        ax.hist(left, bins, weights=weight, color=COLORS[0], label="not zero")
+        edges = _edges(left, bins)
+        ax.hist(left, edges, weights=weight, color=COLORS[0], label="not zero")
     ax.set_yscale("log")
     floor = 0.5 / w.size
     if share:
@@ -103,6 +105,13 @@ def _weight_histogram(ax, w, bins):
     )
     ax.set_ylim(floor, 2)
     plain(ax, "weight", "share of the weights")
+
+
+def _edges(values, bins):
+    """About `bins` equal intervals over the values, one of them centred on zero."""
+    low, high = values.min(), values.max()
+    width = (high - low) / bins or abs(high)
+    return (np.arange(np.round(low / width), np.round(high / width) + 2) - 0.5) * width
 
 
 def plot_filters(network, shape=(28, 28), n=16, ax=None):
@@ -220,6 +229,7 @@ def plot_decision_regions(network_or_function, X, y, resolution=200, ax=None):
         points = X[y == label]
         ax.scatter(*points.T, s=4, color=color, linewidths=0, label=f"class {label}")
     plain(ax, "first input", "second input")
+    ax.locator_params(nbins=6)
     ax.legend(frameon=False, markerscale=3, loc="upper left", bbox_to_anchor=(1, 1))
     return ax
 

@@ -86,7 +86,8 @@ def test_an_empty_history_is_refused():
 def test_weights_have_bars_and_a_labelled_spike(network):
     first, second = plots.plot_weights(network, bins=10)
     shares = [bar.get_height() for bar in first.patches]
-    assert len(shares) == 10 and sum(shares) == pytest.approx(7 / 12)
+    assert len(shares) == 11 and sum(shares) == pytest.approx(7 / 12)
+    assert [bar.get_x() + bar.get_width() / 2 for bar in first.patches].count(0) == 1
     (spike,) = first.collections
     (bottom, top) = spike.get_segments()[0]
     assert bottom[0] == top[0] == 0 and top[1] == pytest.approx(5 / 12)
