@@ -8,7 +8,8 @@ size, lam/(2m) sum w^2: the same lam is four times stronger with batches of 50.
 Dropout keeps 80 % of the units of both hidden layers while training and none is dropped
 when the accuracies are measured, on the training rows as on the test rows.  The last run
 shows what these data ask for: a group penalty on the inputs, which drops the columns of
-noise as a whole.
+noise as a whole.  It takes all rows in one batch, since the noise of small batches wakes
+columns that are already out: with 200 rows almost all are back at any moment.
 
     python examples/r4_dropout_l2.py [--quick]        (needs scikit-learn)
 """
@@ -23,16 +24,17 @@ from regnet_c.plots import COLORS
 BATCH = 200
 L2 = rn.L2.from_convention("r4", 1.0, batch_size=BATCH)
 
-# name -> (layers' penalty, first layer's penalty, dropout rate, optimiser)
+# name -> (penalty of all layers, group penalty of the first, dropout rate, batch, optimiser)
 RUNS = {
-    "no regularisation": (None, None, 0, lambda: rn.SGD(0.05)),
-    "L2, lam = 1": (L2, L2, 0, lambda: rn.SGD(0.05)),
-    "dropout, keep 0.8": (None, None, 0.2, lambda: rn.SGD(0.02)),
+    "no regularisation": (None, None, 0, BATCH, rn.SGD(0.05)),
+    "L2, lam = 1": (L2, None, 0, BATCH, rn.SGD(0.05)),
+    "dropout, keep 0.8": (None, None, 0.2, BATCH, rn.SGD(0.02)),
     "group penalty": (
         None,
-        rn.GroupLasso(0.02, groups="inputs"),
+        rn.GroupLasso(0.05, groups="inputs"),
         0,
-        lambda: rn.Adam(1e-3),
+        8000,
+        rn.SGD(0.2, momentum=0.9),
     ),
 }
 
@@ -50,10 +52,12 @@ class Accuracies(rn.Callback):
         self.found.append([self.network.evaluate(*d)["accuracy"] for d in self.data])
 
 
-def network(penalty, first_penalty, rate, small_start=True):
+def network(penalty, group, rate):
     """200-100-20-1, a Dropout behind each hidden layer if there is a rate."""
-    start = 0.01 if small_start else None
-    layers = [rn.Dense(200, 100, "relu", first_penalty, weight_init=start)]
+    start = (
+        None if group else 0.01
+    )  # the write-up's; slow, so not where it is not asked
+    layers = [rn.Dense(200, 100, "relu", group or penalty, weight_init=start)]
     layers += [rn.Dropout(rate)] if rate else []
     layers += [rn.Dense(100, 20, "relu", penalty, weight_init=start)]
     layers += [rn.Dropout(rate)] if rate else []
@@ -74,13 +78,11 @@ def main():
         1, 4, figsize=(13, 3.6), sharey=True, layout="constrained"
     )
     print(f"{'network':<18}  training    test  columns used")
-    for ax, (name, (penalty, first, rate, optimizer)) in zip(
-        axes, RUNS.items(), strict=True
-    ):
-        net = network(penalty, first, rate, small_start=name != "group penalty")
-        seen = Accuracies(train, test)
-        epochs = 10 if args.quick else 150
-        net.fit(*train, epochs, BATCH, optimizer(), callbacks=[seen])
+    epochs = 10 if args.quick else 150
+    for ax, (name, settings) in zip(axes, RUNS.items(), strict=True):
+        penalty, group, rate, batch, optimizer = settings
+        net, seen = network(penalty, group, rate), Accuracies(train, test)
+        net.fit(*train, epochs, batch, optimizer, callbacks=[seen])
         curves = np.array(seen.found)
         ax.plot(range(1, epochs + 1), curves[:, 0], color=COLORS[0], label="training")
         ax.plot(range(1, epochs + 1), curves[:, 1], color=COLORS[1], label="test")
@@ -88,7 +90,7 @@ def main():
         last = "  ".join(f"{value:.4f}" for value in curves[-1])
         print(f"{name:<18}    {last}  {columns_used(net):12}", flush=True)
     axes[0].legend(frameon=False)
-    axes[0].set_ylim(0.85, 1.005)
+    axes[0].set_ylim(0.45 if args.quick else 0.85, 1.005)
     for ax in axes[1:]:
         ax.label_outer()
     finish(figure, args)
