@@ -24,7 +24,7 @@ from regnet_c.plots import COLORS
 BATCH = 200
 L2 = rn.L2.from_convention("r4", 1.0, batch_size=BATCH)
 
-# name -> (penalty of all layers, group penalty of the first, dropout rate, batch, optimiser)
+# name -> (penalty, group penalty of the first layer, dropout rate, batch, optimiser)
 RUNS = {
     "no regularisation": (None, None, 0, BATCH, rn.SGD(0.05)),
     "L2, lam = 1": (L2, None, 0, BATCH, rn.SGD(0.05)),
@@ -34,7 +34,7 @@ RUNS = {
         rn.GroupLasso(0.05, groups="inputs"),
         0,
         8000,
-        rn.SGD(0.2, momentum=0.9),
+        rn.Adam(5e-3),
     ),
 }
 
