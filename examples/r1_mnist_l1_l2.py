@@ -22,7 +22,7 @@ from regnet_c.plots import COLORS, plot_weights
 # name -> how the penalty is made of lam and n
 PENALTIES = {
     "no penalty": lambda lam, n: None,
-    "L2": lambda lam, n: rn.L2.from_convention("r1", 2.5 * lam, n=n),
+    "L2": lambda lam, n: rn.L2.from_convention("r1", lam, n=n),
     "L1 subgradient": lambda lam, n: l1("subgradient", lam, n),
     "L1 shrink_first": lambda lam, n: l1("shrink_first", lam, n),
     "L1 proximal": lambda lam, n: l1("proximal", lam, n),
@@ -96,11 +96,12 @@ def main():
     data = load_images(args.data)
     lam = 2.0 if args.data else 0.2
     epochs = 2 if args.quick else 30
-    print("penalty           lam  exact zeros  test accuracy")
+    print(f"lam = {lam:g}, {len(data[0])} training rows")
+    print("penalty          exact zeros  test accuracy")
     runs = {}
     for name in PENALTIES:
         net, found = runs[name] = train(name, data, lam, epochs)
-        print(f"{name:<15}  {lam:4g}  {net.zeros():>11.1%}  {found[-1]:>13.4f}")
+        print(f"{name:<15}  {net.zeros():>11.1%}  {found[-1]:>13.4f}")
     finish(draw(runs), args)
 
 

@@ -9,8 +9,8 @@ With lam = 3 the penalties shrink the weights by far more than the data hold the
 number of steps sum|w| mostly measures strength x rate x steps.  How much the outliers pull
 depends first of all on the loss.
 
-The absolute-loss cases come out the same to all digits on every machine.  The squared-loss
-cases are chaotic: a start that differs by one unit in the last place ends with a sum|w|
+The absolute-loss cases come out the same, to the digits printed, with every set of
+instructions and with other implementations.  The squared-loss cases are chaotic: a start that differs by one unit in the last place ends with a sum|w|
 up to 0.3 % away, so only about three digits of theirs mean anything.
 
     python examples/r3_six_regressions.py [--quick]        (needs scikit-learn)

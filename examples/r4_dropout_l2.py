@@ -78,7 +78,7 @@ def main():
         1, 4, figsize=(13, 3.6), sharey=True, layout="constrained"
     )
     print(f"{'network':<18}  training    test  columns used")
-    epochs = 10 if args.quick else 150
+    epochs = 40 if args.quick else 150
     for ax, (name, settings) in zip(axes, RUNS.items(), strict=True):
         penalty, group, rate, batch, optimizer = settings
         net, seen = network(penalty, group, rate), Accuracies(train, test)
