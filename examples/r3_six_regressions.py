@@ -10,8 +10,9 @@ number of steps sum|w| mostly measures strength x rate x steps.  How much the ou
 depends first of all on the loss.
 
 The absolute-loss cases come out the same, to the digits printed, with every set of
-instructions and with other implementations.  The squared-loss cases are chaotic: a start that differs by one unit in the last place ends with a sum|w|
-up to 0.3 % away, so only about three digits of theirs mean anything.
+instructions and with other implementations.  The squared-loss cases are chaotic: a start
+that differs by one unit in the last place ends with a sum|w| up to 0.3 % away, so only
+about two digits of theirs mean anything.
 
     python examples/r3_six_regressions.py [--quick]        (needs scikit-learn)
 """

@@ -31,6 +31,7 @@ ALLOWED = {
     "optimizers": {"_check", "schedules"},
     "arrays": {"_check", "_kernels"},
     "callbacks": {"_check"},
+    "compact": {"_kernels", "layers"},
     "diagnose": {"_kernels", "arrays"},
     "history": set(),
     "plan": {"_kernels", "layers"},
