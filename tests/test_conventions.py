@@ -39,6 +39,8 @@ ALLOWED = {
     "atomic": set(),
     "header": {"_check", "_version", "layers", "losses", "plan"},
     "storage": {"atomic", "header"},
+    "_axes": set(),
+    "plots": {"_axes", "_check"},
 }
 
 
