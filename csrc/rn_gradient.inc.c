@@ -79,14 +79,14 @@ static void RN_FN(narrow_weight_gradient)(const rn_layer *layer,
     for (size_t k = k0, width; k < k1; k += width) {
         width = RN_PANEL - k % RN_PANEL < k1 - k ? RN_PANEL - k % RN_PANEL : k1 - k;
         T *g = kept ? kept + k * n_out : buffer;
-        for (size_t i = 0; !first && i < width * n_out; i++) {
-            c[i % n_out * width + i / n_out] = g[i];
+        for (size_t j = 0; !first && j < n_out; j++) {
+            for (size_t i = 0; i < width; i++) c[j * width + i] = g[i * n_out + j];
         }
         RN_FN(gradient_tile)(block, n_out, 0, n_out, c, width, dz, 0,
                              x_blocks + k / RN_PANEL * ld_block + k % RN_PANEL, width,
                              first ? RN_FROM_ZERO : RN_FROM_C);
-        for (size_t i = 0; i < width * n_out; i++) {
-            g[i] = c[i % n_out * width + i / n_out];
+        for (size_t j = 0; j < n_out; j++) {
+            for (size_t i = 0; i < width; i++) g[i * n_out + j] = c[j * width + i];
         }
         if (step) {
             RN_FN(update_piece)(&layer->weight, k * n_out, width * n_out, g, step,
