@@ -11,6 +11,8 @@ import numbers
 
 import numpy as np
 
+from .slices import copy_in_slices
+
 _NUMERIC_KINDS = "fiub"
 _MAX_ROWS = 2**47  # not even one byte for each could be addressed
 _MODEST = 2.0**500  # sums of weights up to this size, and down to its inverse, are safe
@@ -169,10 +171,10 @@ def _native(array):
     """The array itself if C can read it in place, else an aligned native copy."""
     if array.dtype.itemsize > 8:  # long double
         with np.errstate(over="ignore"):
-            return array.astype(np.float64)
+            return copy_in_slices(array, np.float64)
     if array.flags.aligned and array.dtype.isnative:
         return array
-    return np.require(array, array.dtype.newbyteorder("="), ["A"])
+    return copy_in_slices(array, array.dtype.newbyteorder("="))
 
 
 def check_x(X, n_in, name="X", kept=None, n_original=None):
@@ -191,7 +193,7 @@ def check_x(X, n_in, name="X", kept=None, n_original=None):
             f"{name} has {array.shape[0]} rows, more than memory can address"
         )
     if array.shape[1] != n_in and array.shape[1] == n_original:
-        array = array[:, kept]
+        array = copy_in_slices(array, array.dtype, kept)
     if array.shape[1] != n_in:
         wanted = n_in if n_original in (None, n_in) else f"{n_in} (or all {n_original})"
         raise ValueError(

@@ -43,7 +43,7 @@ def as_source(array, name, dtype):
 
 def checked_x(plan, X):
     """The inputs of `plan`'s network from its own columns or all of the original's."""
-    return _check.check_x(X, plan.dense[0].n_in, "X", plan.kept_inputs, plan.n_inputs)
+    return _check.check_x(X, plan.dense[0].n_in, "X", plan.kept, plan.n_inputs)
 
 
 def _first_not_finite(source, array, dtype):

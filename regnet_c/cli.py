@@ -262,15 +262,7 @@ def run_predict(args):
     """Write a CSV with one line per row of the data file."""
     _check_output(args.output)
     network = Network.load(args.model)
-    layers = network.summary()
-    try:
-        encoding = Encoding.from_dict(
-            network.metadata.get("encoding"), layers[0]["n_in"], layers[-1]["n_out"]
-        )
-    except ValueError as error:
-        raise ValueError(
-            f"{args.model} was not written by regnet-c train: {error}"
-        ) from None
+    encoding = Encoding.of(network, args.model)
     if encoding.columns is None:
         if not data.is_npz(args.data):
             raise ValueError(

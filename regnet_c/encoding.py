@@ -123,11 +123,30 @@ class Encoding:
         numbers = entries["scale"], entries["target_mean"], entries["target_deviation"]
         if not all(map(_is_number, numbers)) or not (numbers[0] and numbers[2]):
             raise ValueError("its encoding has impossible scales")
+        if not isinstance(entries["target"], (str, type(None))):
+            raise ValueError("its encoding has a target without a name")
         _check_classes(entries["classes"], n_out)
         columns = entries["columns"]
         if columns is not None and _inputs_of(columns) != n_in:
             raise ValueError(f"its encoding does not make {n_in} inputs of a table")
         return cls(**entries)
+
+    @classmethod
+    def of(cls, network, path):
+        """The encoding in the metadata of a network that was loaded from `path`.
+
+        Raises
+        ------
+        ValueError
+            If there is none that fits; a model file may come from a stranger.
+        """
+        entries = network.metadata.get("encoding")
+        try:
+            return cls.from_dict(entries, network.n_inputs, network.layers[-1].n_out)
+        except ValueError as error:
+            raise ValueError(
+                f"{path} was not written by regnet-c train: {error}"
+            ) from None
 
     @property
     def input_names(self):

@@ -69,8 +69,10 @@ class Plan:
         Shapes of [W0, b0, W1, b1, ...]; biases that do not exist are left out.
     n_inputs : int
         Columns of the original data.
+    kept : ndarray of int or None
+        Those that the network reads; None: all.
     kept_inputs : ndarray of int
-        Those that the network reads.
+        The same, made when it is asked for.
     """
 
     def __init__(self, layers, loss, dtype, seed):
@@ -100,7 +102,7 @@ class Plan:
                 f"the layers need {size} parameters, more than memory can address"
             )
         self.n_inputs = self.dense[0].n_in
-        self.kept_inputs = np.arange(self.n_inputs)
+        self.kept = None
 
     def _layer_spec(self, number, layer, weight, bias):
         code = ACTIVATIONS.index(layer.activation)
@@ -133,7 +135,11 @@ class Plan:
                 f"kept inputs have shape {array.shape} of {n}, expected {n_in} rising "
                 "column numbers"
             )
-        self.n_inputs, self.kept_inputs = n, array.astype(np.int64)
+        self.n_inputs, self.kept = n, array.astype(np.int64)
+
+    @property
+    def kept_inputs(self):
+        return np.arange(self.n_inputs) if self.kept is None else self.kept
 
     def activation_code(self, number):
         """C code of Dense layer `number`'s activation (identity where fused)."""

@@ -2,7 +2,10 @@
 
 import time
 
+import numpy as np
+
 _SECONDS = 0.02
+_COPIED = 1 << 20  # numbers copied in the first slice
 
 
 def in_slices(n, call, size):
@@ -30,3 +33,14 @@ def in_slices(n, call, size):
             size = -(-size // 2)
         first = last
     return None
+
+
+def copy_in_slices(array, dtype, columns=slice(None)):
+    """array[:, columns].astype(dtype), of an array (n, n_columns)."""
+    out = np.empty((len(array), array[:0, columns].shape[1]), dtype)
+
+    def some(first, last):
+        out[first:last] = array[first:last, columns]
+
+    in_slices(len(array), some, max(1, _COPIED // max(1, array[:1].size)))
+    return out

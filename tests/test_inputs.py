@@ -941,6 +941,8 @@ BAD_ENCODINGS = {
     "scale 0": (ENCODING | {"scale": 0}, "impossible scales"),
     "scale true": (ENCODING | {"scale": True}, "impossible scales"),
     "scale 10^400": (ENCODING | {"target_mean": 10**400}, "impossible scales"),
+    "target 5": (ENCODING | {"target": 5}, "target without a name"),
+    "target dict": (ENCODING | {"target": {}}, "target without a name"),
     "classes 2": (ENCODING | {"classes": ["a", "b"]}, "3 classes"),
     "classes text": (ENCODING | {"classes": "abc"}, "3 classes"),
     "classes lists": (ENCODING | {"classes": [[], [], []]}, "without a name"),
