@@ -84,3 +84,29 @@ def test_200_steps_have_the_same_bits(
     dtype, runs = reference_runs
     got = after_200_steps(dtype, threads, interrupted, DIVISIONS[division])
     assert got == runs[isa]
+
+
+LARGE_DIVISIONS = {
+    "rows": {"by_layer": False, "turn_rows": 0},
+    "blocks": {"by_layer": True, "turn_rows": 0, "block_rows": 128},
+    "turns": {"by_layer": False, "turn_rows": 64},
+    "turns in blocks": {"by_layer": False, "turn_rows": 128, "block_rows": 256},
+}
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+@pytest.mark.parametrize("division", LARGE_DIVISIONS)
+def test_recorded_losses_have_the_same_bits(
+    division, threads, real_threads, monkeypatch, dtype
+):
+    """They decide when training stops early."""
+
+    def history():
+        net, (x, y) = network(dtype.name), some_data(1700)
+        return net.fit(x, y, 3, 700, rn.Adam(0.01), threads=threads).history
+
+    want = history()
+    own = training.divide
+    changed = lambda *arguments: {**own(*arguments), **LARGE_DIVISIONS[division]}  # noqa: E731
+    monkeypatch.setattr(training, "divide", changed)
+    assert history() == want
