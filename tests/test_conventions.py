@@ -37,8 +37,9 @@ ALLOWED = {
     "plan": {"_kernels", "layers"},
     "training": {"_kernels"},
     "atomic": set(),
-    "header": {"_check", "_version", "layers", "losses", "plan"},
-    "storage": {"atomic", "header"},
+    "structure": {"_check", "layers", "losses", "plan"},
+    "header": {"_version", "layers", "structure"},
+    "storage": {"atomic", "header", "structure"},
     "_axes": set(),
     "plots": {"_axes", "_check"},
 }
