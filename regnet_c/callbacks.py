@@ -66,9 +66,7 @@ class _Best:
 
     def __init__(self, owner, monitor, min_delta, mode):
         if not isinstance(monitor, str):
-            raise TypeError(
-                f"monitor is {monitor!r}, expected a name such as 'val_loss'"
-            )
+            raise TypeError(f"monitor is {monitor!r}, expected a name like 'val_loss'")
         self._owner, self.monitor = owner, monitor
         self._min_delta = min_delta
         maximise = mode == "max" or (mode == "auto" and "accuracy" in monitor)
@@ -297,6 +295,7 @@ class Checkpoint(Callback):
         _expect_empty(state)
 
     def __repr__(self):
+        how = f"every={self.every}"
         if self._best:
-            return f"Checkpoint({self.path!r}, monitor={self.monitor!r}, mode={self.mode!r})"
-        return f"Checkpoint({self.path!r}, every={self.every})"
+            how = f"monitor={self.monitor!r}, mode={self.mode!r}"
+        return f"Checkpoint({self.path!r}, {how})"

@@ -36,6 +36,14 @@ class ModelFileError(ValueError):
     """A file is no complete, consistent network of regnet_c; nothing was loaded."""
 
 
+def _hashing(call, *arguments):
+    """call(*arguments), where OpenSSL says ValueError for want of memory."""
+    try:
+        return call(*arguments)
+    except ValueError as error:
+        raise MemoryError(str(error)) from None
+
+
 # ---- writing -------------------------------------------------------------------------
 
 
@@ -67,10 +75,10 @@ def save(network, path, state=None):
     for array in arrays.values():
         chunks += array if isinstance(array, list) else [array]
     chunks = [np.require(c, c.dtype.newbyteorder("<"), ["C"]) for c in chunks]
-    digest = hashlib.sha256(start)
+    digest = _hashing(hashlib.sha256, start)
     for chunk in chunks:
         digest.update(chunk)
-    checksum = digest.hexdigest().encode("ascii")
+    checksum = _hashing(digest.hexdigest).encode("ascii")
     write_atomically(path, [start.replace(NO_CHECKSUM, checksum, 1), *chunks])
 
 
@@ -203,7 +211,7 @@ def _read_arrays(file, start, header, file_size):
 def _read_body(file, start, header, body):
     """Fill `body` from the file; ValueError if it is not what was saved."""
     begin, end = header.checksum
-    digest = hashlib.sha256(start[:begin])
+    digest = _hashing(hashlib.sha256, start[:begin])
     digest.update(NO_CHECKSUM)
     digest.update(memoryview(start)[end:])
     for i in range(0, body.size, _CHUNK):
@@ -211,6 +219,6 @@ def _read_body(file, start, header, body):
         if file.readinto(part) != part.nbytes:
             raise ValueError("it became shorter while it was read")
         digest.update(part)
-    if digest.hexdigest().encode("ascii") != start[begin:end]:
+    if _hashing(digest.hexdigest).encode("ascii") != start[begin:end]:
         raise ValueError("it is damaged: its checksum is not that of its content")
     return body
