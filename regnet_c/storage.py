@@ -112,7 +112,9 @@ def _check_what_will_be_read(start, weights, tensors):
             if not np.isfinite(weight).all():
                 raise ValueError(f"weights[{number}] has NaN or infinite entries")
     except ERRORS as error:
-        raise ValueError(f"the network cannot be saved: {_reason(error)}") from None
+        raise ValueError(
+            f"the network cannot be saved: {short_reason(error)}"
+        ) from None
 
 
 # ---- reading -------------------------------------------------------------------------
@@ -137,7 +139,7 @@ def load_with_state(cls, path):
         try:
             return _load(cls, file)
         except ERRORS as error:
-            reason = _reason(error)
+            reason = short_reason(error)
     raise ModelFileError(f"{path} is not a regnet_c model: {reason}")
 
 
@@ -146,7 +148,7 @@ def _open_at_once(path, flags):
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
-def _reason(error):
+def short_reason(error):
     """One short line; a file decides neither its length nor its control characters."""
     text = " ".join(str(error).split())
     text = text if len(text) <= 300 else text[:297] + "..."
