@@ -687,8 +687,12 @@ cdef class Run:
         self.run.ema_decay = ema_decay
         self.run.status = RN_RUNNING
 
-    def start_epoch(self, const int64_t[::1] order, size_t row=0):
-        """Begin a pass over the rows in this order (None: as they stand) at `row`."""
+    def start_epoch(self, const int64_t[::1] order, size_t row=0, double loss_sum=0,
+                    double weight_sum=0):
+        """Begin a pass over the rows in this order (None: as they stand) at `row`.
+
+        The sums are those of the rows before it.
+        """
         if order is not None:
             expect(<size_t>order.shape[0] == self.run.n, "order has another length")
             self.run.order = &order[0]
@@ -696,7 +700,7 @@ cdef class Run:
             self.run.order = NULL
         self.kept = (*self.kept[:6], order)
         self.run.row, self.run.batch_row = row, 0
-        self.run.loss_sum = self.run.weight_sum = 0
+        self.run.loss_sum, self.run.weight_sum = loss_sum, weight_sum
 
     def advance(self, const double[::1] learning_rates, double seconds, size_t threads):
         """Train for about `seconds`, at most one step per learning rate.
@@ -740,6 +744,16 @@ cdef class Run:
     def batch_loss(self):
         """Mean data loss of the last finished batch."""
         return self.run.batch_loss / self.run.batch_weight
+
+    @property
+    def loss_sum(self):
+        """Weighted data loss of the finished batches of this epoch."""
+        return self.run.loss_sum
+
+    @property
+    def weight_sum(self):
+        """Weight of the finished batches of this epoch."""
+        return self.run.weight_sum
 
     @property
     def loss(self):
