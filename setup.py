@@ -66,7 +66,10 @@ GNU_VARIANTS = {
 VARIANT_FLAGS = {
     "unix": GNU_VARIANTS,
     "msvc": {"base": [], "avx2": ["/arch:AVX2"], "avx512": ["/arch:AVX512"]},
-    "clang-cl": GNU_VARIANTS,
+    "clang-cl": {
+        name: [f.replace("-mprefer", "/clang:-mprefer") for f in flags]
+        for name, flags in GNU_VARIANTS.items()
+    },
 }
 
 

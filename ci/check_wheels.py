@@ -109,7 +109,7 @@ def check(python, wheel, source, folder, options):
     seconds = seconds_of_import(inside, folder)
     assert seconds <= MAX_SECONDS, f"the import takes {seconds:.3f} s"
     output = run(
-        *(inside, "-m", "pytest", "-q", "-p", "no:cacheprovider", *options),
+        *(inside, "-P", "-m", "pytest", "-q", "-p", "no:cacheprovider", *options),
         cwd=folder / "source",
     )
     version = run(inside, "-VV").splitlines()[0]
