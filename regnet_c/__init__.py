@@ -23,6 +23,7 @@ from .penalties import (
     Penalty,
     SparseGroupLasso,
 )
+from .storage import ModelFileError
 from .training import DeadStartWarning, DivergenceError, available_threads
 
 __all__ = [
@@ -43,6 +44,7 @@ __all__ = [
     "GroupLasso",
     "History",
     "Loss",
+    "ModelFileError",
     "Network",
     "NonNegative",
     "Optimizer",
@@ -59,6 +61,15 @@ if os.environ.get("REGNET_C_ISA"):
         _kernels.set_isa(os.environ["REGNET_C_ISA"])
     except ValueError as error:
         raise ImportError(f"REGNET_C_ISA: {error}") from None
+
+
+def __getattr__(name):
+    """The estimators on first use: they alone need scikit-learn."""
+    if name in ("RegNetClassifier", "RegNetRegressor"):
+        from . import estimators
+
+        return getattr(estimators, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def cpu_info():

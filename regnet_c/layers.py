@@ -27,6 +27,8 @@ _DEFAULT_PARAMS = {"leaky_relu": 0.01, "elu": 1.0}
 class Layer:
     """Base of the layers: comparison, printing and saving by configuration."""
 
+    __slots__ = ()
+
     def get_config(self):
         """The layer as JSON-able data, for `layer_from_config`."""
         raise NotImplementedError
@@ -65,6 +67,18 @@ class Dense(Layer):
     >>> rn.Dense(784, 300, activation="relu", weight_penalty=rn.L1(1e-5))
     Dense(784, 300, activation='relu', weight_penalty=L1(1e-05))
     """
+
+    __slots__ = (
+        "n_in",
+        "n_out",
+        "activation",
+        "weight_penalty",
+        "bias_penalty",
+        "weight_init",
+        "use_bias",
+        "max_norm",
+        "activation_param",
+    )
 
     def __init__(
         self,
@@ -160,6 +174,8 @@ class Dropout(Layer):
     >>> rn.Dropout(0.5)
     Dropout(0.5)
     """
+
+    __slots__ = ("rate",)
 
     def __init__(self, rate):
         self.rate = _check.check_rate(rate)

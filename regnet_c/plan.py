@@ -20,7 +20,7 @@ GROUPS = {None: 0, "units": 1, "inputs": 2}
 _ALIGNMENT = 64
 
 
-def _split(layers):
+def split_layers(layers):
     """The Dense layers, the dropout rate before the first and after each of them, and
     the positions in that list of rates which have a Dropout layer."""
     dense, rates, dropouts, last = [], [0.0], [], None
@@ -65,10 +65,14 @@ class Plan:
         Positions in `rates` of the Dropout layers.
     shapes : list of tuple
         Shapes of [W0, b0, W1, b1, ...]; biases that do not exist are left out.
+    n_inputs : int
+        Columns of the original data.
+    kept_inputs : ndarray of int
+        Those that the network reads.
     """
 
     def __init__(self, layers, loss, dtype, seed):
-        self.dense, self.rates, self.dropouts = _split(layers)
+        self.dense, self.rates, self.dropouts = split_layers(layers)
         self.loss, self.dtype, self.seed = loss, np.dtype(dtype), seed
         self.shapes, self.offsets, self._specs = [], [], []
         self.size = 0
@@ -92,6 +96,8 @@ class Plan:
             raise ValueError(
                 f"the layers need {self.size} parameters, more than memory can address"
             )
+        self.n_inputs = self.dense[0].n_in
+        self.kept_inputs = np.arange(self.n_inputs)
 
     def _layer_spec(self, number, layer, weight, bias):
         code = ACTIVATIONS.index(layer.activation)
@@ -108,6 +114,23 @@ class Plan:
             "weight": weight,
             "bias": bias,
         }
+
+    def keep_inputs(self, n, kept):
+        """Read the columns `kept` of n original ones; ValueError if they do not fit."""
+        array = np.asarray(kept)
+        n_in = self.dense[0].n_in
+        if (
+            type(n) is not int
+            or array.dtype.kind != "i"
+            or array.shape != (n_in,)
+            or not (np.diff(array) > 0).all()
+            or not 0 <= array[0] <= array[-1] < n
+        ):
+            raise ValueError(
+                f"kept inputs have shape {array.shape} of {n}, expected {n_in} rising "
+                "column numbers"
+            )
+        self.n_inputs, self.kept_inputs = n, array.astype(np.int64)
 
     def activation_code(self, number):
         """C code of Dense layer `number`'s activation (identity where fused)."""

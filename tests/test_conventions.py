@@ -31,10 +31,16 @@ ALLOWED = {
     "optimizers": {"_check", "schedules"},
     "arrays": {"_check", "_kernels"},
     "callbacks": {"_check"},
+    "compact": {"_kernels", "layers"},
     "diagnose": {"_kernels", "arrays"},
     "history": set(),
     "plan": {"_kernels", "layers"},
     "training": {"_kernels"},
+    "atomic": set(),
+    "header": {"_check", "_version", "layers", "losses", "plan"},
+    "storage": {"atomic", "header"},
+    "_axes": set(),
+    "plots": {"_axes", "_check"},
 }
 
 

@@ -93,11 +93,12 @@ def test_a_network_that_memorises_is_over_fitting(rng):
     assert "raise the penalty" in found.verdict and "validation" in str(found)
 
 
-def test_a_network_that_is_held_down_is_under_fitting(data):
-    x, y = data
+def test_a_network_that_is_held_down_is_under_fitting(rng):
+    x = rng.standard_normal((4000, 6))
+    y = (x[:, 0] > 0).astype(int)
     net = network(rn.L2(0.3), rn.L2(0.3))
-    net.fit(x[:100], y[:100], 300, 100, rn.SGD(0.2))
-    found = net.diagnose(x[:100], y[:100], (x[100:], y[100:]))
+    net.fit(x[:2000], y[:2000], 300, 2000, rn.SGD(0.2))
+    found = net.diagnose(x[:2000], y[:2000], (x[2000:], y[2000:]))
     assert found.fit == "under-fitting" and found.converged
     assert "lower the penalty" in found.verdict
 

@@ -4,6 +4,8 @@ import contextlib
 import math
 import re
 import signal
+import subprocess
+import sys
 import time
 
 import numpy as np
@@ -435,6 +437,69 @@ def test_training_bits_do_not_depend_on_blocks(dtype, isa, real_threads, monkeyp
         np.testing.assert_allclose(got[-2:], want[-2:], rtol=1e-6)
 
 
+def turn_bits(dtype, threads, n=2100, batch_size=2000):
+    """Bytes of weights and losses of a small network that trains on large batches."""
+    rng = np.random.default_rng(8)
+    layers = [
+        rn.Dense(17, 19, activation="tanh", weight_penalty=rn.GroupLasso(1e-3)),
+        rn.Dropout(0.2),
+        rn.Dense(19, 3, max_norm=2.0, weight_penalty=rn.L1(1e-3)),
+    ]
+    net = rn.Network(layers, "softmax_cross_entropy", dtype=dtype, seed=4)
+    x, y = rng.standard_normal((n, 17)).astype(dtype), rng.integers(0, 3, n)
+    history = net.fit(
+        x,
+        y,
+        3,
+        batch_size,
+        rn.Adam(0.01),
+        sample_weight=rng.random(n),
+        threads=threads,
+        update_tau=0.1,
+    )
+    arrays = [*net.get_weights(), *net.update_average()]
+    return [w.tobytes() for w in arrays], history["loss"]
+
+
+def test_training_bits_do_not_depend_on_turns(dtype, isa, real_threads, monkeypatch):
+    """Pieces of a batch done in turn by several threads: the same sums in one order."""
+    want, loss = turn_bits(dtype, threads=1)
+    monkeypatch.setattr(training, "_TURN_BYTES", 1 << 20)
+    for rows, turns in ((64, 64), (64, 4), (192, 64)):
+        monkeypatch.setattr(training, "_TURN_ROWS", rows)
+        monkeypatch.setattr(training, "_TURNS", turns)
+        for threads in (2, 3):
+            got, other_loss = turn_bits(dtype, threads)
+            assert got == want
+            np.testing.assert_allclose(other_loss, loss, rtol=1e-6)
+
+
+def test_divergence_is_noticed_in_turns(real_threads):
+    x = np.ones((20_000, 3), np.float32)
+    x[12_345] = 1e30
+    net = rn.Network([rn.Dense(3, 4, "relu"), rn.Dense(4, 2)], "mse", seed=0)
+    before = net.get_weights()
+    with pytest.raises(rn.DivergenceError):
+        net.fit(x, np.full((20_000, 2), 1e30), 1, 20_000, rn.SGD(0.1), threads=2)
+    for a, b in zip(net.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("n_out", [1, 2, 3, 7])
+@pytest.mark.parametrize("n_in", [8, 16, 33, 100])
+def test_layers_of_few_units_equal_the_oracle(n_in, n_out, dtype, isa, rng):
+    """Their weight gradient has the inputs as vectors, with and without blocks."""
+    layers = [rn.Dense(5, n_in, "tanh"), rn.Dense(n_in, n_out, "sigmoid")]
+    net = rn.Network(layers, "squared_error", dtype=dtype, seed=1)
+    x, y = rng.standard_normal((150, 5)), rng.random((150, n_out))
+    optimizer, weights = rn.Adam(0.01), weights64(net)
+    state = oracle_optimizer(optimizer)
+    for rows in (slice(0, 150), slice(0, 1), slice(1, 14), slice(20, 85)):
+        _, weights = oracle_network(net).train_step(weights, x[rows], y[rows], state)
+        net.train_step(x[rows], y[rows], optimizer)
+    assert_weights_close(net, weights)
+
+
 def test_rows_of_a_prediction_do_not_depend_on_their_batch(dtype, isa, rng):
     net = small_network(dtype)
     x = rng.standard_normal((150, 6)).astype(dtype)
@@ -567,6 +632,53 @@ def test_training_leaves_the_floating_point_mode_alone(rng):
     tiny = np.array([np.finfo(np.float32).tiny], np.float32)
     assert (tiny / np.float32(2))[0] > 0
     assert _kernels.current_isa() in _kernels.available_isas()
+
+
+# ---------------------------------------------------------- threads on busy machines
+
+
+def test_a_crowd_is_left_alone_longer_each_time(monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr(training.time, "monotonic", lambda: now[0])
+    crowd = training.Crowd()
+    pauses = []
+    for _ in range(7):
+        assert crowd.threads(2) == 2
+        crowd.report(2, 0.02, asleep=0.03)
+        start = now[0]
+        while crowd.threads(2) == 1:
+            now[0] += 0.25
+        pauses.append(now[0] - start)
+    assert pauses == [0.5, 1, 2, 4, 8, 10, 10]
+    crowd.report(2, 0.02, asleep=0.001)
+    crowd.report(2, 0.02, asleep=0.03)
+    now[0] += 0.5
+    assert crowd.threads(2) == 2
+
+
+def test_training_on_a_busy_machine_is_not_much_slower(rng, real_threads, monkeypatch):
+    """Another program on every CPU: threads stop waiting for each other."""
+    monkeypatch.setattr(training, "_crowd", training.Crowd())
+    net = small_network("float32", l1=0.0)
+    x, y = small_data(rng, np.float32, n=20_000)
+    net.fit(x, y, 1, 10, rn.SGD(0.01), threads=2)
+    burn = "while True: pass"
+    others = [
+        subprocess.Popen([sys.executable, "-c", burn])
+        for _ in range(training.available_threads())
+    ]
+    try:
+        seconds = {}
+        for threads in (1, 4):
+            start = time.perf_counter()
+            net.fit(x, y, 20, 10, rn.SGD(0.01), threads=threads)
+            seconds[threads] = time.perf_counter() - start
+    finally:
+        for other in others:
+            other.kill()
+            other.wait()
+    # 40 000 steps with 6 meetings each: 100 times slower if every one costs a time slice
+    assert seconds[4] < 10 * seconds[1] + 1
 
 
 # ------------------------------------------------------- moving average of updates
