@@ -43,7 +43,7 @@ def instructions(folder, scratch, call="pass", count=0):
         f"{SETUP}for _ in range({WARM_UP}):{warm_up}\nfor _ in range({count}): {call}"
     )
     environment = {**os.environ, "PYTHONPATH": folder, "PYTHONHASHSEED": "0"}
-    environment |= {"OPENBLAS_NUM_THREADS": "1", "REGNET_C_ISA": "base"}
+    environment["OPENBLAS_NUM_THREADS"] = "1"
     done = subprocess.run(
         ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null"]
         + [sys.executable, "-c", code],

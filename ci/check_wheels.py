@@ -30,9 +30,9 @@ MAX_BYTES, MAX_SECONDS, IMPORTS = 2_000_000, 0.1, 7
 NOT_IN_SDIST = (".ci/", ".github/", ".git", ".clang-format", ".pre-commit")
 IMPORT_TIME = """
 import time, numpy
-start = time.perf_counter()
+start = time.process_time()
 import regnet_c
-print(time.perf_counter() - start)
+print(time.process_time() - start)
 """
 QUICK = ["-k", "not cli and not conventions and not files", "--maxfail=3"]
 
@@ -65,9 +65,11 @@ def build_sdist(folder):
 def build_wheel(python, sdist, folder):
     """A wheel from the sdist by this interpreter, repaired to its lowest tag."""
     environment = dict(os.environ)
-    if importlib.util.find_spec("ziglang"):
-        zig = f"{sys.executable} -m ziglang cc -target {os.uname().machine}-linux-gnu.2.17"
-        environment.update(CC=zig, LDSHARED=f"{zig} -shared")
+    if ziglang := importlib.util.find_spec("ziglang"):
+        # the program itself: pip's isolated build does not see the module
+        zig = Path(ziglang.origin).with_name("zig")
+        cc = f"{zig} cc -target {os.uname().machine}-linux-gnu.2.17"
+        environment.update(CC=cc, LDSHARED=f"{cc} -shared")
     raw = folder / "raw"
     run(python, "-m", "pip", "wheel", "--no-deps", "-w", raw, sdist, env=environment)
     (wheel,) = raw.glob("*.whl")
@@ -92,7 +94,7 @@ def free_threaded(python):
 
 
 def seconds_of_import(python, folder):
-    """The least time an import takes after NumPy's."""
+    """The least CPU time an import takes after NumPy's."""
     return min(
         float(run(python, "-c", IMPORT_TIME, cwd=folder)) for _ in range(IMPORTS)
     )
