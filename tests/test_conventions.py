@@ -161,6 +161,11 @@ def test_the_readme_has_the_two_commands():
     assert 'pip install ".[test]" && pytest' in text
 
 
+def test_the_citation_has_the_version():
+    text = (ROOT / "CITATION.cff").read_text()
+    assert re.findall(r"^version: (.+)$", text, re.M) == [rn.__version__]
+
+
 def test_doctests():
     modules = [
         sys.modules[f"regnet_c.{p.stem}"]
