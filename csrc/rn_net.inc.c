@@ -134,8 +134,8 @@ static void RN_FN(record)(rn_run *run, const RN_FN(rn_task) * task, double loss,
         o->beta1_power *= o->beta1;
         o->beta2_power *= o->beta2;
         o->step++;
+        run->steps_done++;
     }
-    run->steps_done++;
 }
 
 typedef struct {

@@ -34,12 +34,16 @@ ALLOWED = {
     "compact": {"_kernels", "layers", "slices"},
     "diagnose": {"_check", "_kernels", "arrays"},
     "history": set(),
+    "state": {"_check", "_kernels"},
+    "resume": {"_check", "layers", "storage", "structure"},
+    "fitting": {"arrays", "history", "optimizers", "resume", "state", "training"},
     "plan": {"_kernels", "layers"},
     "slices": set(),
     "training": {"_kernels", "slices"},
     "atomic": set(),
-    "header": {"_check", "_version", "layers", "losses", "plan"},
-    "storage": {"atomic", "header"},
+    "structure": {"_check", "layers", "losses", "plan"},
+    "header": {"_version", "layers", "structure"},
+    "storage": {"atomic", "header", "structure"},
     "_axes": set(),
     "plots": {"_axes", "_check"},
 }
@@ -155,6 +159,11 @@ def test_the_readme_has_the_two_commands():
     text = (ROOT / "README.md").read_text()
     assert "pip install . && python -m regnet_c train" in text
     assert 'pip install ".[test]" && pytest' in text
+
+
+def test_the_citation_has_the_version():
+    text = (ROOT / "CITATION.cff").read_text()
+    assert re.findall(r"^version: (.+)$", text, re.M) == [rn.__version__]
 
 
 def test_doctests():
