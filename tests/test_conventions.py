@@ -32,7 +32,7 @@ ALLOWED = {
     "arrays": {"_check", "_kernels", "slices"},
     "callbacks": {"_check"},
     "compact": {"_kernels", "layers", "slices"},
-    "diagnose": {"_kernels", "arrays"},
+    "diagnose": {"_check", "_kernels", "arrays"},
     "history": set(),
     "state": {"_check", "_kernels"},
     "resume": {"_check", "layers", "storage", "structure"},
