@@ -31,7 +31,7 @@ ALLOWED = {
     "optimizers": {"_check", "schedules"},
     "arrays": {"_check", "_kernels", "slices"},
     "callbacks": {"_check"},
-    "compact": {"_kernels", "layers"},
+    "compact": {"_kernels", "layers", "slices"},
     "diagnose": {"_kernels", "arrays"},
     "history": set(),
     "state": {"_check", "_kernels"},
