@@ -706,8 +706,12 @@ cdef class Run:
         self.run.ema_decay = ema_decay
         self.run.status = RN_RUNNING
 
-    def start_epoch(self, const int64_t[::1] order, size_t row=0):
-        """Begin a pass over the rows in this order (None: as they stand) at `row`."""
+    def start_epoch(self, const int64_t[::1] order, size_t row=0, double loss_sum=0,
+                    double weight_sum=0):
+        """Begin a pass over the rows in this order (None: as they stand) at `row`.
+
+        The sums are those of the rows before it.
+        """
         self._enter()
         try:
             if order is not None:
@@ -717,7 +721,7 @@ cdef class Run:
                 self.run.order = NULL
             self.kept = (*self.kept[:6], order)
             self.run.row, self.run.batch_row = row, 0
-            self.run.loss_sum = self.run.weight_sum = 0
+            self.run.loss_sum, self.run.weight_sum = loss_sum, weight_sum
         finally:
             self._leave()
 
@@ -775,6 +779,16 @@ cdef class Run:
     def batch_loss(self):
         """Mean data loss of the last finished batch."""
         return self.run.batch_loss / self.run.batch_weight
+
+    @property
+    def loss_sum(self):
+        """Weighted data loss of the finished batches of this epoch."""
+        return self.run.loss_sum
+
+    @property
+    def weight_sum(self):
+        """Weight of the finished batches of this epoch."""
+        return self.run.weight_sum
 
     @property
     def loss(self):
