@@ -23,7 +23,6 @@ from running import LONG_CALLS, million_rows, wide_network  # noqa: E402
 
 import regnet_c as rn  # noqa: E402
 
-
 # --cpu -> (clock, timer, its signal)
 CLOCKS = {
     False: (time.perf_counter, signal.ITIMER_REAL, signal.SIGALRM),
