@@ -145,9 +145,21 @@ typedef struct {
     rn_param weight, bias;  /* bias.w NULL: no bias */
 } rn_layer;
 
+/* The weights of a layer that are not zero; see rn_sparse.inc.c.  Group g of units
+ * unit[g * RN_SPARSE_UNITS + r] (-1: none) has start[g + 1] - start[g] places for each
+ * of them, place t of unit r at [t * RN_SPARSE_UNITS + r] of index and value. */
+enum { RN_SPARSE_UNITS = 8 };
+typedef struct {
+    size_t n_groups;
+    const int64_t *start;
+    const int32_t *unit, *index;
+    const void *value; /* NULL: the layer is dense */
+} rn_sparse;
+
 typedef struct {
     size_t n_layers;
     const rn_layer *layers;
+    const rn_sparse *sparse; /* for predict, one for each layer; NULL: all dense */
     double input_keep;
     const rn_source *input_mask;
     int loss; /* rn_loss */
@@ -236,6 +248,10 @@ typedef struct {
        double strength, const rn_step *step, T *work))                                 \
     X(void, max_norm,                                                                  \
       (size_t n_in, size_t n_out, T *w, size_t j0, size_t j1, double max_norm))        \
+    X(void, sparse_count, (size_t n_in, size_t n_out, int64_t *counts, const T *w))    \
+    X(void, sparse_fill,                                                               \
+      (size_t n_in, size_t n_out, T *value, int32_t *index, int64_t *next,             \
+       const T *w))                                                                    \
     X(size_t, find_not_finite, (const rn_source *s))                                   \
     X(size_t, train_work_size,                                                         \
       (const rn_net *net, size_t block_rows, size_t n_threads))                        \

@@ -6,7 +6,7 @@
 # Values (ranges, NaN, names) are checked before this floor; it checks shapes.
 from cpython.buffer cimport (
     PyBUF_FORMAT, PyBUF_STRIDES, PyBuffer_Release, PyObject_GetBuffer)
-from libc.stdint cimport int64_t, uint32_t, uint64_t, uintptr_t
+from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t, uintptr_t
 from libc.stdlib cimport calloc, free
 
 from ._kernels cimport *
@@ -373,6 +373,36 @@ def max_norm(floating[:, ::1] w, double max_norm):  # in/out
             table.f64.max_norm(n_in, n_out, &w[0, 0], 0, n_out, max_norm)
 
 
+def sparse_count(int64_t[::1] counts, const floating[:, ::1] w):  # counts: out
+    """counts[j] = weights of unit j that are not zero."""
+    cdef size_t n_in = w.shape[0], n_out = w.shape[1]
+    expect(counts.shape[0] == w.shape[1], "counts and w do not fit")
+    if n_in == 0 or n_out == 0:
+        return
+    with nogil:
+        if floating is float:
+            table.f32.sparse_count(n_in, n_out, &counts[0], &w[0, 0])
+        else:
+            table.f64.sparse_count(n_in, n_out, &counts[0], &w[0, 0])
+
+
+def sparse_fill(
+        floating[::1] value, int32_t[::1] index, int64_t[::1] next,
+        const floating[:, ::1] w):  # value, index: out; next: in/out
+    """Write the weights of unit j that are not zero, and the numbers of their inputs,
+    at next[j], next[j] + SPARSE_UNITS, ...; there must be room for them."""
+    cdef size_t n_in = w.shape[0], n_out = w.shape[1]
+    expect(next.shape[0] == w.shape[1], "next and w do not fit")
+    expect(value.shape[0] == index.shape[0], "value and index differ in length")
+    if value.shape[0] == 0:
+        return
+    with nogil:
+        if floating is float:
+            table.f32.sparse_fill(n_in, n_out, &value[0], &index[0], &next[0], &w[0, 0])
+        else:
+            table.f64.sparse_fill(n_in, n_out, &value[0], &index[0], &next[0], &w[0, 0])
+
+
 # ---- data sources --------------------------------------------------------------------
 
 cdef enum:
@@ -437,6 +467,48 @@ cdef void *address(array, Py_ssize_t offset, Py_ssize_t itemsize):
     if array is None:
         return NULL
     return <void *><uintptr_t>(<uintptr_t>array.ctypes.data + <size_t>(offset * itemsize))
+
+
+SPARSE_UNITS = RN_SPARSE_UNITS
+
+
+cdef class SparseLayers:
+    """The layers of a network by their non-zero weights, for Model.predict.
+
+    Parameters
+    ----------
+    layers : list
+        For each layer None (dense) or (start, unit, index, value): arrays as
+        rn_sparse in rn.h describes them, which are kept alive and must not change.
+    """
+
+    cdef rn_sparse *layers
+    cdef readonly Py_ssize_t n_layers
+    cdef object arrays
+
+    def __cinit__(self, list layers):
+        cdef const int64_t[::1] start
+        cdef const int32_t[::1] unit, index
+        self.layers = <rn_sparse *>calloc(len(layers), sizeof(rn_sparse))
+        if self.layers == NULL:
+            raise MemoryError()
+        self.n_layers, self.arrays = len(layers), layers
+        for i, arrays in enumerate(layers):
+            if arrays is None:
+                continue
+            start, unit, index, value = arrays
+            expect(unit.shape[0] == (start.shape[0] - 1) * RN_SPARSE_UNITS,
+                   "start and unit do not fit")
+            expect(index.shape[0] == len(value) >= start[start.shape[0] - 1]
+                   * RN_SPARSE_UNITS, "index or value is too short")
+            self.layers[i].n_groups = start.shape[0] - 1
+            self.layers[i].start = &start[0]
+            self.layers[i].unit = &unit[0]
+            self.layers[i].index = &index[0]
+            self.layers[i].value = address(value, 0, 0)
+
+    def __dealloc__(self):
+        free(self.layers)
 
 
 cdef class Model:
@@ -544,8 +616,11 @@ cdef class Model:
         return table.f64.predict_work_size(&self.net, n, n_threads)
 
     def predict(self, Source x, floating[:, ::1] out, unsigned char[::1] work,
-                bint raw, size_t n_threads):
-        """out = prediction for the rows of x; raw: without softmax or sigmoid."""
+                bint raw, size_t n_threads, SparseLayers sparse=None):
+        """out = prediction for the rows of x; raw: without softmax or sigmoid.
+
+        sparse: made of the same weights as those bound, or None.
+        """
         cdef rn_net net = self.net
         cdef void *aligned
         if raw:
@@ -556,6 +631,9 @@ cdef class Model:
         expect(self.single == (sizeof(floating) == 4), "out has another dtype")
         if out.shape[0] == 0:
             return
+        if sparse is not None:
+            expect(<size_t>sparse.n_layers == net.n_layers, "sparse has other layers")
+            net.sparse = sparse.layers
         aligned = <void *>((<uintptr_t>&work[0] + 63) & ~<uintptr_t>63)
         with nogil:
             if floating is float:
