@@ -130,7 +130,8 @@ typedef struct {
     void *ema;           /* moving average of the update */
     double l1, l2;
     int l1_rule, sign_at_zero, non_negative;
-    int group; /* rn_group */
+    int keep_zeros; /* what is zero stays zero */
+    int group;      /* rn_group */
     double group_strength;
 } rn_param;
 
@@ -148,7 +149,7 @@ typedef struct {
 /* The weights of a layer that are not zero; see rn_sparse.inc.c.  Group g of units
  * unit[g * RN_SPARSE_UNITS + r] (-1: none) has start[g + 1] - start[g] places for each
  * of them, place t of unit r at [t * RN_SPARSE_UNITS + r] of index and value. */
-enum { RN_SPARSE_UNITS = 8 };
+enum { RN_SPARSE_UNITS = 16 };
 typedef struct {
     size_t n_groups;
     const int64_t *start;
@@ -257,7 +258,7 @@ typedef struct {
       (const rn_net *net, size_t block_rows, size_t n_threads))                        \
     X(size_t, predict_work_size, (const rn_net *net, size_t n, size_t n_threads))      \
     X(void, train, (rn_run * run))                                                     \
-    X(void, predict,                                                                   \
+    X(size_t, predict,                                                                 \
       (const rn_net *net, const rn_source *x, T *out, size_t n_threads, void *work))
 
 #define RN_MEMBER(ret, name, args) ret(*name) args;

@@ -102,15 +102,14 @@ RN_INLINE void RN_FN(sparse_tile)(const int units, const int vectors, const int 
 /* a = f(W'x + b) for one panel; ld: its samples, RN_LANES or RN_PANEL. */
 static void RN_FN(sparse_forward)(const rn_layer *layer, const rn_sparse *s, size_t ld,
                                   T *a, const T *x) {
-    enum { HALF = RN_SPARSE_UNITS / RN_TILE_VECTORS };
+    enum { CHAINS = 8, HALF = CHAINS / RN_TILE_VECTORS }; /* hide the latency */
     const T *bias = layer->bias.w;
     const int relu = layer->activation == RN_RELU;
     for (size_t g = 0; g < s->n_groups; g++) {
-        if (ld == RN_LANES) {
-            RN_FN(sparse_tile)(RN_SPARSE_UNITS, 1, relu, a, x, s, g, 0, bias);
-            continue;
+        for (int u = 0; ld == RN_LANES && u < RN_SPARSE_UNITS; u += CHAINS) {
+            RN_FN(sparse_tile)(CHAINS, 1, relu, a, x, s, g, u, bias);
         }
-        for (int u = 0; u < RN_SPARSE_UNITS; u += HALF) {
+        for (int u = 0; ld != RN_LANES && u < RN_SPARSE_UNITS; u += HALF) {
             RN_FN(sparse_tile)(HALF, RN_TILE_VECTORS, relu, a, x, s, g, u, bias);
         }
     }
@@ -124,23 +123,32 @@ static void RN_FN(sparse_forward)(const rn_layer *layer, const rn_sparse *s, siz
 /* z = W'x + b for a single row x (n_in); z (n_out). */
 static void RN_FN(sparse_row)(const rn_layer *layer, const rn_sparse *s,
                               T *RN_RESTRICT z, const T *RN_RESTRICT x) {
-    const T *value = s->value, *bias = layer->bias.w;
+    enum { VECTORS = RN_SPARSE_UNITS / RN_LANES };
+    const T *bias = layer->bias.w;
     for (size_t g = 0; g < s->n_groups; g++) {
         const int32_t *unit = s->unit + g * RN_SPARSE_UNITS;
+        const size_t first = (size_t)s->start[g] * RN_SPARSE_UNITS;
         const size_t end = (size_t)s->start[g + 1] * RN_SPARSE_UNITS;
-        T acc[RN_SPARSE_UNITS];
+        const T *value = (const T *)s->value + first;
+        T out[RN_SPARSE_UNITS];
+        VEC acc[VECTORS];
         for (int r = 0; r < RN_SPARSE_UNITS; r++) {
-            acc[r] = bias && unit[r] >= 0 ? bias[unit[r]] : (T)0;
+            out[r] = bias && unit[r] >= 0 ? bias[unit[r]] : (T)0;
         }
-        for (size_t i = (size_t)s->start[g] * RN_SPARSE_UNITS; i < end;
-             i += RN_SPARSE_UNITS) {
+        RN_UNROLL
+        for (int v = 0; v < VECTORS; v++) acc[v] = V(load)(out + v * RN_LANES);
+        for (const int32_t *i = s->index + first; i < s->index + end;
+             i += RN_SPARSE_UNITS, value += RN_SPARSE_UNITS) {
             RN_UNROLL
-            for (int r = 0; r < RN_SPARSE_UNITS; r++) {
-                acc[r] = RN_FMA(value[i + r], x[s->index[i + r]], acc[r]);
+            for (int v = 0; v < VECTORS; v++) {
+                acc[v] = V(fma)(V(load)(value + v * RN_LANES),
+                                V(pick)(x, i + v * RN_LANES), acc[v]);
             }
         }
+        RN_UNROLL
+        for (int v = 0; v < VECTORS; v++) V(store)(out + v * RN_LANES, acc[v]);
         for (int r = 0; r < RN_SPARSE_UNITS; r++) {
-            if (unit[r] >= 0) z[unit[r]] = acc[r] + (T)0;
+            if (unit[r] >= 0) z[unit[r]] = out[r] + (T)0; /* -0 becomes +0 */
         }
     }
 }

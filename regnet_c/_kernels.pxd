@@ -49,6 +49,7 @@ cdef extern from "rn.h" nogil:
         int l1_rule
         int sign_at_zero
         int non_negative
+        int keep_zeros
         int group
         double group_strength
 
@@ -174,7 +175,7 @@ cdef extern from "rn.h" nogil:
         size_t (*train_work_size)(const rn_net *, size_t, size_t) noexcept nogil
         size_t (*predict_work_size)(const rn_net *, size_t, size_t) noexcept nogil
         void (*train)(rn_run *) noexcept nogil
-        void (*predict)(const rn_net *, const rn_source *, float *, size_t, void *) noexcept nogil
+        size_t (*predict)(const rn_net *, const rn_source *, float *, size_t, void *) noexcept nogil
 
     ctypedef struct rn_table_f64:
         size_t lanes
@@ -218,7 +219,7 @@ cdef extern from "rn.h" nogil:
         size_t (*train_work_size)(const rn_net *, size_t, size_t) noexcept nogil
         size_t (*predict_work_size)(const rn_net *, size_t, size_t) noexcept nogil
         void (*train)(rn_run *) noexcept nogil
-        void (*predict)(const rn_net *, const rn_source *, double *, size_t, void *) noexcept nogil
+        size_t (*predict)(const rn_net *, const rn_source *, double *, size_t, void *) noexcept nogil
 
     ctypedef struct rn_tables:
         const char *isa

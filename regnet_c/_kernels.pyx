@@ -603,6 +603,11 @@ cdef class Model:
                 s = masks[i]
                 self.layers[i].mask = &s.source
 
+    def keep_zeros(self, bint keep):
+        """Whether weights that are zero stay zero in training; biases are free."""
+        for i in range(self.net.n_layers):
+            self.layers[i].weight.keep_zeros = keep
+
     def train_work_size(self, size_t block_rows, size_t n_threads):
         """Bytes of work memory a Run needs."""
         if self.single:
@@ -619,8 +624,10 @@ cdef class Model:
                 bint raw, size_t n_threads, SparseLayers sparse=None):
         """out = prediction for the rows of x; raw: without softmax or sigmoid.
 
-        sparse: made of the same weights as those bound, or None.
+        sparse: made of the same weights as those bound, or None.  Returns the first row
+        of x with a NaN or infinity, where out means nothing, or -1.
         """
+        cdef size_t bad
         cdef rn_net net = self.net
         cdef void *aligned
         if raw:
@@ -630,16 +637,17 @@ cdef class Model:
                and out.shape[1] == self.n_out, "out has another shape")
         expect(self.single == (sizeof(floating) == 4), "out has another dtype")
         if out.shape[0] == 0:
-            return
+            return -1
         if sparse is not None:
             expect(<size_t>sparse.n_layers == net.n_layers, "sparse has other layers")
             net.sparse = sparse.layers
         aligned = <void *>((<uintptr_t>&work[0] + 63) & ~<uintptr_t>63)
         with nogil:
             if floating is float:
-                table.f32.predict(&net, &x.source, &out[0, 0], n_threads, aligned)
+                bad = table.f32.predict(&net, &x.source, &out[0, 0], n_threads, aligned)
             else:
-                table.f64.predict(&net, &x.source, &out[0, 0], n_threads, aligned)
+                bad = table.f64.predict(&net, &x.source, &out[0, 0], n_threads, aligned)
+        return -1 if bad == x.source.n_rows else bad
 
 
 cdef class Optimizer:

@@ -6,13 +6,14 @@ import time
 import numpy as np
 
 from . import _check, _kernels, storage
-from .arrays import as_source, checked_data, checked_masks
+from .arrays import checked_data, checked_masks
 from .diagnose import diagnose
 from .history import History
 from .initialization import fill_weights
 from .losses import get_loss
 from .optimizers import Adam, get_optimizer
 from .plan import Plan
+from .sparse import SparseWeights
 from .training import (
     Progress,
     Trainer,
@@ -73,6 +74,7 @@ class Network:
         self._views = self._plan.views(self._params)
         self._predictor = self._plan.model(dropout=False)
         self._predictor.bind(self._params)
+        self._sparse = SparseWeights(self._views)
         self._state = None
         self._lock = threading.Lock()
 
@@ -84,6 +86,7 @@ class Network:
             )
             if layer.use_bias:
                 next(views)
+        self._weights_changed()
 
     def __repr__(self):
         inner = ",\n    ".join(repr(layer) for layer in self.layers)
@@ -103,6 +106,11 @@ class Network:
         weights = _check.check_weights(weights, self._plan.shapes, self.dtype)
         for view, new in zip(self._views, weights, strict=True):
             view[...] = new
+        self._weights_changed()
+
+    def _weights_changed(self):
+        """To be called after every write to the weights."""
+        self._sparse.weights_changed()
 
     def penalty(self):
         """Value of the penalties at the current weights, a float."""
@@ -168,13 +176,14 @@ class Network:
         return self.loss.transform(out)
 
     def _predict(self, x, threads, raw):
-        source = as_source(x, "X", self.dtype)
-        n = x.shape[0]
+        model, n = self._predictor, x.shape[0]
         threads = useful_threads(self._plan, threads, n, n, 1)
-        out = np.empty((n, self._predictor.n_out), self.dtype)
-        size = self._predictor.predict_work_size(n, threads)
-        work = np.empty(size + 64, np.uint8)
-        self._predictor.predict(source, out, work, raw, threads)
+        sparse = self._sparse.layers(n)
+        out = np.empty((n, model.n_out), self.dtype)
+        work = np.empty(model.predict_work_size(n, threads) + 64, np.uint8)
+        bad = model.predict(_kernels.Source(x), out, work, raw, threads, sparse)
+        if bad >= 0:
+            raise ValueError(_check.not_finite_message(x, "X", bad, self.dtype))
         return out
 
     def evaluate(self, X, y, sample_weight=None, threads=None):
@@ -212,6 +221,7 @@ class Network:
         progress=False,
         threads=None,
         update_tau=None,
+        keep_zeros=False,
     ):
         """Minimise the objective by mini-batch steps.
 
@@ -243,6 +253,9 @@ class Network:
             steps: its norm per layer goes to the history as ``update_norm``, the arrays
             to `update_average`.  Far below the size of a single step, training has
             stopped moving on average.  Costs one more array and some time per step.
+        keep_zeros : bool, default False
+            Weights that are exactly zero stay zero (biases apart): to go on training a
+            network that a penalty has made sparse, with a weaker penalty or none.
 
         Returns
         -------
@@ -263,6 +276,7 @@ class Network:
         data = checked_data(self._plan, X, y, sample_weight)
         validation = self._validation(validation_data)
         callbacks = _check.check_callbacks(callbacks)
+        keep_zeros = _check.check_bool(keep_zeros, "keep_zeros")
         if update_tau is not None:
             update_tau = _check.check_float(
                 update_tau, "update_tau", minimum=0, open_minimum=True, maximum=1
@@ -274,7 +288,9 @@ class Network:
             if state.step == 0:
                 warn_of_dead_start(self._plan, self._params)
             bar = Progress(progress, epochs, data.n)
-            trainer = Trainer(self, state, data, batch_size, threads, shuffle, bar)
+            trainer = Trainer(
+                self, state, data, batch_size, threads, shuffle, bar, keep_zeros
+            )
             history = self.history = History()
             try:
                 self._run_epochs(trainer, epochs, validation, callbacks, threads)

@@ -138,6 +138,7 @@ def _load(cls, file):
     for view in network._views:
         begin, end = end, end + view.size
         view[...] = body[begin:end].reshape(view.shape)
+    network._weights_changed()
     return network
 
 

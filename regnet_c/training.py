@@ -139,10 +139,12 @@ def useful_threads(plan, threads, step_rows, call_rows, products):
     of about `call_rows`; `products` is the dense products per layer: 3 in training, 1 in
     prediction.
     """
-    limit = available_threads() if threads is None else threads
-    work = products * sum(layer.n_in * layer.n_out for layer in plan.dense)
+    work = products * plan.products
     paid = min(step_rows * work // _STEP_WORK, call_rows * work // _CALL_WORK)
-    return int(max(1, min(limit, paid + 1)))
+    if paid == 0:  # asking the system would take longer than a small prediction
+        return 1
+    limit = available_threads() if threads is None else threads
+    return int(min(limit, paid + 1))
 
 
 def block_rows(plan, batch_size):
@@ -210,11 +212,22 @@ _crowd = Crowd()  # a property of the machine, not of a network
 class Trainer:
     """One call of `Network.fit`."""
 
-    def __init__(self, network, state, data, batch_size, threads, shuffle, progress):
+    def __init__(
+        self,
+        network,
+        state,
+        data,
+        batch_size,
+        threads,
+        shuffle,
+        progress,
+        keep_zeros=False,
+    ):
         self.network, self.state, self.data = network, state, data
         self.batch_size, self.shuffle, self.progress = batch_size, shuffle, progress
         self.plan = network._plan
         self.model = self.plan.model()
+        self.model.keep_zeros(keep_zeros)
         gradient = None
         if batch_size > block_rows(self.plan, batch_size):
             gradient = np.empty(self.plan.size, self.plan.dtype)
@@ -246,9 +259,12 @@ class Trainer:
             while self.run.row < n:
                 threads = _crowd.threads(self.run.max_threads)
                 start = time.monotonic()
-                asleep = self.run.advance(
-                    self._learning_rates(), _SLICE_SECONDS, threads
-                )
+                try:
+                    asleep = self.run.advance(
+                        self._learning_rates(), _SLICE_SECONDS, threads
+                    )
+                finally:
+                    self.network._weights_changed()
                 _crowd.report(threads, time.monotonic() - start, asleep)
                 if self.run.diverged:
                     raise self._divergence(order)
@@ -291,6 +307,7 @@ class Trainer:
         kept = "the weights are those before this step"
         if not np.isfinite(network._params).all():
             network._params[...] = self._snapshot
+            network._weights_changed()
             kept = "the last finite weights were put back"
         where = f" in layer {layer}" if layer is not None else ""
         return DivergenceError(

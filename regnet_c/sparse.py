@@ -1,0 +1,88 @@
+"""Which layers predict from their non-zero weights alone, and when the lists are made.
+
+The lists (rn_sparse.inc.c) are copies of the weights, made at the first prediction that
+repays it and dropped with every change of the weights.  No bit of a prediction depends on
+whether they are used.  The constants are measured by `benchmarks/bench_sparse.py`.
+"""
+
+import numpy as np
+
+from . import _kernels
+
+MAX_DENSITY = 0.25  # share of non-zero weights up to which lists pay,
+MAX_DENSITY_FEW = 0.125  # and where only FEW_ROWS or fewer are predicted at a time
+FEW_ROWS = 8
+MIN_WEIGHTS = 4096  # of a layer; smaller ones are as fast as they can be
+ROWS_BEFORE = 64  # predictions of a row that making the lists costs
+
+_ALIGNMENT = 64
+
+
+class SparseWeights:
+    """The lists of a network's sparse layers, made when predictions repay it."""
+
+    def __init__(self, views):
+        matrices = [view for view in views if view.ndim == 2]
+        self._matrices = [w if w.size >= MIN_WEIGHTS else None for w in matrices]
+        self._never = all(w is None for w in self._matrices)
+        self._made_for = None
+        self._few = self._many = None
+        self.weights_changed()
+
+    def weights_changed(self):
+        """Forget the lists; to be called after every write to the weights."""
+        # a fresh object and not a counter: it cannot come back, whatever threads do
+        self._state, self._rows = object(), 0
+
+    def layers(self, n):
+        """What `Model.predict` of n rows takes: lists of some layers, or None."""
+        if self._never:
+            return None
+        state = self._state
+        if self._made_for is not state:
+            self._rows += n
+            if self._rows <= ROWS_BEFORE:
+                return None
+            self._make(state)
+        return self._few if n <= FEW_ROWS else self._many
+
+    def _make(self, state):
+        lists = [None if w is None else sparse_lists(w) for w in self._matrices]
+        few = [None if a is None or a[0] > MAX_DENSITY_FEW else a[1] for a in lists]
+        many = [None if a is None else a[1] for a in lists]
+        self._few = _kernels.SparseLayers(few) if any(few) else None
+        self._many = _kernels.SparseLayers(many) if any(many) else None
+        self._made_for = state  # last, so that no other thread takes older lists
+
+
+def sparse_lists(w, max_density=MAX_DENSITY):
+    """(density, (start, unit, index, value)) of w as rn.h describes it, or None.
+
+    Units with equally many weights are put together, so that few places are left over.
+    """
+    n_in, n_out = w.shape
+    lanes = _kernels.SPARSE_UNITS
+    counts = np.empty(n_out, np.int64)
+    _kernels.sparse_count(counts, w)
+    density = int(counts.sum()) / w.size
+    if density > max_density or n_in > np.iinfo(np.int32).max:
+        return None
+    order = np.argsort(-counts, kind="stable")
+    unit = np.full(-(-n_out // lanes) * lanes, -1, np.int32)
+    unit[:n_out] = order
+    start = np.concatenate([[0], np.cumsum(counts[order[::lanes]])])
+    value = _aligned_zeros(start[-1] * lanes, w.dtype)
+    index = _aligned_zeros(start[-1] * lanes, np.dtype(np.int32))
+    first = np.empty(n_out, np.int64)
+    place = np.arange(n_out)
+    first[order] = start[place // lanes] * lanes + place % lanes
+    _kernels.sparse_fill(value, index, first, w)
+    return density, (start, unit, index, value)
+
+
+def _aligned_zeros(n, dtype):
+    """At least one zero, on the boundary of a cache line."""
+    size = max(int(n), 1) * dtype.itemsize
+    buffer = np.zeros(size + _ALIGNMENT, np.uint8)
+    begin = -buffer.ctypes.data % _ALIGNMENT
+    return buffer[begin : begin + size].view(dtype)
