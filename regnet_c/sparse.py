@@ -25,8 +25,7 @@ class SparseWeights:
         matrices = [view for view in views if view.ndim == 2]
         self._matrices = [w if w.size >= MIN_WEIGHTS else None for w in matrices]
         self._never = all(w is None for w in self._matrices)
-        self._made_for = None
-        self._few = self._many = None
+        self._made = None, None, None  # state of the weights, lists for few rows, many
         self.weights_changed()
 
     def weights_changed(self):
@@ -39,20 +38,23 @@ class SparseWeights:
         if self._never:
             return None
         state = self._state
-        if self._made_for is not state:
+        made_for, few, many = self._made
+        if made_for is not state:
             self._rows += n
             if self._rows <= ROWS_BEFORE:
                 return None
-            self._make(state)
-        return self._few if n <= FEW_ROWS else self._many
+            few, many = self._make()
+            self._made = state, few, many
+        return few if n <= FEW_ROWS else many
 
-    def _make(self, state):
+    def _make(self):
         lists = [None if w is None else sparse_lists(w) for w in self._matrices]
         few = [None if a is None or a[0] > MAX_DENSITY_FEW else a[1] for a in lists]
         many = [None if a is None else a[1] for a in lists]
-        self._few = _kernels.SparseLayers(few) if any(few) else None
-        self._many = _kernels.SparseLayers(many) if any(many) else None
-        self._made_for = state  # last, so that no other thread takes older lists
+        return tuple(
+            _kernels.SparseLayers(layers) if any(layers) else None
+            for layers in (few, many)
+        )
 
 
 def sparse_lists(w, max_density=MAX_DENSITY):

@@ -34,6 +34,7 @@ ALLOWED = {
     "diagnose": {"_kernels", "arrays"},
     "history": set(),
     "plan": {"_kernels", "layers"},
+    "sparse": {"_kernels"},
     "training": {"_kernels"},
     "atomic": set(),
     "header": {"_check", "_version", "layers", "losses", "plan"},
