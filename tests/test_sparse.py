@@ -256,7 +256,7 @@ def test_keep_zeros_keeps_the_zeros_and_trains_the_rest(rng, x, optimizer, penal
     before = net.get_weights()
     net.fit(x, rng.integers(0, 3, len(x)), 5, 20, optimizer, keep_zeros=True)
     for old, new in zip(before, net.get_weights(), strict=True):
-        assert (new != old).mean() > 0.1
+        assert (new != old)[old != 0].mean() > 0.2
         assert old.ndim == 1 or not new[old == 0].any()
 
 
