@@ -3,9 +3,9 @@
     python benchmarks/bench_sparse.py [--quick] [--isa avx2]
 
 First table: a 784-300-100-10 network, 90 % zeros at random places, `predict` as a user
-calls it, beside ONNX Runtime's dense figure if it and onnx are installed.  Second table: one
-layer alone, dense time / sparse time for each density, and the density at which both take
-the same time: the constants of `regnet_c/sparse.py` come from here.
+calls it, beside ONNX Runtime's dense figure if it and onnx are installed.  Second table:
+one layer alone, dense time / sparse time for each density, and the density at which both
+take the same time: the constants of `regnet_c/sparse.py` come from here.
 
 Bits are compared before anything is timed.  Times are the best of interleaved repeats, of
 one thread in its own CPU time, so that other programs disturb little, except where two

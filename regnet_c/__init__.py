@@ -63,6 +63,15 @@ if os.environ.get("REGNET_C_ISA"):
         raise ImportError(f"REGNET_C_ISA: {error}") from None
 
 
+def __getattr__(name):
+    """The estimators on first use: they alone need scikit-learn."""
+    if name in ("RegNetClassifier", "RegNetRegressor"):
+        from . import estimators
+
+        return getattr(estimators, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
 def cpu_info():
     """What the C core runs on.
 

@@ -1,0 +1,19 @@
+"""Networks with scikit-learn's interface: RegNetClassifier and RegNetRegressor.
+
+The only folder that needs scikit-learn, so the package imports it on first use.  `base`
+holds the training run, `classifier` and `regressor` what a target is, `recipe` what the
+parameters mean, `monitor` when to stop.
+"""
+
+try:
+    from sklearn.utils.validation import validate_data as _needed  # noqa: F401
+except ImportError as error:
+    raise ImportError(
+        "RegNetClassifier and RegNetRegressor need scikit-learn 1.6 or newer: "
+        "pip install regnet-c[sklearn]"
+    ) from error
+
+from .classifier import RegNetClassifier
+from .regressor import RegNetRegressor
+
+__all__ = ["RegNetClassifier", "RegNetRegressor"]

@@ -1,0 +1,236 @@
+"""RegNetClassifier: classes or sets of labels as targets."""
+
+import numpy as np
+from sklearn.base import ClassifierMixin
+from sklearn.utils import column_or_1d
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
+from sklearn.utils.validation import validate_data
+
+from ..losses import Loss
+from .base import BaseRegNet
+from .labels import Labels
+
+
+class RegNetClassifier(ClassifierMixin, BaseRegNet):
+    """A multilayer perceptron for classes or sets of labels.
+
+    It minimises the weighted mean of the cross-entropy plus
+    sum over layers of (l1 sum|W| + l2 sum W^2) + group_l1 sum over inputs of the norm of
+    the input's weights, independent of the batch size and of the number of rows.
+
+    Parameters
+    ----------
+    hidden_layer_sizes : int or sequence of int, default (100,)
+        Units of the hidden layers; () is a linear model.
+    activation : str, default "relu"
+        Of the hidden layers; see `Dense`.
+    loss : {"auto", "softmax_cross_entropy", "binary_cross_entropy"}, default "auto"
+        auto: the binary one with a single output for two classes, and with an output per
+        label for multi-label targets; softmax for more classes.
+    l1, l2 : float, default 0
+        Strengths on all weights; biases are free.
+    group_l1 : float, default 0
+        Strength of the group penalty that removes whole inputs from the first layer, by
+        proximal steps; not together with l2.
+    l1_update : str, default "cumulative"
+        How the l1 part acts; see `L1`.
+    dropout : float or sequence of float, default 0
+        Rate of all hidden layers; or the inputs' rate and one for each hidden layer.
+    max_norm : float, optional
+        Limit of the norm of each hidden unit's incoming weights.
+    optimizer : str or Optimizer, default "adam"
+    learning_rate : str or Schedule, default "constant"
+        constant, cosine, linear (both to 0 over `max_iter` epochs) or exponential (to
+        1 %); a Schedule brings its own initial rate.
+    learning_rate_init : float, optional
+        Default: the optimiser's own.
+    batch_size : int, default "auto"
+        auto: 200, or all rows if there are fewer.
+    max_iter : int, default 200
+        Epochs at most.
+    early_stopping : bool, default False
+        Stop by the validation loss and put the best weights back.
+    validation_fraction : float, default 0.1
+        Share of the rows held out for it if `fit` gets no X_val.
+    n_iter_no_change : int or None, default 10
+        Epochs without improvement that are allowed; None: train all `max_iter` epochs.
+    tol : float, default 1e-4
+        A smaller decrease of the loss is no improvement.
+    warm_start : bool, default False
+        Let `fit` begin with the weights of the last one; other parameters may change.
+    random_state : int, RandomState or None
+        An int is the seed of the Network.
+    n_jobs : int, optional
+        Threads at most, -1 for all; no bit depends on it.  Default: as many as pay, and
+        one inside a worker of joblib.
+    class_weight : dict or "balanced", optional
+        Factors on the rows of a class; balanced gives each class the same total.
+    dtype : {"auto", "float32", "float64"}, default "auto"
+        auto: the smaller that holds X's dtype exactly.
+    callbacks : sequence of Callback, default ()
+    verbose : bool, default False
+        Show a progress bar.
+
+    Attributes
+    ----------
+    network_ : Network
+    classes_ : ndarray of shape (n_classes,)
+    n_features_in_, n_outputs_, n_iter_ : int
+    feature_names_in_ : ndarray of str
+        If X had column names.
+    coefs_, intercepts_ : list of ndarray
+    feature_importances_ : ndarray of shape (n_features,)
+        Norm of each input's outgoing weights.
+    loss_curve_, validation_losses_, validation_scores_ : list of float
+    loss_, best_loss_ : float
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from regnet_c import RegNetClassifier
+    >>> X, y = load_iris(return_X_y=True)
+    >>> model = RegNetClassifier((20,), l1=1e-3, learning_rate="cosine",
+    ...                          learning_rate_init=0.01, random_state=0)
+    >>> model.fit(X, y).score(X, y) > 0.95
+    True
+    """
+
+    # scikit-learn reads the parameters from this signature, hence its length
+    def __init__(
+        self,
+        hidden_layer_sizes=(100,),
+        activation="relu",
+        *,
+        loss="auto",
+        l1=0.0,
+        l2=0.0,
+        group_l1=0.0,
+        l1_update="cumulative",
+        dropout=0.0,
+        max_norm=None,
+        optimizer="adam",
+        learning_rate="constant",
+        learning_rate_init=None,
+        batch_size="auto",
+        max_iter=200,
+        early_stopping=False,
+        validation_fraction=0.1,
+        n_iter_no_change=10,
+        tol=1e-4,
+        warm_start=False,
+        random_state=None,
+        n_jobs=None,
+        class_weight=None,
+        dtype="auto",
+        callbacks=(),
+        verbose=False,
+    ):
+        given = {k: v for k, v in locals().items() if k not in ("self", "__class__")}
+        self.class_weight = given.pop("class_weight")
+        super().__init__(**given)
+
+    def partial_fit(
+        self, X, y, classes=None, sample_weight=None, X_val=None, y_val=None
+    ):
+        """One epoch over these rows, from the weights and optimiser state there are.
+
+        With ``early_stopping``, calls count as epochs: X_val (or a share of X) decides,
+        the best weights are put back when the rule stops, and later calls do nothing.
+
+        Parameters
+        ----------
+        X, y, sample_weight, X_val, y_val : array-like
+            As for `fit`.
+        classes : array-like, optional
+            All classes; needed in the first call, except for multi-label y.
+
+        Returns
+        -------
+        self
+        """
+        if classes is None and not hasattr(self, "network_") and len(np.shape(y)) < 2:
+            raise ValueError(
+                "classes is None, expected all classes in the first call of partial_fit"
+            )
+        if isinstance(self.class_weight, str):
+            raise ValueError(
+                f"class_weight is {self.class_weight!r}, partial_fit expects a dict or "
+                "None because it does not see all rows"
+            )
+        return self._fit_one_epoch(X, y, sample_weight, X_val, y_val, classes)
+
+    def predict(self, X):
+        """The most probable class, or the labels of a probability above 1/2.
+
+        Returns
+        -------
+        ndarray of shape (n,) or (n, n_outputs)
+        """
+        out = self._outputs(X)
+        return self._labels.decode(out)
+
+    def predict_proba(self, X):
+        """Probabilities of the classes in the order of `classes_`, or of the labels.
+
+        Returns
+        -------
+        ndarray of shape (n, n_classes) or (n, n_outputs)
+        """
+        out = self._outputs(X)
+        return self._labels.probabilities(out)
+
+    def predict_log_proba(self, X):
+        """Logarithms of `predict_proba`; -inf where a probability underflows."""
+        with np.errstate(divide="ignore"):
+            return np.log(self.predict_proba(X))
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags
+
+    # ---- targets ---------------------------------------------------------------------
+
+    def _check_data(self, X, y, reset):
+        X, y = validate_data(
+            self, X, y, multi_output=True, dtype="numeric", reset=reset
+        )
+        if hasattr(y, "toarray"):
+            y = y.toarray()
+        kind = type_of_target(y, input_name="y")
+        if kind == "multilabel-indicator":
+            return X, y
+        if kind not in ("binary", "multiclass"):
+            check_classification_targets(y)  # raises
+            raise ValueError(f"y is {kind}, expected classes or a 0/1 column per label")
+        return X, column_or_1d(y, warn=True)
+
+    def _learn_targets(self, y, classes=None):
+        before = getattr(self, "_labels", None) if self._goes_on() else None
+        if before is not None:
+            before.same(y)
+            classes = before.classes
+        self._labels = Labels(y, self.loss, classes)
+        self.classes_, self.n_outputs_ = self._labels.classes, self._labels.n_outputs
+
+    def _check_targets(self, y, classes=None):
+        self._labels.same(y, classes)
+
+    def _network_loss(self):
+        return Loss(self._labels.loss)
+
+    def _encode(self, y):
+        return self._labels.encode(y)
+
+    def _row_weights(self, y, weight):
+        return self._labels.row_weights(y, weight, self.class_weight)
+
+    def _stratified(self):
+        return not self._labels.multilabel
+
+    def _validation_score(self, held_out):
+        return _accuracy
+
+
+def _accuracy(network, logs):
+    return logs["val_accuracy"]

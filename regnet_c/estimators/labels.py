@@ -1,0 +1,125 @@
+"""The targets of a classifier: classes or sets of labels, as a Network sees them."""
+
+import numpy as np
+
+from .. import _check
+
+LOSSES = ("auto", "softmax_cross_entropy", "binary_cross_entropy")
+
+
+class Labels:
+    """Classes, number of outputs and loss that go with a checked y.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n,) or, of 0 and 1 for several labels per row, (n, n_labels)
+    loss : str
+        One of `LOSSES`.
+    classes : array-like, optional
+        All classes; default: those of y.
+    """
+
+    def __init__(self, y, loss, classes=None):
+        self.multilabel = y.ndim == 2
+        if self.multilabel:
+            self.classes = np.arange(y.shape[1])
+        else:
+            self.classes = np.unique(y if classes is None else classes)
+            if len(self.classes) < 2:
+                raise ValueError(
+                    f"y has only one class ({self.classes[0]}), expected two or more"
+                )
+        self.loss = self._choose_loss(loss)
+        binary = self.loss == "binary_cross_entropy" and not self.multilabel
+        self.n_outputs = 1 if binary else len(self.classes)
+
+    def _choose_loss(self, loss):
+        _check.check_name(loss, LOSSES, "loss")
+        if loss == "auto":
+            binary = self.multilabel or len(self.classes) == 2
+            return "binary_cross_entropy" if binary else "softmax_cross_entropy"
+        if loss == "softmax_cross_entropy" and self.multilabel:
+            raise ValueError(
+                f"loss is {loss!r}, multi-label y needs binary_cross_entropy"
+            )
+        if loss == "binary_cross_entropy" and not self.multilabel:
+            if len(self.classes) > 2:
+                raise ValueError(
+                    f"loss is {loss!r}, y has {len(self.classes)} classes, expected 2 "
+                    "or multi-label y"
+                )
+        return loss
+
+    def same(self, y, classes=None):
+        """ValueError if a later y, or its `classes`, is of another kind."""
+        wanted = f"(n, {self.n_outputs})" if self.multilabel else "(n,)"
+        columns = y.shape[1] if y.ndim == 2 else None
+        if columns != (self.n_outputs if self.multilabel else None):
+            raise ValueError(f"y has shape {y.shape}, it was {wanted} before")
+        if classes is not None and not np.array_equal(np.unique(classes), self.classes):
+            raise ValueError(f"classes is {classes}, it was {self.classes} before")
+
+    def encode(self, y):
+        """Labels 0, 1, ... (int64), or the 0/1 columns of a multi-label y."""
+        self.same(y)
+        if self.multilabel:
+            return y
+        last = len(self.classes) - 1
+        labels = np.minimum(np.searchsorted(self.classes, y), last)
+        new = self.classes[labels] != y
+        if new.any():
+            raise ValueError(
+                f"y has the labels {np.unique(y[new])}, expected only the classes "
+                f"{self.classes}"
+            )
+        return labels
+
+    def decode(self, out):
+        """Classes (n,) or 0/1 columns from the Network's probabilities."""
+        if self.multilabel:
+            return (out > 0.5).astype(np.int64)
+        if self.n_outputs == 1:
+            return self.classes[(out[:, 0] > 0.5).astype(np.intp)]
+        return self.classes[out.argmax(axis=1)]
+
+    def probabilities(self, out):
+        """A column per class, or per label, from the Network's probabilities."""
+        if self.n_outputs == 1 and not self.multilabel:
+            return np.hstack([1 - out, out])
+        return out
+
+    def row_weights(self, labels, weight, class_weight):
+        """Row weights times the class weights of encoded labels; None: all equal."""
+        if class_weight is None:
+            return weight
+        if self.multilabel:
+            raise ValueError(
+                f"class_weight is {class_weight!r}, multi-label y expects None: its "
+                "rows have no single class"
+            )
+        if isinstance(class_weight, str):
+            _check.check_name(class_weight, ("balanced",), "class_weight")
+            totals = np.bincount(labels, weight, minlength=len(self.classes))
+            mean = totals.sum() / len(totals)
+            factors = np.divide(mean, totals, np.zeros(len(totals)), where=totals > 0)
+        else:
+            factors = self._factors(class_weight)
+        return factors[labels] if weight is None else factors[labels] * weight
+
+    def _factors(self, class_weight):
+        """Factor of each class from a dict; classes it leaves out keep 1."""
+        if not isinstance(class_weight, dict):
+            raise TypeError(
+                f"class_weight is {class_weight!r}, expected 'balanced', a dict or None"
+            )
+        factors = np.ones(len(self.classes))
+        position = {c: i for i, c in enumerate(self.classes.tolist())}
+        for name, factor in class_weight.items():
+            if name not in position:
+                raise ValueError(
+                    f"class_weight has the class {name!r}, y has {self.classes}"
+                )
+            factors[position[name]] = _check.check_float(
+                factor, f"class_weight[{name!r}]", minimum=0
+            )
+        return factors

@@ -1,0 +1,80 @@
+"""What an estimator watches while its network trains: curves, and when to stop."""
+
+import math
+
+from ..callbacks import Callback
+
+
+class Monitor(Callback):
+    """Loss curves, and scikit-learn's rule of stopping, over one or many runs.
+
+    An epoch improves if the watched loss falls below the best so far by more than `tol`;
+    training stops after more than `patience` epochs in a row that do not.
+
+    Parameters
+    ----------
+    patience : int or None
+        None never stops.
+    tol : float
+    on_validation : bool
+        Watch the validation loss and put the best weights back; otherwise watch the
+        objective on the training rows and keep the last weights.
+
+    Attributes
+    ----------
+    loss_curve, validation_losses, validation_scores : list of float
+    best : float
+    done : bool
+        True once training has stopped by the rule.
+    """
+
+    def __init__(self, patience, tol, on_validation):
+        self.patience, self.tol, self.on_validation = patience, tol, on_validation
+        self.loss_curve, self.validation_losses = [], []
+        self.validation_scores = []
+        self._forget()
+
+    def restart(self):
+        """After `fit`, for calls of partial_fit: forget the best epoch, keep the curves."""
+        if not self.on_validation:
+            self.patience = None  # only validation rows may end them
+        self._forget()
+
+    def _forget(self):
+        self.best, self.done = math.inf, False
+        self._wait, self._best_weights, self._network = 0, None, None
+
+    def begin(self, score, one_epoch):
+        """Before a run: `score(network, logs)` is the validation score of an epoch.
+
+        After a run of `one_epoch` of many the last weights stay until the rule stops.
+        """
+        self._score, self._one_epoch = score, one_epoch
+
+    def end(self):
+        """After a run, also one that failed."""
+        self._network = self._score = None
+
+    def on_train_begin(self, network):
+        self._network = network
+
+    def on_epoch_end(self, epoch, logs):
+        watched = logs["loss"] + logs["penalty"]
+        self.loss_curve.append(watched)
+        if "val_loss" in logs:
+            self.validation_losses.append(logs["val_loss"])
+            self.validation_scores.append(self._score(self._network, logs))
+        if self.on_validation:
+            watched = logs["val_loss"]
+        self._wait = 0 if watched <= self.best - self.tol else self._wait + 1
+        if watched < self.best:
+            self.best = watched
+            if self.on_validation:
+                self._best_weights = self._network.get_weights()
+        self.done = self.patience is not None and self._wait > self.patience
+        return self.done
+
+    def on_train_end(self):
+        if self._best_weights is not None and (self.done or not self._one_epoch):
+            self._network.set_weights(self._best_weights)
+            self._best_weights = None

@@ -1,0 +1,177 @@
+"""From an estimator's parameters to the parts of a run: layers, optimiser, threads.
+
+Knows nothing of scikit-learn.  Each function checks the parameters it uses, so that an
+estimator's constructor can store them untouched.
+"""
+
+import copy
+import multiprocessing
+import numbers
+import threading
+
+import numpy as np
+
+from .. import _check
+from ..layers import Dense, Dropout
+from ..optimizers import get_optimizer
+from ..penalties import L1, L2, UPDATES, ElasticNet, GroupLasso, SparseGroupLasso
+from ..schedules import CosineDecay, ExponentialDecay, LinearDecay, Schedule
+from ..training import available_threads
+from .monitor import Monitor
+
+_SCHEDULES = {
+    "constant": lambda rate, epochs: rate,
+    "cosine": CosineDecay,
+    "linear": LinearDecay,
+    "exponential": lambda rate, epochs: ExponentialDecay(rate, 0.01 ** (1 / epochs)),
+}
+_BATCH_SIZE = 200  # scikit-learn's "auto"
+
+
+def hidden_sizes(sizes):
+    """List of the hidden layers' units, from one int or a sequence of them."""
+    if isinstance(sizes, numbers.Integral):
+        sizes = (sizes,)
+    if isinstance(sizes, str) or not np.iterable(sizes):
+        raise TypeError(
+            f"hidden_layer_sizes is {sizes!r}, expected whole numbers such as (100, 50)"
+        )
+    return [_check.check_int(size, "hidden_layer_sizes", minimum=1) for size in sizes]
+
+
+def dropout_rates(dropout, n_hidden):
+    """[rate of the inputs, rate after each hidden layer]."""
+    if not np.iterable(dropout) or isinstance(dropout, str):
+        return [0.0] + [_check.check_rate(dropout, "dropout")] * n_hidden
+    rates = [_check.check_rate(rate, "dropout") for rate in dropout]
+    if len(rates) != n_hidden + 1:
+        raise ValueError(
+            f"dropout has {len(rates)} rates, expected {n_hidden + 1}: the inputs' and "
+            "one for each hidden layer (or a single number for all hidden layers)"
+        )
+    return rates
+
+
+def penalties(l1, l2, group_l1, l1_update):
+    """(penalty of the first layer, penalty of the others), each a Penalty or None."""
+    l1 = _check.check_float(l1, "l1", minimum=0)
+    l2 = _check.check_float(l2, "l2", minimum=0)
+    group_l1 = _check.check_float(group_l1, "group_l1", minimum=0)
+    _check.check_name(l1_update, UPDATES, "l1_update")
+    if l1 and l2:
+        rest = ElasticNet(l1, l2, update=l1_update)
+    else:
+        rest = L1(l1, update=l1_update) if l1 else L2(l2) if l2 else None
+    if not group_l1:
+        return rest, rest
+    if l1 or l2:
+        return SparseGroupLasso(l1, group_l1, groups="inputs", l2=l2), rest
+    return GroupLasso(group_l1, groups="inputs"), rest
+
+
+def make_layers(params, n_in, n_out):
+    """The layers that `params`, an estimator, describes."""
+    hidden = hidden_sizes(params.hidden_layer_sizes)
+    rates = dropout_rates(params.dropout, len(hidden))
+    first, rest = penalties(params.l1, params.l2, params.group_l1, params.l1_update)
+    layers = [Dropout(rates[0])] if rates[0] else []
+    for number, units in enumerate(hidden):
+        layers.append(
+            Dense(
+                n_in,
+                units,
+                activation=params.activation,
+                weight_penalty=rest if number else first,
+                max_norm=params.max_norm,
+            )
+        )
+        if rates[number + 1]:
+            layers.append(Dropout(rates[number + 1]))
+        n_in = units
+    layers.append(Dense(n_in, n_out, weight_penalty=rest if hidden else first))
+    return layers
+
+
+def make_optimizer(params):
+    """A fresh optimiser with the learning rate that `params`, an estimator, describes.
+
+    A copy, because a Network goes on with the state of an object it has seen before.
+    """
+    optimizer = copy.copy(get_optimizer(params.optimizer))
+    rate, schedule = params.learning_rate_init, params.learning_rate
+    if rate is not None:
+        rate = _check.check_float(
+            rate, "learning_rate_init", minimum=0, open_minimum=True
+        )
+    if isinstance(schedule, Schedule):
+        if rate is not None:
+            raise ValueError(
+                f"learning_rate is {schedule!r}, which has its own initial rate, and "
+                f"learning_rate_init is {rate}: leave one of them out"
+            )
+        optimizer.learning_rate = schedule
+        return optimizer
+    _check.check_name(schedule, tuple(_SCHEDULES), "learning_rate")
+    own = optimizer.learning_rate
+    if rate is None and schedule != "constant":
+        rate = own.initial if isinstance(own, Schedule) else own
+    if rate is not None:
+        optimizer.learning_rate = _SCHEDULES[schedule](rate, max_iter(params))
+    return optimizer
+
+
+def max_iter(params):
+    """The checked number of epochs."""
+    return _check.check_int(params.max_iter, "max_iter", minimum=1)
+
+
+def make_monitor(params, stops=True):
+    """The Monitor that `params`, an estimator, describes; it may only watch."""
+    patience = params.n_iter_no_change if stops else None
+    if patience is not None:
+        patience = _check.check_int(patience, "n_iter_no_change", minimum=1)
+    tol = _check.check_float(params.tol, "tol", minimum=0)
+    early = _check.check_bool(params.early_stopping, "early_stopping")
+    return Monitor(patience, tol, on_validation=early)
+
+
+def validation_share(params):
+    """The checked share of the rows that early stopping holds out."""
+    return _check.check_float(
+        params.validation_fraction,
+        "validation_fraction",
+        minimum=0,
+        open_minimum=True,
+        below=1,
+    )
+
+
+def batch_size(size):
+    """The checked batch size; the Network cuts it down to the number of rows."""
+    if isinstance(size, str):
+        _check.check_name(size, ("auto",), "batch_size")
+        return _BATCH_SIZE
+    return _check.check_int(size, "batch_size", minimum=1)
+
+
+def thread_limit(n_jobs):
+    """At most so many threads, or None for as many as pay.
+
+    A worker of joblib is one of several, so it takes one thread unless told otherwise.
+    """
+    if n_jobs is not None:
+        n_jobs = _check.check_int(n_jobs, "n_jobs")
+        if n_jobs == 0:
+            raise ValueError("n_jobs is 0, expected a positive number, -1 or None")
+        return n_jobs if n_jobs > 0 else max(1, available_threads() + 1 + n_jobs)
+    in_process = multiprocessing.parent_process() is not None
+    in_thread = threading.current_thread() is not threading.main_thread()
+    return 1 if in_process or in_thread else None
+
+
+def choose_dtype(dtype, given):
+    """The network's dtype; "auto": the smaller of the two that holds `given` exactly."""
+    if isinstance(dtype, str) and dtype == "auto":
+        smallest = np.result_type(given, np.float32)
+        return np.dtype(np.float32 if smallest == np.float32 else np.float64)
+    return _check.check_dtype(dtype)

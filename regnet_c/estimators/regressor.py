@@ -1,0 +1,128 @@
+"""RegNetRegressor: numbers as targets."""
+
+import numpy as np
+from sklearn.base import RegressorMixin
+from sklearn.utils.validation import validate_data
+
+from .. import _check
+from ..losses import get_loss
+from .base import BaseRegNet
+
+_LOSSES = (
+    "squared_error",
+    "mse",
+    "absolute_error",
+    "mae",
+    "huber",
+    "quantile",
+    "poisson",
+)
+
+
+class RegNetRegressor(RegressorMixin, BaseRegNet):
+    """A multilayer perceptron for one or several numbers per row.
+
+    It minimises the weighted mean of the loss plus
+    sum over layers of (l1 sum|W| + l2 sum W^2) + group_l1 sum over inputs of the norm of
+    the input's weights.
+
+    Parameters
+    ----------
+    loss : str or Loss, default "squared_error"
+        squared_error (half the sum over outputs), mse (mean over outputs),
+        absolute_error, mae, huber, quantile, poisson (predicts the mean, y >= 0); with
+        another threshold or quantile ``Loss("huber", delta)``, ``Loss("quantile", q)``.
+    hidden_layer_sizes, activation, l1, l2, group_l1, l1_update, dropout, max_norm
+        As for `RegNetClassifier`, like all that follow.
+    optimizer, learning_rate, learning_rate_init, batch_size, max_iter
+    early_stopping, validation_fraction, n_iter_no_change, tol
+    warm_start, random_state, n_jobs, dtype, callbacks, verbose
+
+    Attributes
+    ----------
+    network_ : Network
+    n_features_in_, n_outputs_, n_iter_ : int
+    feature_names_in_ : ndarray of str
+        If X had column names.
+    coefs_, intercepts_, feature_importances_
+    loss_curve_, validation_losses_, validation_scores_, loss_, best_loss_
+        As for `RegNetClassifier`; `validation_scores_` holds R^2.
+
+    Examples
+    --------
+    >>> import numpy as np, regnet_c as rn
+    >>> X = np.random.RandomState(0).randn(300, 4)
+    >>> y = X[:, 0] - 2 * X[:, 1]
+    >>> model = rn.RegNetRegressor((16,), learning_rate="cosine",
+    ...                            learning_rate_init=0.02, random_state=0)
+    >>> model.fit(X, y).score(X, y) > 0.99
+    True
+    """
+
+    def partial_fit(self, X, y, sample_weight=None, X_val=None, y_val=None):
+        """One epoch over these rows; as `RegNetClassifier.partial_fit`.
+
+        Returns
+        -------
+        self
+        """
+        return self._fit_one_epoch(X, y, sample_weight, X_val, y_val)
+
+    def predict(self, X):
+        """The outputs; the mean for poisson.
+
+        Returns
+        -------
+        ndarray of shape (n,) or (n, n_outputs)
+        """
+        out = self._outputs(X)
+        return out[:, 0] if self.n_outputs_ == 1 else out
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags
+
+    # ---- targets ---------------------------------------------------------------------
+
+    def _check_data(self, X, y, reset):
+        return validate_data(
+            self, X, y, multi_output=True, y_numeric=True, dtype="numeric", reset=reset
+        )
+
+    def _learn_targets(self, y, classes=None):
+        if self._goes_on():
+            self._check_targets(y)
+        self.n_outputs_ = 1 if y.ndim == 1 else y.shape[1]
+
+    def _check_targets(self, y, classes=None):
+        n_outputs = 1 if y.ndim == 1 else y.shape[1]
+        if n_outputs != self.n_outputs_:
+            raise ValueError(f"y has {n_outputs} column(s), before {self.n_outputs_}")
+
+    def _network_loss(self):
+        loss = get_loss(self.loss)
+        _check.check_name(loss.name, _LOSSES, "loss for numbers")
+        return loss
+
+    def _encode(self, y):
+        self._check_targets(y)
+        return y
+
+    def _row_weights(self, y, weight):
+        return weight
+
+    def _validation_score(self, held_out):
+        if held_out is None:
+            return None
+        X, y, weight = held_out
+        y = y.reshape(len(X), -1)
+        mean = np.average(y, axis=0, weights=weight)
+        total = np.average(np.square(y - mean), axis=0, weights=weight)
+
+        def r2(network, logs):
+            error = np.square(y - network.predict(X))
+            left = np.average(error, axis=0, weights=weight)
+            return float(np.mean(1 - left / np.where(total == 0, 1, total)))
+
+        return r2
