@@ -148,10 +148,12 @@ typedef struct {
 
 /* The weights of a layer that are not zero; see rn_sparse.inc.c.  Group g of units
  * unit[g * RN_SPARSE_UNITS + r] (-1: none) has start[g + 1] - start[g] places for each
- * of them, place t of unit r at [t * RN_SPARSE_UNITS + r] of index and value. */
+ * of them, place t of unit r at [t * RN_SPARSE_UNITS + r] of index and value from
+ * start[g] * RN_SPARSE_UNITS on.  Every slice of the inputs has its groups of all
+ * units; slice comes after slice. */
 enum { RN_SPARSE_UNITS = 16 };
 typedef struct {
-    size_t n_groups;
+    size_t n_groups, slice_groups; /* in all, of each slice */
     const int64_t *start;
     const int32_t *unit, *index;
     const void *value; /* NULL: the layer is dense */

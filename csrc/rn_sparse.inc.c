@@ -3,7 +3,11 @@
  * Units are taken RN_SPARSE_UNITS at a time, so that as many chains of multiply-adds
  * run side by side; a list holds for each of them one weight and the number of its
  * input, in the order of the inputs.  Lists shorter than the longest of their group are
- * filled up with zero weights of input 0.
+ * filled up with zero weights of any input.
+ *
+ * The inputs of a large layer come in slices, so that those of a panel of samples stay
+ * in the first-level cache while the lists pick among them: a quarter less time for 784
+ * inputs.  Sums wait in the output between two slices.
  *
  * The bits are those of the dense layer: it adds the same terms in the same order, and
  * zeros times finite inputs between them, which change nothing but the sign of a zero,
@@ -69,6 +73,7 @@ RN_INLINE void RN_FN(sparse_tile)(const int units, const int vectors, const int 
                                   T *RN_RESTRICT a, const T *RN_RESTRICT x,
                                   const rn_sparse *s, size_t group, int u,
                                   const T *bias) {
+    const int first = group < s->slice_groups;
     const size_t ld = (size_t)vectors * RN_LANES;
     const T *value = s->value;
     const int32_t *unit = s->unit + group * RN_SPARSE_UNITS + u;
@@ -78,7 +83,15 @@ RN_INLINE void RN_FN(sparse_tile)(const int units, const int vectors, const int 
     RN_UNROLL                                                                          \
     for (int r = 0; r < units; r++) RN_UNROLL                                          \
     for (int v = 0; v < vectors; v++)
-    RN_EACH(r, v) acc[r][v] = V(set1)(bias && unit[r] >= 0 ? bias[unit[r]] : (T)0);
+    RN_UNROLL
+    for (int r = 0; r < units; r++) {
+        const T b = bias && unit[r] >= 0 ? bias[unit[r]] : (T)0;
+        const T *before = a + (size_t)(unit[r] < 0 ? 0 : unit[r]) * ld;
+        RN_UNROLL
+        for (int v = 0; v < vectors; v++) {
+            acc[r][v] = first ? V(set1)(b) : V(load)(before + v * RN_LANES);
+        }
+    }
     for (size_t i = (size_t)s->start[group] * RN_SPARSE_UNITS + (size_t)u; i < end;
          i += RN_SPARSE_UNITS) {
         RN_UNROLL
@@ -104,8 +117,9 @@ static void RN_FN(sparse_forward)(const rn_layer *layer, const rn_sparse *s, siz
                                   T *a, const T *x) {
     enum { CHAINS = 8, HALF = CHAINS / RN_TILE_VECTORS }; /* hide the latency */
     const T *bias = layer->bias.w;
-    const int relu = layer->activation == RN_RELU;
     for (size_t g = 0; g < s->n_groups; g++) {
+        const int relu =
+            layer->activation == RN_RELU && g >= s->n_groups - s->slice_groups;
         for (int u = 0; ld == RN_LANES && u < RN_SPARSE_UNITS; u += CHAINS) {
             RN_FN(sparse_tile)(CHAINS, 1, relu, a, x, s, g, u, bias);
         }
@@ -113,7 +127,8 @@ static void RN_FN(sparse_forward)(const rn_layer *layer, const rn_sparse *s, siz
             RN_FN(sparse_tile)(HALF, RN_TILE_VECTORS, relu, a, x, s, g, u, bias);
         }
     }
-    if (relu || layer->activation == RN_IDENTITY || layer->activation == RN_SOFTMAX) {
+    if (layer->activation == RN_RELU || layer->activation == RN_IDENTITY ||
+        layer->activation == RN_SOFTMAX) {
         return;
     }
     RN_FN(activation_forward)(layer->activation, layer->n_out * ld, a, NULL, a,
@@ -133,7 +148,8 @@ static void RN_FN(sparse_row)(const rn_layer *layer, const rn_sparse *s,
         T out[RN_SPARSE_UNITS];
         VEC acc[VECTORS];
         for (int r = 0; r < RN_SPARSE_UNITS; r++) {
-            out[r] = bias && unit[r] >= 0 ? bias[unit[r]] : (T)0;
+            const int32_t j = unit[r];
+            out[r] = j < 0 ? (T)0 : g >= s->slice_groups ? z[j] : bias ? bias[j] : (T)0;
         }
         RN_UNROLL
         for (int v = 0; v < VECTORS; v++) acc[v] = V(load)(out + v * RN_LANES);

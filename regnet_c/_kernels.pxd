@@ -69,7 +69,7 @@ cdef extern from "rn.h" nogil:
         RN_SPARSE_UNITS
 
     ctypedef struct rn_sparse:
-        size_t n_groups
+        size_t n_groups, slice_groups
         const int64_t *start
         const int32_t *unit
         const int32_t *index

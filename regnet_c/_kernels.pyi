@@ -67,7 +67,7 @@ class Source:
 
 class SparseLayers:
     n_layers: int
-    def __init__(self, layers: list[tuple[np.ndarray, ...] | None]) -> None: ...
+    def __init__(self, layers: list[tuple[int | np.ndarray, ...] | None]) -> None: ...
 
 class Model:
     single: bool

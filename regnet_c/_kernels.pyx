@@ -478,8 +478,9 @@ cdef class SparseLayers:
     Parameters
     ----------
     layers : list
-        For each layer None (dense) or (start, unit, index, value): arrays as
-        rn_sparse in rn.h describes them, which are kept alive and must not change.
+        For each layer None (dense) or (slices, start, unit, index, value): their number
+        and arrays as rn_sparse in rn.h describes them, which are kept alive and must
+        not change.
     """
 
     cdef rn_sparse *layers
@@ -496,12 +497,14 @@ cdef class SparseLayers:
         for i, arrays in enumerate(layers):
             if arrays is None:
                 continue
-            start, unit, index, value = arrays
+            slices, start, unit, index, value = arrays
             expect(unit.shape[0] == (start.shape[0] - 1) * RN_SPARSE_UNITS,
                    "start and unit do not fit")
+            expect((start.shape[0] - 1) % slices == 0, "groups and slices do not fit")
             expect(index.shape[0] == len(value) >= start[start.shape[0] - 1]
                    * RN_SPARSE_UNITS, "index or value is too short")
             self.layers[i].n_groups = start.shape[0] - 1
+            self.layers[i].slice_groups = self.layers[i].n_groups // <size_t>slices
             self.layers[i].start = &start[0]
             self.layers[i].unit = &unit[0]
             self.layers[i].index = &index[0]

@@ -5,6 +5,8 @@ repays it and dropped with every change of the weights.  No bit of a prediction 
 whether they are used.  The constants are measured by `benchmarks/bench_sparse.py`.
 """
 
+from itertools import pairwise
+
 import numpy as np
 
 from . import _kernels
@@ -13,9 +15,11 @@ MAX_DENSITY = 0.25  # share of non-zero weights up to which lists pay,
 MAX_DENSITY_FEW = 0.125  # and where only FEW_ROWS or fewer are predicted at a time
 FEW_ROWS = 8
 MIN_WEIGHTS = 4096  # of a layer; smaller ones are as fast as they can be
+MAX_SLICE = 400  # inputs whose values for a panel of rows fit in the first-level cache
 ROWS_BEFORE = 64  # predictions of a row that making the lists costs
 
 _ALIGNMENT = 64
+_MAX_INPUTS = np.iinfo(np.int32).max
 
 
 class SparseWeights:
@@ -23,7 +27,10 @@ class SparseWeights:
 
     def __init__(self, views):
         matrices = [view for view in views if view.ndim == 2]
-        self._matrices = [w if w.size >= MIN_WEIGHTS else None for w in matrices]
+        self._matrices = [
+            w if w.size >= MIN_WEIGHTS and len(w) <= _MAX_INPUTS else None
+            for w in matrices
+        ]
         self._never = all(w is None for w in self._matrices)
         self._made = None, None, None  # state of the weights, lists for few rows, many
         self.weights_changed()
@@ -48,38 +55,45 @@ class SparseWeights:
         return few if n <= FEW_ROWS else many
 
     def _make(self):
-        lists = [None if w is None else sparse_lists(w) for w in self._matrices]
-        few = [None if a is None or a[0] > MAX_DENSITY_FEW else a[1] for a in lists]
-        many = [None if a is None else a[1] for a in lists]
+        few, many = [], []
+        for w in self._matrices:
+            density = 1 if w is None else np.count_nonzero(w) / w.size
+            lists = sparse_lists(w) if density <= MAX_DENSITY else None
+            few.append(lists if density <= MAX_DENSITY_FEW else None)
+            many.append(lists)
         return tuple(
             _kernels.SparseLayers(layers) if any(layers) else None
             for layers in (few, many)
         )
 
 
-def sparse_lists(w, max_density=MAX_DENSITY):
-    """(density, (start, unit, index, value)) of w as rn.h describes it, or None.
+def sparse_lists(w, max_slice=MAX_SLICE):
+    """(slices, start, unit, index, value) of w as rn.h describes it.
 
     Units with equally many weights are put together, so that few places are left over.
     """
     n_in, n_out = w.shape
     lanes = _kernels.SPARSE_UNITS
-    counts = np.empty(n_out, np.int64)
-    _kernels.sparse_count(counts, w)
-    density = int(counts.sum()) / w.size
-    if density > max_density or n_in > np.iinfo(np.int32).max:
-        return None
-    order = np.argsort(-counts, kind="stable")
-    unit = np.full(-(-n_out // lanes) * lanes, -1, np.int32)
-    unit[:n_out] = order
-    start = np.concatenate([[0], np.cumsum(counts[order[::lanes]])])
+    slices, groups = -(-n_in // max_slice), -(-n_out // lanes)
+    bounds = np.linspace(0, n_in, slices + 1).astype(int)
+    parts = [w[first:end] for first, end in pairwise(bounds)]
+    counts = np.empty((slices, n_out), np.int64)
+    for count, part in zip(counts, parts, strict=True):
+        _kernels.sparse_count(count, part)
+    unit = np.full((slices, groups * lanes), -1, np.int32)
+    unit[:, :n_out] = order = np.argsort(-counts, axis=1, kind="stable")
+    longest = np.take_along_axis(counts, order[:, ::lanes], axis=1)
+    start = np.concatenate([[0], np.cumsum(longest)])
     value = _aligned_zeros(start[-1] * lanes, w.dtype)
     index = _aligned_zeros(start[-1] * lanes, np.dtype(np.int32))
-    first = np.empty(n_out, np.int64)
-    place = np.arange(n_out)
-    first[order] = start[place // lanes] * lanes + place % lanes
-    _kernels.sparse_fill(value, index, first, w)
-    return density, (start, unit, index, value)
+    group, lane = np.divmod(np.arange(n_out), lanes)
+    for number, part in enumerate(parts):
+        begins = start[number * groups :]
+        first = np.empty(n_out, np.int64)
+        first[order[number]] = begins[group] * lanes + lane
+        _kernels.sparse_fill(value, index, first, part)
+        index[begins[0] * lanes : begins[groups] * lanes] += bounds[number]
+    return slices, start, unit.reshape(-1), index, value
 
 
 def _aligned_zeros(n, dtype):

@@ -31,10 +31,10 @@ def predicted(net, x, lists, threads=1):
     return out
 
 
-def all_lists(net):
+def all_lists(net, **options):
     """Lists of every layer, whatever its density."""
     matrices = [w for w in net._views if w.ndim == 2]
-    return _kernels.SparseLayers([sparse.sparse_lists(w, 1.0)[1] for w in matrices])
+    return _kernels.SparseLayers([sparse.sparse_lists(w, **options) for w in matrices])
 
 
 def assert_same_bits(net, x, lists=None):
@@ -72,7 +72,9 @@ def test_the_bits_are_those_of_the_dense_path(rng, dtype, isa, density, activati
         rn.Dense(17, 1),
     ]
     net = thinned(rn.Network(layers, dtype=dtype), rng, density)
-    assert_same_bits(net, rng.normal(size=(100, 37)).astype(dtype))
+    x = rng.normal(size=(100, 37)).astype(dtype)
+    for max_slice in (400, 13, 1):
+        assert_same_bits(net, x, all_lists(net, max_slice=max_slice))
 
 
 @pytest.mark.parametrize("loss", ["softmax_cross_entropy", "binary_cross_entropy"])
@@ -132,23 +134,33 @@ def test_hidden_infinities_go_through_the_dense_path(rng, dtype, isa):
         )
 
 
-def test_lists_hold_the_weights_in_the_order_of_the_inputs(rng, dtype, isa):
+@pytest.mark.parametrize("max_slice", [29, 28, 10])
+def test_lists_hold_the_weights_in_the_order_of_the_inputs(rng, dtype, isa, max_slice):
     w = rng.normal(size=(29, 37)).astype(dtype) * (rng.random((29, 37)) < 0.2)
     w[:, 5], w[0, 6] = 0, -0.0
-    density, (start, unit, index, value) = sparse.sparse_lists(w)
-    assert density == np.count_nonzero(w) / w.size
-    lanes = _kernels.SPARSE_UNITS
-    places = {int(j): (i // lanes, i % lanes) for i, j in enumerate(unit) if j >= 0}
-    assert sorted(places) == list(range(37)) and len(unit) == -(-37 // lanes) * lanes
+    slices, start, unit, index, value = sparse.sparse_lists(w, max_slice)
+    lanes, seen = _kernels.SPARSE_UNITS, np.zeros_like(w)
+    assert slices == -(-29 // max_slice) and len(start) == 3 * slices + 1
+    for units in unit.reshape(slices, -1):
+        np.testing.assert_array_equal(np.sort(units), [-1] * 11 + list(range(37)))
+    for place in np.flatnonzero(unit >= 0):
+        group, lane = divmod(place, lanes)
+        mine = slice(start[group] * lanes + lane, start[group + 1] * lanes, lanes)
+        count = np.count_nonzero(value[mine])
+        rows = index[mine][:count]
+        assert (np.diff(rows) > 0).all() and (index[mine] < 29).all()
+        assert not value[mine][count:].any()
+        number, size = group // 3, 29 / slices
+        assert ((number * size - 1 < rows) & (rows < (number + 1) * size)).all()
+        seen[rows, unit[place]] += value[mine][:count]
+    np.testing.assert_array_equal(seen, w)
+
+
+def test_counts_are_those_of_the_units(rng, dtype, isa):
+    w = rng.normal(size=(29, 37)).astype(dtype) * (rng.random((29, 37)) < 0.2)
     counts = np.empty(37, np.int64)
     _kernels.sparse_count(counts, w)
     np.testing.assert_array_equal(counts, np.count_nonzero(w, axis=0))
-    for j, (group, lane) in places.items():
-        mine = slice(start[group] * lanes + lane, start[group + 1] * lanes, lanes)
-        (rows,) = np.nonzero(w[:, j])
-        np.testing.assert_array_equal(index[mine][: len(rows)], rows)
-        np.testing.assert_array_equal(value[mine][: len(rows)], w[rows, j])
-        assert not value[mine][len(rows) :].any()
 
 
 def test_lists_are_made_when_rows_repay_them(rng, x):
