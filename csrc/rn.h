@@ -130,8 +130,8 @@ typedef struct {
     void *ema;           /* moving average of the update */
     double l1, l2;
     int l1_rule, sign_at_zero, non_negative;
-    int keep_zeros; /* what is zero stays zero */
-    int group;      /* rn_group */
+    int keep_zeros;        /* what is zero stays zero */
+    int group, group_rule; /* rn_group; cumulative or proximal */
     double group_strength;
 } rn_param;
 
@@ -249,8 +249,8 @@ typedef struct {
       (size_t n, T *w, T *m, T *v, T *q, const T *g, const rn_step *step))             \
     X(void, penalty_sums, (size_t n, double *sums, const T *w))                        \
     X(void, prox_group,                                                                \
-      (int group, size_t n_in, size_t n_out, size_t g0, size_t g1, T *w, const T *v,   \
-       double strength, const rn_step *step, T *work))                                 \
+      (size_t n_in, size_t n_out, size_t g0, size_t g1, const rn_param *p,             \
+       const rn_step *step, T *work))                                                  \
     X(void, max_norm,                                                                  \
       (size_t n_in, size_t n_out, T *w, size_t j0, size_t j1, double max_norm))        \
     X(void, sparse_count, (size_t n_in, size_t n_out, int64_t *counts, const T *w))    \

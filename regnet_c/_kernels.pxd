@@ -51,6 +51,7 @@ cdef extern from "rn.h" nogil:
         int non_negative
         int keep_zeros
         int group
+        int group_rule
         double group_strength
 
     ctypedef struct rn_layer:
@@ -99,6 +100,10 @@ cdef extern from "rn.h" nogil:
         double credit
         double credit_decay
         uint64_t step
+
+    enum:
+        RN_L1_CUMULATIVE
+        RN_L1_PROXIMAL
 
     enum:
         RN_RUNNING
@@ -166,8 +171,8 @@ cdef extern from "rn.h" nogil:
             size_t, float *, float *, float *, float *, const float *, const rn_step *) noexcept nogil
         void (*penalty_sums)(size_t, double *, const float *) noexcept nogil
         void (*prox_group)(
-            int, size_t, size_t, size_t, size_t, float *, const float *, double,
-            const rn_step *, float *) noexcept nogil
+            size_t, size_t, size_t, size_t, const rn_param *, const rn_step *,
+            float *) noexcept nogil
         void (*max_norm)(size_t, size_t, float *, size_t, size_t, double) noexcept nogil
         void (*sparse_count)(size_t, size_t, int64_t *, const float *) noexcept nogil
         void (*sparse_fill)(
@@ -210,8 +215,8 @@ cdef extern from "rn.h" nogil:
             size_t, double *, double *, double *, double *, const double *, const rn_step *) noexcept nogil
         void (*penalty_sums)(size_t, double *, const double *) noexcept nogil
         void (*prox_group)(
-            int, size_t, size_t, size_t, size_t, double *, const double *, double,
-            const rn_step *, double *) noexcept nogil
+            size_t, size_t, size_t, size_t, const rn_param *, const rn_step *,
+            double *) noexcept nogil
         void (*max_norm)(size_t, size_t, double *, size_t, size_t, double) noexcept nogil
         void (*sparse_count)(size_t, size_t, int64_t *, const double *) noexcept nogil
         void (*sparse_fill)(

@@ -466,7 +466,7 @@ def test_from_torch_refuses_other_modules(state, activations, message):
 
 @pytest.mark.parametrize("activation", ["identity", "logistic", "tanh", "relu"])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.filterwarnings("ignore:Stochastic Optimizer")
 def test_from_sklearn_predicts_the_same(activation, dtype, rng):
     neural = pytest.importorskip("sklearn.neural_network")
     options = {"activation": activation, "hidden_layer_sizes": (7, 4), "max_iter": 5}
