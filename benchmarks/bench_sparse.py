@@ -147,7 +147,7 @@ def layer_ratios(n_in, n_out, n, dtype, seconds, rng):
         t = best_times(
             {
                 "dense": partial(model.predict, source, out, work, False, 1),
-                "sparse": partial(model.predict, source, out, work, False, 1, lists),
+                "sparse": partial(model.predict, source, out, work, False, 1, 0, lists),
             },
             seconds,
         )

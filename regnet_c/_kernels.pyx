@@ -9,6 +9,8 @@ from cpython.buffer cimport (
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t, uintptr_t
 from libc.stdlib cimport calloc, free
 
+from _thread import allocate_lock, get_ident
+
 from ._kernels cimport *
 
 cdef extern from *:
@@ -454,18 +456,62 @@ cdef class Source:
         if self.held:
             PyBuffer_Release(&self.buffer)
 
-    def find_not_finite(self, bint single):
-        """First row with a NaN or infinity (as float32 if `single`), or -1."""
+    cdef rn_source rows(self, size_t first, size_t last) except *:
+        """Rows first to last - 1 of the same array."""
+        cdef rn_source part = self.source
+        expect(first <= last <= part.n_rows, "there are no such rows")
+        part.data += <Py_ssize_t>first * part.row_stride
+        part.n_rows = last - first
+        return part
+
+    def find_not_finite(self, bint single, size_t first, size_t last):
+        """First of these rows with a NaN or infinity (as float32 if `single`), or -1."""
+        cdef rn_source part = self.rows(first, last)
         cdef size_t row
         with nogil:
             if single:
-                row = table.f32.find_not_finite(&self.source)
+                row = table.f32.find_not_finite(&part)
             else:
-                row = table.f64.find_not_finite(&self.source)
-        return -1 if row == self.source.n_rows else row
+                row = table.f64.find_not_finite(&part)
+        return -1 if row == part.n_rows else first + row
 
 
 # ---- networks ------------------------------------------------------------------------
+
+cdef class Claim:
+    """What one call at a time may hold; `with` raises RuntimeError if another does.
+
+    Entering and leaving are single C calls, so that no signal handler can run between
+    the lock and the `with` statement that guards it.
+    """
+
+    cdef object lock, holder
+
+    def __cinit__(self):
+        try:
+            self.lock = allocate_lock()
+        except RuntimeError:
+            raise MemoryError() from None
+
+    def __enter__(self):
+        if not self.lock.acquire(False):
+            raise RuntimeError(
+                "another thread is training this network" if self.holder != get_ident()
+                else "this network is being trained, by the call that called this one")
+        self.holder = get_ident()
+
+    def __exit__(self, *exc):
+        self.holder = None
+        self.lock.release()
+
+    def expect_no_other(self):
+        """RuntimeError while another thread holds it: it is in the middle of a step."""
+        holder = self.holder
+        if holder is not None and holder != get_ident():
+            raise RuntimeError(
+                "another thread is training this network, its weights are in the middle "
+                "of a step; a callback of `fit` is called between two steps")
+
 
 cdef void *address(array, Py_ssize_t offset, Py_ssize_t itemsize):
     """Where element `offset` of a flat array begins; NULL for None."""
@@ -631,20 +677,22 @@ cdef class Model:
         return table.f64.predict_work_size(&self.net, n, n_threads)
 
     def predict(self, Source x, floating[:, ::1] out, unsigned char[::1] work,
-                bint raw, size_t n_threads, SparseLayers sparse=None):
-        """out = prediction for the rows of x; raw: without softmax or sigmoid.
+                bint raw, size_t n_threads, size_t first=0, SparseLayers sparse=None):
+        """out = prediction for the rows of x from `first` on, as many as out has.
 
-        sparse: made of the same weights as those bound, or None.  Returns the first row
-        of x with a NaN or infinity, where out means nothing, or -1.
+        work: predict_work_size(all rows of x, n_threads) + 64 bytes; raw: without
+        softmax or sigmoid; sparse: made of the same weights as those bound, or None.
+        Returns the first of these rows with a NaN or infinity, where out means
+        nothing, or -1.
         """
         cdef size_t bad
         cdef rn_net net = self.net
+        cdef rn_source rows = x.rows(first, first + <size_t>out.shape[0])
         cdef void *aligned
         if raw:
             net.output = 0
         expect(x.source.n_cols == <size_t>self.n_in, "x and the network do not fit")
-        expect(out.shape[0] == <Py_ssize_t>x.source.n_rows
-               and out.shape[1] == self.n_out, "out has another shape")
+        expect(out.shape[1] == self.n_out, "out has another shape")
         expect(self.single == (sizeof(floating) == 4), "out has another dtype")
         if out.shape[0] == 0:
             return -1
@@ -654,10 +702,10 @@ cdef class Model:
         aligned = <void *>((<uintptr_t>&work[0] + 63) & ~<uintptr_t>63)
         with nogil:
             if floating is float:
-                bad = table.f32.predict(&net, &x.source, &out[0, 0], n_threads, aligned)
+                bad = table.f32.predict(&net, &rows, &out[0, 0], n_threads, aligned)
             else:
-                bad = table.f64.predict(&net, &x.source, &out[0, 0], n_threads, aligned)
-        return -1 if bad == x.source.n_rows else bad
+                bad = table.f64.predict(&net, &rows, &out[0, 0], n_threads, aligned)
+        return -1 if bad == rows.n_rows else first + bad
 
 
 cdef class Optimizer:
@@ -754,6 +802,11 @@ cdef class Run:
             else:
                 table.f64.train(&self.run)
         return self.run.seconds_asleep
+
+    @property
+    def n(self):
+        """Rows of the data set."""
+        return self.run.n
 
     @property
     def row(self):

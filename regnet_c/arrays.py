@@ -3,6 +3,9 @@
 import numpy as np
 
 from . import _check, _kernels
+from .slices import in_slices
+
+_SCANNED = 1 << 22  # numbers searched for NaN in the first slice
 
 
 class Data:
@@ -32,15 +35,26 @@ def as_source(array, name, dtype):
     """A view for the core; ValueError if a number is not finite as `dtype`."""
     source = _kernels.Source(array)
     if array.dtype.kind == "f":
-        bad = source.find_not_finite(dtype == np.float32)
-        if bad >= 0:
+        bad = _first_not_finite(source, array, dtype)
+        if bad is not None:
             raise ValueError(_check.not_finite_message(array, name, bad, dtype))
     return source
 
 
 def checked_x(plan, X):
     """The inputs of `plan`'s network from its own columns or all of the original's."""
-    return _check.check_x(X, plan.dense[0].n_in, "X", plan.kept_inputs, plan.n_inputs)
+    return _check.check_x(X, plan.dense[0].n_in, "X", plan.kept, plan.n_inputs)
+
+
+def _first_not_finite(source, array, dtype):
+    """The first row with a NaN or infinity (in this dtype), or None."""
+
+    def search(first, last):
+        row = source.find_not_finite(dtype == np.float32, first, last)
+        return None if row < 0 else row
+
+    rows = max(1, _SCANNED // max(array[:1].size, 1))
+    return in_slices(len(array), search, rows)
 
 
 def checked_data(plan, X, y, sample_weight):

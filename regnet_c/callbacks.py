@@ -55,6 +55,10 @@ class EarlyStopping(Callback):
         mode="auto",
         restore_best_weights=True,
     ):
+        if not isinstance(monitor, str):
+            raise TypeError(
+                f"monitor is {monitor!r}, expected a name such as 'val_loss'"
+            )
         self.monitor = monitor
         self.patience = _check.check_int(patience, "patience", minimum=0)
         self.min_delta = _check.check_float(min_delta, "min_delta", minimum=0)

@@ -95,8 +95,8 @@ def _metadata_text(metadata, plan):
         raise TypeError(f"metadata is a {type(metadata).__name__}, expected a dict")
     if INPUTS in metadata:
         raise ValueError(f"metadata has the key {INPUTS!r}, which belongs to compact()")
-    if len(plan.kept_inputs) < plan.n_inputs:
-        kept = {"n": plan.n_inputs, "kept": plan.kept_inputs.tolist()}
+    if plan.kept is not None and len(plan.kept) < plan.n_inputs:
+        kept = {"n": plan.n_inputs, "kept": plan.kept.tolist()}
         metadata = {**metadata, INPUTS: kept}
     try:
         return _dumps(metadata)

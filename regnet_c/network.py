@@ -1,6 +1,5 @@
 """Network: build, fit, predict, evaluate, save, load."""
 
-import threading
 import time
 
 import numpy as np
@@ -14,6 +13,7 @@ from .initialization import fill_weights
 from .losses import get_loss
 from .optimizers import Adam, get_optimizer
 from .plan import Plan
+from .slices import in_slices
 from .sparse import SparseWeights
 from .training import (
     Progress,
@@ -24,6 +24,9 @@ from .training import (
     useful_threads,
     warn_of_dead_start,
 )
+
+_PREDICTED_ROWS = 1024  # at least, and
+_PREDICTED_WORK = 1 << 27  # multiply-adds, in the first slice of a prediction
 
 
 class Network:
@@ -78,7 +81,7 @@ class Network:
         self._predictor.bind(self._params)
         self._sparse = SparseWeights(self._views)
         self._state = None
-        self._lock = threading.Lock()
+        self._claim = _kernels.Claim()
 
     def _initialize(self):
         views = iter(self._views)
@@ -115,12 +118,20 @@ class Network:
     # ---- weights ---------------------------------------------------------------------
 
     def get_weights(self):
-        """Copies of [W0, b0, W1, b1, ...], W of shape (n_in, n_out)."""
+        """Copies of [W0, b0, W1, b1, ...], W of shape (n_in, n_out).
+
+        Raises
+        ------
+        RuntimeError
+            While another thread is training this network; a callback may ask.
+        """
+        self._claim.expect_no_other()
         return [view.copy() for view in self._views]
 
     def set_weights(self, weights):
         """Replace all weights by arrays of the shapes `get_weights` returns."""
         weights = _check.check_weights(weights, self._plan.shapes, self.dtype)
+        self._claim.expect_no_other()
         for view, new in zip(self._views, weights, strict=True):
             view[...] = new
         self._weights_changed()
@@ -135,7 +146,8 @@ class Network:
         for view, penalty in zip(self._views, self._plan.penalties(), strict=True):
             if penalty and not penalty.group:
                 sum_abs, sum_square, _ = _kernels.penalty_sums(view.reshape(-1))
-                value += penalty.l1 * sum_abs + penalty.l2 * sum_square
+                value += penalty.l1 * sum_abs if penalty.l1 else 0.0
+                value += penalty.l2 * sum_square if penalty.l2 else 0.0  # never 0 * inf
             elif penalty:
                 value += penalty.value(view)
         return value
@@ -189,18 +201,38 @@ class Network:
         ------
         TypeError, ValueError
             For arrays of another kind, rank or width, and for NaN or infinities.
+        OverflowError
+            If an output is NaN, because sums overflow.
         """
+        threads = _check.check_threads(threads)
         out = self._predict(checked_x(self._plan, X), threads, raw=False)
+        self._expect_numbers(out, "the prediction")
         return self.loss.transform(out)
+
+    def _expect_numbers(self, out, what):
+        """OverflowError if an output is NaN: all that went in was finite."""
+        if np.isnan(out).any():
+            row = int(np.argmax(np.isnan(out).any(axis=1)))
+            raise OverflowError(
+                f"{what} of row {row} is nan, sums overflow {self.dtype}: "
+                "smaller inputs or dtype='float64' may help"
+            )
 
     def _predict(self, x, threads, raw):
         model, n = self._predictor, x.shape[0]
         threads = useful_threads(self._plan, threads, n, n, 1)
-        sparse = self._sparse.layers(n)
+        source, sparse = _kernels.Source(x), self._sparse.layers(n)
         out = np.empty((n, model.n_out), self.dtype)
         work = np.empty(model.predict_work_size(n, threads) + 64, np.uint8)
-        bad = model.predict(_kernels.Source(x), out, work, raw, threads, sparse)
-        if bad >= 0:
+
+        def some(first, last):
+            part = out[first:last]
+            bad = model.predict(source, part, work, raw, threads, first, sparse)
+            return None if bad < 0 else bad
+
+        rows = max(_PREDICTED_ROWS, _PREDICTED_WORK // self._plan.size)
+        bad = in_slices(n, some, rows)
+        if bad is not None:
             raise ValueError(_check.not_finite_message(x, "X", bad, self.dtype))
         return out
 
@@ -213,8 +245,14 @@ class Network:
             ``loss`` (weighted mean data loss), ``penalty``, ``objective`` (their sum)
             and for classification ``accuracy``.
         """
+        threads = _check.check_threads(threads)
         data = checked_data(self._plan, X, y, sample_weight)
         logs = self._evaluate(data, threads)
+        if np.isnan(logs["loss"]):
+            raise OverflowError(
+                f"the loss is nan, sums overflow {self.dtype}: "
+                "smaller inputs or dtype='float64' may help"
+            )
         logs["penalty"] = self.penalty()
         logs["objective"] = logs["loss"] + logs["penalty"]
         return logs
@@ -294,12 +332,15 @@ class Network:
         data = checked_data(self._plan, X, y, sample_weight)
         validation = self._validation(validation_data)
         callbacks = _check.check_callbacks(callbacks)
+        shuffle = _check.check_bool(shuffle, "shuffle")
+        progress = _check.check_bool(progress, "progress")
         keep_zeros = _check.check_bool(keep_zeros, "keep_zeros")
         if update_tau is not None:
             update_tau = _check.check_float(
                 update_tau, "update_tau", minimum=0, open_minimum=True, maximum=1
             )
-        with self._training():
+        optimizer = Adam() if optimizer is None else get_optimizer(optimizer)
+        with self._claim:
             state = self._state_for(optimizer)
             state.track_updates(update_tau)
             batch_size = min(batch_size, data.n)
@@ -313,6 +354,7 @@ class Network:
             try:
                 self._run_epochs(trainer, epochs, validation, callbacks, threads)
             finally:
+                state.settle()
                 bar.close()
         return history
 
@@ -360,19 +402,16 @@ class Network:
         if validation_data is None:
             return None
         X, y, *weight = _check.check_validation_data(validation_data)
-        return checked_data(self._plan, X, y, weight[0] if weight else None)
+        try:
+            return checked_data(self._plan, X, y, weight[0] if weight else None)
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"validation_data: {error}") from None
 
     def _state_for(self, optimizer):
         """The state of this optimiser object: kept if it is the one used last."""
-        optimizer = Adam() if optimizer is None else get_optimizer(optimizer)
         if self._state is None or self._state.optimizer is not optimizer:
             self._state = TrainingState(self._plan, optimizer)
         return self._state
-
-    def _training(self):
-        if not self._lock.acquire(blocking=False):
-            raise RuntimeError("another thread is training this network")
-        return _Held(self._lock)
 
     def train_step(self, X, y, optimizer, sample_weight=None, dropout_masks=None):
         """One optimiser step on one batch, taken as it stands.
@@ -393,14 +432,12 @@ class Network:
         """
         data = checked_data(self._plan, X, y, sample_weight)
         masks = checked_masks(self._plan, dropout_masks, data.n)
-        with self._training():
+        optimizer = get_optimizer(optimizer)
+        with self._claim:
             state = self._state_for(optimizer)
             trainer = Trainer(self, state, data, data.n, None, False, Progress(0, 0, 0))
             trainer.model.set_masks(*masks)
-            state.row = 0
-            loss = trainer.epoch()
-            state.epoch -= 1
-        return loss
+            return trainer.single_step()
 
     def loss_and_gradients(self, X, y, sample_weight=None, dropout_masks=None):
         """Data loss and its derivatives at the current weights; nothing is updated.
@@ -518,16 +555,3 @@ class Network:
             If it cannot be read.
         """
         return storage.load(cls, path)
-
-
-class _Held:
-    """Releases a lock that was acquired without blocking."""
-
-    def __init__(self, lock):
-        self._lock = lock
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exc):
-        self._lock.release()

@@ -12,7 +12,8 @@ import numpy as np
 from . import _kernels
 
 MAX_DENSITY = 0.25  # share of non-zero weights up to which lists pay,
-MAX_DENSITY_FEW = 0.125  # and where only FEW_ROWS or fewer are predicted at a time
+MAX_DENSITY_FEW = 0.125  # and where only FEW_ROWS or fewer are predicted at a time;
+MIN_SIDE_FEW = 100  # then only in layers with so many inputs and units
 FEW_ROWS = 8
 MIN_WEIGHTS = 4096  # of a layer; smaller ones are as fast as they can be
 MAX_SLICE = 400  # inputs whose values for a panel of rows fit in the first-level cache
@@ -58,9 +59,9 @@ class SparseWeights:
         few, many = [], []
         for w in self._matrices:
             density = 1 if w is None else np.count_nonzero(w) / w.size
-            lists = sparse_lists(w) if density <= MAX_DENSITY else None
-            few.append(lists if density <= MAX_DENSITY_FEW else None)
-            many.append(lists)
+            many.append(sparse_lists(w) if density <= MAX_DENSITY else None)
+            pays = density <= MAX_DENSITY_FEW and min(w.shape) >= MIN_SIDE_FEW
+            few.append(many[-1] if pays else None)
         return tuple(
             _kernels.SparseLayers(layers) if any(layers) else None
             for layers in (few, many)

@@ -36,6 +36,14 @@ class ModelFileError(ValueError):
     """A file is no complete, consistent network of regnet_c; nothing was loaded."""
 
 
+def _hashing(call, *arguments):
+    """call(*arguments), where OpenSSL says ValueError for want of memory."""
+    try:
+        return call(*arguments)
+    except ValueError as error:
+        raise MemoryError(str(error)) from None
+
+
 # ---- writing -------------------------------------------------------------------------
 
 
@@ -59,10 +67,10 @@ def save(network, path):
     start = compose(network)
     _check_what_will_be_read(start, weights)
     chunks = [w.astype(w.dtype.newbyteorder("<"), copy=False) for w in weights]
-    digest = hashlib.sha256(start)
+    digest = _hashing(hashlib.sha256, start)
     for chunk in chunks:
         digest.update(chunk)
-    checksum = digest.hexdigest().encode("ascii")
+    checksum = _hashing(digest.hexdigest).encode("ascii")
     write_atomically(path, [start.replace(NO_CHECKSUM, checksum, 1), *chunks])
 
 
@@ -157,7 +165,7 @@ def _read_start(file, size):
 def _read_body(file, start, header, body):
     """Fill `body` from the file; ValueError if it is not what was saved."""
     begin, end = header.checksum
-    digest = hashlib.sha256(start[:begin])
+    digest = _hashing(hashlib.sha256, start[:begin])
     digest.update(NO_CHECKSUM)
     digest.update(memoryview(start)[end:])
     finite = True
@@ -168,7 +176,7 @@ def _read_body(file, start, header, body):
             raise ValueError("it became shorter while it was read")
         digest.update(part.view(np.uint8))
         finite = finite and bool(np.isfinite(part).all())
-    if digest.hexdigest().encode("ascii") != start[begin:end]:
+    if _hashing(digest.hexdigest).encode("ascii") != start[begin:end]:
         raise ValueError("it is damaged: its checksum is not that of its content")
     if not finite:
         raise ValueError("its weights have NaN or infinite entries")

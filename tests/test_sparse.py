@@ -27,7 +27,7 @@ def predicted(net, x, lists, threads=1):
     out = np.full((len(x), model.n_out), 7, net.dtype)
     work = np.empty(model.predict_work_size(len(x), threads) + 64, np.uint8)
     source = _kernels.Source(x)
-    assert model.predict(source, out, work, False, threads, lists) == -1
+    assert model.predict(source, out, work, False, threads, 0, lists) == -1
     return out
 
 
@@ -53,13 +53,13 @@ def used(net, n=100):
 
 
 def sparse_network(rng, **options):
-    layers = [rn.Dense(80, 60, activation="relu"), rn.Dense(60, 3)]
+    layers = [rn.Dense(120, 100, activation="relu"), rn.Dense(100, 3)]
     return thinned(rn.Network(layers, "softmax_cross_entropy", **options), rng, 0.1)
 
 
 @pytest.fixture
 def x(rng):
-    return rng.normal(size=(100, 80)).astype(np.float32)
+    return rng.normal(size=(100, 120)).astype(np.float32)
 
 
 @pytest.mark.parametrize("density", [0.0, 0.03, 0.3, 1.0])
@@ -176,11 +176,16 @@ def test_lists_are_made_when_rows_repay_them(rng, x):
 
 def test_small_and_dense_layers_have_no_lists(rng, x):
     assert not used(thinned(rn.Network([rn.Dense(60, 60)]), rng, 0.1))
-    assert used(thinned(rn.Network([rn.Dense(80, 60)]), rng, 0.1))
-    assert not used(thinned(rn.Network([rn.Dense(80, 60)]), rng, 0.5))
+    assert used(thinned(rn.Network([rn.Dense(120, 100)]), rng, 0.1))
+    assert not used(thinned(rn.Network([rn.Dense(120, 100)]), rng, 0.5))
     between = (sparse.MAX_DENSITY_FEW + sparse.MAX_DENSITY) / 2
-    net = thinned(rn.Network([rn.Dense(80, 60)]), rng, between)
+    net = thinned(rn.Network([rn.Dense(120, 100)]), rng, between)
     assert used(net, 100) and not used(net, sparse.FEW_ROWS)
+    for sides in ((99, 100), (100, 99)):
+        net = thinned(rn.Network([rn.Dense(*sides)]), rng, 0.1)
+        assert used(net, 100) and not used(net, sparse.FEW_ROWS)
+    net = thinned(rn.Network([rn.Dense(100, 100)]), rng, 0.1)
+    assert used(net, 100) and used(net, sparse.FEW_ROWS)
 
 
 def changes(tmp_path):
@@ -218,7 +223,8 @@ def test_lists_are_never_out_of_date(rng, x, tmp_path, change):
     after = predicted(fresh, x, None)
     assert (after != before).any()
     for n in (100, 1):
-        np.testing.assert_array_equal(net.predict(x[:n]), after[:n])
+        got = predicted(net, x[:n], net._sparse.layers(n))
+        np.testing.assert_array_equal(got, after[:n])
 
 
 def test_a_callback_sees_the_weights_of_its_epoch(rng, x):
@@ -270,8 +276,8 @@ PENALTIES = [
 @pytest.mark.parametrize("penalty", PENALTIES)
 def test_keep_zeros_keeps_the_zeros_and_trains_the_rest(rng, x, optimizer, penalty):
     layers = [
-        rn.Dense(80, 60, activation="relu", weight_penalty=penalty, max_norm=2),
-        rn.Dense(60, 3, weight_penalty=penalty),
+        rn.Dense(120, 100, activation="relu", weight_penalty=penalty, max_norm=2),
+        rn.Dense(100, 3, weight_penalty=penalty),
     ]
     net, y = rn.Network(layers, "softmax_cross_entropy"), rng.integers(0, 3, len(x))
     net.fit(x, y, 2, 20, optimizer)  # what penalties have charged must not come back

@@ -13,6 +13,7 @@ import numpy as np
 from .. import _check
 from .._version import __version__
 from ..arrays import checked_data, checked_x
+from ..atomic import write_atomically
 from .c_layer import c_function, c_numbers, n_bytes, smallest_form
 from .c_math import source
 from .legend import legend
@@ -80,7 +81,7 @@ def to_c(network, path, dtype="float32", prefix="net", calibration=None):
     for name, content in zip(
         report["files"], ("\n".join(text), _header(network, layers)), strict=True
     ):
-        Path(name).write_text(_rename(content, prefix), encoding="ascii")
+        write_atomically(name, [_rename(content, prefix).encode("ascii")])
     return report
 
 
