@@ -204,9 +204,9 @@ typedef struct {
     double seconds;    /* return after about this long */
     void *work;        /* train_work_size() bytes, 64-byte aligned */
 
-    size_t row;       /* next row of the epoch */
-    size_t batch_row; /* rows of the current batch already in the gradient */
-    size_t steps_done;
+    size_t row;        /* next row of the epoch */
+    size_t batch_row;  /* rows of the current batch already in the gradient */
+    size_t steps_done; /* optimiser steps of this call */
     double batch_loss, batch_weight; /* of the batch in progress or just done */
     double loss_sum, weight_sum;     /* of the finished steps of this epoch */
     double seconds_asleep;           /* threads waiting for others in the last call */

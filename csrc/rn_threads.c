@@ -61,7 +61,7 @@ double rn_seconds(void) {
 #if defined(__x86_64__) || defined(_M_X64)
 #include <emmintrin.h>
 static void spin_hint(void) { _mm_pause(); }
-#elif defined(__aarch64__) && !defined(_MSC_VER)
+#elif defined(__aarch64__)
 static void spin_hint(void) { __asm__ volatile("yield"); }
 #else
 static void spin_hint(void) {}

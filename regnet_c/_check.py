@@ -116,6 +116,23 @@ def check_threads(threads):
     return None if threads is None else check_int(threads, "threads", minimum=1)
 
 
+def check_tau(tau):
+    """None, or the update average's tau."""
+    if tau is None:
+        return None
+    return check_float(tau, "update_tau", minimum=0, open_minimum=True, maximum=1)
+
+
+_CALLBACK_METHODS = (
+    "on_epoch_end",
+    "on_train_begin",
+    "on_checkpoint",
+    "on_train_end",
+    "get_state",
+    "set_state",
+)
+
+
 def check_callbacks(callbacks):
     """A list of objects with the methods of Callback."""
     if not isinstance(callbacks, (list, tuple)):
@@ -123,8 +140,9 @@ def check_callbacks(callbacks):
             f"callbacks is a {type(callbacks).__name__}, expected a list of callbacks"
         )
     for callback in callbacks:
-        if not hasattr(callback, "on_epoch_end"):
-            raise TypeError(f"callback {callback!r} has no method on_epoch_end")
+        for name in _CALLBACK_METHODS:
+            if not hasattr(callback, name):
+                raise TypeError(f"callback {callback!r} has no method {name}")
     return list(callbacks)
 
 

@@ -127,6 +127,8 @@ class Run:
     batch_row: int
     diverged: bool
     batch_loss: float
+    loss_sum: float
+    weight_sum: float
     loss: float
     def __init__(
         self,
@@ -146,7 +148,13 @@ class Run:
         gradient_only: bool = False,
         ema_decay: float = 0.0,
     ) -> None: ...
-    def start_epoch(self, order: NDArray[np.int64] | None, row: int = 0) -> None: ...
+    def start_epoch(
+        self,
+        order: NDArray[np.int64] | None,
+        row: int = 0,
+        loss_sum: float = 0,
+        weight_sum: float = 0,
+    ) -> None: ...
     def advance(
         self, learning_rates: NDArray[np.float64], seconds: float, threads: int
     ) -> float: ...

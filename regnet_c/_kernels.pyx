@@ -4,6 +4,7 @@
 # wraps them for people.  Training and prediction (second part) are one call each:
 # Model describes a network to C, Run holds a training run between two calls.
 # Values (ranges, NaN, names) are checked before this floor; it checks shapes.
+cimport cython
 from cpython.buffer cimport (
     PyBUF_FORMAT, PyBUF_STRIDES, PyBuffer_Release, PyObject_GetBuffer)
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t, uintptr_t
@@ -266,19 +267,20 @@ def dense_input_gradient(
         floating[:, ::1] dx, const floating[:, ::1] dz, const floating[:, ::1] w,
         floating[::1] work):
     """dx = dz w'; work: lanes * n_out elements."""
+    cdef const rn_tables *t = table  # one variant, whoever sets another meanwhile
     cdef size_t n = dz.shape[0], n_in = w.shape[0], n_out = w.shape[1]
     expect(dz.shape[1] == w.shape[1], "dz and w do not fit")
     expect(dx.shape[0] == dz.shape[0] and dx.shape[1] == w.shape[0], "dx has another shape")
-    expect(<size_t>work.shape[0] >= n_out * <size_t>lanes(sizeof(floating) == 4),
-           "work is too small")
+    expect(<size_t>work.shape[0] >= n_out * (
+        t.f32.lanes if sizeof(floating) == 4 else t.f64.lanes), "work is too small")
     if n == 0 or n_in == 0 or n_out == 0:
         return
     with nogil:
         if floating is float:
-            table.f32.dense_input_gradient(
+            t.f32.dense_input_gradient(
                 n, n_in, n_out, &dx[0, 0], &dz[0, 0], &w[0, 0], &work[0])
         else:
-            table.f64.dense_input_gradient(
+            t.f64.dense_input_gradient(
                 n, n_in, n_out, &dx[0, 0], &dz[0, 0], &w[0, 0], &work[0])
 
 
@@ -485,7 +487,8 @@ cdef class Claim:
     the lock and the `with` statement that guards it.
     """
 
-    cdef object lock, holder
+    cdef object lock
+    cdef unsigned long long holder  # a thread or 0; no object: read beside its writer
 
     def __cinit__(self):
         try:
@@ -501,13 +504,13 @@ cdef class Claim:
         self.holder = get_ident()
 
     def __exit__(self, *exc):
-        self.holder = None
+        self.holder = 0
         self.lock.release()
 
     def expect_no_other(self):
         """RuntimeError while another thread holds it: it is in the middle of a step."""
-        holder = self.holder
-        if holder is not None and holder != get_ident():
+        cdef unsigned long long holder = self.holder
+        if holder != 0 and holder != get_ident():
             raise RuntimeError(
                 "another thread is training this network, its weights are in the middle "
                 "of a step; a callback of `fit` is called between two steps")
@@ -666,15 +669,22 @@ cdef class Model:
 
     def train_work_size(self, size_t block_rows, size_t turn_rows, size_t n_threads):
         """Bytes of work memory a Run needs."""
+        return self._train_size(table, block_rows, turn_rows, n_threads)
+
+    cdef size_t _train_size(self, const rn_tables *t, size_t block_rows,
+                            size_t turn_rows, size_t n_threads):
         if self.single:
-            return table.f32.train_work_size(&self.net, block_rows, turn_rows, n_threads)
-        return table.f64.train_work_size(&self.net, block_rows, turn_rows, n_threads)
+            return t.f32.train_work_size(&self.net, block_rows, turn_rows, n_threads)
+        return t.f64.train_work_size(&self.net, block_rows, turn_rows, n_threads)
 
     def predict_work_size(self, size_t n, size_t n_threads):
         """Bytes of work memory predict needs."""
+        return self._predict_size(table, n, n_threads)
+
+    cdef size_t _predict_size(self, const rn_tables *t, size_t n, size_t n_threads):
         if self.single:
-            return table.f32.predict_work_size(&self.net, n, n_threads)
-        return table.f64.predict_work_size(&self.net, n, n_threads)
+            return t.f32.predict_work_size(&self.net, n, n_threads)
+        return t.f64.predict_work_size(&self.net, n, n_threads)
 
     def predict(self, Source x, floating[:, ::1] out, unsigned char[::1] work,
                 bint raw, size_t n_threads, size_t first=0, SparseLayers sparse=None):
@@ -687,6 +697,7 @@ cdef class Model:
         """
         cdef size_t bad
         cdef rn_net net = self.net
+        cdef const rn_tables *t = table  # one variant, whoever sets another meanwhile
         cdef rn_source rows = x.rows(first, first + <size_t>out.shape[0])
         cdef void *aligned
         if raw:
@@ -694,6 +705,8 @@ cdef class Model:
         expect(x.source.n_cols == <size_t>self.n_in, "x and the network do not fit")
         expect(out.shape[1] == self.n_out, "out has another shape")
         expect(self.single == (sizeof(floating) == 4), "out has another dtype")
+        expect(<size_t>work.shape[0] >= self._predict_size(t, out.shape[0], n_threads) + 64,
+               "work is too small")
         if out.shape[0] == 0:
             return -1
         if sparse is not None:
@@ -702,9 +715,9 @@ cdef class Model:
         aligned = <void *>((<uintptr_t>&work[0] + 63) & ~<uintptr_t>63)
         with nogil:
             if floating is float:
-                bad = table.f32.predict(&net, &rows, &out[0, 0], n_threads, aligned)
+                bad = t.f32.predict(&net, &rows, &out[0, 0], n_threads, aligned)
             else:
-                bad = table.f64.predict(&net, &rows, &out[0, 0], n_threads, aligned)
+                bad = t.f64.predict(&net, &rows, &out[0, 0], n_threads, aligned)
         return -1 if bad == rows.n_rows else first + bad
 
 
@@ -732,9 +745,15 @@ cdef class Optimizer:
 
 
 cdef class Run:
-    """A training run: many calls of advance(), each of many steps."""
+    """A training run: many calls of advance(), each of many steps.
+
+    One thread at a time: advance() lets other Python threads run, and a second call is
+    refused until it returns.
+    """
 
     cdef rn_run run
+    cdef const rn_tables *table  # of one variant, whoever sets another meanwhile
+    cdef bint busy
     cdef readonly size_t max_threads
     cdef object kept
     cdef Model model
@@ -746,7 +765,7 @@ cdef class Run:
                   bint gradient_only=False, double ema_decay=0.0):
         cdef size_t n = x.source.n_rows
         expect(x.source.n_cols == <size_t>model.n_in, "x and the network do not fit")
-        self.model = model
+        self.model, self.table = model, table
         self.kept = (optimizer, x, y, labels, sample_weight, work)
         self.run.net = &model.net
         self.run.optimizer = &optimizer.state if optimizer is not None else NULL
@@ -763,7 +782,7 @@ cdef class Run:
                    "x and the weights differ in length")
             self.run.sample_weight = &sample_weight[0]
         expect(<size_t>work.shape[0]
-               >= model.train_work_size(block_rows, turn_rows, n_threads) + 64,
+               >= model._train_size(self.table, block_rows, turn_rows, n_threads) + 64,
                "work is too small")
         self.run.work = <void *>((<uintptr_t>&work[0] + 63) & ~<uintptr_t>63)
         self.run.n = n
@@ -774,16 +793,24 @@ cdef class Run:
         self.run.ema_decay = ema_decay
         self.run.status = RN_RUNNING
 
-    def start_epoch(self, const int64_t[::1] order, size_t row=0):
-        """Begin a pass over the rows in this order (None: as they stand) at `row`."""
-        if order is not None:
-            expect(<size_t>order.shape[0] == self.run.n, "order has another length")
-            self.run.order = &order[0]
-        else:
-            self.run.order = NULL
-        self.kept = (*self.kept[:6], order)
-        self.run.row, self.run.batch_row = row, 0
-        self.run.loss_sum = self.run.weight_sum = 0
+    def start_epoch(self, const int64_t[::1] order, size_t row=0, double loss_sum=0,
+                    double weight_sum=0):
+        """Begin a pass over the rows in this order (None: as they stand) at `row`.
+
+        The sums are those of the rows before it.
+        """
+        self._enter()
+        try:
+            if order is not None:
+                expect(<size_t>order.shape[0] == self.run.n, "order has another length")
+                self.run.order = &order[0]
+            else:
+                self.run.order = NULL
+            self.kept = (*self.kept[:6], order)
+            self.run.row, self.run.batch_row = row, 0
+            self.run.loss_sum, self.run.weight_sum = loss_sum, weight_sum
+        finally:
+            self._leave()
 
     def advance(self, const double[::1] learning_rates, double seconds, size_t threads):
         """Train for about `seconds`, at most one step per learning rate.
@@ -791,6 +818,7 @@ cdef class Run:
         threads: at most n_threads.  Returns the seconds that threads slept, in sum.
         """
         expect(0 < threads <= self.max_threads, "more threads than there is memory for")
+        self._enter()
         self.run.n_threads = threads
         self.run.learning_rates = &learning_rates[0]
         self.run.max_steps = learning_rates.shape[0]
@@ -798,10 +826,21 @@ cdef class Run:
         self.run.seconds = seconds
         with nogil:
             if self.model.single:
-                table.f32.train(&self.run)
+                self.table.f32.train(&self.run)
             else:
-                table.f64.train(&self.run)
+                self.table.f64.train(&self.run)
+        self._leave()
         return self.run.seconds_asleep
+
+    cdef void _enter(self) except *:
+        with cython.critical_section(self):  # nothing where there is a GIL
+            if self.busy:
+                raise RuntimeError("another thread is in this run")
+            self.busy = True
+
+    cdef void _leave(self) noexcept:
+        with cython.critical_section(self):
+            self.busy = False
 
     @property
     def n(self):
@@ -827,6 +866,16 @@ cdef class Run:
     def batch_loss(self):
         """Mean data loss of the last finished batch."""
         return self.run.batch_loss / self.run.batch_weight
+
+    @property
+    def loss_sum(self):
+        """Weighted data loss of the finished batches of this epoch."""
+        return self.run.loss_sum
+
+    @property
+    def weight_sum(self):
+        """Weight of the finished batches of this epoch."""
+        return self.run.weight_sum
 
     @property
     def loss(self):

@@ -1,29 +1,20 @@
 """Network: build, fit, predict, evaluate, save, load."""
 
-import time
-
 import numpy as np
 
 from . import _check, _kernels, export, storage
 from .arrays import checked_data, checked_masks, checked_x
 from .compact import compact
 from .diagnose import diagnose
-from .history import History
+from .fitting import Fit, Job
 from .initialization import fill_weights
 from .losses import get_loss
 from .optimizers import Adam, get_optimizer
 from .plan import Plan
 from .slices import in_slices
 from .sparse import SparseWeights
-from .training import (
-    Progress,
-    Trainer,
-    TrainingState,
-    divide,
-    make_run,
-    useful_threads,
-    warn_of_dead_start,
-)
+from .state import TrainingState
+from .training import Progress, Trainer, divide, make_run, useful_threads
 
 _PREDICTED_ROWS = 1024  # at least, and
 _PREDICTED_WORK = 1 << 27  # multiply-adds, in the first slice of a prediction
@@ -278,6 +269,7 @@ class Network:
         threads=None,
         update_tau=None,
         keep_zeros=False,
+        resume_from=None,
     ):
         """Minimise the objective by mini-batch steps.
 
@@ -312,6 +304,11 @@ class Network:
         keep_zeros : bool, default False
             Weights that are exactly zero stay zero (biases apart): to go on training a
             network that a penalty has made sparse, with a weaker penalty or none.
+        resume_from : str or os.PathLike, optional
+            A file of `Checkpoint`, written by a call with the same network, data and
+            arguments.  Weights, history, optimiser and callbacks go on from there, and
+            the result has the bits of a call that was never interrupted; `epochs` counts
+            those already done.
 
         Returns
         -------
@@ -320,7 +317,10 @@ class Network:
         Raises
         ------
         TypeError, ValueError
-            For data that do not fit the network; nothing has changed then.
+            For data that do not fit the network, or a checkpoint that does not fit this
+            call; nothing has changed then.
+        ModelFileError
+            If `resume_from` is no complete checkpoint.
         DivergenceError
             If the loss becomes NaN or infinite; the last finite weights are kept.
         RuntimeError
@@ -331,61 +331,21 @@ class Network:
         threads = _check.check_threads(threads)
         data = checked_data(self._plan, X, y, sample_weight)
         validation = self._validation(validation_data)
-        callbacks = _check.check_callbacks(callbacks)
-        shuffle = _check.check_bool(shuffle, "shuffle")
-        progress = _check.check_bool(progress, "progress")
-        keep_zeros = _check.check_bool(keep_zeros, "keep_zeros")
-        if update_tau is not None:
-            update_tau = _check.check_float(
-                update_tau, "update_tau", minimum=0, open_minimum=True, maximum=1
-            )
-        optimizer = Adam() if optimizer is None else get_optimizer(optimizer)
+        job = Job(
+            epochs=epochs,
+            batch_size=min(batch_size, data.n),
+            threads=threads,
+            data=data,
+            validation=validation,
+            callbacks=_check.check_callbacks(callbacks),
+            shuffle=_check.check_bool(shuffle, "shuffle"),
+            progress=_check.check_bool(progress, "progress"),
+            keep_zeros=_check.check_bool(keep_zeros, "keep_zeros"),
+            update_tau=_check.check_tau(update_tau),
+            optimizer=Adam() if optimizer is None else get_optimizer(optimizer),
+        )
         with self._claim:
-            state = self._state_for(optimizer)
-            state.track_updates(update_tau)
-            batch_size = min(batch_size, data.n)
-            if state.step == 0:
-                warn_of_dead_start(self._plan, self._params)
-            bar = Progress(progress, epochs, data.n)
-            trainer = Trainer(
-                self, state, data, batch_size, threads, shuffle, bar, keep_zeros
-            )
-            history = self.history = History()
-            try:
-                self._run_epochs(trainer, epochs, validation, callbacks, threads)
-            finally:
-                state.settle()
-                bar.close()
-        return history
-
-    def _run_epochs(self, trainer, epochs, validation, callbacks, threads):
-        history, start = self.history, time.perf_counter()
-        for callback in callbacks:
-            callback.on_train_begin(self)
-        try:
-            for _ in range(epochs):
-                logs = {"loss": trainer.epoch(), "penalty": self.penalty()}
-                logs["zeros"] = self.zeros()
-                logs["learning_rate"] = trainer.learning_rate
-                if validation is not None:
-                    scores = self._evaluate(validation, threads)
-                    logs.update({f"val_{k}": v for k, v in scores.items()})
-                average = self.update_average()
-                if average is not None:
-                    logs["update_norm"] = [
-                        float(np.linalg.norm(a)) for a in average if a.ndim == 2
-                    ]
-                history.append(logs)
-                history.samples += trainer.data.n
-                history.seconds = time.perf_counter() - start
-                trainer.progress.epoch(logs)
-                epoch = trainer.state.epoch - 1
-                if any([callback.on_epoch_end(epoch, logs) for callback in callbacks]):
-                    history.stopped_early = True
-                    break
-        finally:
-            for callback in callbacks:
-                callback.on_train_end()
+            return Fit(self, job, resume_from).run()
 
     def update_average(self):
         """Bias-corrected moving average of the updates; see `fit`'s update_tau.

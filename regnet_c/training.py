@@ -1,4 +1,4 @@
-"""The training loop: epochs, progress and callbacks around calls of the C core.
+"""The training loop: an epoch is some calls of the C core.
 
 One call of the core trains for about 20 ms without the GIL and comes back for Ctrl-C,
 the progress bar and the schedule.  Everything a run needs to go on exactly where it
@@ -18,7 +18,6 @@ from .slices import in_slices
 _SLICE_SECONDS = 0.02  # between two looks at Ctrl-C
 _SNAPSHOT_SECONDS = 1.0  # between two copies of the weights, for divergence
 _STEPS_PER_CALL = 4096  # learning rates computed ahead
-_CREDIT_DECAY = 1 - 1 / 10_000  # forgetting of the cumulative penalty's ledger
 _STEP_WORK = (
     1_500_000  # multiply-adds of a step that pay for one more thread's barriers
 )
@@ -86,80 +85,8 @@ def _warn(reason):
     warnings.warn(
         f"this network can never learn: {reason}; start from random weights",
         DeadStartWarning,
-        stacklevel=4,
+        stacklevel=5,
     )
-
-
-class TrainingState:
-    """What an optimiser remembers: moments, ledger, counters, position in the epoch."""
-
-    def __init__(self, plan, optimizer):
-        self.optimizer = optimizer
-        self._place = None, 0, 0  # the run that knows the row, epoch, row
-        self._cut = None  # rows and batch size of the epoch
-        self._size, self._dtype = plan.size, plan.dtype
-        kind = optimizer.kind
-        uses_m = kind in (1, 2, 5, 6)
-        uses_v = kind >= 3
-        self.m = np.zeros(plan.size, plan.dtype) if uses_m else None
-        self.v = np.zeros(plan.size, plan.dtype) if uses_v else None
-        self.q = np.zeros(plan.size, plan.dtype) if plan.needs_ledger() else None
-        self.ema, self.tau, self.ema_start = None, None, 0
-        self.scalars = _kernels.Optimizer(
-            kind=kind, credit_decay=_CREDIT_DECAY, **optimizer.constants()
-        )
-
-    def track_updates(self, tau):
-        """Keep a moving average of the updates with this tau from now on, or stop."""
-        if tau != self.tau:
-            self.tau, self.ema_start = tau, self.step
-            self.ema = None if tau is None else np.zeros(self._size, self._dtype)
-
-    def update_average(self):
-        """The bias-corrected moving average of the updates, flat; None without one."""
-        if self.ema is None or self.step == self.ema_start:
-            return None
-        return self.ema / (1 - (1 - self.tau) ** (self.step - self.ema_start))
-
-    @property
-    def position(self):
-        """(epoch, its next row), always between two steps.
-
-        While a run is on, the C core's counters say it: an interrupt can come anywhere
-        and finds it right.
-        """
-        run, epoch, row = self._place
-        if run is not None:
-            row = run.row - run.batch_row  # an unfinished batch is taken again, whole
-            if row == run.n:
-                return epoch + 1, 0
-        return epoch, row
-
-    @property
-    def epoch(self):
-        """The epoch being trained, or the next one."""
-        return self.position[0]
-
-    def begin(self, n, batch_size):
-        """(epoch, row) to go on from: within an epoch only if n and batch_size agree."""
-        epoch, row = self.position
-        row = row if self._cut == (n, batch_size) else 0
-        self._place = None, epoch, row
-        self._cut = n, batch_size
-        return epoch, row
-
-    def follow(self, run, epoch):
-        """From now on `run` knows the row."""
-        self._place = run, epoch, 0
-
-    def settle(self):
-        """Forget the run and its data."""
-        self._place = None, *self.position
-
-    @property
-    def step(self):
-        """Steps taken so far."""
-        return self.scalars.get()["step"]
 
 
 def available_threads():
@@ -310,13 +237,13 @@ class Trainer:
     def epoch(self):
         """Train to the end of the epoch; its mean data loss."""
         state, n = self.state, self.data.n
-        epoch, row = state.begin(n, self.batch_size)
+        epoch, *place = state.begin(n, self.batch_size)
         order = None
         if self.shuffle and self.batch_size < n:
             order = np.empty(n, np.int64)
             _kernels.permutation(order, self.plan.seed, epoch)
         self._take_snapshot()
-        self.run.start_epoch(order, row)
+        self.run.start_epoch(order, *place)
         state.follow(self.run, epoch)
         return self._to_the_end(epoch, order)
 
@@ -437,12 +364,14 @@ def first_not_finite(network, x):
 class Progress:
     """A tqdm bar over all rows of all epochs, or nothing."""
 
-    def __init__(self, show, epochs, n):
-        self._bar, self._n, self._epoch = None, n, 0
+    def __init__(self, show, epochs, n, done=0):
+        self._bar, self._n, self._epoch = None, n, done
         if show:
             from tqdm.auto import tqdm
 
-            self._bar = tqdm(total=epochs * n, unit=" rows", unit_scale=True)
+            self._bar = tqdm(
+                total=epochs * n, initial=done * n, unit=" rows", unit_scale=True
+            )
 
     def rows(self, row, loss):
         """Row `row` of the epoch is done."""

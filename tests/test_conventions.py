@@ -31,16 +31,20 @@ ALLOWED = {
     "optimizers": {"_check", "schedules"},
     "arrays": {"_check", "_kernels", "slices"},
     "callbacks": {"_check"},
-    "compact": {"_kernels", "layers"},
+    "compact": {"_kernels", "layers", "slices"},
     "diagnose": {"_kernels", "arrays"},
     "history": set(),
+    "state": {"_check", "_kernels"},
+    "resume": {"_check", "layers", "storage", "structure"},
+    "fitting": {"arrays", "history", "optimizers", "resume", "state", "training"},
     "plan": {"_kernels", "layers"},
     "slices": set(),
     "sparse": {"_kernels"},
     "training": {"_kernels", "slices"},
     "atomic": set(),
-    "header": {"_check", "_version", "layers", "losses", "plan"},
-    "storage": {"atomic", "header"},
+    "structure": {"_check", "layers", "losses", "plan"},
+    "header": {"_version", "layers", "structure"},
+    "storage": {"atomic", "header", "structure"},
     "_axes": set(),
     "plots": {"_axes", "_check"},
 }
@@ -156,6 +160,11 @@ def test_the_readme_has_the_two_commands():
     text = (ROOT / "README.md").read_text()
     assert "pip install . && python -m regnet_c train" in text
     assert 'pip install ".[test]" && pytest' in text
+
+
+def test_the_citation_has_the_version():
+    text = (ROOT / "CITATION.cff").read_text()
+    assert re.findall(r"^version: (.+)$", text, re.M) == [rn.__version__]
 
 
 def test_doctests():

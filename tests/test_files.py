@@ -215,7 +215,8 @@ LENGTHS = {
 VERSIONS = {
     f"format version {v!r}": (craft(format_version=v), message)
     for v, message in {
-        "2": "format version 2, this release reads up to 1",
+        "2": "format version 2 and no training state",
+        "3": "format version 3, this release reads up to 2",
         "999999999": "format version 999999999",
         "9" * 10: BEGIN,
         "0": BEGIN,

@@ -6,8 +6,8 @@ Without names, all of them; what is not installed is said and left out.  Ends wi
 anything is found or a checksum differs.  The flags are those of setup.py.
 """
 
-import ast
 import os
+import runpy
 import shutil
 import subprocess
 import sys
@@ -21,13 +21,9 @@ EPOCHS = 29  # 203 steps
 
 def flags():
     """(flags of all C, {variant: its flags}) as setup.py has them."""
-    values = {}
-    for node in ast.parse((ROOT / "setup.py").read_text()).body:
-        if isinstance(node, ast.Assign):
-            values[node.targets[0].id] = node.value
-    common = [e.value for e in values["UNIX_FLAGS"].elts if isinstance(e, ast.Constant)]
-    variants = ast.literal_eval(values["VARIANT_FLAGS"])["unix"]
-    return [f.replace("c11", "gnu11") for f in common], variants
+    values = runpy.run_path(str(ROOT / "setup.py"), run_name="flags")
+    common = [f.replace("c11", "gnu11") for f in values["UNIX_FLAGS"]]
+    return common, values["VARIANT_FLAGS"]["unix"]
 
 
 def build(folder, name, compiler="cc", extra=("-O3",), x86=True):

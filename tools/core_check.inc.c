@@ -90,9 +90,10 @@ static void NAME(bind)(rn_param *p, const NAME(arrays) * a) {
 }
 
 /* Bits of the weights and predictions after `epochs` of Adam. */
-static uint64_t NAME(training)(const TABLE *t, size_t n_threads, int by_layer,
+static uint64_t NAME(training)(const TABLE *t, size_t n_threads, division how,
                                size_t epochs) {
-    enum { N = 333, BATCH = 50, BLOCK = 32 };
+    enum { N = 333, BATCH = 50, BLOCK = 32, TURN = 8 };
+    const size_t turn_rows = how == BY_TURNS ? TURN : 0;
     rn_layer layers[3];
     rn_net net;
     const size_t size = NAME(describe)(&net, layers);
@@ -123,8 +124,8 @@ static uint64_t NAME(training)(const TABLE *t, size_t n_threads, int by_layer,
     rn_run run = {.net = &net, .optimizer = &optimizer, .x = &source, .labels = labels,
                   .order = order, .learning_rates = rates, .n = N, .batch_size = BATCH,
                   .block_rows = BLOCK, .max_steps = 8, .n_threads = n_threads,
-                  .by_layer = by_layer, .seconds = 1e9};
-    const size_t train_size = t->train_work_size(&net, BLOCK, n_threads);
+                  .turn_rows = turn_rows, .by_layer = how == BY_UNITS, .seconds = 1e9};
+    const size_t train_size = t->train_work_size(&net, BLOCK, turn_rows, n_threads);
     const size_t predict_size = t->predict_work_size(&net, N, n_threads);
     run.work = get(train_size);
     for (size_t epoch = 0; epoch < epochs; epoch++) {
