@@ -1,4 +1,4 @@
-"""Builds the one extension; knows which source gets which compiler flags.
+"""Builds the extensions; knows which source gets which compiler flags.
 
 The C kernels are compiled once per instruction set and linked into the extension as
 objects.  The dispatcher picks a variant at import, so one wheel serves every CPU.
@@ -19,6 +19,7 @@ CSRC = Path("csrc")
 HEADERS = sorted(str(p) for p in CSRC.glob("*.h")) + sorted(
     str(p) for p in CSRC.glob("*.inc.c")
 )
+KERNELS = "regnet_c._kernels"
 PLAIN_SOURCES = ["rn_dispatch.c", "rn_threads.c", "rn_shuffle.c"]
 
 UNIX_FLAGS = [
@@ -67,7 +68,20 @@ class BuildVariants(build_ext):
     def build_extension(self, ext):
         msvc = self.compiler.compiler_type == "msvc"
         common = MSVC_FLAGS if msvc else UNIX_FLAGS
-        variants = VARIANT_FLAGS["msvc" if msvc else "unix"]
+        if ext.name == KERNELS:  # the other one reaches the variants through it
+            self.add_variants(ext, common, VARIANT_FLAGS["msvc" if msvc else "unix"])
+        ext.extra_compile_args += common
+        if not msvc:
+            ext.extra_compile_args += ["-Wno-unused-parameter"]
+            ext.extra_link_args += ["-pthread"]
+            if sys.platform != "darwin":
+                ext.libraries.append("m")
+            if DEBUG:
+                ext.extra_link_args += ["-fsanitize=address,undefined"]
+        super().build_extension(ext)
+
+    def add_variants(self, ext, common, variants):
+        """Compile the C core into objects of the extension."""
         x86 = is_x86(self.plat_name)
         macros = [("RN_HAVE_X86_VARIANTS", "1")] if x86 else []
         chosen = variants if x86 else {"base": variants["base"]}
@@ -84,27 +98,29 @@ class BuildVariants(build_ext):
             )
         flags = " ".join(common)
         ext.define_macros.append(("RN_BUILD_FLAGS", f'"{flags}"'))
-        ext.extra_compile_args += common
-        if not msvc:
-            ext.extra_compile_args += ["-Wno-unused-parameter"]
-            ext.extra_link_args += ["-pthread"]
-            if sys.platform != "darwin":
-                ext.libraries.append("m")
-            if DEBUG:
-                ext.extra_link_args += ["-fsanitize=address,undefined"]
-        super().build_extension(ext)
 
 
-extension = Extension(
-    "regnet_c._kernels",
-    sources=["regnet_c/_kernels.pyx"],
-    include_dirs=[str(CSRC)],
-    depends=[*HEADERS, *(str(CSRC / f"rn_{v}.c") for v in ("base", "avx2", "avx512"))],
-)
+extensions = [
+    Extension(
+        KERNELS,
+        sources=["regnet_c/_kernels.pyx"],
+        include_dirs=[str(CSRC)],
+        depends=[
+            *HEADERS,
+            *(str(CSRC / f"rn_{v}.c") for v in ("base", "avx2", "avx512")),
+        ],
+    ),
+    Extension(
+        "regnet_c.cython_kernels",
+        sources=["regnet_c/cython_kernels.pyx"],
+        include_dirs=[str(CSRC)],
+        depends=[str(CSRC / "rn.h")],
+    ),
+]
 
 setup(
     ext_modules=cythonize(
-        [extension],
+        extensions,
         compiler_directives={
             "language_level": 3,
             "boundscheck": DEBUG,

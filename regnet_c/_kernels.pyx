@@ -9,8 +9,6 @@ from cpython.buffer cimport (
 from libc.stdint cimport int64_t, uint32_t, uint64_t, uintptr_t
 from libc.stdlib cimport calloc, free
 
-from ._kernels cimport *
-
 cdef extern from *:
     """
     #ifndef RN_BUILD_FLAGS
@@ -48,6 +46,10 @@ def set_isa(str name):
             f"instruction set {name!r} is not available here, "
             f"choose one of {', '.join(available_isas())}")
     table = t
+
+
+cdef const rn_tables *current_tables() noexcept nogil:
+    return table
 
 
 def current_isa():
