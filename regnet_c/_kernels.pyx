@@ -600,8 +600,8 @@ cdef class Run:
     def __cinit__(self, Model model, Optimizer optimizer, Source x, Source y,
                   const int64_t[::1] labels, const double[::1] sample_weight,
                   unsigned char[::1] work, *, size_t batch_size, size_t block_rows,
-                  size_t turn_rows, size_t n_threads, bint by_layer, bint gradient_only=False,
-                  double ema_decay=0.0):
+                  size_t turn_rows, size_t n_threads, bint by_layer,
+                  bint gradient_only=False, double ema_decay=0.0):
         cdef size_t n = x.source.n_rows
         expect(x.source.n_cols == <size_t>model.n_in, "x and the network do not fit")
         self.model = model

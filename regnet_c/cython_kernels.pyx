@@ -176,9 +176,11 @@ cdef void prox_group(
         const floating *v, double strength, const rn_step *step,
         floating *work) noexcept nogil:
     if floating is float:
-        current_tables().f32.prox_group(group, n_in, n_out, g0, g1, w, v, strength, step, work)
+        current_tables().f32.prox_group(
+            group, n_in, n_out, g0, g1, w, v, strength, step, work)
     else:
-        current_tables().f64.prox_group(group, n_in, n_out, g0, g1, w, v, strength, step, work)
+        current_tables().f64.prox_group(
+            group, n_in, n_out, g0, g1, w, v, strength, step, work)
 
 
 cdef void max_norm(

@@ -1,6 +1,6 @@
 # A Lasso by proximal gradient descent, without the GIL, on the kernels of regnet_c.
 #
-#     python setup.py build_ext --inplace && python -c "import lasso; ..."
+#     python setup.py build_ext --inplace
 import numpy as np
 
 from cython cimport floating
@@ -11,7 +11,7 @@ from regnet_c.cython_kernels cimport dense_forward, dense_weight_gradient, prox_
 def fit(const floating[:, ::1] x, const floating[::1] y, double l1, double learning_rate,
         size_t steps):
     """Minimise |x w - y|^2 / (2 n) + l1 sum|w|; returns w (n_in, 1) in x's dtype."""
-    cdef size_t n = x.shape[0], n_in = x.shape[1], i, step
+    cdef size_t n = x.shape[0], n_in = x.shape[1], i, _step
     if x.shape[0] != y.shape[0] or x.shape[0] == 0 or x.shape[1] == 0:
         raise ValueError("x and y do not fit, or are empty")
     dtype = np.float32 if floating is float else np.float64
@@ -20,7 +20,7 @@ def fit(const floating[:, ::1] x, const floating[::1] y, double l1, double learn
     cdef floating[:, ::1] g = np.empty((n_in, 1), dtype)
     cdef floating rate = <floating>(learning_rate / n)
     with nogil:
-        for step in range(steps):
+        for _step in range(steps):
             dense_forward(n, n_in, 1, &r[0, 0], &x[0, 0], &w[0, 0], <const floating *>NULL)
             for i in range(n):
                 r[i, 0] -= y[i]
