@@ -13,7 +13,6 @@ version = release = regnet_c.__version__
 extensions = [
     "myst_parser",
     "sphinx.ext.autodoc",
-    "sphinx.ext.autosummary",
     "numpydoc",
     "gallery_pages",
 ]
@@ -24,6 +23,5 @@ html_title = f"regnet_c {version}"
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 3  # so that pages may link to headings, here and on GitHub
 
-autosummary_generate = True
 autodoc_typehints = "none"  # docstrings have shapes and dtypes as well
-numpydoc_show_class_members = False  # the templates list them
+numpydoc_show_class_members = False  # autodoc does
