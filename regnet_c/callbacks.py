@@ -9,7 +9,12 @@ class Callback:
     """Base of the callbacks; every method may be left out."""
 
     def on_train_begin(self, network):
-        """Called once before the first epoch."""
+        """Called once before the first epoch.
+
+        Parameters
+        ----------
+        network : Network
+        """
 
     def on_epoch_end(self, epoch, logs):
         """Called after every epoch; return True to stop training.
