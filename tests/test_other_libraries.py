@@ -238,6 +238,24 @@ def test_kerass_adamw_decays_biases_too(keras, data):
     assert_weights(got, want, 1e-4)
 
 
+def test_kerass_rmsprop_and_adagrad_have_epsilon_inside_the_root(keras, data):
+    o = keras.optimizers
+    want = kerass(keras, data, o.RMSprop(0.01, epsilon=1e-14))
+    assert_weights(ours(data, rn.RMSprop(0.01, epsilon=1e-7)), want, 1e-4)
+    want = kerass(keras, data, o.Adagrad(0.1, 0.0, epsilon=1e-14))
+    assert_weights(ours(data, rn.Adagrad(0.1, epsilon=1e-7)), want, 1e-4)
+    x, y, _, w = data
+    slope = 2 / y.size * x.T @ (x @ w + 0.3 - y)
+    theirs = o.Adagrad(0.1, 0.1, epsilon=1e-2)
+    variable = keras.Variable(w, dtype="float64")
+    theirs.apply([keras.ops.convert_to_tensor(slope)], [variable])
+    np.testing.assert_allclose(
+        keras.ops.convert_to_numpy(variable.value),
+        w - 0.1 * slope / np.sqrt(0.1 + slope**2 + 1e-2),
+        rtol=1e-6,
+    )
+
+
 def test_kerass_losses(keras, rng):
     losses = keras.losses
     z, y = rng.normal(size=(7, 3)), 3 * rng.normal(size=(7, 3))
