@@ -55,11 +55,6 @@ cdef extern from "rn.h" nogil:
         RN_L1_SHRINK_FIRST
         RN_L1_SUBGRADIENT
 
-    ctypedef enum rn_group:
-        RN_GROUP_NONE
-        RN_GROUP_UNITS
-        RN_GROUP_INPUTS
-
 
 # y = f(x), element by element; y may be x.
 cdef void exp(size_t n, floating *y, const floating *x) noexcept nogil
@@ -130,13 +125,6 @@ cdef void update(
 
 # sums[0..2] = sum |w|, sum w^2, number of exact zeros.
 cdef void penalty_sums(size_t n, double *sums, const floating *w) noexcept nogil
-
-# Groups g0 to g1 (columns of w for RN_GROUP_UNITS, rows for RN_GROUP_INPUTS) shrunk
-# after a step; v is what update made of it.  work: 16 * (n_in + n_out) elements.
-cdef void prox_group(
-    int group, size_t n_in, size_t n_out, size_t g0, size_t g1, floating *w,
-    const floating *v, double strength, const rn_step *step,
-    floating *work) noexcept nogil
 
 # Columns j0 to j1 of w (n_in, n_out) scaled to a Euclidean norm of at most max_norm.
 cdef void max_norm(

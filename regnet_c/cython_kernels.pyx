@@ -171,18 +171,6 @@ cdef void penalty_sums(size_t n, double *sums, const floating *w) noexcept nogil
         current_tables().f64.penalty_sums(n, sums, w)
 
 
-cdef void prox_group(
-        int group, size_t n_in, size_t n_out, size_t g0, size_t g1, floating *w,
-        const floating *v, double strength, const rn_step *step,
-        floating *work) noexcept nogil:
-    if floating is float:
-        current_tables().f32.prox_group(
-            group, n_in, n_out, g0, g1, w, v, strength, step, work)
-    else:
-        current_tables().f64.prox_group(
-            group, n_in, n_out, g0, g1, w, v, strength, step, work)
-
-
 cdef void max_norm(
         size_t n_in, size_t n_out, floating *w, size_t j0, size_t j1,
         double max_norm) noexcept nogil:

@@ -195,11 +195,6 @@ def test_penalties_are_those_of_python(arrays, dtype, isa):
     call("max_norm", dtype, 7, 3, got, 1, 3, 0.8)
     assert got[:, 0].tobytes() == w[:, 0].tobytes()
     assert got[:, 1:].tobytes() == kernels.max_norm(w, 0.8)[:, 1:].tobytes()
-    step, work = Step(learning_rate=1.0), np.empty(16 * 10, dtype)
-    got = w.copy()
-    args = (2, 7, 3, 0, 7, got, got, 1.1, ctypes.addressof(step), work)
-    call("prox_group", dtype, *args)
-    assert got.tobytes() == kernels.prox_group(w, 1.1, "inputs").tobytes()
 
 
 def test_a_step_is_that_of_python(arrays, dtype, isa):
