@@ -63,6 +63,10 @@ class Callback:
         Called after `on_train_begin`; right afterwards the network gets the weights of
         the checkpoint.  The file may come from a stranger: ValueError for a state that
         `get_state` does not return.
+
+        Parameters
+        ----------
+        state : dict
         """
 
 
