@@ -156,8 +156,11 @@ class Saved:
             zip(callbacks, states, strict=True)
         ):
             prefix = f"callbacks.{number}."
-            for key in [key for key in arrays if key.startswith(prefix)]:
-                state[key.removeprefix(prefix)] = arrays.pop(key)
+            own = {key for key in arrays if key.startswith(prefix)}
+            own = {key.removeprefix(prefix): arrays.pop(key) for key in own}
+            if own.keys() & state.keys():
+                raise self._broken(f"the state of {name} has an entry twice")
+            state |= own
             try:
                 callback.set_state(state)
             except ERRORS as error:
