@@ -140,6 +140,11 @@ def test_the_reference_has_every_public_name():
     assert "automodule:: regnet_c.kernels" in text
 
 
+@pytest.mark.parametrize("page", sorted(set(PAGES) - {"index.md"}))
+def test_every_page_is_in_the_index(page):
+    assert f"\n{page[:-3]}\n" in (DOCS / "index.md").read_text()
+
+
 def test_links_between_pages_exist():
     for page in DOCS.glob("**/*.md"):
         if "_build" in page.parts or "gallery" in page.parts:
