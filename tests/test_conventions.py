@@ -29,7 +29,7 @@ ALLOWED = {
     "layers": {"_check", "initialization", "penalties"},
     "losses": {"_check", "_kernels", "slices"},
     "optimizers": {"_check", "schedules"},
-    "arrays": {"_check", "_kernels", "slices"},
+    "arrays": {"_check", "_kernels", "digest", "slices"},
     "callbacks": {"_check"},
     "compact": {"_kernels", "layers", "slices"},
     "diagnose": {"_check", "_kernels", "arrays"},
@@ -44,7 +44,8 @@ ALLOWED = {
     "atomic": set(),
     "structure": {"_check", "layers", "losses", "plan"},
     "header": {"_version", "layers", "structure"},
-    "storage": {"atomic", "header", "structure"},
+    "digest": set(),
+    "storage": {"atomic", "digest", "header", "structure"},
     "_axes": set(),
     "plots": {"_axes", "_check"},
 }
