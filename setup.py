@@ -2,7 +2,8 @@
 
 The C kernels are compiled once per instruction set and linked into the extension as
 objects.  The dispatcher picks a variant at import, so one wheel serves every CPU.
-REGNET_C_DEBUG=1 builds with sanitizers and Cython's bounds checks.
+REGNET_C_DEBUG=1 builds with sanitizers and Cython's bounds checks; REGNET_C_FLAGS has
+flags for the compiler, after all others, and the linker: tools/ counts lines with them.
 """
 
 import os
@@ -15,6 +16,7 @@ from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
 DEBUG = os.environ.get("REGNET_C_DEBUG") == "1"
+TOOL_FLAGS = os.environ.get("REGNET_C_FLAGS", "").split()
 CSRC = Path("csrc")
 HEADERS = sorted(str(p) for p in CSRC.glob("*.h")) + sorted(
     str(p) for p in CSRC.glob("*.inc.c")
@@ -30,6 +32,7 @@ UNIX_FLAGS = [
     "-fvisibility=hidden",
     "-Wall",
     "-Wextra",
+    *TOOL_FLAGS,
 ]
 MSVC_FLAGS = ["/O2", "/std:c11", "/experimental:c11atomics", "/fp:precise"]
 VARIANT_FLAGS = {
@@ -92,6 +95,7 @@ class BuildVariants(build_ext):
                 ext.libraries.append("m")
             if DEBUG:
                 ext.extra_link_args += ["-fsanitize=address,undefined"]
+            ext.extra_link_args += TOOL_FLAGS
         super().build_extension(ext)
 
 
