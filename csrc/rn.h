@@ -130,7 +130,7 @@ typedef struct {
     void *ema;           /* moving average of the update */
     double l1, l2;
     int l1_rule, sign_at_zero, non_negative;
-    int group; /* rn_group */
+    int group, group_rule; /* rn_group; cumulative or proximal */
     double group_strength;
 } rn_param;
 
@@ -189,9 +189,9 @@ typedef struct {
     double seconds;    /* return after about this long */
     void *work;        /* train_work_size() bytes, 64-byte aligned */
 
-    size_t row;       /* next row of the epoch */
-    size_t batch_row; /* rows of the current batch already in the gradient */
-    size_t steps_done;
+    size_t row;        /* next row of the epoch */
+    size_t batch_row;  /* rows of the current batch already in the gradient */
+    size_t steps_done; /* optimiser steps of this call */
     double batch_loss, batch_weight; /* of the batch in progress or just done */
     double loss_sum, weight_sum;     /* of the finished steps of this epoch */
     double seconds_asleep;           /* threads waiting for others in the last call */
@@ -234,8 +234,8 @@ typedef struct {
       (size_t n, T *w, T *m, T *v, T *q, const T *g, const rn_step *step))             \
     X(void, penalty_sums, (size_t n, double *sums, const T *w))                        \
     X(void, prox_group,                                                                \
-      (int group, size_t n_in, size_t n_out, size_t g0, size_t g1, T *w, const T *v,   \
-       double strength, const rn_step *step, T *work))                                 \
+      (size_t n_in, size_t n_out, size_t g0, size_t g1, const rn_param *p,             \
+       const rn_step *step, T *work))                                                  \
     X(void, max_norm,                                                                  \
       (size_t n_in, size_t n_out, T *w, size_t j0, size_t j1, double max_norm))        \
     X(size_t, find_not_finite, (const rn_source *s))                                   \

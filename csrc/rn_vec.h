@@ -32,7 +32,7 @@
 
 #if defined(__AVX512F__) || defined(__AVX2__)
 #include <immintrin.h>
-#elif defined(__ARM_NEON) && (defined(__aarch64__) || defined(_M_ARM64))
+#elif defined(_M_ARM64) || (defined(__ARM_NEON) && defined(__aarch64__))
 #include <arm_neon.h>
 #define RN_NEON 1
 #elif defined(__SSE2__) || defined(_M_X64)

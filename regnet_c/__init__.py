@@ -7,7 +7,7 @@ import os
 
 from . import _kernels, kernels
 from ._version import __version__
-from .callbacks import Callback, EarlyStopping
+from .callbacks import Callback, Checkpoint, EarlyStopping
 from .diagnose import Diagnosis
 from .history import History
 from .layers import Dense, Dropout
@@ -34,6 +34,7 @@ __all__ = [
     "Adam",
     "AdamW",
     "Callback",
+    "Checkpoint",
     "DeadStartWarning",
     "Dense",
     "Diagnosis",

@@ -50,6 +50,7 @@ def prox_group(
     group: int,
     w: Floats,
     v: Floats,
+    q: Floats | None,
     strength: float,
     step: dict[str, Any],
     work: Floats,
@@ -58,7 +59,12 @@ def max_norm(w: Floats, max_norm: float) -> None: ...
 
 class Source:
     def __init__(self, array: np.ndarray) -> None: ...
-    def find_not_finite(self, single: bool) -> int: ...
+    def find_not_finite(self, single: bool, first: int, last: int) -> int: ...
+
+class Claim:
+    def __enter__(self) -> None: ...
+    def __exit__(self, *exc: object) -> None: ...
+    def expect_no_other(self) -> None: ...
 
 class Model:
     single: bool
@@ -97,6 +103,7 @@ class Model:
         work: NDArray[np.uint8],
         raw: bool,
         n_threads: int,
+        first: int = 0,
     ) -> None: ...
 
 class Optimizer:
@@ -109,6 +116,8 @@ class Run:
     batch_row: int
     diverged: bool
     batch_loss: float
+    loss_sum: float
+    weight_sum: float
     loss: float
     def __init__(
         self,
@@ -128,7 +137,13 @@ class Run:
         gradient_only: bool = False,
         ema_decay: float = 0.0,
     ) -> None: ...
-    def start_epoch(self, order: NDArray[np.int64] | None, row: int = 0) -> None: ...
+    def start_epoch(
+        self,
+        order: NDArray[np.int64] | None,
+        row: int = 0,
+        loss_sum: float = 0,
+        weight_sum: float = 0,
+    ) -> None: ...
     def advance(
         self, learning_rates: NDArray[np.float64], seconds: float, threads: int
     ) -> float: ...

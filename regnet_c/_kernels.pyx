@@ -4,10 +4,13 @@
 # wraps them for people.  Training and prediction (second part) are one call each:
 # Model describes a network to C, Run holds a training run between two calls.
 # Values (ranges, NaN, names) are checked before this floor; it checks shapes.
+cimport cython
 from cpython.buffer cimport (
     PyBUF_FORMAT, PyBUF_STRIDES, PyBuffer_Release, PyObject_GetBuffer)
 from libc.stdint cimport int64_t, uint32_t, uint64_t, uintptr_t
 from libc.stdlib cimport calloc, free
+
+from _thread import allocate_lock, get_ident
 
 from ._kernels cimport *
 
@@ -264,19 +267,20 @@ def dense_input_gradient(
         floating[:, ::1] dx, const floating[:, ::1] dz, const floating[:, ::1] w,
         floating[::1] work):
     """dx = dz w'; work: lanes * n_out elements."""
+    cdef const rn_tables *t = table  # one variant, whoever sets another meanwhile
     cdef size_t n = dz.shape[0], n_in = w.shape[0], n_out = w.shape[1]
     expect(dz.shape[1] == w.shape[1], "dz and w do not fit")
     expect(dx.shape[0] == dz.shape[0] and dx.shape[1] == w.shape[0], "dx has another shape")
-    expect(<size_t>work.shape[0] >= n_out * <size_t>lanes(sizeof(floating) == 4),
-           "work is too small")
+    expect(<size_t>work.shape[0] >= n_out * (
+        t.f32.lanes if sizeof(floating) == 4 else t.f64.lanes), "work is too small")
     if n == 0 or n_in == 0 or n_out == 0:
         return
     with nogil:
         if floating is float:
-            table.f32.dense_input_gradient(
+            t.f32.dense_input_gradient(
                 n, n_in, n_out, &dx[0, 0], &dz[0, 0], &w[0, 0], &work[0])
         else:
-            table.f64.dense_input_gradient(
+            t.f64.dense_input_gradient(
                 n, n_in, n_out, &dx[0, 0], &dz[0, 0], &w[0, 0], &work[0])
 
 
@@ -342,23 +346,28 @@ def penalty_sums(const floating[::1] w):
 
 
 def prox_group(
-        int group, floating[:, ::1] w, const floating[:, ::1] v, double strength,
-        dict step, floating[::1] work):  # w: in/out
-    """Group penalty of strength `strength` after one step; work: 16 * (n_in + n_out)."""
+        int group, floating[:, ::1] w, floating[:, ::1] v, floating[:, ::1] q,
+        double strength, dict step, floating[::1] work):  # w, q: in/out
+    """Group penalty after one step; q None: proximal; work: 16 * (n_in + n_out)."""
     cdef size_t n_in = w.shape[0], n_out = w.shape[1]
     cdef size_t groups = n_out if group == 1 else n_in
     cdef rn_step s = step
+    cdef rn_param p
     expect(v.shape[0] == w.shape[0] and v.shape[1] == w.shape[1], "v has another shape")
     expect(<size_t>work.shape[0] >= 16 * (n_in + n_out), "work is too small")
     if n_in == 0 or n_out == 0:
         return
+    p.w, p.v, p.q, p.group, p.group_strength = &w[0, 0], &v[0, 0], NULL, group, strength
+    p.group_rule = RN_L1_PROXIMAL
+    if q is not None:
+        expect(q.shape[0] == w.shape[0] and q.shape[1] == w.shape[1],
+               "q has another shape")
+        p.q, p.group_rule = &q[0, 0], RN_L1_CUMULATIVE
     with nogil:
         if floating is float:
-            table.f32.prox_group(group, n_in, n_out, 0, groups, &w[0, 0], &v[0, 0],
-                                 strength, &s, &work[0])
+            table.f32.prox_group(n_in, n_out, 0, groups, &p, &s, &work[0])
         else:
-            table.f64.prox_group(group, n_in, n_out, 0, groups, &w[0, 0], &v[0, 0],
-                                 strength, &s, &work[0])
+            table.f64.prox_group(n_in, n_out, 0, groups, &p, &s, &work[0])
 
 
 def max_norm(floating[:, ::1] w, double max_norm):  # in/out
@@ -419,18 +428,63 @@ cdef class Source:
         if self.held:
             PyBuffer_Release(&self.buffer)
 
-    def find_not_finite(self, bint single):
-        """First row with a NaN or infinity (as float32 if `single`), or -1."""
+    cdef rn_source rows(self, size_t first, size_t last) except *:
+        """Rows first to last - 1 of the same array."""
+        cdef rn_source part = self.source
+        expect(first <= last <= part.n_rows, "there are no such rows")
+        part.data += <Py_ssize_t>first * part.row_stride
+        part.n_rows = last - first
+        return part
+
+    def find_not_finite(self, bint single, size_t first, size_t last):
+        """First of these rows with a NaN or infinity (as float32 if `single`), or -1."""
+        cdef rn_source part = self.rows(first, last)
         cdef size_t row
         with nogil:
             if single:
-                row = table.f32.find_not_finite(&self.source)
+                row = table.f32.find_not_finite(&part)
             else:
-                row = table.f64.find_not_finite(&self.source)
-        return -1 if row == self.source.n_rows else row
+                row = table.f64.find_not_finite(&part)
+        return -1 if row == part.n_rows else first + row
 
 
 # ---- networks ------------------------------------------------------------------------
+
+cdef class Claim:
+    """What one call at a time may hold; `with` raises RuntimeError if another does.
+
+    Entering and leaving are single C calls, so that no signal handler can run between
+    the lock and the `with` statement that guards it.
+    """
+
+    cdef object lock
+    cdef unsigned long long holder  # a thread or 0; no object: read beside its writer
+
+    def __cinit__(self):
+        try:
+            self.lock = allocate_lock()
+        except RuntimeError:
+            raise MemoryError() from None
+
+    def __enter__(self):
+        if not self.lock.acquire(False):
+            raise RuntimeError(
+                "another thread is training this network" if self.holder != get_ident()
+                else "this network is being trained, by the call that called this one")
+        self.holder = get_ident()
+
+    def __exit__(self, *exc):
+        self.holder = 0
+        self.lock.release()
+
+    def expect_no_other(self):
+        """RuntimeError while another thread holds it: it is in the middle of a step."""
+        cdef unsigned long long holder = self.holder
+        if holder != 0 and holder != get_ident():
+            raise RuntimeError(
+                "another thread is training this network, its weights are in the middle "
+                "of a step; a callback of `fit` is called between two steps")
+
 
 cdef void *address(array, Py_ssize_t offset, Py_ssize_t itemsize):
     """Where element `offset` of a flat array begins; NULL for None."""
@@ -449,7 +503,8 @@ cdef class Model:
     layers : list of dict
         n_in, n_out, activation, activation_param, keep, max_norm, dropout_layer and
         `weight` and `bias`, each a dict: offset (in the flat arrays; bias None if there
-        is none), l1, l2, l1_rule, sign_at_zero, non_negative, group, group_strength.
+        is none), l1, l2, l1_rule, sign_at_zero, non_negative, group, group_rule,
+        group_strength.
     loss, output : int
         Codes of rn.h.
     """
@@ -498,6 +553,7 @@ cdef class Model:
         p.sign_at_zero = spec["sign_at_zero"]
         p.non_negative = spec["non_negative"]
         p.group, p.group_strength = spec["group"], spec["group_strength"]
+        p.group_rule = spec["group_rule"]
 
     def __dealloc__(self):
         free(self.layers)
@@ -533,35 +589,49 @@ cdef class Model:
 
     def train_work_size(self, size_t block_rows, size_t turn_rows, size_t n_threads):
         """Bytes of work memory a Run needs."""
+        return self._train_size(table, block_rows, turn_rows, n_threads)
+
+    cdef size_t _train_size(self, const rn_tables *t, size_t block_rows,
+                            size_t turn_rows, size_t n_threads):
         if self.single:
-            return table.f32.train_work_size(&self.net, block_rows, turn_rows, n_threads)
-        return table.f64.train_work_size(&self.net, block_rows, turn_rows, n_threads)
+            return t.f32.train_work_size(&self.net, block_rows, turn_rows, n_threads)
+        return t.f64.train_work_size(&self.net, block_rows, turn_rows, n_threads)
 
     def predict_work_size(self, size_t n, size_t n_threads):
         """Bytes of work memory predict needs."""
+        return self._predict_size(table, n, n_threads)
+
+    cdef size_t _predict_size(self, const rn_tables *t, size_t n, size_t n_threads):
         if self.single:
-            return table.f32.predict_work_size(&self.net, n, n_threads)
-        return table.f64.predict_work_size(&self.net, n, n_threads)
+            return t.f32.predict_work_size(&self.net, n, n_threads)
+        return t.f64.predict_work_size(&self.net, n, n_threads)
 
     def predict(self, Source x, floating[:, ::1] out, unsigned char[::1] work,
-                bint raw, size_t n_threads):
-        """out = prediction for the rows of x; raw: without softmax or sigmoid."""
+                bint raw, size_t n_threads, size_t first=0):
+        """out = prediction for the rows of x from `first` on, as many as out has.
+
+        work: predict_work_size(all rows of x, n_threads) + 64 bytes; raw: without
+        softmax or sigmoid.
+        """
         cdef rn_net net = self.net
+        cdef const rn_tables *t = table  # one variant, whoever sets another meanwhile
+        cdef rn_source rows = x.rows(first, first + <size_t>out.shape[0])
         cdef void *aligned
         if raw:
             net.output = 0
         expect(x.source.n_cols == <size_t>self.n_in, "x and the network do not fit")
-        expect(out.shape[0] == <Py_ssize_t>x.source.n_rows
-               and out.shape[1] == self.n_out, "out has another shape")
+        expect(out.shape[1] == self.n_out, "out has another shape")
         expect(self.single == (sizeof(floating) == 4), "out has another dtype")
+        expect(<size_t>work.shape[0] >= self._predict_size(t, out.shape[0], n_threads) + 64,
+               "work is too small")
         if out.shape[0] == 0:
             return
         aligned = <void *>((<uintptr_t>&work[0] + 63) & ~<uintptr_t>63)
         with nogil:
             if floating is float:
-                table.f32.predict(&net, &x.source, &out[0, 0], n_threads, aligned)
+                t.f32.predict(&net, &rows, &out[0, 0], n_threads, aligned)
             else:
-                table.f64.predict(&net, &x.source, &out[0, 0], n_threads, aligned)
+                t.f64.predict(&net, &rows, &out[0, 0], n_threads, aligned)
 
 
 cdef class Optimizer:
@@ -588,9 +658,15 @@ cdef class Optimizer:
 
 
 cdef class Run:
-    """A training run: many calls of advance(), each of many steps."""
+    """A training run: many calls of advance(), each of many steps.
+
+    One thread at a time: advance() lets other Python threads run, and a second call is
+    refused until it returns.
+    """
 
     cdef rn_run run
+    cdef const rn_tables *table  # of one variant, whoever sets another meanwhile
+    cdef bint busy
     cdef readonly size_t max_threads
     cdef object kept
     cdef Model model
@@ -598,11 +674,11 @@ cdef class Run:
     def __cinit__(self, Model model, Optimizer optimizer, Source x, Source y,
                   const int64_t[::1] labels, const double[::1] sample_weight,
                   unsigned char[::1] work, *, size_t batch_size, size_t block_rows,
-                  size_t turn_rows, size_t n_threads, bint by_layer, bint gradient_only=False,
-                  double ema_decay=0.0):
+                  size_t turn_rows, size_t n_threads, bint by_layer,
+                  bint gradient_only=False, double ema_decay=0.0):
         cdef size_t n = x.source.n_rows
         expect(x.source.n_cols == <size_t>model.n_in, "x and the network do not fit")
-        self.model = model
+        self.model, self.table = model, table
         self.kept = (optimizer, x, y, labels, sample_weight, work)
         self.run.net = &model.net
         self.run.optimizer = &optimizer.state if optimizer is not None else NULL
@@ -619,7 +695,7 @@ cdef class Run:
                    "x and the weights differ in length")
             self.run.sample_weight = &sample_weight[0]
         expect(<size_t>work.shape[0]
-               >= model.train_work_size(block_rows, turn_rows, n_threads) + 64,
+               >= model._train_size(self.table, block_rows, turn_rows, n_threads) + 64,
                "work is too small")
         self.run.work = <void *>((<uintptr_t>&work[0] + 63) & ~<uintptr_t>63)
         self.run.n = n
@@ -630,16 +706,24 @@ cdef class Run:
         self.run.ema_decay = ema_decay
         self.run.status = RN_RUNNING
 
-    def start_epoch(self, const int64_t[::1] order, size_t row=0):
-        """Begin a pass over the rows in this order (None: as they stand) at `row`."""
-        if order is not None:
-            expect(<size_t>order.shape[0] == self.run.n, "order has another length")
-            self.run.order = &order[0]
-        else:
-            self.run.order = NULL
-        self.kept = (*self.kept[:6], order)
-        self.run.row, self.run.batch_row = row, 0
-        self.run.loss_sum = self.run.weight_sum = 0
+    def start_epoch(self, const int64_t[::1] order, size_t row=0, double loss_sum=0,
+                    double weight_sum=0):
+        """Begin a pass over the rows in this order (None: as they stand) at `row`.
+
+        The sums are those of the rows before it.
+        """
+        self._enter()
+        try:
+            if order is not None:
+                expect(<size_t>order.shape[0] == self.run.n, "order has another length")
+                self.run.order = &order[0]
+            else:
+                self.run.order = NULL
+            self.kept = (*self.kept[:6], order)
+            self.run.row, self.run.batch_row = row, 0
+            self.run.loss_sum, self.run.weight_sum = loss_sum, weight_sum
+        finally:
+            self._leave()
 
     def advance(self, const double[::1] learning_rates, double seconds, size_t threads):
         """Train for about `seconds`, at most one step per learning rate.
@@ -647,6 +731,7 @@ cdef class Run:
         threads: at most n_threads.  Returns the seconds that threads slept, in sum.
         """
         expect(0 < threads <= self.max_threads, "more threads than there is memory for")
+        self._enter()
         self.run.n_threads = threads
         self.run.learning_rates = &learning_rates[0]
         self.run.max_steps = learning_rates.shape[0]
@@ -654,10 +739,26 @@ cdef class Run:
         self.run.seconds = seconds
         with nogil:
             if self.model.single:
-                table.f32.train(&self.run)
+                self.table.f32.train(&self.run)
             else:
-                table.f64.train(&self.run)
+                self.table.f64.train(&self.run)
+        self._leave()
         return self.run.seconds_asleep
+
+    cdef void _enter(self) except *:
+        with cython.critical_section(self):  # nothing where there is a GIL
+            if self.busy:
+                raise RuntimeError("another thread is in this run")
+            self.busy = True
+
+    cdef void _leave(self) noexcept:
+        with cython.critical_section(self):
+            self.busy = False
+
+    @property
+    def n(self):
+        """Rows of the data set."""
+        return self.run.n
 
     @property
     def row(self):
@@ -678,6 +779,16 @@ cdef class Run:
     def batch_loss(self):
         """Mean data loss of the last finished batch."""
         return self.run.batch_loss / self.run.batch_weight
+
+    @property
+    def loss_sum(self):
+        """Weighted data loss of the finished batches of this epoch."""
+        return self.run.loss_sum
+
+    @property
+    def weight_sum(self):
+        """Weight of the finished batches of this epoch."""
+        return self.run.weight_sum
 
     @property
     def loss(self):

@@ -4,6 +4,8 @@ All weights and biases live in one flat array, each matrix on a 64-byte boundary
 optimiser state, ledgers and gradients use the same offsets in arrays of their own.
 """
 
+import math
+
 import numpy as np
 
 from . import _kernels
@@ -67,8 +69,10 @@ class Plan:
         Shapes of [W0, b0, W1, b1, ...]; biases that do not exist are left out.
     n_inputs : int
         Columns of the original data.
+    kept : ndarray of int or None
+        Those that the network reads; None: all.
     kept_inputs : ndarray of int
-        Those that the network reads.
+        The same, made when it is asked for.
     """
 
     def __init__(self, layers, loss, dtype, seed):
@@ -89,15 +93,16 @@ class Plan:
                 pair.append(_param_spec(self.size, penalty))
                 self.shapes.append(shape)
                 self.offsets.append(self.size)
-                count = int(np.prod(shape, dtype=object))
+                count = math.prod(shape)
                 self.size += -(-count // step) * step
             self._specs.append(self._layer_spec(number, layer, *pair))
         if self.size * self.dtype.itemsize > np.iinfo(np.intp).max // 8:
+            size = self.size if self.size < 2**100 else "over 2**100"
             raise ValueError(
-                f"the layers need {self.size} parameters, more than memory can address"
+                f"the layers need {size} parameters, more than memory can address"
             )
         self.n_inputs = self.dense[0].n_in
-        self.kept_inputs = np.arange(self.n_inputs)
+        self.kept = None
 
     def _layer_spec(self, number, layer, weight, bias):
         code = ACTIVATIONS.index(layer.activation)
@@ -130,7 +135,11 @@ class Plan:
                 f"kept inputs have shape {array.shape} of {n}, expected {n_in} rising "
                 "column numbers"
             )
-        self.n_inputs, self.kept_inputs = n, array.astype(np.int64)
+        self.n_inputs, self.kept = n, array.astype(np.int64)
+
+    @property
+    def kept_inputs(self):
+        return np.arange(self.n_inputs) if self.kept is None else self.kept
 
     def activation_code(self, number):
         """C code of Dense layer `number`'s activation (identity where fused)."""
@@ -163,7 +172,7 @@ class Plan:
     def views(self, flat):
         """[W0, b0, W1, b1, ...] as views of a flat array."""
         return [
-            flat[offset : offset + int(np.prod(shape))].reshape(shape)
+            flat[offset : offset + math.prod(shape)].reshape(shape)
             for offset, shape in zip(self.offsets, self.shapes, strict=True)
         ]
 
@@ -179,7 +188,8 @@ class Plan:
     def needs_ledger(self):
         """True if some array is trained by the cumulative L1 rule."""
         specs = [s[kind] for s in self._specs for kind in ("weight", "bias")]
-        return any(s and s["l1_rule"] == L1_RULES["cumulative"] for s in specs)
+        cumulative = L1_RULES["cumulative"]
+        return any(s and cumulative in (s["l1_rule"], s["group_rule"]) for s in specs)
 
 
 def _param_spec(offset, penalty):
@@ -192,5 +202,6 @@ def _param_spec(offset, penalty):
         "sign_at_zero": penalty.sign_at_zero if penalty else 0,
         "non_negative": bool(penalty and penalty.non_negative),
         "group": GROUPS[penalty.group if penalty else None],
+        "group_rule": L1_RULES[penalty.group_update if penalty else None],
         "group_strength": penalty.group_strength if penalty else 0.0,
     }

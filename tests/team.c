@@ -1,4 +1,4 @@
-/* The thread team without Python, for tests/test_threads.py and tools/sanitize.py.
+/* The thread team without Python, for tests/test_team.py and tools/sanitize.py.
  *
  *     team meetings|callers|forks|idle|exit ...
  *

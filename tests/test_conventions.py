@@ -21,24 +21,29 @@ KERNELS = re.findall(r"^    X\(\w+, (\w+),", (ROOT / "csrc/rn.h").read_text(), r
 
 # who may import whom; what is not listed may import anything
 ALLOWED = {
-    "_check": set(),
+    "_check": {"slices"},
     "schedules": {"_check"},
     "initialization": {"_check", "_kernels"},
     "conventions": {"_check"},
     "penalties": {"_check", "conventions"},
     "layers": {"_check", "initialization", "penalties"},
-    "losses": {"_check", "_kernels"},
+    "losses": {"_check", "_kernels", "slices"},
     "optimizers": {"_check", "schedules"},
-    "arrays": {"_check", "_kernels"},
+    "arrays": {"_check", "_kernels", "slices"},
     "callbacks": {"_check"},
-    "compact": {"_kernels", "layers"},
+    "compact": {"_kernels", "layers", "slices"},
     "diagnose": {"_kernels", "arrays"},
     "history": set(),
+    "state": {"_check", "_kernels"},
+    "resume": {"_check", "layers", "storage", "structure"},
+    "fitting": {"arrays", "history", "optimizers", "resume", "state", "training"},
     "plan": {"_kernels", "layers"},
-    "training": {"_kernels"},
+    "slices": set(),
+    "training": {"_kernels", "slices"},
     "atomic": set(),
-    "header": {"_check", "_version", "layers", "losses", "plan"},
-    "storage": {"atomic", "header"},
+    "structure": {"_check", "layers", "losses", "plan"},
+    "header": {"_version", "layers", "structure"},
+    "storage": {"atomic", "header", "structure"},
     "_axes": set(),
     "plots": {"_axes", "_check"},
 }
@@ -154,6 +159,11 @@ def test_the_readme_has_the_two_commands():
     text = (ROOT / "README.md").read_text()
     assert "pip install . && python -m regnet_c train" in text
     assert 'pip install ".[test]" && pytest' in text
+
+
+def test_the_citation_has_the_version():
+    text = (ROOT / "CITATION.cff").read_text()
+    assert re.findall(r"^version: (.+)$", text, re.M) == [rn.__version__]
 
 
 def test_doctests():

@@ -13,6 +13,8 @@ import numpy as np
 from .. import _check
 from .._version import __version__
 from ..arrays import checked_data, checked_x
+from ..atomic import write_atomically
+from ..slices import in_slices
 from .c_layer import c_function, c_numbers, n_bytes, smallest_form
 from .c_math import source
 from .legend import legend
@@ -80,7 +82,7 @@ def to_c(network, path, dtype="float32", prefix="net", calibration=None):
     for name, content in zip(
         report["files"], ("\n".join(text), _header(network, layers)), strict=True
     ):
-        Path(name).write_text(_rename(content, prefix), encoding="ascii")
+        write_atomically(name, [_rename(content, prefix).encode("ascii")])
     return report
 
 
@@ -155,7 +157,14 @@ def _test_rows(network, calibration):
 def _compare(network, layers, calibration):
     """Loss and accuracy of the network and of the exported one on the same data."""
     data = checked_data(network._plan, *calibration, None)
-    z = forward(layers, np.ascontiguousarray(data.raw_x, np.float32))
+    z = np.empty((data.n, layers[-1].w.shape[1]), np.float32)
+
+    def some(first, last):
+        z[first:last] = forward(
+            layers, np.ascontiguousarray(data.raw_x[first:last], np.float32)
+        )
+
+    in_slices(data.n, some, 64)
     return {
         "original": network._evaluate(data, None),
         "exported": network.loss.score(z, data),
