@@ -78,6 +78,12 @@ def test_masks_on_an_identity_layer_and_a_few_wide_rows(dtype, isa, rng):
         assert_close(got, right, scale=10 * (1 + np.abs(right)))
 
 
+def test_a_product_of_no_inputs_is_the_bias(dtype):
+    x, w, b = np.ones((3, 0), dtype), np.ones((0, 2), dtype), np.array([1, -2], dtype)
+    np.testing.assert_array_equal(kernels.dense_forward(x, w, b), np.tile(b, (3, 1)))
+    assert not kernels.dense_forward(x, w).any()
+
+
 # ---- predictions -----------------------------------------------------------------------
 
 

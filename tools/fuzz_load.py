@@ -1,10 +1,9 @@
 """Fuzzes `Network.load` with atheris (pip install atheris), guided by coverage.
 
     python tools/fuzz_load.py FOUND tests/corpus -max_total_time=300 -max_len=6000
-    python tools/fuzz_load.py -merge=1 tests/corpus FOUND
 
-The first line starts from the corpus and writes what takes a new way to FOUND; the second
-adds to the corpus what it lacks.  Options are those of libFuzzer.  Three of four files
+Starts from the corpus and writes what takes a new way to FOUND, an existing folder, from
+where it may be copied to the corpus.  Options are those of libFuzzer.  Three of four files
 get a length and a checksum that fit: else every change would end there.  What must hold is
 in tests/fuzzed.py; what does not is written to crash-*.
 """
