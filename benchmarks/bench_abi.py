@@ -5,7 +5,7 @@
     python benchmarks/bench_abi.py ../own .
 
 Each folder has a compiled package.  valgrind (callgrind) counts the instructions of a
-process that imports and warms up, and of one that makes a call COUNT times besides: the
+process that imports and warms up, and of one that makes a call many times besides: the
 difference is the calls alone.  It does not depend on what else the machine does.
 """
 
@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 
-WARM_UP, COUNT = 5, 200
+WARM_UP = 5
 SETUP = """
 import sys
 import numpy as np
@@ -28,17 +28,17 @@ net = rn.Network([rn.Dense(8, 16, activation="relu", weight_penalty=rn.L1(1e-4))
                   rn.Dense(16, 3)], loss="softmax_cross_entropy")
 optimizer, row, w = rn.Adam(1e-3), X[:1].copy(), np.zeros(16, np.float32)
 """
-CALLS = {
-    "binding of one kernel, 16 numbers": "_kernels.prox_l1(w, 0.0)",
-    "`predict`, one row": "net.predict(row)",
-    "`train_step`, 16 rows": "net.train_step(X, y, optimizer)",
-    "`fit`, an epoch of 16 steps": "net.fit(X, y, 1, 1, optimizer)",
+CALLS = {  # name: (call, how often: some 50 million instructions)
+    "binding of one kernel, 16 numbers": ("_kernels.prox_l1(w, 0.0)", 10_000),
+    "`predict`, one row": ("net.predict(row)", 1000),
+    "`train_step`, 16 rows": ("net.train_step(X, y, optimizer)", 300),
+    "`fit`, an epoch of 16 steps": ("net.fit(X, y, 1, 1, optimizer)", 150),
 }
 
 
 def instructions(folder, scratch, call="pass", count=0):
     """Instructions of a process that warms up and makes the call so often."""
-    warm_up = "".join(f"\n    {c}" for c in CALLS.values())
+    warm_up = "".join(f"\n    {c}" for c, _ in CALLS.values())
     code = (
         f"{SETUP}for _ in range({WARM_UP}):{warm_up}\nfor _ in range({count}): {call}"
     )
@@ -68,9 +68,9 @@ def main():
     print("| call | this Python's ABI | stable ABI | ratio |\n|---|---|---|---|")
     with tempfile.TemporaryDirectory() as scratch:
         before = [instructions(folder, scratch) for folder in folders]
-        for name, call in CALLS.items():
-            after = [instructions(folder, scratch, call, COUNT) for folder in folders]
-            own, stable = ((b - a) / COUNT for a, b in zip(before, after, strict=True))
+        for name, (call, count) in CALLS.items():
+            after = [instructions(folder, scratch, call, count) for folder in folders]
+            own, stable = ((b - a) / count for a, b in zip(before, after, strict=True))
             print(
                 f"| {name} | {own:,.0f} | {stable:,.0f} | {stable / own:.2f} |",
                 flush=True,
