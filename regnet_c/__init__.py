@@ -23,6 +23,7 @@ from .penalties import (
     Penalty,
     SparseGroupLasso,
 )
+from .pruning import Prune
 from .storage import ModelFileError
 from .training import DeadStartWarning, DivergenceError, available_threads
 
@@ -50,6 +51,7 @@ __all__ = [
     "NonNegative",
     "Optimizer",
     "Penalty",
+    "Prune",
     "RMSprop",
     "SparseGroupLasso",
     "__version__",

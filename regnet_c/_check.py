@@ -146,6 +146,14 @@ def check_callbacks(callbacks):
     return list(callbacks)
 
 
+def check_unmasked(value, name):
+    """ValueError for a masked array with masked entries."""
+    if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
+        raise ValueError(
+            f"{name} is a masked array with masked entries, fill or drop them first"
+        )
+
+
 def as_array(value, name):
     """An ndarray of real numbers: no strings, dates, complex numbers or masks."""
     if value is None:
@@ -154,12 +162,7 @@ def as_array(value, name):
         raise TypeError(
             f"{name} is a sparse matrix, expected a dense array (.toarray())"
         )
-    if isinstance(value, np.ma.MaskedArray):
-        if np.ma.is_masked(value):
-            raise ValueError(
-                f"{name} is a masked array with masked entries, fill or drop them first"
-            )
-        value = value.data
+    check_unmasked(value, name)
     try:
         array = np.asarray(value)
     except (ValueError, TypeError) as error:
@@ -293,10 +296,17 @@ def check_validation_data(data):
     return data
 
 
-def check_list(value, name):
+def check_pair(data, name):
+    """A tuple (X, y)."""
+    if not isinstance(data, (tuple, list)) or len(data) != 2:
+        raise TypeError(f"{name} must be a tuple (X, y)")
+    return data
+
+
+def check_list(value, name, of="arrays"):
     """A list of what a list, tuple or other iterable holds."""
     if isinstance(value, (str, bytes)) or not hasattr(value, "__iter__"):
-        raise TypeError(f"{name} is {_shown(value)}, expected a list of arrays")
+        raise TypeError(f"{name} is {_shown(value)}, expected a list of {of}")
     return list(value)
 
 

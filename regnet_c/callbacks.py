@@ -208,9 +208,8 @@ class EarlyStopping(Callback):
         self._best.set_state(state)
         self._wait = _check.check_int(state.pop("wait"), "wait", minimum=0)
         if self.restore_best_weights and self.best_epoch is not None:
-            self._best_weights = _like(
-                self._network.get_weights(), state.pop("best_weights")
-            )
+            flat, here = state.pop("best_weights"), self._network.get_weights()
+            self._best_weights = _like(here, flat)
         _expect_empty(state)
 
 

@@ -97,19 +97,19 @@ def read_npz(path, need_target=True):
 
     Images are flattened.  y is None if the file has none and `need_target` is false.
     """
-    arrays = _load_npz(path)
+    arrays = load_npz(path)
     for x_name, y_name in (("X", "y"), ("x_train", "y_train")):
         if x_name not in arrays:
             continue
         if y_name not in arrays and need_target:
             raise ValueError(f"{path} has {x_name} but no {y_name}")
-        return _rows(arrays, x_name, y_name)
+        return rows_of(arrays, x_name, y_name)
     raise ValueError(
         f"{path} has the arrays {', '.join(arrays) or 'none'}, expected X and y"
     )
 
 
-def _load_npz(path):
+def load_npz(path):
     """The arrays of an NPZ file we look for, by name, and None for all others."""
     wanted = ("X", "y", "x_train", "y_train", "x_test", "y_test")
     try:
@@ -135,7 +135,7 @@ def _load_npz(path):
         raise ValueError(f"{path} is not a readable NPZ file: {error}") from None
 
 
-def _rows(arrays, x_name, y_name):
+def rows_of(arrays, x_name, y_name):
     """(X with a row per sample, y or None), of one length."""
     X, y = _check.as_array(arrays[x_name], x_name), arrays.get(y_name)
     if X.ndim == 0 or X.size == 0:
@@ -148,10 +148,10 @@ def _rows(arrays, x_name, y_name):
 
 def read_test_npz(path):
     """(X, y) of the x_test and y_test of an NPZ file, or None."""
-    arrays = _load_npz(path)
+    arrays = load_npz(path)
     if "x_test" not in arrays or "y_test" not in arrays:
         return None
-    return _rows(arrays, "x_test", "y_test")
+    return rows_of(arrays, "x_test", "y_test")
 
 
 def is_npz(path):

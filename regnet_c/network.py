@@ -3,7 +3,7 @@
 import numpy as np
 
 from . import _check, _kernels, export, storage
-from .arrays import as_source, checked_data, checked_masks, checked_x
+from .arrays import checked_data, checked_masks, checked_x
 from .compact import compact
 from .diagnose import diagnose
 from .fitting import Fit, Job
@@ -12,6 +12,7 @@ from .losses import get_loss
 from .optimizers import Adam, get_optimizer
 from .plan import Plan
 from .slices import in_slices
+from .sparse import SparseWeights
 from .state import TrainingState
 from .training import Progress, Trainer, divide, make_run, useful_threads
 
@@ -69,6 +70,7 @@ class Network:
         self._views = self._plan.views(self._params)
         self._predictor = self._plan.model(dropout=False)
         self._predictor.bind(self._params)
+        self._sparse = SparseWeights(self._views)
         self._state = None
         self._claim = _kernels.Claim()
 
@@ -80,6 +82,7 @@ class Network:
             )
             if layer.use_bias:
                 next(views)
+        self._weights_changed()
 
     def __repr__(self):
         inner = ",\n    ".join(repr(layer) for layer in self.layers)
@@ -122,6 +125,11 @@ class Network:
         self._claim.expect_no_other()
         for view, new in zip(self._views, weights, strict=True):
             view[...] = new
+        self._weights_changed()
+
+    def _weights_changed(self):
+        """To be called after every write to the weights."""
+        self._sparse.weights_changed()
 
     def penalty(self):
         """Value of the penalties at the current weights, a float."""
@@ -202,18 +210,21 @@ class Network:
             )
 
     def _predict(self, x, threads, raw):
-        source = as_source(x, "X", self.dtype)
-        n = x.shape[0]
+        model, n = self._predictor, x.shape[0]
         threads = useful_threads(self._plan, threads, n, n, 1)
-        out = np.empty((n, self._predictor.n_out), self.dtype)
-        size = self._predictor.predict_work_size(n, threads)
-        work = np.empty(size + 64, np.uint8)
+        source, sparse = _kernels.Source(x), self._sparse.layers(n)
+        out = np.empty((n, model.n_out), self.dtype)
+        work = np.empty(model.predict_work_size(n, threads) + 64, np.uint8)
 
         def some(first, last):
-            self._predictor.predict(source, out[first:last], work, raw, threads, first)
+            part = out[first:last]
+            bad = model.predict(source, part, work, raw, threads, first, sparse)
+            return None if bad < 0 else bad
 
         rows = max(_PREDICTED_ROWS, _PREDICTED_WORK // self._plan.size)
-        in_slices(n, some, rows)
+        bad = in_slices(n, some, rows)
+        if bad is not None:
+            raise ValueError(_check.not_finite_message(x, "X", bad, self.dtype))
         return out
 
     def evaluate(self, X, y, sample_weight=None, threads=None):
@@ -257,6 +268,7 @@ class Network:
         progress=False,
         threads=None,
         update_tau=None,
+        keep_zeros=False,
         resume_from=None,
     ):
         """Minimise the objective by mini-batch steps.
@@ -289,6 +301,9 @@ class Network:
             steps: its norm per layer goes to the history as ``update_norm``, the arrays
             to `update_average`.  Far below the size of a single step, training has
             stopped moving on average.  Costs one more array and some time per step.
+        keep_zeros : bool, default False
+            Weights that are exactly zero stay zero (biases apart): to go on training a
+            network that a penalty has made sparse, with a weaker penalty or none.
         resume_from : str or os.PathLike, optional
             A file of `Checkpoint`, written by a call with the same network, data and
             arguments.  Weights, history, optimiser and callbacks go on from there, and
@@ -325,6 +340,7 @@ class Network:
             callbacks=_check.check_callbacks(callbacks),
             shuffle=_check.check_bool(shuffle, "shuffle"),
             progress=_check.check_bool(progress, "progress"),
+            keep_zeros=_check.check_bool(keep_zeros, "keep_zeros"),
             update_tau=_check.check_tau(update_tau),
             optimizer=Adam() if optimizer is None else get_optimizer(optimizer),
         )

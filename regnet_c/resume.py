@@ -24,6 +24,11 @@ def save(fit, path):
     training, arrays = fit.state.get_state(job.data.n, job.batch_size)
     if reported.epochs:
         for name, entries in history.history.items():
+            if len(entries) < reported.epochs:
+                raise ValueError(
+                    f"history[{name!r}] has {len(entries)} entries, expected one for "
+                    f"each of {reported.epochs} epochs"
+                )
             arrays[f"history.{name}"] = np.array(entries[: reported.epochs], np.float64)
     callbacks = []
     for number, (name, state) in enumerate(reported.states):
@@ -156,8 +161,11 @@ class Saved:
             zip(callbacks, states, strict=True)
         ):
             prefix = f"callbacks.{number}."
-            for key in [key for key in arrays if key.startswith(prefix)]:
-                state[key.removeprefix(prefix)] = arrays.pop(key)
+            own = {key for key in arrays if key.startswith(prefix)}
+            own = {key.removeprefix(prefix): arrays.pop(key) for key in own}
+            if own.keys() & state.keys():
+                raise self._broken(f"the state of {name} has an entry twice")
+            state |= own
             try:
                 callback.set_state(state)
             except ERRORS as error:

@@ -91,8 +91,17 @@ def _valgrind(folder, *options):
 
 
 def memcheck(folder):
-    """Valgrind: memory that is read before it is written, or past its end, or lost."""
-    return _valgrind(folder, "--leak-check=full")
+    """Valgrind: memory that is read before it is written, or past its end, or lost.
+
+    The team's threads, with the stacks they have, live as long as the process.
+    """
+    kinds = "definite,indirect"
+    return _valgrind(
+        folder,
+        "--leak-check=full",
+        f"--show-leak-kinds={kinds}",
+        f"--errors-for-leak-kinds={kinds}",
+    )
 
 
 def helgrind(folder):

@@ -57,6 +57,8 @@ def to_c(network, path, dtype="float32", prefix="net", calibration=None):
     """
     dtype = _check.check_name(dtype, DTYPES, "dtype")
     stem, prefix = _stem(path), _check_prefix(prefix)
+    if calibration is not None:
+        _check.check_pair(calibration, "calibration")
     layers, output = describe(network, np.float32)
     for layer in layers:
         flush_denormals(layer)
@@ -149,7 +151,7 @@ def _test_rows(network, calibration):
     if calibration is None:
         shape = (_SELF_TEST_ROWS, n_in)
         return np.random.default_rng(0).normal(size=shape).astype(np.float32)
-    x = checked_x(network._plan, _check.check_validation_data(calibration)[0])
+    x = checked_x(network._plan, calibration[0])
     chosen = np.linspace(0, len(x) - 1, min(len(x), _SELF_TEST_ROWS)).astype(int)
     return np.ascontiguousarray(x[chosen], np.float32)
 
