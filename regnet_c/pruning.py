@@ -44,7 +44,7 @@ class Prune(Callback):
         self.end = _check.check_int(end, "end", minimum=self.begin + 1)
 
     def share(self, epoch):
-        """Share of the weights left after an epoch.
+        """Share of the weights left after this epoch.
 
         Parameters
         ----------
