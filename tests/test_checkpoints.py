@@ -118,11 +118,14 @@ def test_resumed_training_has_the_bits_of_uninterrupted(
         return network(PENALTIES[penalty], rate, dtype)
 
     whole = trained(fresh(), **call(optimizer=OPTIMIZERS[kind]()))
-    resume = {}
+    resume, taken = {}, 0
     for step in (7, 3, 9):  # after 7 steps, after 10, after 19 of 20
         with interrupt(monkeypatch, step):
             fresh().fit(**call(path, OPTIMIZERS[kind]()), **resume)
         resume = {"resume_from": path}
+        taken += step
+        _, (values, _) = storage.load_with_state(rn.Network, path)
+        assert values["training"]["step"] == taken
     parts = trained(fresh(), **call(path, OPTIMIZERS[kind]()), **resume)
     assert parts == whole
     assert whole.position == (4, 0) and whole.scalars["step"] == 20

@@ -46,7 +46,7 @@ def after_200_steps(dtype, threads, interrupted, division):
         patch.setattr(training, "divide", changed)
         if interrupted:
             bar = InterruptEvery(7)
-            patch.setattr("regnet_c.network.Progress", lambda *args: bar)
+            patch.setattr("regnet_c.fitting.Progress", lambda *args: bar)
             patch.setattr(training, "_SLICE_SECONDS", 0.0)
         while left:
             try:
