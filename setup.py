@@ -1,11 +1,12 @@
-"""Builds the one extension; knows which source gets which compiler flags.
+"""Builds the extensions; knows which source gets which compiler flags.
 
 The C kernels are compiled once per instruction set and linked into the extension as
 objects.  The dispatcher picks a variant at import, so one wheel serves every CPU.  It
 also serves every Python from 3.11 on (the stable ABI); docs/abi3.md has what that costs.
 
 REGNET_C_DEBUG=1 builds with sanitizers and Cython's bounds checks, REGNET_C_ABI3=0 for
-this Python alone.  On Windows CC=clang-cl compiles with Clang.
+this Python alone; REGNET_C_FLAGS has flags for the compiler, after all others, and the
+linker: tools/ counts lines with them.  On Windows CC=clang-cl compiles with Clang.
 """
 
 import os
@@ -21,10 +22,12 @@ from setuptools.command.build_ext import build_ext
 DEBUG = os.environ.get("REGNET_C_DEBUG") == "1"
 FREE_THREADED = sysconfig.get_config_var("Py_GIL_DISABLED") == 1  # has no stable ABI
 ABI3 = os.environ.get("REGNET_C_ABI3", "1") == "1" and not FREE_THREADED
+TOOL_FLAGS = os.environ.get("REGNET_C_FLAGS", "").split()
 CSRC = Path("csrc")
 HEADERS = sorted(str(p) for p in CSRC.glob("*.h")) + sorted(
     str(p) for p in CSRC.glob("*.inc.c")
 )
+KERNELS = "regnet_c._kernels"
 PLAIN_SOURCES = ["rn_dispatch.c", "rn_threads.c", "rn_shuffle.c"]
 
 UNIX_FLAGS = [
@@ -36,6 +39,7 @@ UNIX_FLAGS = [
     "-fvisibility=hidden",
     "-Wall",
     "-Wextra",
+    *TOOL_FLAGS,
 ]
 GENERATED_FLAGS = ["-Wno-unused-parameter"]  # Cython's C, not ours
 COMMON_FLAGS = {
@@ -110,6 +114,15 @@ class BuildVariants(build_ext):
     def build_extension(self, ext):
         toolchain = self.toolchain()
         common, variants = COMMON_FLAGS[toolchain], VARIANT_FLAGS[toolchain]
+        if ext.name == KERNELS:  # the other one reaches the variants through it
+            self.add_variants(ext, common, variants)
+        ext.extra_compile_args += common
+        if toolchain == "unix":
+            self.add_unix_options(ext)
+        super().build_extension(ext)
+
+    def add_variants(self, ext, common, variants):
+        """Compile the C core into objects of the extension."""
         x86 = is_x86(self.plat_name)
         macros = [("RN_HAVE_X86_VARIANTS", "1")] if x86 else []
         chosen = variants if x86 else {"base": variants["base"]}
@@ -126,10 +139,6 @@ class BuildVariants(build_ext):
             )
         flags = " ".join(common)
         ext.define_macros.append(("RN_BUILD_FLAGS", f'"{flags}"'))
-        ext.extra_compile_args += common
-        if toolchain == "unix":
-            self.add_unix_options(ext)
-        super().build_extension(ext)
 
     def add_unix_options(self, ext):
         ext.extra_compile_args += GENERATED_FLAGS
@@ -138,23 +147,37 @@ class BuildVariants(build_ext):
             ext.libraries.append("m")
         if DEBUG:
             ext.extra_link_args += ["-fsanitize=address,undefined"]
-        elif sys.platform == "linux":
+        elif sys.platform == "linux" and not TOOL_FLAGS:
             ext.extra_link_args += ["-Wl,-s"]  # symbols would double the wheel
+        ext.extra_link_args += TOOL_FLAGS
 
 
-extension = Extension(
-    "regnet_c._kernels",
-    sources=["regnet_c/_kernels.pyx"],
-    include_dirs=[str(CSRC)],
-    define_macros=[("Py_LIMITED_API", "0x030B0000")] if ABI3 else [],
-    py_limited_api=ABI3,
-    depends=[*HEADERS, *(str(CSRC / f"rn_{v}.c") for v in ("base", "avx2", "avx512"))],
-)
+def extension(name, source, depends):
+    """An extension for every Python there is a stable ABI for."""
+    return Extension(
+        name,
+        sources=[source],
+        include_dirs=[str(CSRC)],
+        define_macros=[("Py_LIMITED_API", "0x030B0000")] if ABI3 else [],
+        py_limited_api=ABI3,
+        depends=depends,
+    )
+
+
+VARIANTS = [str(CSRC / f"rn_{v}.c") for v in ("base", "avx2", "avx512")]
+extensions = [
+    extension(KERNELS, "regnet_c/_kernels.pyx", [*HEADERS, *VARIANTS]),
+    extension(
+        "regnet_c.cython_kernels",
+        "regnet_c/cython_kernels.pyx",
+        [str(CSRC / "rn.h")],
+    ),
+]
 
 if __name__ == "__main__":  # ci/check_targets.py reads the flags above
     setup(
         ext_modules=cythonize(
-            [extension],
+            extensions,
             compiler_directives={
                 "language_level": 3,
                 "boundscheck": DEBUG,

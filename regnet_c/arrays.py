@@ -1,10 +1,9 @@
 """What users pass in, checked and ready for the C core, which reads it in place."""
 
-import hashlib
-
 import numpy as np
 
 from . import _check, _kernels
+from .digest import hexdigest, sha256
 from .slices import in_slices
 
 _SCANNED = 1 << 22  # numbers searched for NaN in the first slice
@@ -42,12 +41,12 @@ class Data:
         """
         rows = np.unique(np.linspace(0, self.n - 1, _SIGNED).astype(np.int64))
         targets = self.labels if self.raw_y is None else self.raw_y
-        digest = hashlib.sha256()
+        digest = sha256()
         for part in (self.raw_x[rows].astype(self._dtype), targets[rows]):
             digest.update(np.ascontiguousarray(part))
         if self.sample_weight is not None:
             digest.update(self.sample_weight)
-        return digest.hexdigest()[:16]
+        return hexdigest(digest)[:16]
 
 
 def as_source(array, name, dtype):

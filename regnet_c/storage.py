@@ -9,7 +9,6 @@ Nothing is ever unpickled and no name in a file is resolved to code: layer class
 activations and losses are looked up in fixed tables.
 """
 
-import hashlib
 import math
 import os
 import stat
@@ -17,6 +16,7 @@ import stat
 import numpy as np
 
 from .atomic import write_atomically
+from .digest import hexdigest, sha256
 from .header import (
     MAX_HEADER,
     NO_CHECKSUM,
@@ -34,14 +34,6 @@ _CHUNK = 1 << 20  # bytes read and hashed at a time
 
 class ModelFileError(ValueError):
     """A file is no complete, consistent network of regnet_c; nothing was loaded."""
-
-
-def _hashing(call, *arguments):
-    """call(*arguments), where OpenSSL says ValueError for want of memory."""
-    try:
-        return call(*arguments)
-    except ValueError as error:
-        raise MemoryError(str(error)) from None
 
 
 # ---- writing -------------------------------------------------------------------------
@@ -75,10 +67,10 @@ def save(network, path, state=None):
     for array in arrays.values():
         chunks += array if isinstance(array, list) else [array]
     chunks = [np.require(c, c.dtype.newbyteorder("<"), ["C"]) for c in chunks]
-    digest = _hashing(hashlib.sha256, start)
+    digest = sha256(start)
     for chunk in chunks:
         digest.update(chunk)
-    checksum = _hashing(digest.hexdigest).encode("ascii")
+    checksum = hexdigest(digest).encode("ascii")
     write_atomically(path, [start.replace(NO_CHECKSUM, checksum, 1), *chunks])
 
 
@@ -173,6 +165,7 @@ def _load(cls, file):
     network.metadata = metadata
     for view, weight in zip(network._views, weights, strict=True):
         view[...] = weight
+    network._weights_changed()
     if state is not None:
         state = read_values(read_string(state, "state"), "state"), arrays
     return network, state
@@ -213,7 +206,7 @@ def _read_arrays(file, start, header, file_size):
 def _read_body(file, start, header, body):
     """Fill `body` from the file; ValueError if it is not what was saved."""
     begin, end = header.checksum
-    digest = _hashing(hashlib.sha256, start[:begin])
+    digest = sha256(start[:begin])
     digest.update(NO_CHECKSUM)
     digest.update(memoryview(start)[end:])
     for i in range(0, body.size, _CHUNK):
@@ -221,6 +214,6 @@ def _read_body(file, start, header, body):
         if file.readinto(part) != part.nbytes:
             raise ValueError("it became shorter while it was read")
         digest.update(part)
-    if _hashing(digest.hexdigest).encode("ascii") != start[begin:end]:
+    if hexdigest(digest).encode("ascii") != start[begin:end]:
         raise ValueError("it is damaged: its checksum is not that of its content")
     return body

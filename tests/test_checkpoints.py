@@ -354,6 +354,24 @@ def test_a_network_without_some_inputs_is_resumed(tmp_path):
         other.fit(**call(X=x, validation_data=(x, call()["y"])), resume_from=path)
 
 
+def test_pruned_networks_are_resumed(tmp_path, monkeypatch):
+    """Zeros stay zeros, and the next ones are pruned in their epoch."""
+    path = tmp_path / "run"
+
+    def pruning():
+        callbacks = [rn.Prune(0.3, 1, 3), rn.Checkpoint(path)]
+        return call(keep_zeros=True, callbacks=callbacks)
+
+    whole = trained(network(), **pruning())
+    with interrupt(monkeypatch, 12):
+        network().fit(**pruning())
+    net = network()
+    assert trained(net, **pruning(), resume_from=path) == whole
+    assert net.zeros() > 0.6
+    with pytest.raises(ValueError, match="keep_zeros=True in the file, False here"):
+        network().fit(**pruning() | {"keep_zeros": False}, resume_from=path)
+
+
 def test_the_form_of_the_data_does_not_matter(tmp_path):
     path, x = tmp_path / "run", call()["X"].astype(np.float32)
     whole = trained(network(), **call(X=x))

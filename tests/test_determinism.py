@@ -35,26 +35,36 @@ DIVISIONS = {
 }
 
 
-def after_200_steps(dtype, threads, interrupted, division):
-    """The bits of the weights, and how threads divided the work."""
-    net, (x, y) = network(dtype), some_data(1000)
-    optimizer, left, stops = rn.Adam(0.01), 10, 0
+def after_200_steps(dtype, threads, division, interrupt_every=0, checkpoint=None):
+    """Bits of the weights after 10 epochs of 20 steps, however often stopped.
+
+    After an interrupt the same call is made again; with a checkpoint, for a new network
+    that knows nothing but that file.
+    """
+    net, optimizer, (x, y) = network(dtype), rn.Adam(0.01), some_data(1000)
+    bar, options, stops = InterruptEvery(interrupt_every or 10**9), {}, 0
+    if checkpoint:
+        options["callbacks"] = [rn.Checkpoint(checkpoint)]
     with pytest.MonkeyPatch.context() as patch:
         use_real_threads(patch.setattr)
         own = training.divide
         changed = lambda *arguments: {**own(*arguments), **division}  # noqa: E731
         patch.setattr(training, "divide", changed)
-        if interrupted:
-            bar = InterruptEvery(7)
-            patch.setattr("regnet_c.fitting.Progress", lambda *args: bar)
-            patch.setattr(training, "_SLICE_SECONDS", 0.0)
+        patch.setattr("regnet_c.fitting.Progress", lambda *args: bar)
+        patch.setattr(training, "_SLICE_SECONDS", 0.0 if interrupt_every else 0.02)
+        left = 10
         while left:
             try:
-                net.fit(x, y, left, 50, optimizer, threads=threads)
+                net.fit(x, y, left, 50, optimizer, threads=threads, **options)
+                break
             except KeyboardInterrupt:
                 stops += 1
-            left = 10 - net._state.epoch
-    assert net._state.step == 200 and (stops > 10) == interrupted
+            if checkpoint:
+                net, optimizer = network(dtype), rn.Adam(0.01)
+                options["resume_from"] = checkpoint
+            else:
+                left = 10 - net._state.epoch
+    assert net._state.step == 200 and (stops > 3) == (interrupt_every > 0)
     return bits(net)
 
 
@@ -64,7 +74,7 @@ def reference_runs(request):
     found, before = {}, _kernels.current_isa()
     for name in _kernels.available_isas():
         _kernels.set_isa(name)
-        found[name] = after_200_steps(request.param, 1, False, DIVISIONS["rows"])
+        found[name] = after_200_steps(request.param, 1, DIVISIONS["rows"])
     _kernels.set_isa(before)
     return request.param, found
 
@@ -75,14 +85,19 @@ def test_variants_with_fused_multiply_add_agree(reference_runs, each_fused_isa):
     assert len({tuple(runs[name]) for name in fused}) <= 1
 
 
-@pytest.mark.parametrize("interrupted", [False, True], ids=["straight", "interrupted"])
+@pytest.mark.parametrize("how", ["straight", "interrupted", "resumed"])
 @pytest.mark.parametrize("threads", [1, 2, 3, 7])
 @pytest.mark.parametrize("division", DIVISIONS)
 def test_200_steps_have_the_same_bits(
-    division, threads, interrupted, isa, reference_runs
+    division, threads, how, isa, reference_runs, tmp_path
 ):
     dtype, runs = reference_runs
-    got = after_200_steps(dtype, threads, interrupted, DIVISIONS[division])
+    options = {
+        "straight": {},
+        "interrupted": {"interrupt_every": 7},
+        "resumed": {"interrupt_every": 31, "checkpoint": tmp_path / "run"},
+    }[how]
+    got = after_200_steps(dtype, threads, DIVISIONS[division], **options)
     assert got == runs[isa]
 
 

@@ -36,7 +36,7 @@ FAILING = """
     sys.path.insert(0, {here!r})
     import numpy as np
     import running as t
-    from regnet_c import Adam, Network
+    from regnet_c import Adam, Checkpoint, Network
 
     t.use_real_threads()
     shim = ctypes.CDLL(os.environ["LD_PRELOAD"])
@@ -57,6 +57,19 @@ FAILING = """
         train_step=lambda: net.train_step(x, y, optimizer),
         save=lambda: net.save(path),
         load=lambda: Network.load(path),
+        compact=net.compact,
+        checkpoint=lambda: t.network().fit(
+            x, y, 2, 70, Adam(), callbacks=[Checkpoint(path + ".run")]
+        ),
+        resume=lambda: t.network().fit(
+            x,
+            y,
+            2,
+            70,
+            Adam(),
+            callbacks=[Checkpoint(path + ".run")],
+            resume_from=path + ".run",
+        ),
     )
     want = t.trained_bits()
 
@@ -107,7 +120,7 @@ def test_every_allocation_may_fail(shim, tmp_path):
     """MemoryError, no leak, and the next fit has the same bits."""
     out = run(FAILING.format(here=str(HERE)), str(tmp_path / "m"), LD_PRELOAD=shim)
     rows = [line.split() for line in out.splitlines()]
-    assert len(rows) == 8
+    assert len(rows) == 11
     for name, failures, _, grown in rows:
         assert int(failures) > 0, name
         assert int(grown) < 4096, (name, grown)
