@@ -7,12 +7,10 @@
 cimport cython
 from cpython.buffer cimport (
     PyBUF_FORMAT, PyBUF_STRIDES, PyBuffer_Release, PyObject_GetBuffer)
-from libc.stdint cimport int64_t, uint32_t, uint64_t, uintptr_t
+from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t, uintptr_t
 from libc.stdlib cimport calloc, free
 
 from _thread import allocate_lock, get_ident
-
-from ._kernels cimport *
 
 cdef extern from *:
     """
@@ -51,6 +49,10 @@ def set_isa(str name):
             f"instruction set {name!r} is not available here, "
             f"choose one of {', '.join(available_isas())}")
     table = t
+
+
+cdef const rn_tables *current_tables() noexcept nogil:
+    return table
 
 
 def current_isa():
@@ -382,6 +384,36 @@ def max_norm(floating[:, ::1] w, double max_norm):  # in/out
             table.f64.max_norm(n_in, n_out, &w[0, 0], 0, n_out, max_norm)
 
 
+def sparse_count(int64_t[::1] counts, const floating[:, ::1] w):  # counts: out
+    """counts[j] = weights of unit j that are not zero."""
+    cdef size_t n_in = w.shape[0], n_out = w.shape[1]
+    expect(counts.shape[0] == w.shape[1], "counts and w do not fit")
+    if n_in == 0 or n_out == 0:
+        return
+    with nogil:
+        if floating is float:
+            table.f32.sparse_count(n_in, n_out, &counts[0], &w[0, 0])
+        else:
+            table.f64.sparse_count(n_in, n_out, &counts[0], &w[0, 0])
+
+
+def sparse_fill(
+        floating[::1] value, int32_t[::1] index, int64_t[::1] next,
+        const floating[:, ::1] w):  # value, index: out; next: in/out
+    """Write the weights of unit j that are not zero, and the numbers of their inputs,
+    at next[j], next[j] + SPARSE_UNITS, ...; there must be room for them."""
+    cdef size_t n_in = w.shape[0], n_out = w.shape[1]
+    expect(next.shape[0] == w.shape[1], "next and w do not fit")
+    expect(value.shape[0] == index.shape[0], "value and index differ in length")
+    if value.shape[0] == 0:
+        return
+    with nogil:
+        if floating is float:
+            table.f32.sparse_fill(n_in, n_out, &value[0], &index[0], &next[0], &w[0, 0])
+        else:
+            table.f64.sparse_fill(n_in, n_out, &value[0], &index[0], &next[0], &w[0, 0])
+
+
 # ---- data sources --------------------------------------------------------------------
 
 cdef enum:
@@ -493,6 +525,51 @@ cdef void *address(array, Py_ssize_t offset, Py_ssize_t itemsize):
     return <void *><uintptr_t>(<uintptr_t>array.ctypes.data + <size_t>(offset * itemsize))
 
 
+SPARSE_UNITS = RN_SPARSE_UNITS
+
+
+cdef class SparseLayers:
+    """The layers of a network by their non-zero weights, for Model.predict.
+
+    Parameters
+    ----------
+    layers : list
+        For each layer None (dense) or (slices, start, unit, index, value): their number
+        and arrays as rn_sparse in rn.h describes them, which are kept alive and must
+        not change.
+    """
+
+    cdef rn_sparse *layers
+    cdef readonly Py_ssize_t n_layers
+    cdef object arrays
+
+    def __cinit__(self, list layers):
+        cdef const int64_t[::1] start
+        cdef const int32_t[::1] unit, index
+        self.layers = <rn_sparse *>calloc(len(layers), sizeof(rn_sparse))
+        if self.layers == NULL:
+            raise MemoryError()
+        self.n_layers, self.arrays = len(layers), layers
+        for i, arrays in enumerate(layers):
+            if arrays is None:
+                continue
+            slices, start, unit, index, value = arrays
+            expect(unit.shape[0] == (start.shape[0] - 1) * RN_SPARSE_UNITS,
+                   "start and unit do not fit")
+            expect((start.shape[0] - 1) % slices == 0, "groups and slices do not fit")
+            expect(index.shape[0] == len(value) >= start[start.shape[0] - 1]
+                   * RN_SPARSE_UNITS, "index or value is too short")
+            self.layers[i].n_groups = start.shape[0] - 1
+            self.layers[i].slice_groups = self.layers[i].n_groups // <size_t>slices
+            self.layers[i].start = &start[0]
+            self.layers[i].unit = &unit[0]
+            self.layers[i].index = &index[0]
+            self.layers[i].value = address(value, 0, 0)
+
+    def __dealloc__(self):
+        free(self.layers)
+
+
 cdef class Model:
     """A network as C sees it: layer structs that point into flat NumPy arrays.
 
@@ -587,6 +664,11 @@ cdef class Model:
                 s = masks[i]
                 self.layers[i].mask = &s.source
 
+    def keep_zeros(self, bint keep):
+        """Whether weights that are zero stay zero in training; biases are free."""
+        for i in range(self.net.n_layers):
+            self.layers[i].weight.keep_zeros = keep
+
     def train_work_size(self, size_t block_rows, size_t turn_rows, size_t n_threads):
         """Bytes of work memory a Run needs."""
         return self._train_size(table, block_rows, turn_rows, n_threads)
@@ -607,12 +689,15 @@ cdef class Model:
         return t.f64.predict_work_size(&self.net, n, n_threads)
 
     def predict(self, Source x, floating[:, ::1] out, unsigned char[::1] work,
-                bint raw, size_t n_threads, size_t first=0):
+                bint raw, size_t n_threads, size_t first=0, SparseLayers sparse=None):
         """out = prediction for the rows of x from `first` on, as many as out has.
 
         work: predict_work_size(all rows of x, n_threads) + 64 bytes; raw: without
-        softmax or sigmoid.
+        softmax or sigmoid; sparse: made of the same weights as those bound, or None.
+        Returns the first of these rows with a NaN or infinity, where out means
+        nothing, or -1.
         """
+        cdef size_t bad
         cdef rn_net net = self.net
         cdef const rn_tables *t = table  # one variant, whoever sets another meanwhile
         cdef rn_source rows = x.rows(first, first + <size_t>out.shape[0])
@@ -625,13 +710,17 @@ cdef class Model:
         expect(<size_t>work.shape[0] >= self._predict_size(t, out.shape[0], n_threads) + 64,
                "work is too small")
         if out.shape[0] == 0:
-            return
+            return -1
+        if sparse is not None:
+            expect(<size_t>sparse.n_layers == net.n_layers, "sparse has other layers")
+            net.sparse = sparse.layers
         aligned = <void *>((<uintptr_t>&work[0] + 63) & ~<uintptr_t>63)
         with nogil:
             if floating is float:
-                t.f32.predict(&net, &rows, &out[0, 0], n_threads, aligned)
+                bad = t.f32.predict(&net, &rows, &out[0, 0], n_threads, aligned)
             else:
-                t.f64.predict(&net, &rows, &out[0, 0], n_threads, aligned)
+                bad = t.f64.predict(&net, &rows, &out[0, 0], n_threads, aligned)
+        return -1 if bad == rows.n_rows else first + bad
 
 
 cdef class Optimizer:

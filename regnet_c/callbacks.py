@@ -12,7 +12,12 @@ class Callback:
     """Base of the callbacks; every method may be left out."""
 
     def on_train_begin(self, network):
-        """Called once before the first epoch."""
+        """Called once before the first epoch.
+
+        Parameters
+        ----------
+        network : Network
+        """
 
     def on_epoch_end(self, epoch, logs):
         """Called after every epoch; return True to stop training.
@@ -58,6 +63,10 @@ class Callback:
         Called after `on_train_begin`; right afterwards the network gets the weights of
         the checkpoint.  The file may come from a stranger: ValueError for a state that
         `get_state` does not return.
+
+        Parameters
+        ----------
+        state : dict
         """
 
 
@@ -208,9 +217,8 @@ class EarlyStopping(Callback):
         self._best.set_state(state)
         self._wait = _check.check_int(state.pop("wait"), "wait", minimum=0)
         if self.restore_best_weights and self.best_epoch is not None:
-            self._best_weights = _like(
-                self._network.get_weights(), state.pop("best_weights")
-            )
+            flat, here = state.pop("best_weights"), self._network.get_weights()
+            self._best_weights = _like(here, flat)
         _expect_empty(state)
 
 

@@ -33,6 +33,7 @@ class Job:
     callbacks: list
     shuffle: bool
     progress: bool
+    keep_zeros: bool
     update_tau: float | None
     optimizer: Optimizer
 
@@ -44,6 +45,7 @@ class Job:
             "batch_size": self.batch_size,
             "optimizer": repr(self.optimizer),
             "shuffle": self.shuffle,
+            "keep_zeros": self.keep_zeros,
             "update_tau": self.update_tau,
             "validation_rows": None if self.validation is None else self.validation.n,
             "data_checksum": self.data.checksum(),
@@ -102,6 +104,7 @@ class Fit:
                 job.threads,
                 job.shuffle,
                 progress,
+                job.keep_zeros,
             )
             self._run(trainer)
         finally:

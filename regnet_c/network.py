@@ -3,7 +3,7 @@
 import numpy as np
 
 from . import _check, _kernels, export, storage
-from .arrays import as_source, checked_data, checked_masks, checked_x
+from .arrays import checked_data, checked_masks, checked_x
 from .compact import compact
 from .diagnose import diagnose
 from .fitting import Fit, Job
@@ -12,6 +12,7 @@ from .losses import get_loss
 from .optimizers import Adam, get_optimizer
 from .plan import Plan
 from .slices import in_slices
+from .sparse import SparseWeights
 from .state import TrainingState
 from .training import Progress, Trainer, divide, make_run, useful_threads
 
@@ -69,6 +70,7 @@ class Network:
         self._views = self._plan.views(self._params)
         self._predictor = self._plan.model(dropout=False)
         self._predictor.bind(self._params)
+        self._sparse = SparseWeights(self._views)
         self._state = None
         self._claim = _kernels.Claim()
 
@@ -80,6 +82,7 @@ class Network:
             )
             if layer.use_bias:
                 next(views)
+        self._weights_changed()
 
     def __repr__(self):
         inner = ",\n    ".join(repr(layer) for layer in self.layers)
@@ -106,7 +109,12 @@ class Network:
     # ---- weights ---------------------------------------------------------------------
 
     def get_weights(self):
-        """Copies of [W0, b0, W1, b1, ...], W of shape (n_in, n_out).
+        """Copies of ``[W0, b0, W1, b1, ...]``.
+
+        Returns
+        -------
+        list of ndarray
+            W of shape (n_in, n_out), b of shape (n_out,), the network's dtype.
 
         Raises
         ------
@@ -117,14 +125,34 @@ class Network:
         return [view.copy() for view in self._views]
 
     def set_weights(self, weights):
-        """Replace all weights by arrays of the shapes `get_weights` returns."""
+        """Replace all weights by arrays of the shapes `get_weights` returns.
+
+        Parameters
+        ----------
+        weights : list of array-like
+
+        Raises
+        ------
+        TypeError, ValueError
+            For another number or other shapes, and for NaN or infinities.
+        """
         weights = _check.check_weights(weights, self._plan.shapes, self.dtype)
         self._claim.expect_no_other()
         for view, new in zip(self._views, weights, strict=True):
             view[...] = new
+        self._weights_changed()
+
+    def _weights_changed(self):
+        """To be called after every write to the weights."""
+        self._sparse.weights_changed()
 
     def penalty(self):
-        """Value of the penalties at the current weights, a float."""
+        """Value of the penalties at the current weights.
+
+        Returns
+        -------
+        float
+        """
         value = 0.0
         for view, penalty in zip(self._views, self._plan.penalties(), strict=True):
             if penalty and not penalty.group:
@@ -136,7 +164,12 @@ class Network:
         return value
 
     def zeros(self):
-        """Share of exact zeros among the weights (biases apart), a float in [0, 1]."""
+        """Share of exact zeros among the weights, biases apart.
+
+        Returns
+        -------
+        float in [0, 1]
+        """
         rows = self.summary()
         zeros = sum(row["zeros"] * row["weights"] for row in rows)
         return zeros / sum(row["weights"] for row in rows)
@@ -202,28 +235,46 @@ class Network:
             )
 
     def _predict(self, x, threads, raw):
-        source = as_source(x, "X", self.dtype)
-        n = x.shape[0]
+        model, n = self._predictor, x.shape[0]
         threads = useful_threads(self._plan, threads, n, n, 1)
-        out = np.empty((n, self._predictor.n_out), self.dtype)
-        size = self._predictor.predict_work_size(n, threads)
-        work = np.empty(size + 64, np.uint8)
+        source, sparse = _kernels.Source(x), self._sparse.layers(n)
+        out = np.empty((n, model.n_out), self.dtype)
+        work = np.empty(model.predict_work_size(n, threads) + 64, np.uint8)
 
         def some(first, last):
-            self._predictor.predict(source, out[first:last], work, raw, threads, first)
+            part = out[first:last]
+            bad = model.predict(source, part, work, raw, threads, first, sparse)
+            return None if bad < 0 else bad
 
         rows = max(_PREDICTED_ROWS, _PREDICTED_WORK // self._plan.size)
-        in_slices(n, some, rows)
+        bad = in_slices(n, some, rows)
+        if bad is not None:
+            raise ValueError(_check.not_finite_message(x, "X", bad, self.dtype))
         return out
 
     def evaluate(self, X, y, sample_weight=None, threads=None):
         """Data loss, penalty and (for classification) accuracy on given data.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, n_in)
+        y : array-like
+            As in `fit`.
+        sample_weight : array-like of shape (n,), optional
+            Not negative.
+        threads : int, optional
+            At most this many; default: as many as pay.
 
         Returns
         -------
         dict
             ``loss`` (weighted mean data loss), ``penalty``, ``objective`` (their sum)
             and for classification ``accuracy``.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For data that do not fit the network.
         """
         threads = _check.check_threads(threads)
         data = checked_data(self._plan, X, y, sample_weight)
@@ -257,6 +308,7 @@ class Network:
         progress=False,
         threads=None,
         update_tau=None,
+        keep_zeros=False,
         resume_from=None,
     ):
         """Minimise the objective by mini-batch steps.
@@ -283,12 +335,14 @@ class Network:
             Show a progress bar.
         threads : int, optional
             At most this many; the bits of the result do not depend on it.
-
         update_tau : float in (0, 1], optional
             Keep a moving average a = (1 - tau) a + tau (change of the weights) over all
             steps: its norm per layer goes to the history as ``update_norm``, the arrays
             to `update_average`.  Far below the size of a single step, training has
             stopped moving on average.  Costs one more array and some time per step.
+        keep_zeros : bool, default False
+            Weights that are exactly zero stay zero (biases apart): to go on training a
+            network that a penalty has made sparse, with a weaker penalty or none.
         resume_from : str or os.PathLike, optional
             A file of `Checkpoint`, written by a call with the same network, data and
             arguments.  Weights, history, optimiser and callbacks go on from there, and
@@ -325,6 +379,7 @@ class Network:
             callbacks=_check.check_callbacks(callbacks),
             shuffle=_check.check_bool(shuffle, "shuffle"),
             progress=_check.check_bool(progress, "progress"),
+            keep_zeros=_check.check_bool(keep_zeros, "keep_zeros"),
             update_tau=_check.check_tau(update_tau),
             optimizer=Adam() if optimizer is None else get_optimizer(optimizer),
         )
@@ -362,10 +417,13 @@ class Network:
 
         Parameters
         ----------
-        X, y, sample_weight : array-like
-            The batch; as in `fit`.
+        X : array-like of shape (n, n_in)
+        y : array-like
+            The batch, as in `fit`.
         optimizer : Optimizer
             Its state goes on as long as the same object is passed.
+        sample_weight : array-like of shape (n,), optional
+            Not negative.
         dropout_masks : list of array-like, optional
             One 0/1 array (n, units) for each Dropout layer; default: drawn.
 
@@ -373,6 +431,13 @@ class Network:
         -------
         float
             Mean data loss of the batch before the step.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For data that do not fit the network.
+        DivergenceError
+            If the loss becomes NaN or infinite.
         """
         data = checked_data(self._plan, X, y, sample_weight)
         masks = checked_masks(self._plan, dropout_masks, data.n)
@@ -386,14 +451,29 @@ class Network:
     def loss_and_gradients(self, X, y, sample_weight=None, dropout_masks=None):
         """Data loss and its derivatives at the current weights; nothing is updated.
 
-        Dropout is off unless `dropout_masks` (see `train_step`) are given.  The penalty
-        is not included: `penalty()` and the penalties' `subgradient` have it.
+        The penalty is not included: `penalty()` and the penalties' `subgradient` have it.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, n_in)
+        y : array-like
+            As in `fit`.
+        sample_weight : array-like of shape (n,), optional
+            Not negative.
+        dropout_masks : list of array-like, optional
+            One 0/1 array (n, units) for each Dropout layer; default: dropout is off.
 
         Returns
         -------
         loss : float
+            Weighted mean over the rows.
         gradients : list of ndarray
             In the order and shapes of `get_weights`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For data that do not fit the network.
         """
         data = checked_data(self._plan, X, y, sample_weight)
         model = self._plan.model(dropout=dropout_masks is not None)
@@ -441,31 +521,97 @@ class Network:
         return self._plan.n_inputs
 
     def compact(self):
-        """A smaller network with the same predictions; see `regnet_c.compact`."""
+        """A smaller network with the same predictions, without what zeros cut off.
+
+        `regnet_c.compact.compact` says what is removed.
+
+        Returns
+        -------
+        Network
+        """
         return compact(self)
 
     def to_c(self, path, dtype="float32", prefix="net", calibration=None):
-        """Write the network as one C99 file; see `regnet_c.export.c`."""
+        """Write the network as one C99 file and its header; see `regnet_c.export.to_c`.
+
+        Parameters
+        ----------
+        path : str or Path
+            ``model.c``; ``model.h`` goes beside it.
+        dtype : {"float32", "int8"}, default "float32"
+            Of the stored weights.
+        prefix : str, default "net"
+            Begins every name in the file.
+        calibration : tuple (X, y), optional
+            Data to state loss and accuracy for.
+
+        Returns
+        -------
+        dict
+            Files, sizes and, with a calibration set, accuracies.
+        """
         return export.to_c(self, path, dtype, prefix, calibration)
 
     def to_onnx(self, path):
-        """Write the network as an ONNX model; see `regnet_c.export.onnx`."""
+        """Write the network as an ONNX model; see `regnet_c.export.to_onnx`.
+
+        Parameters
+        ----------
+        path : str or Path
+
+        Raises
+        ------
+        ImportError
+            Without the extra ``[onnx]``.
+        """
         export.to_onnx(self, path)
 
     def to_torch(self, raw=False):
-        """A torch.nn.Sequential with these weights; see `regnet_c.export.torch`."""
+        """The network as a PyTorch module; see `regnet_c.export.to_torch`.
+
+        Parameters
+        ----------
+        raw : bool, default False
+            Whether to stop before softmax, sigmoid or exp.
+
+        Returns
+        -------
+        torch.nn.Sequential
+        """
         return export.to_torch(self, raw)
 
     @classmethod
     def from_torch(
         cls, state_dict, activations="relu", loss="squared_error", dtype=None
     ):
-        """A network from a state_dict of Linear layers; see `regnet_c.export.torch`."""
+        """A network from a state_dict of Linear layers; see `regnet_c.export.from_torch`.
+
+        Parameters
+        ----------
+        state_dict : dict
+        activations : str or list of str, default "relu"
+        loss : str or Loss, default "squared_error"
+        dtype : {"float32", "float64"}, optional
+
+        Returns
+        -------
+        Network
+        """
         return export.from_torch(cls, state_dict, activations, loss, dtype)
 
     @classmethod
     def from_sklearn(cls, mlp):
-        """A network from scikit-learn's MLP; see `regnet_c.export.sklearn`."""
+        """A network from scikit-learn's MLP; see `regnet_c.export.from_sklearn`.
+
+        Parameters
+        ----------
+        mlp : MLPClassifier or MLPRegressor
+            Fitted.
+
+        Returns
+        -------
+        Network
+        """
         return export.from_sklearn(cls, mlp)
 
     # ---- files -----------------------------------------------------------------------
@@ -475,6 +621,10 @@ class Network:
 
         The old file at `path` is replaced as a whole or not at all, even if the machine
         stops.  `network.metadata`, a dict of JSON values, goes with it.
+
+        Parameters
+        ----------
+        path : str or Path
 
         Raises
         ------
@@ -489,6 +639,14 @@ class Network:
     @classmethod
     def load(cls, path):
         """Read a network that `save` wrote; the file may come from a stranger.
+
+        Parameters
+        ----------
+        path : str or Path
+
+        Returns
+        -------
+        Network
 
         Raises
         ------

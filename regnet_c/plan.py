@@ -67,6 +67,8 @@ class Plan:
         Positions in `rates` of the Dropout layers.
     shapes : list of tuple
         Shapes of [W0, b0, W1, b1, ...]; biases that do not exist are left out.
+    products : int
+        Multiply-adds of one row's prediction.
     n_inputs : int
         Columns of the original data.
     kept : ndarray of int or None
@@ -79,6 +81,7 @@ class Plan:
         self.dense, self.rates, self.dropouts = split_layers(layers)
         self.loss, self.dtype, self.seed = loss, np.dtype(dtype), seed
         self.shapes, self.offsets, self._specs = [], [], []
+        self.products = sum(layer.n_in * layer.n_out for layer in self.dense)
         self.size = 0
         step = _ALIGNMENT // self.dtype.itemsize
         for number, layer in enumerate(self.dense):

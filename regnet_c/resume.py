@@ -24,6 +24,11 @@ def save(fit, path):
     training, arrays = fit.state.get_state(job.data.n, job.batch_size)
     if reported.epochs:
         for name, entries in history.history.items():
+            if len(entries) < reported.epochs:
+                raise ValueError(
+                    f"history[{name!r}] has {len(entries)} entries, expected one for "
+                    f"each of {reported.epochs} epochs"
+                )
             arrays[f"history.{name}"] = np.array(entries[: reported.epochs], np.float64)
     callbacks = []
     for number, (name, state) in enumerate(reported.states):

@@ -165,6 +165,7 @@ def _load(cls, file):
     network.metadata = metadata
     for view, weight in zip(network._views, weights, strict=True):
         view[...] = weight
+    network._weights_changed()
     if state is not None:
         state = read_values(read_string(state, "state"), "state"), arrays
     return network, state

@@ -103,10 +103,12 @@ def useful_threads(plan, threads, step_rows, call_rows, products):
     of about `call_rows`; `products` is the dense products per layer: 3 in training, 1 in
     prediction.
     """
-    limit = available_threads() if threads is None else threads
-    work = products * sum(layer.n_in * layer.n_out for layer in plan.dense)
+    work = products * plan.products
     paid = min(step_rows * work // _STEP_WORK, call_rows * work // _CALL_WORK)
-    return int(max(1, min(limit, paid + 1)))
+    if paid == 0:  # asking the system would take longer than a small prediction
+        return 1
+    limit = available_threads() if threads is None else threads
+    return int(min(limit, paid + 1))
 
 
 def block_rows(plan, batch_size):
@@ -199,11 +201,22 @@ _crowd = Crowd()  # a property of the machine, not of a network
 class Trainer:
     """One call of `Network.fit`."""
 
-    def __init__(self, network, state, data, batch_size, threads, shuffle, progress):
+    def __init__(
+        self,
+        network,
+        state,
+        data,
+        batch_size,
+        threads,
+        shuffle,
+        progress,
+        keep_zeros=False,
+    ):
         self.network, self.state, self.data = network, state, data
         self.batch_size, self.shuffle, self.progress = batch_size, shuffle, progress
         self.plan = network._plan
         self.model = self.plan.model()
+        self.model.keep_zeros(keep_zeros)
         division = divide(self.plan, threads, batch_size, data.n)
         gradient = None  # kept only where a batch has several pieces
         if division["turn_rows"] or batch_size > division["block_rows"]:
@@ -245,7 +258,11 @@ class Trainer:
         while self.run.row < self.data.n:
             threads = _crowd.threads(self.run.max_threads)
             start = time.monotonic()
-            asleep = self.run.advance(self._learning_rates(), _SLICE_SECONDS, threads)
+            try:
+                rates = self._learning_rates()
+                asleep = self.run.advance(rates, _SLICE_SECONDS, threads)
+            finally:
+                self.network._weights_changed()
             _crowd.report(threads, time.monotonic() - start, asleep)
             if self.run.diverged:
                 raise self._divergence(epoch, order)
@@ -285,6 +302,7 @@ class Trainer:
         if not all_finite(network._params):
             what = "the loss" if self.run.diverged else "a weight"
             network._params[...] = self._snapshot
+            network._weights_changed()
             kept = "the last finite weights were put back"
         if not (all_finite(state.m) and all_finite(state.v) and all_finite(state.q)):
             network._state = None

@@ -775,6 +775,20 @@ def test_a_state_that_cannot_be_saved_is_named(state, error, message, tmp_path):
     assert not path.exists()
 
 
+def test_a_history_with_gaps_is_not_saved(tmp_path):
+    class Now(rn.Callback):
+        def on_train_begin(self, network):
+            self.network = network
+
+        def on_epoch_end(self, epoch, logs):
+            if epoch != 1:
+                self.network.history.history.setdefault("odd", []).append(1.0)
+
+    with pytest.raises(ValueError, match=r"history\['odd'\] has 1 entries.* 2 epochs"):
+        network().fit(**call(callbacks=[rn.Checkpoint(tmp_path / "run"), Now()]))
+    assert len(rn.Network.load(tmp_path / "run").get_weights()) == 4
+
+
 def test_an_error_of_a_callback_while_resuming_changes_nothing(checkpoint):
     class EarlyStopping(rn.Callback):  # the name in the file
         def get_state(self):

@@ -39,6 +39,7 @@ ALLOWED = {
     "fitting": {"arrays", "history", "optimizers", "resume", "state", "training"},
     "plan": {"_kernels", "layers"},
     "slices": set(),
+    "sparse": {"_kernels"},
     "training": {"_kernels", "slices"},
     "atomic": set(),
     "structure": {"_check", "layers", "losses", "plan"},
