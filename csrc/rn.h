@@ -142,12 +142,15 @@ typedef struct {
     double max_norm;        /* 0: none */
     uint32_t dropout_layer; /* the layer number its masks are drawn with */
     const rn_source *mask;  /* an explicit mask (batch rows, n_out), or NULL */
-    rn_param weight, bias;  /* bias.w NULL: no bias */
+    int adds; /* to what stands in the outputs; then no bias, identity, keep 1 */
+    rn_param weight, bias; /* bias.w NULL: no bias */
 } rn_layer;
 
 typedef struct {
     size_t n_layers;
     const rn_layer *layers;
+    const rn_layer *skip; /* linear, from the inputs to the outputs; NULL: none */
+    double hierarchy;     /* M of the skip's LassoNet penalty, see rn_lassonet.inc.c */
     double input_keep;
     const rn_source *input_mask;
     int loss; /* rn_loss */
@@ -234,6 +237,9 @@ typedef struct {
     X(void, prox_group,                                                                \
       (int group, size_t n_in, size_t n_out, size_t g0, size_t g1, T *w, const T *v,   \
        double strength, const rn_step *step, T *work))                                 \
+    X(void, prox_lassonet,                                                             \
+      (const rn_layer *skip, const rn_layer *first, double hierarchy, size_t k0,       \
+       size_t k1, const rn_step *step, void *work))                                    \
     X(void, max_norm,                                                                  \
       (size_t n_in, size_t n_out, T *w, size_t j0, size_t j1, double max_norm))        \
     X(size_t, find_not_finite, (const rn_source *s))                                   \

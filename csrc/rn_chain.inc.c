@@ -175,6 +175,12 @@ static void RN_FN(chain)(const RN_FN(rn_task) * task) {
         }
         RN_FN(meet)(task);
     }
+    if (net->skip) {
+        RN_FN(own_units)(task, net->skip->n_out, &from, &to);
+        RN_FN(layer_forward)(net->skip, block, work->a[n - 1], NULL, work->x, p0, p1,
+                             from, to, RN_FN(own_work)(task));
+        RN_FN(meet)(task);
+    }
     for (size_t p = p0; p < p1; p++) {
         if (!RN_FN(owns_panel)(task, p)) continue;
         RN_FN(panel_loss)(task, p);

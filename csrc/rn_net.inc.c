@@ -7,29 +7,45 @@
  */
 #include "rn_fpmode.h"
 
+/* Weight gradient of this thread's inputs of one layer, and their update; x NULL: the
+ * inputs of the network. */
+static void RN_FN(descend_weights)(const RN_FN(rn_task) * task, const rn_layer *layer,
+                                   const T *x, const T *dz_blocks, int first,
+                                   int update) {
+    const rn_run *run = task->run;
+    const RN_FN(rn_work) *work = task->work;
+    const size_t count = task->worker.count;
+    const size_t k0 = rn_part(layer->n_in, task->worker.index, count);
+    const size_t k1 = rn_part(layer->n_in, task->worker.index + 1, count);
+    T *buffer =
+        RN_FN(own_work)(task) + work->thread_size - RN_TILE_ROWS * RN_GRADIENT_COLUMNS;
+    rn_step step = {0};
+    if (update) step = RN_FN(step_of)(run, &layer->weight);
+    RN_FN(layer_weight_gradient)(layer, &task->block, x ? x : work->x, !x, dz_blocks,
+                                 work->ld_block, k0, k1, first, update ? &step : NULL,
+                                 run->ema_decay, buffer);
+}
+
 /* Weight gradients of this thread's inputs of every layer, and their updates. */
 static void RN_FN(descend)(const RN_FN(rn_task) * task, int first, int update) {
     const rn_run *run = task->run;
     const RN_FN(rn_work) *work = task->work;
-    T *buffer =
-        RN_FN(own_work)(task) + work->thread_size - RN_TILE_ROWS * RN_GRADIENT_COLUMNS;
-    for (size_t l = 0; l < run->net->n_layers; l++) {
+    const size_t n = run->net->n_layers;
+    for (size_t l = 0; l < n; l++) {
         const rn_layer *layer = &run->net->layers[l];
-        const size_t count = task->worker.count;
-        const size_t k0 = rn_part(layer->n_in, task->worker.index, count);
-        const size_t k1 = rn_part(layer->n_in, task->worker.index + 1, count);
-        rn_step step = {0};
-        if (update) step = RN_FN(step_of)(run, &layer->weight);
-        RN_FN(layer_weight_gradient)(layer, &task->block, l ? work->a[l - 1] : work->x,
-                                     l == 0, work->dz_blocks[l], work->ld_block, k0, k1,
-                                     first, update ? &step : NULL, run->ema_decay,
-                                     buffer);
-        if (layer->bias.w && l % count == task->worker.index) {
+        RN_FN(descend_weights)(task, layer, l ? work->a[l - 1] : NULL,
+                               work->dz_blocks[l], first, update);
+        if (layer->bias.w && l % task->worker.count == task->worker.index) {
+            rn_step step = {0};
             if (update) step = RN_FN(step_of)(run, &layer->bias);
             RN_FN(layer_bias_gradient)(layer, &task->block, work->dz_blocks[l],
                                        work->ld_block, first, update ? &step : NULL,
                                        run->ema_decay);
         }
+    }
+    if (run->net->skip) {
+        RN_FN(descend_weights)(task, run->net->skip, NULL, work->dz_blocks[n - 1],
+                               first, update);
     }
 }
 
@@ -77,7 +93,8 @@ static RN_FN(rn_task)
     task.block.count = rn_min(run->block_rows, task.batch_size - run->batch_row);
     task.block.panels = rn_pieces(task.block.count, RN_PANEL);
     task.block.flat = task.block.count <= RN_LANES && run->net->input_keep >= 1 &&
-                      !run->net->input_mask && run->x->n_cols >= 4 * RN_LANES;
+                      !run->net->input_mask && !run->net->skip &&
+                      run->x->n_cols >= 4 * RN_LANES;
     task.batch_weight = run->batch_row
                             ? run->batch_weight
                             : RN_FN(weight_of_batch)(run, start, task.batch_size);

@@ -6,12 +6,15 @@
 
 enum { RN_FN(PREDICT_PANELS) = 8 }; /* panels that share one pass over the weights */
 
-RN_INLINE size_t RN_FN(few_rows)(void) { return RN_LANES / 2; }
+/* With a skip connection even a few rows go the way of many. */
+RN_INLINE int RN_FN(are_few)(const rn_net *net, size_t n) {
+    return n <= RN_LANES / 2 && !net->skip;
+}
 
 static size_t RN_FN(predict_work_size)(const rn_net *net, size_t n, size_t n_threads) {
     const size_t rows =
-        n <= RN_FN(few_rows)() ? rn_max(n, 1) : RN_FN(PREDICT_PANELS) * RN_PANEL;
-    const size_t buffers = 2 * rows * rn_widest(net);
+        RN_FN(are_few)(net, n) ? rn_max(n, 1) : RN_FN(PREDICT_PANELS) * RN_PANEL;
+    const size_t buffers = (net->skip ? 3 : 2) * rows * rn_widest(net);
     const size_t pack =
         RN_PACKED_TILES * RN_TILE_ROWS * rn_deepest_pack(net) + 2 * RN_TILE_ROWS;
     return n_threads * rn_pieces(buffers + pack, 64) * 64 * sizeof(T);
@@ -54,7 +57,8 @@ static void RN_FN(predict_block)(const rn_net *net, const rn_source *x,
                                  T *work) {
     const size_t size = RN_FN(PREDICT_PANELS) * RN_PANEL * rn_widest(net);
     const size_t n_out = net->layers[net->n_layers - 1].n_out;
-    T *a = work, *b = work + size, *pack = work + 2 * size;
+    T *a = work, *b = work + size, *pack = work + (net->skip ? 3 : 2) * size;
+    const T *inputs = a;
     for (size_t p = 0; p < block->panels; p++) {
         RN_FN(gather_panel)(a + p * x->n_cols * RN_PANEL, x,
                             RN_FN(panel_count)(block, p), NULL, first + p * RN_PANEL);
@@ -64,7 +68,11 @@ static void RN_FN(predict_block)(const rn_net *net, const rn_source *x,
                              net->layers[l].n_out, pack);
         T *swap = a;
         a = b;
-        b = swap;
+        b = l == 0 && net->skip ? work + 2 * size : swap; /* the inputs stay */
+    }
+    if (net->skip) {
+        RN_FN(layer_forward)(net->skip, block, a, NULL, inputs, 0, block->panels, 0,
+                             n_out, pack);
     }
     for (size_t p = 0; p < block->panels; p++) {
         const size_t ld = RN_FN(columns_at)(block, p);
@@ -100,7 +108,7 @@ static void RN_FN(predict_worker)(void *context, rn_worker worker) {
 /* out (n, n_out) = the network's prediction for the rows of x. */
 static void RN_FN(predict)(const rn_net *net, const rn_source *x, T *out,
                            size_t n_threads, void *work) {
-    if (x->n_rows <= RN_FN(few_rows)()) {
+    if (RN_FN(are_few)(net, x->n_rows)) {
         const rn_fpmode before = rn_flush_denormals();
         RN_FN(predict_few)(net, x, out, work);
         rn_restore_fpmode(before);

@@ -10,6 +10,7 @@ from ._version import __version__
 from .callbacks import Callback, EarlyStopping
 from .diagnose import Diagnosis
 from .history import History
+from .lassonet import LassoNet
 from .layers import Dense, Dropout
 from .losses import Loss
 from .network import Network
@@ -43,6 +44,7 @@ __all__ = [
     "ElasticNet",
     "GroupLasso",
     "History",
+    "LassoNet",
     "Loss",
     "ModelFileError",
     "Network",

@@ -61,12 +61,15 @@ cdef extern from "rn.h" nogil:
         double max_norm
         uint32_t dropout_layer
         const rn_source *mask
+        int adds
         rn_param weight
         rn_param bias
 
     ctypedef struct rn_net:
         size_t n_layers
         const rn_layer *layers
+        const rn_layer *skip
+        double hierarchy
         double input_keep
         const rn_source *input_mask
         int loss
@@ -155,6 +158,9 @@ cdef extern from "rn.h" nogil:
         void (*prox_group)(
             int, size_t, size_t, size_t, size_t, float *, const float *, double,
             const rn_step *, float *) noexcept nogil
+        void (*prox_lassonet)(
+            const rn_layer *, const rn_layer *, double, size_t, size_t, const rn_step *,
+            void *) noexcept nogil
         void (*max_norm)(size_t, size_t, float *, size_t, size_t, double) noexcept nogil
         size_t (*find_not_finite)(const rn_source *) noexcept nogil
         size_t (*train_work_size)(const rn_net *, size_t, size_t) noexcept nogil
@@ -196,6 +202,9 @@ cdef extern from "rn.h" nogil:
         void (*prox_group)(
             int, size_t, size_t, size_t, size_t, double *, const double *, double,
             const rn_step *, double *) noexcept nogil
+        void (*prox_lassonet)(
+            const rn_layer *, const rn_layer *, double, size_t, size_t, const rn_step *,
+            void *) noexcept nogil
         void (*max_norm)(size_t, size_t, double *, size_t, size_t, double) noexcept nogil
         size_t (*find_not_finite)(const rn_source *) noexcept nogil
         size_t (*train_work_size)(const rn_net *, size_t, size_t) noexcept nogil
