@@ -15,6 +15,8 @@ from .layers import Dense, Dropout
 from .losses import Loss
 from .network import Network
 from .optimizers import SGD, Adagrad, Adam, AdamW, Optimizer, RMSprop
+from .path import regularization_path
+from .path_result import RegularizationPath
 from .penalties import (
     L1,
     L2,
@@ -52,10 +54,12 @@ __all__ = [
     "Optimizer",
     "Penalty",
     "RMSprop",
+    "RegularizationPath",
     "SparseGroupLasso",
     "__version__",
     "cpu_info",
     "kernels",
+    "regularization_path",
 ]
 
 if os.environ.get("REGNET_C_ISA"):

@@ -276,9 +276,7 @@ def prox_lassonet(beta, theta, threshold, hierarchy):
     hierarchy = _check.check_float(hierarchy, "hierarchy", minimum=0)
     work = np.empty(2 * (beta.shape[1] + theta.shape[1] + 16))
     step = _step(SGD(1.0), 1.0, _first_step())
-    _kernels.prox_lassonet(
-        beta, theta, beta, theta, threshold, hierarchy, step, work
-    )
+    _kernels.prox_lassonet(beta, theta, beta, theta, threshold, hierarchy, step, work)
     return beta, theta
 
 

@@ -304,7 +304,9 @@ def prox_lassonet(v, u, t, r, strength, hierarchy):
     v, u, t, r = (_f64(a) for a in (v, u, t + 0 * v, r + 0 * u))
 
     def pull(s):
-        return strength - hierarchy * (np.maximum(np.abs(u) - hierarchy * s, 0) / r).sum()
+        return (
+            strength - hierarchy * (np.maximum(np.abs(u) - hierarchy * s, 0) / r).sum()
+        )
 
     def too_small(s):
         """True below the root of |b(s)| = s."""

@@ -1,0 +1,214 @@
+"""Feature selection: networks along the strengths of a penalty on the inputs."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from . import _check
+from .path_recipe import make_recipe
+from .path_result import RegularizationPath
+from .path_steps import critical_strength, empty_start, fit_dense, walk
+from .training import available_threads
+
+DIRECTIONS = ("up", "down")
+
+
+def regularization_path(
+    X,
+    y,
+    penalty="group_inputs",
+    n_lambdas=40,
+    lambda_min_ratio=1e-2,
+    direction="up",
+    validation_data=None,
+    cv=None,
+    n_jobs=None,
+    progress=False,
+    **options,
+):
+    """Networks that use fewer and fewer inputs.
+
+    The strengths are spaced evenly on a logarithmic scale from `lambda_min_ratio` times
+    `lambda_max` to `lambda_max`, the strength at which no input would enter the network
+    (with the later layers that the path starts from).  Every step starts from the weights of the one
+    before, with a new state of the optimiser and a new ledger.  Going up, more strengths
+    follow with the same spacing, at most `n_lambdas`, until no input is left: while
+    inputs are in use, the later layers can outgrow `lambda_max`.
+
+    The penalty looks at the size of weights: bring the columns of X to one scale first.
+
+    Parameters
+    ----------
+    X : array-like of shape (n, n_in)
+    y : array-like
+        Integer labels (n,), or targets.
+    penalty : {"group_inputs", "l1", "lassonet"}
+        On the first layer: the norm of each input's weights; the absolute value of each
+        weight; or a `LassoNet` with its linear skip connection.
+    n_lambdas : int, default 40
+    lambda_min_ratio : float in (0, 1), default 0.01
+    direction : {"up", "down"}
+        From a dense fit to no input, or from no input to many.
+    validation_data : tuple (X, y), optional
+        Scores every step, and stops the dense fit early.
+    cv : int or list of (train rows, test rows), optional
+        Cross-validate: paths over the same strengths, scored on the rows left out.
+    n_jobs : int, optional
+        Folds at a time; default: as many as there are, at most one per CPU.
+    progress : bool, default False
+        Show a progress bar.
+    **options
+        Of the networks:
+
+        hidden : tuple of int, default (100,)
+            Units of the hidden layers.
+        activation : str, default "relu"
+        loss : str or Loss, optional
+            Default: softmax_cross_entropy for integer y, else squared_error.
+        hierarchy : float, default 10
+            LassoNet's M.
+        l2 : float, default 1e-3
+            L2 on the later layers, without which they could grow to make up for every
+            penalty on the first.
+        epochs, patience : pair of int, default (100, 10) and (5, 3)
+            For the dense fit and for each step: at most so many epochs, and how many
+            without progress (of the validation loss in the dense fit; by 1 % of the
+            training objective in the steps).
+        optimizer : str or Optimizer, default Adam(0.001)
+        batch_size : int, default 128
+        dtype : {"float32", "float64"}
+        seed : int, default 0
+        threads : int, optional
+            At most this many within one network.
+        relax : bool, default True
+            Score a step by a network on its inputs alone that was trained on without the
+            penalty: then shrinkage does not count against the sparse steps.
+
+    Returns
+    -------
+    RegularizationPath
+        Ctrl-C returns what is done, with ``interrupted`` set.
+
+    Examples
+    --------
+    >>> import numpy as np, regnet_c as rn
+    >>> X = np.random.RandomState(0).randn(600, 12)
+    >>> y = (X[:, 3] * X[:, 7] > 0).astype(int)
+    >>> path = rn.regularization_path(X[:400], y[:400], hidden=(16,),
+    ...     validation_data=(X[400:], y[400:]), optimizer=rn.Adam(0.01), batch_size=32)
+    >>> path.select(rule="1se")
+    array([3, 7])
+    """
+    X = _check.check_x(X, np.shape(X)[1] if np.ndim(X) == 2 else 0)
+    y = np.asarray(y)
+    recipe = make_recipe(X, y, penalty, **options)
+    direction = _check.check_name(direction, DIRECTIONS, "direction")
+    n_lambdas = _check.check_int(n_lambdas, "n_lambdas", minimum=1)
+    ratio = _check.check_float(
+        lambda_min_ratio, "lambda_min_ratio", minimum=0, open_minimum=True, below=1
+    )
+    splits = None if cv is None else _splits(cv, y, recipe)
+    steps, top, bar = [], float("nan"), _Bar(progress, n_lambdas, "path")
+    try:
+        start = _start(recipe, direction, X, y, validation_data)
+        top = critical_strength(recipe, start, X, y)
+        strengths = _strengths(steps, top, ratio, n_lambdas, direction)
+        for step in walk(recipe, start, strengths, X, y, validation_data):
+            steps.append(step)
+            bar.step(np.count_nonzero(step.importance))
+    except KeyboardInterrupt:
+        return RegularizationPath(recipe, steps, top, interrupted=True)
+    finally:
+        bar.close()
+    folds = None
+    if splits is not None:
+        grid = [step.strength for step in steps]
+        folds = _cross_validate(recipe, grid, X, y, splits, direction, n_jobs, progress)
+    return RegularizationPath(recipe, steps, top, splits and folds is None, folds)
+
+
+def _start(recipe, direction, X, y, validation_data, event=None):
+    """The weights a walk in this direction starts from."""
+    if direction == "down":
+        return empty_start(recipe)
+    return fit_dense(recipe, X, y, validation_data, event)
+
+
+def _strengths(steps, top, ratio, n, direction):
+    """The strengths; going up they end with the last input, seen in `steps`."""
+    grid = top * ratio ** np.linspace(1, 0, n)
+    if direction == "down":
+        yield from grid[::-1].tolist()
+        return
+    factor = ratio ** (-1 / max(n - 1, 1))
+    yield grid[0].item()
+    for i in range(1, 2 * n):
+        if not steps[-1].importance.any():
+            return
+        yield grid[i].item() if i < n else float(top * factor ** (i - n + 1))
+
+
+def _splits(cv, y, recipe):
+    """List of (train rows, test rows); an int is that many folds, even in the labels."""
+    if not isinstance(cv, (int, np.integer)):
+        return [(np.asarray(a), np.asarray(b)) for a, b in cv]
+    cv = _check.check_int(cv, "cv", minimum=2, maximum=len(y))
+    order = np.random.default_rng(recipe.seed).permutation(len(y))
+    if recipe.loss.classification and y.ndim == 1:
+        order = order[np.argsort(y[order], kind="stable")]
+    fold = np.empty(len(y), int)
+    fold[order] = np.arange(len(y)) % cv
+    return [(np.flatnonzero(fold != i), np.flatnonzero(fold == i)) for i in range(cv)]
+
+
+def _cross_validate(recipe, grid, X, y, splits, direction, n_jobs, progress):
+    """Mean score and its standard error for each strength; None after Ctrl-C."""
+    event = threading.Event()
+    bar = _Bar(progress, len(splits) * len(grid), "folds")
+    jobs = min(len(splits), available_threads()) if n_jobs is None else n_jobs
+
+    def scores(split):
+        train, test = split
+        held_out = X[test], y[test]
+        weights = _start(recipe, direction, X[train], y[train], held_out, event)
+        found = []
+        for step in walk(recipe, weights, grid, X[train], y[train], held_out, event):
+            found.append(step.validation[0])
+            bar.step(np.count_nonzero(step.importance))
+        return found
+
+    # threads, not processes: the core trains without the GIL, and the data are shared
+    with ThreadPoolExecutor(_check.check_int(jobs, "n_jobs", minimum=1)) as pool:
+        try:
+            rows = np.array(list(pool.map(scores, splits)))
+        except KeyboardInterrupt:
+            event.set()
+            return None
+        finally:
+            bar.close()
+    errors = rows.std(axis=0, ddof=1) / np.sqrt(len(rows))
+    return list(zip(rows.mean(axis=0), errors, strict=True))
+
+
+class _Bar:
+    """A tqdm bar over steps, or nothing."""
+
+    def __init__(self, show, total, name):
+        self._bar = None
+        if show:
+            from tqdm.auto import tqdm
+
+            self._bar = tqdm(total=total, unit=" steps", desc=name)
+
+    def step(self, n_features):
+        """One step is done."""
+        if self._bar is not None:
+            self._bar.total = max(self._bar.total, self._bar.n + 1)
+            self._bar.set_postfix_str(f"{n_features} features", refresh=False)
+            self._bar.update()
+
+    def close(self):
+        """Leave the bar as it stands."""
+        if self._bar is not None:
+            self._bar.close()
