@@ -2,13 +2,14 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 
 from . import _check
 from .path_recipe import make_recipe
 from .path_result import RegularizationPath
-from .path_steps import critical_strength, empty_start, fit_dense, walk
+from .path_steps import Walk, critical_strength, empty_start, fit_dense
 from .training import available_threads
 
 DIRECTIONS = ("up", "down")
@@ -31,7 +32,8 @@ def regularization_path(
 
     The strengths are spaced evenly on a logarithmic scale from `lambda_min_ratio` times
     `lambda_max` to `lambda_max`, the strength at which no input would enter the network
-    (with the later layers that the path starts from).  Every step starts from the weights of the one
+    (given the later layers that the path starts from).  Every step starts from the weights
+    of the one
     before, with a new state of the optimiser and a new ledger.  Going up, more strengths
     follow with the same spacing, at most `n_lambdas`, until no input is left: while
     inputs are in use, the later layers can outgrow `lambda_max`.
@@ -81,6 +83,11 @@ def regularization_path(
         seed : int, default 0
         threads : int, optional
             At most this many within one network.
+        adaptive : float in [0, 1], default 0.5
+            Every step divides an input's penalty by this power of the norm its weights
+            had before, so that it falls on small weights most, in the end a multiple of
+            sum_j |W_j|^(1 - adaptive); an input that has left does not come back.  0 is
+            the convex penalty.  Going down it is 0.
         relax : bool, default True
             Score a step by a network on its inputs alone that was trained on without the
             penalty: then shrinkage does not count against the sparse steps.
@@ -103,7 +110,11 @@ def regularization_path(
     X = _check.check_x(X, np.shape(X)[1] if np.ndim(X) == 2 else 0)
     y = np.asarray(y)
     recipe = make_recipe(X, y, penalty, **options)
-    direction = _check.check_name(direction, DIRECTIONS, "direction")
+    if _check.check_name(direction, DIRECTIONS, "direction") == "down":
+        recipe = replace(recipe, adaptive=0.0)
+    if validation_data is not None:
+        X_val, y_val = _check.check_validation_data(validation_data)[:2]
+        validation_data = _check.check_x(X_val, recipe.n_in, "X_val"), np.asarray(y_val)
     n_lambdas = _check.check_int(n_lambdas, "n_lambdas", minimum=1)
     ratio = _check.check_float(
         lambda_min_ratio, "lambda_min_ratio", minimum=0, open_minimum=True, below=1
@@ -114,7 +125,7 @@ def regularization_path(
         start = _start(recipe, direction, X, y, validation_data)
         top = critical_strength(recipe, start, X, y)
         strengths = _strengths(steps, top, ratio, n_lambdas, direction)
-        for step in walk(recipe, start, strengths, X, y, validation_data):
+        for step in Walk(recipe, start, X, y, validation_data).steps(strengths):
             steps.append(step)
             bar.step(np.count_nonzero(step.importance))
     except KeyboardInterrupt:
@@ -173,7 +184,8 @@ def _cross_validate(recipe, grid, X, y, splits, direction, n_jobs, progress):
         held_out = X[test], y[test]
         weights = _start(recipe, direction, X[train], y[train], held_out, event)
         found = []
-        for step in walk(recipe, weights, grid, X[train], y[train], held_out, event):
+        walk = Walk(recipe, weights, X[train], y[train], held_out, event)
+        for step in walk.steps(grid):
             found.append(step.validation[0])
             bar.step(np.count_nonzero(step.importance))
         return found

@@ -35,6 +35,7 @@ class Recipe:
     seed: int
     threads: int | None
     relax: bool
+    adaptive: float
 
     def layers(self, n_in, first_penalty=None, l2=0.0):
         """Dense layers from n_in inputs; every layer but the first has this l2."""
@@ -95,6 +96,7 @@ def make_recipe(
     seed=0,
     threads=None,
     relax=True,
+    adaptive=0.5,
 ):
     """The Recipe for these data; the options of `regularization_path`, checked."""
     if loss is None:
@@ -120,6 +122,7 @@ def make_recipe(
         seed=seed,
         threads=_check.check_threads(threads),
         relax=_check.check_bool(relax, "relax"),
+        adaptive=_check.check_float(adaptive, "adaptive", minimum=0, maximum=1),
     )
 
 

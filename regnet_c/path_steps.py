@@ -125,6 +125,51 @@ def relax(recipe, weights, columns, X, y, event=None):
     return network
 
 
+class Columns:
+    """The inputs of one step: which ones, and the scale at which the network sees them.
+
+    With x_j s_j in place of x_j, and W_j / s_j in place of W_j, the penalty on an input's
+    weights becomes that of W_j divided by s_j.  So s_j = (|W_j| / unit)^adaptive of the
+    step before makes it the tangent of a multiple of |W_j|^(1 - adaptive), which shrinks
+    large weights less (Candes, Wakin and Boyd 2008).
+    """
+
+    def __init__(self, recipe, weights, unit):
+        self._penalty, self._n_in = recipe.penalty, recipe.n_in
+        used = importance(recipe.penalty, weights)
+        self.numbers, self._scale = np.arange(recipe.n_in), None
+        if recipe.adaptive and used.any():
+            self.numbers = np.flatnonzero(used)
+            scale = (used[self.numbers] / unit) ** recipe.adaptive
+            self._scale = scale.astype(recipe.dtype)
+
+    def data(self, X):
+        """These columns of X as the network sees them."""
+        return X if self._scale is None else X[:, self.numbers] * self._scale
+
+    def narrow(self, weights):
+        """The network's weights from those for all inputs."""
+        return self._by_input(weights, lambda w: w[self.numbers] / self._scale[:, None])
+
+    def widen(self, weights):
+        """And back, with zeros for the other inputs."""
+
+        def full(w):
+            wide = np.zeros((self._n_in, w.shape[1]), w.dtype)
+            wide[self.numbers] = w * self._scale[:, None]
+            return wide
+
+        return self._by_input(weights, full)
+
+    def _by_input(self, weights, function):
+        if self._scale is None:
+            return weights
+        weights = list(weights)
+        for i in (0, -1) if self._penalty == "lassonet" else (0,):
+            weights[i] = function(weights[i])
+        return weights
+
+
 class Judge:
     """Scores the steps of one walk on validation data; equal selections once."""
 
@@ -132,47 +177,58 @@ class Judge:
         self._recipe, self._train, self._event = recipe, (X, y), event
         self._validation, self._known = validation_data, {}
 
-    def __call__(self, network, weights, used):
+    def __call__(self, network, columns, weights, used):
         """Mean and standard error, or None without validation data."""
         if self._validation is None:
             return None
-        columns = np.flatnonzero(used)
-        if not self._recipe.relax or not len(columns):
-            return score(network, *self._validation)
-        key = columns.tobytes()
+        X, y = self._validation
+        chosen = np.flatnonzero(used)
+        if not self._recipe.relax or not len(chosen):
+            return score(network, columns.data(X), y)
+        key = chosen.tobytes()
         if key not in self._known:
-            X, y = self._validation
-            relaxed = relax(self._recipe, weights, columns, *self._train, self._event)
-            self._known[key] = score(relaxed, np.asarray(X)[:, columns], y)
+            relaxed = relax(self._recipe, weights, chosen, *self._train, self._event)
+            self._known[key] = score(relaxed, X[:, chosen], y)
         return self._known[key]
 
 
-def walk(recipe, start, strengths, X, y, validation_data, event=None):
-    """Yields a Step for each strength, each started from the weights of the last.
+class Walk:
+    """Steps of growing or falling strength on one data set."""
 
-    Where the last used no input its weights have nothing to give: if the strengths grow
-    the step repeats it, else it begins at the start again.
-    """
-    judge = Judge(recipe, X, y, validation_data, event)
-    last = None
-    for strength in strengths:
-        empty = last is not None and not last.importance.any()
-        if empty and strength > last.strength:
-            last = last._replace(strength=strength)
-        else:
-            weights = start if last is None or empty else last.weights
-            last = _take_step(recipe, weights, strength, X, y, judge, event)
-        if event is not None and event.is_set():
-            return
-        yield last
+    def __init__(self, recipe, start, X, y, validation_data, event=None):
+        self._recipe, self._start, self._event = recipe, start, event
+        self._X, self._y = X, y
+        self._judge = Judge(recipe, X, y, validation_data, event)
+        norms = importance(recipe.penalty, start)
+        self._unit = np.median(norms[norms > 0]) if norms.any() else 1.0
 
+    def steps(self, strengths):
+        """Yields a Step for each strength, started from the weights of the last one.
 
-def _take_step(recipe, weights, strength, X, y, judge, event):
-    network = recipe.network(strength)
-    network.set_weights(weights)
-    callbacks = [Settled(recipe.patience[1]), StopWhen(event)]
-    recipe.fit(network, X, y, callbacks, recipe.epochs[1])
-    weights = network.get_weights()
-    used = importance(recipe.penalty, weights)
-    scores = score(network, X, y), judge(network, weights, used)
-    return Step(strength, weights, used, *scores)
+        Where the last one used no input its weights have nothing to give: if the
+        strengths grow the step repeats it, else it begins at the start again.
+        """
+        last = None
+        for strength in strengths:
+            empty = last is not None and not last.importance.any()
+            if empty and strength > last.strength:
+                last = last._replace(strength=strength)
+            else:
+                fresh = last is None or empty
+                last = self._step(strength, self._start if fresh else last.weights)
+            if self._event is not None and self._event.is_set():
+                return
+            yield last
+
+    def _step(self, strength, weights):
+        recipe = self._recipe
+        columns = Columns(recipe, weights, self._unit)
+        X = columns.data(self._X)
+        network = replace(recipe, n_in=X.shape[1]).network(strength)
+        network.set_weights(columns.narrow(weights))
+        callbacks = [Settled(recipe.patience[1]), StopWhen(self._event)]
+        recipe.fit(network, X, self._y, callbacks, recipe.epochs[1])
+        weights = columns.widen(network.get_weights())
+        used = importance(recipe.penalty, weights)
+        judged = self._judge(network, columns, weights, used)
+        return Step(strength, weights, used, score(network, X, self._y), judged)
