@@ -80,6 +80,38 @@ RN_INLINE size_t RN_FN(row_at)(const rn_run *run, size_t position) {
     return run->order ? (size_t)run->order[position] : position;
 }
 
+/* Whether the weight gradient of layer l reads its inputs as rows, and not dz; a skip
+ * connection needs dz of the last layer as rows. */
+RN_INLINE int RN_FN(reads_input_rows)(const RN_FN(rn_task) * task, size_t l) {
+    const rn_net *net = task->run->net;
+    return RN_FN(is_narrow)(&net->layers[l]) && !(l == 0 && task->block.flat) &&
+           !(net->skip && l == net->n_layers - 1);
+}
+
+/* Units [j0, j1) of panel p (n_units) as rows for the weight gradient of layer l. */
+RN_INLINE void RN_FN(store_rows)(const RN_FN(rn_task) * task, size_t l, size_t p,
+                                 const T *panels, size_t n_units, size_t j0,
+                                 size_t j1) {
+    RN_FN(panel_to_unit_blocks)(task->work->rows[l] + p * RN_PANEL * RN_PANEL,
+                                task->work->ld_block, panels + p * n_units * RN_PANEL,
+                                RN_FN(columns_at)(&task->block, p), j0, j1);
+}
+
+RN_INLINE void RN_FN(store_dz_rows)(const RN_FN(rn_task) * task, size_t l, size_t p,
+                                    size_t j0, size_t j1) {
+    if (RN_FN(reads_input_rows)(task, l)) return;
+    RN_FN(store_rows)(task, l, p, task->work->d[l], task->run->net->layers[l].n_out, j0,
+                      j1);
+}
+
+/* The same of layer l's inputs, just computed. */
+RN_INLINE void RN_FN(store_input_rows)(const RN_FN(rn_task) * task, size_t l, size_t p,
+                                       size_t j0, size_t j1) {
+    if (!RN_FN(reads_input_rows)(task, l)) return;
+    RN_FN(store_rows)(task, l, p, l ? task->work->a[l - 1] : task->work->x,
+                      task->run->net->layers[l].n_in, j0, j1);
+}
+
 static void RN_FN(gather_block)(const RN_FN(rn_task) * task) {
     const rn_run *run = task->run;
     const rn_net *net = run->net;
@@ -95,6 +127,7 @@ static void RN_FN(gather_block)(const RN_FN(rn_task) * task) {
         else RN_FN(gather_panel)(x, run->x, count, order, at);
         RN_FN(drop)(task, task->work->x, NULL, n_in, p, 0, n_in, net->input_keep, 0,
                     net->input_mask);
+        RN_FN(store_input_rows)(task, 0, p, 0, n_in);
         if (run->y) {
             RN_FN(gather_panel)(task->work->y + p * n_out * RN_PANEL, run->y, count,
                                 order, at);
@@ -136,16 +169,6 @@ static void RN_FN(panel_loss)(const RN_FN(rn_task) * task, size_t p) {
     }
 }
 
-/* dz of units [j0, j1) of layer l as rows, the form the weight gradient reads. */
-static void RN_FN(store_dz_rows)(const RN_FN(rn_task) * task, size_t l, size_t p,
-                                 size_t j0, size_t j1) {
-    const size_t n_out = task->run->net->layers[l].n_out;
-    RN_FN(panel_to_unit_blocks)(task->work->dz_blocks[l] + p * RN_PANEL * RN_PANEL,
-                                task->work->ld_block,
-                                task->work->d[l] + p * n_out * RN_PANEL,
-                                RN_FN(columns_at)(&task->block, p), j0, j1);
-}
-
 /* Gather, forward, loss, backward for panels [p0, p1). */
 static void RN_FN(chain)(const RN_FN(rn_task) * task) {
     const rn_net *net = task->run->net;
@@ -172,6 +195,7 @@ static void RN_FN(chain)(const RN_FN(rn_task) * task) {
         for (size_t p = p0; p < p1; p++) {
             RN_FN(drop)(task, work->a[l], slope, layer->n_out, p, from, to, layer->keep,
                         layer->dropout_layer, layer->mask);
+            if (l + 1 < n) RN_FN(store_input_rows)(task, l + 1, p, from, to);
         }
         RN_FN(meet)(task);
     }

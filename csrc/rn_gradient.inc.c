@@ -65,6 +65,56 @@ static void RN_FN(update_piece)(const rn_param *param, size_t at, size_t n, cons
     }
 }
 
+/* The same for a layer of few units: its inputs are the vectors, so that dW comes out
+ * transposed, units first.  dz: panels; x_blocks: panel_to_unit_blocks of the inputs.
+ */
+static void RN_FN(narrow_weight_gradient)(const rn_layer *layer,
+                                          const RN_FN(rn_block) * block, const T *dz,
+                                          const T *x_blocks, size_t ld_block, size_t k0,
+                                          size_t k1, int first, const rn_step *step,
+                                          double ema_decay, T *buffer) {
+    const size_t n_out = layer->n_out;
+    T *kept = layer->weight.g;
+    T c[RN_LANES / 2 * RN_PANEL_OF(RN_LANES)];
+    for (size_t k = k0, width; k < k1; k += width) {
+        width = RN_PANEL - k % RN_PANEL < k1 - k ? RN_PANEL - k % RN_PANEL : k1 - k;
+        T *g = kept ? kept + k * n_out : buffer;
+        for (size_t j = 0; !first && j < n_out; j++) {
+            for (size_t i = 0; i < width; i++) c[j * width + i] = g[i * n_out + j];
+        }
+        RN_FN(gradient_tile)(block, n_out, 0, n_out, c, width, dz, 0,
+                             x_blocks + k / RN_PANEL * ld_block + k % RN_PANEL, width,
+                             first ? RN_FROM_ZERO : RN_FROM_C);
+        for (size_t j = 0; j < n_out; j++) {
+            for (size_t i = 0; i < width; i++) g[i * n_out + j] = c[j * width + i];
+        }
+        if (step) {
+            RN_FN(update_piece)(&layer->weight, k * n_out, width * n_out, g, step,
+                                ema_decay);
+        }
+    }
+}
+
+/* Its bias gradient, from the panels of dz. */
+static void RN_FN(narrow_bias_gradient)(const rn_layer *layer,
+                                        const RN_FN(rn_block) * block, const T *dz,
+                                        int first, const rn_step *step,
+                                        double ema_decay) {
+    const size_t n_out = layer->n_out;
+    T sum[RN_LANES / 2 + 1] = {0}, *g = layer->bias.g ? layer->bias.g : sum;
+    if (!first) memcpy(sum, g, n_out * sizeof(T));
+    for (size_t p = 0; p < block->panels; p++) {
+        const size_t ld = RN_FN(columns_at)(block, p);
+        const size_t count = RN_FN(panel_count)(block, p);
+        for (size_t i = 0; i < count; i++) {
+            for (size_t j = 0; j < n_out; j++) sum[j] += dz[j * ld + i];
+        }
+        dz += n_out * RN_PANEL;
+    }
+    if (g != sum) memcpy(g, sum, n_out * sizeof(T));
+    if (step) RN_FN(update_piece)(&layer->bias, 0, n_out, g, step, ema_decay);
+}
+
 /* dW = x'dz for the inputs [k0, k1), then the update unless `step` is NULL.
  * dz_blocks: panel_to_unit_blocks of dz, `ld_block` elements per block of units;
  * first: the gradient starts here; buffer: RN_TILE_ROWS * RN_GRADIENT_COLUMNS. */

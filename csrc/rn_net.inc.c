@@ -7,46 +7,61 @@
  */
 #include "rn_fpmode.h"
 
-/* Weight gradient of this thread's inputs of one layer, and their update; x NULL: the
- * inputs of the network. */
-static void RN_FN(descend_weights)(const RN_FN(rn_task) * task, const rn_layer *layer,
-                                   const T *x, const T *dz_blocks, int first,
+/* Weight gradient of this thread's inputs of layer l, and their update; l == n_layers:
+ * the skip connection, from the inputs to the last layer's outputs. */
+static void RN_FN(descend_weights)(const RN_FN(rn_task) * task, size_t l, int first,
                                    int update) {
     const rn_run *run = task->run;
     const RN_FN(rn_work) *work = task->work;
+    const int is_skip = l == run->net->n_layers;
+    const rn_layer *layer = is_skip ? run->net->skip : &run->net->layers[l];
     const size_t count = task->worker.count;
     const size_t k0 = rn_part(layer->n_in, task->worker.index, count);
     const size_t k1 = rn_part(layer->n_in, task->worker.index + 1, count);
+    const T *rows = work->rows[is_skip ? l - 1 : l];
+    const T *x = l == 0 || is_skip ? work->x : work->a[l - 1];
     T *buffer =
         RN_FN(own_work)(task) + work->thread_size - RN_TILE_ROWS * RN_GRADIENT_COLUMNS;
     rn_step step = {0};
     if (update) step = RN_FN(step_of)(run, &layer->weight);
-    RN_FN(layer_weight_gradient)(layer, &task->block, x ? x : work->x, !x, dz_blocks,
-                                 work->ld_block, k0, k1, first, update ? &step : NULL,
-                                 run->ema_decay, buffer);
+    const rn_step *taken = update ? &step : NULL;
+    if (!is_skip && RN_FN(reads_input_rows)(task, l)) {
+        RN_FN(narrow_weight_gradient)(layer, &task->block, work->d[l], rows,
+                                      work->ld_block, k0, k1, first, taken,
+                                      run->ema_decay, buffer);
+    } else {
+        RN_FN(layer_weight_gradient)(layer, &task->block, x, x == work->x, rows,
+                                     work->ld_block, k0, k1, first, taken,
+                                     run->ema_decay, buffer);
+    }
 }
 
-/* Weight gradients of this thread's inputs of every layer, and their updates. */
-static void RN_FN(descend)(const RN_FN(rn_task) * task, int first, int update) {
+static void RN_FN(descend_bias)(const RN_FN(rn_task) * task, size_t l, int first,
+                                int update) {
     const rn_run *run = task->run;
     const RN_FN(rn_work) *work = task->work;
-    const size_t n = run->net->n_layers;
-    for (size_t l = 0; l < n; l++) {
-        const rn_layer *layer = &run->net->layers[l];
-        RN_FN(descend_weights)(task, layer, l ? work->a[l - 1] : NULL,
-                               work->dz_blocks[l], first, update);
-        if (layer->bias.w && l % task->worker.count == task->worker.index) {
-            rn_step step = {0};
-            if (update) step = RN_FN(step_of)(run, &layer->bias);
-            RN_FN(layer_bias_gradient)(layer, &task->block, work->dz_blocks[l],
-                                       work->ld_block, first, update ? &step : NULL,
-                                       run->ema_decay);
-        }
+    const rn_layer *layer = &run->net->layers[l];
+    if (!layer->bias.w || l % task->worker.count != task->worker.index) return;
+    rn_step step = {0};
+    if (update) step = RN_FN(step_of)(run, &layer->bias);
+    const rn_step *taken = update ? &step : NULL;
+    if (RN_FN(reads_input_rows)(task, l)) {
+        RN_FN(narrow_bias_gradient)(layer, &task->block, work->d[l], first, taken,
+                                    run->ema_decay);
+    } else {
+        RN_FN(layer_bias_gradient)(layer, &task->block, work->rows[l], work->ld_block,
+                                   first, taken, run->ema_decay);
     }
-    if (run->net->skip) {
-        RN_FN(descend_weights)(task, run->net->skip, NULL, work->dz_blocks[n - 1],
-                               first, update);
+}
+
+/* Gradients of this thread's weights and biases, and their updates. */
+static void RN_FN(descend)(const RN_FN(rn_task) * task, int first, int update) {
+    const rn_net *net = task->run->net;
+    for (size_t l = 0; l < net->n_layers; l++) {
+        RN_FN(descend_weights)(task, l, first, update);
+        RN_FN(descend_bias)(task, l, first, update);
     }
+    if (net->skip) RN_FN(descend_weights)(task, net->n_layers, first, update);
 }
 
 /* Weighted sum of the block's losses: eight partial sums and a fixed tree. */
@@ -130,43 +145,105 @@ static void RN_FN(record)(rn_run *run, const RN_FN(rn_task) * task, double loss,
 
 typedef struct {
     rn_run *run;
-    RN_FN(rn_work) work;
+    RN_FN(rn_works) all;
     double deadline;
     int stop;
 } RN_FN(rn_training);
+
+/* The chain of panels [p0, p1), one at a time: activations stay in the nearest cache.
+ */
+static void RN_FN(chain_panels)(RN_FN(rn_task) * task, size_t p0, size_t p1) {
+    for (size_t p = p0; p < p1; p++) {
+        task->p0 = p;
+        task->p1 = p + 1;
+        RN_FN(chain)(task);
+    }
+}
+
+/* A block together: the threads share panels or units, then inputs.  The loss. */
+static double RN_FN(share_block)(RN_FN(rn_task) * task, int first, int last) {
+    const rn_worker worker = task->worker;
+    const size_t panels = task->block.panels;
+    if (task->run->by_layer) {
+        task->p1 = panels;
+        RN_FN(chain)(task);
+    } else {
+        RN_FN(chain_panels)(task, rn_part(panels, worker.index, worker.count),
+                            rn_part(panels, worker.index + 1, worker.count));
+    }
+    rn_barrier(worker);
+    const double loss = RN_FN(block_loss)(task);
+    if (loss - loss == 0 || task->run->gradient_only) {
+        const int update = last && RN_FN(takes_step)(task);
+        RN_FN(descend)(task, first, update);
+        if (update) RN_FN(constrain)(task);
+    }
+    return loss;
+}
+
+static double RN_FN(sum_of_turns)(const double *loss, size_t n) {
+    double sum = 0;
+    for (size_t t = 0; t < n; t++) sum += loss[t];
+    return sum;
+}
+
+/* A block in pieces of turn_rows: each goes through everything on one CPU, so that
+ * activations never travel; only the small gradient does, from piece to piece in their
+ * order.  The last piece updates: by then no other thread reads the weights. */
+static double RN_FN(take_turns)(const RN_FN(rn_training) * training,
+                                const RN_FN(rn_task) * task, size_t turns_before,
+                                int first, int last) {
+    const size_t rows = task->run->turn_rows;
+    const size_t turns = rn_pieces(task->block.count, rows);
+    double *loss = training->all.turn_loss;
+    for (size_t t = task->worker.index; t < turns; t += task->worker.count) {
+        RN_FN(rn_task) piece = *task;
+        piece.work = &training->all.works[task->worker.index];
+        piece.worker = (rn_worker){.index = 0, .count = 1};
+        piece.first += t * rows;
+        piece.batch_row += t * rows;
+        piece.block.count = rn_min(rows, task->block.count - t * rows);
+        piece.block.panels = rn_pieces(piece.block.count, RN_PANEL);
+        piece.block.flat = 0;
+        RN_FN(chain_panels)(&piece, 0, piece.block.panels);
+        loss[t] = RN_FN(block_loss)(&piece);
+        rn_wait_for_turn(task->worker, turns_before + t);
+        int update = last && t == turns - 1 && RN_FN(takes_step)(task);
+        if (update) {
+            const double sum = RN_FN(sum_of_turns)(loss, turns);
+            update = sum - sum == 0;
+        }
+        RN_FN(descend)(&piece, first && t == 0, update);
+        if (update) RN_FN(constrain)(&piece);
+        rn_end_turn(task->worker);
+    }
+    rn_barrier(task->worker);
+    return RN_FN(sum_of_turns)(loss, turns);
+}
 
 static void RN_FN(train_worker)(void *context, rn_worker worker) {
     RN_FN(rn_training) *training = context;
     rn_run *run = training->run;
     const rn_fpmode before = rn_flush_denormals();
+    size_t turns = 0;
     while (!training->stop) {
-        RN_FN(rn_task) task = RN_FN(next_task)(run, &training->work, worker);
+        RN_FN(rn_task) task = RN_FN(next_task)(run, training->all.works, worker);
         const int first = task.batch_row == 0;
         const int last = task.batch_row + task.block.count == task.batch_size;
-        const size_t panels = task.block.panels;
-        if (run->by_layer) {
-            task.p1 = panels;
-            RN_FN(chain)(&task);
-        } else { /* one panel at a time: its activations stay in the nearest cache */
-            const size_t p1 = rn_part(panels, worker.index + 1, worker.count);
-            for (size_t p = rn_part(panels, worker.index, worker.count); p < p1; p++) {
-                task.p0 = p;
-                task.p1 = p + 1;
-                RN_FN(chain)(&task);
-            }
+        double loss;
+        if (run->turn_rows) {
+            loss = RN_FN(take_turns)(training, &task, turns, first, last);
+            turns += rn_pieces(task.block.count, run->turn_rows);
+        } else {
+            loss = RN_FN(share_block)(&task, first, last);
+            rn_barrier(worker);
         }
-        rn_barrier(worker);
-        const double loss = RN_FN(block_loss)(&task);
-        const int finite = loss - loss == 0;
-        if (finite || run->gradient_only) {
-            const int update = last && RN_FN(takes_step)(&task);
-            RN_FN(descend)(&task, first, update);
-            if (update) RN_FN(constrain)(&task);
-        }
-        rn_barrier(worker);
         if (worker.index == 0) {
-            if (finite || run->gradient_only) RN_FN(record)(run, &task, loss, last);
-            else run->status = RN_DIVERGED;
+            if (loss - loss == 0 || run->gradient_only) {
+                RN_FN(record)(run, &task, loss, last);
+            } else {
+                run->status = RN_DIVERGED;
+            }
             training->stop = run->status != RN_RUNNING || run->row == run->n ||
                              run->steps_done == run->max_steps ||
                              rn_seconds() > training->deadline;
@@ -180,6 +257,7 @@ static void RN_FN(train_worker)(void *context, rn_worker worker) {
 static void RN_FN(train)(rn_run *run) {
     rn_arena arena = {.base = run->work};
     RN_FN(rn_training) training = {.run = run, .deadline = rn_seconds() + run->seconds};
-    training.work = RN_FN(lay_out)(run->net, run->block_rows, run->n_threads, &arena);
+    training.all = RN_FN(lay_out_all)(run->net, run->block_rows, run->turn_rows,
+                                      run->n_threads, &arena);
     run->seconds_asleep = rn_parallel(run->n_threads, RN_FN(train_worker), &training);
 }

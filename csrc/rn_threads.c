@@ -1,11 +1,13 @@
-/* Threads that live for one call: the only file that knows the operating system's.
+/* A team of threads: the only file that knows the operating system's.
  *
- * A team is started when a call begins and joined before it returns, so nothing idles
- * between calls, nothing breaks in a forked child, and two Python threads may train two
- * networks at once.  Starting a thread costs tens of microseconds, a training call
- * lasts tens of milliseconds.  Inside the call threads meet at spin barriers (about
- * 0.1 microseconds).  Who has waited for some 50 microseconds sleeps: on a busy machine
- * the others may need this very CPU before they can arrive.
+ * The team is started when a call first needs it and kept: between calls its threads
+ * look for work for some 50 microseconds and then sleep.  One call at a time has the
+ * team; a second one, from another thread of the program, works alone.  A forked child
+ * starts a team of its own.
+ *
+ * Inside a call threads meet at spin barriers (about 0.1 microseconds).  Who has waited
+ * for some 50 microseconds sleeps: on a busy machine the others may need this very CPU
+ * before they can arrive.
  */
 #if !defined(_WIN32) && !defined(_POSIX_C_SOURCE)
 #define _POSIX_C_SOURCE 200809L
@@ -14,6 +16,7 @@
 #include "rn_threads.h"
 
 #include <stdatomic.h>
+#include <string.h>
 
 #if defined(_WIN32)
 #define WIN32_LEAN_AND_MEAN
@@ -65,67 +68,100 @@ static void spin_hint(void) {}
 
 enum { MAX_THREADS = 256, SPINS_BEFORE_SLEEP = 1000 };
 
-struct rn_team {
+typedef struct {
     atomic_size_t arrived;
     char apart1[64];
     atomic_size_t round;
     char apart2[64];
-    atomic_size_t count; /* 0 until the team is complete */
+    atomic_size_t turns;
+    char apart3[64];
+    atomic_size_t call; /* number of the call * MAX_THREADS + its threads - 1 */
+    atomic_size_t finished;
     atomic_size_t sleepers;
-    double seconds_asleep; /* of all threads; under the lock */
+    double seconds_asleep; /* of all threads in this call; under the lock */
     rn_lock lock;
     rn_signal changed;
     void (*fn)(void *, rn_worker);
     void *context;
-};
+} rn_team;
 
 typedef struct {
-    rn_worker worker;
+    size_t index, call; /* the call before its first */
     rn_handle handle;
 } rn_member;
 
-static void wait_until_changed(rn_team *team, atomic_size_t *word, size_t old) {
+static rn_team team = {.lock = RN_LOCK_INIT, .changed = RN_SIGNAL_INIT};
+static rn_member members[MAX_THREADS];
+static size_t team_size = 1; /* with the caller */
+static atomic_flag busy = ATOMIC_FLAG_INIT;
+
+/* Returns when *word is (or, with `other`, is no longer) the value; the time asleep. */
+static double wait_until(atomic_size_t *word, size_t value, int other) {
     for (size_t spins = 0; spins < SPINS_BEFORE_SLEEP; spins++) {
-        if (atomic_load_explicit(word, memory_order_acquire) != old) return;
+        const int equal = atomic_load_explicit(word, memory_order_acquire) == value;
+        if (equal != other) return 0;
         spin_hint();
     }
     const double start = rn_seconds();
-    lock(&team->lock);
-    atomic_fetch_add(&team->sleepers, 1);
-    while (atomic_load(word) == old) sleep_on(&team->changed, &team->lock);
-    atomic_fetch_sub(&team->sleepers, 1);
-    team->seconds_asleep += rn_seconds() - start;
-    unlock(&team->lock);
+    lock(&team.lock);
+    atomic_fetch_add(&team.sleepers, 1);
+    while ((atomic_load(word) == value) == other) sleep_on(&team.changed, &team.lock);
+    atomic_fetch_sub(&team.sleepers, 1);
+    unlock(&team.lock);
+    return rn_seconds() - start;
 }
 
-/* A sleeper counts itself, then looks at the word; here it is the other way round: in
- * the one order of all these steps, one of the two sees the other. */
-static void change(rn_team *team, atomic_size_t *word, size_t value) {
-    atomic_store(word, value);
-    if (atomic_load(&team->sleepers) == 0) return;
-    lock(&team->lock);
-    wake_all(&team->changed);
-    unlock(&team->lock);
+static void wait_in_call(atomic_size_t *word, size_t value) {
+    const double asleep = wait_until(word, value, 0);
+    if (asleep == 0) return;
+    lock(&team.lock);
+    team.seconds_asleep += asleep;
+    unlock(&team.lock);
+}
+
+/* After a change of a word.  A sleeper counts itself, then looks at the word; here it
+ * is the other way round: in the one order of all these steps, one of the two sees the
+ * other. */
+static void wake_sleepers(void) {
+    if (atomic_load(&team.sleepers) == 0) return;
+    lock(&team.lock);
+    wake_all(&team.changed);
+    unlock(&team.lock);
 }
 
 void rn_barrier(rn_worker worker) {
-    rn_team *team = worker.team;
     if (worker.count == 1) return;
-    const size_t round = atomic_load_explicit(&team->round, memory_order_relaxed);
-    if (atomic_fetch_add_explicit(&team->arrived, 1, memory_order_acq_rel) + 1 ==
+    const size_t round = atomic_load_explicit(&team.round, memory_order_relaxed);
+    if (atomic_fetch_add_explicit(&team.arrived, 1, memory_order_acq_rel) + 1 ==
         worker.count) {
-        atomic_store_explicit(&team->arrived, 0, memory_order_relaxed);
-        change(team, &team->round, round + 1);
+        atomic_store_explicit(&team.arrived, 0, memory_order_relaxed);
+        atomic_store(&team.round, round + 1);
+        wake_sleepers();
     } else {
-        wait_until_changed(team, &team->round, round);
+        wait_in_call(&team.round, round + 1);
     }
 }
 
-static void member_main(rn_member *member) {
-    rn_worker worker = member->worker;
-    wait_until_changed(worker.team, &worker.team->count, 0);
-    worker.count = atomic_load_explicit(&worker.team->count, memory_order_acquire);
-    worker.team->fn(worker.team->context, worker);
+void rn_wait_for_turn(rn_worker worker, size_t turn) {
+    if (worker.count > 1) wait_in_call(&team.turns, turn);
+}
+
+void rn_end_turn(rn_worker worker) {
+    if (worker.count == 1) return;
+    atomic_fetch_add(&team.turns, 1);
+    wake_sleepers();
+}
+
+static void member_main(const rn_member *member) {
+    for (size_t call = member->call;;) {
+        wait_until(&team.call, call, 1);
+        call = atomic_load(&team.call);
+        const size_t count = call % MAX_THREADS + 1;
+        if (member->index >= count) continue;
+        team.fn(team.context, (rn_worker){.index = member->index, .count = count});
+        atomic_fetch_add(&team.finished, 1);
+        wake_sleepers();
+    }
 }
 
 #if defined(_WIN32)
@@ -137,34 +173,57 @@ static int start(rn_member *member) {
     member->handle = CreateThread(NULL, 0, thread_main, member, 0, NULL);
     return member->handle != NULL;
 }
-static void join(rn_member *member) {
-    WaitForSingleObject(member->handle, INFINITE);
-    CloseHandle(member->handle);
-}
 #else
 static void *thread_main(void *member) {
     member_main(member);
     return NULL;
 }
-static int start(rn_member *member) {
-    return pthread_create(&member->handle, NULL, thread_main, member) == 0;
+static void forget_team(void) { /* in a forked child, where its threads do not exist */
+    static const rn_team nobody = {.lock = RN_LOCK_INIT, .changed = RN_SIGNAL_INIT};
+    memcpy(&team, &nobody, sizeof team);
+    team_size = 1;
+    atomic_flag_clear(&busy);
 }
-static void join(rn_member *member) { pthread_join(member->handle, NULL); }
+static int start(rn_member *member) {
+    static int watches_forks = 0;
+    if (!watches_forks && pthread_atfork(NULL, NULL, forget_team) != 0) return 0;
+    watches_forks = 1;
+    if (pthread_create(&member->handle, NULL, thread_main, member) != 0) return 0;
+    pthread_detach(member->handle);
+    return 1;
+}
 #endif
 
-double rn_parallel(size_t n_threads, void (*fn)(void *, rn_worker), void *context) {
-    rn_member members[MAX_THREADS];
-    rn_team team = {
-        .fn = fn, .context = context, .lock = RN_LOCK_INIT, .changed = RN_SIGNAL_INIT};
-    size_t count = 1;
-    if (n_threads > MAX_THREADS) n_threads = MAX_THREADS;
-    while (count < n_threads) {
-        members[count].worker = (rn_worker){.index = count, .team = &team};
-        if (!start(&members[count])) break;
-        count++;
+/* At least so many threads, if the system allows it. */
+static size_t enlarge_team(size_t wanted) {
+    while (team_size < wanted) {
+        rn_member *member = &members[team_size];
+        member->index = team_size;
+        member->call = atomic_load(&team.call);
+        if (!start(member)) break;
+        team_size++;
     }
-    change(&team, &team.count, count);
-    fn(context, (rn_worker){.index = 0, .count = count, .team = &team});
-    for (size_t i = 1; i < count; i++) join(&members[i]);
-    return team.seconds_asleep;
+    return team_size < wanted ? team_size : wanted;
+}
+
+double rn_parallel(size_t n_threads, void (*fn)(void *, rn_worker), void *context) {
+    if (n_threads > MAX_THREADS) n_threads = MAX_THREADS;
+    if (n_threads <= 1 || atomic_flag_test_and_set(&busy)) {
+        fn(context, (rn_worker){.index = 0, .count = 1});
+        return 0;
+    }
+    const size_t count = enlarge_team(n_threads);
+    team.fn = fn;
+    team.context = context;
+    team.seconds_asleep = 0;
+    atomic_store(&team.finished, 0);
+    atomic_store(&team.turns, 0);
+    const size_t number = atomic_load(&team.call) / MAX_THREADS + 1;
+    atomic_store(&team.call, number * MAX_THREADS + count - 1);
+    wake_sleepers();
+    fn(context, (rn_worker){.index = 0, .count = count});
+    wait_in_call(&team.finished, count - 1);
+    const double asleep = team.seconds_asleep;
+    atomic_flag_clear(&busy);
+    return asleep;
 }

@@ -3,10 +3,11 @@
 
 typedef struct {
     size_t panels;   /* that fit in a block */
-    size_t ld_block; /* elements per block of units in dz_blocks */
+    size_t ld_block; /* elements per block of units in rows */
     T *x, *y, *row_loss, *scale;
-    T **a, **d, **dz_blocks; /* per layer: outputs; slope, later dz; its rows */
-    T *thread_work;          /* of one thread, thread_size elements each */
+    T **a, **d, **rows; /* per layer: outputs; slope, later dz; what the weight gradient
+                           reads as rows: dz, or a narrow layer's inputs */
+    T *thread_work;     /* of one thread, thread_size elements each */
     size_t thread_size, pack_size;
 } RN_FN(rn_work);
 
@@ -42,6 +43,12 @@ RN_INLINE size_t rn_deepest_pack(const rn_net *net) {
 }
 #endif
 
+/* A layer of few units leaves most lanes idle if dz is the vector of the weight
+ * gradient: then its inputs are. */
+RN_INLINE int RN_FN(is_narrow)(const rn_layer *layer) {
+    return 2 * layer->n_out < RN_LANES && layer->n_in >= RN_LANES;
+}
+
 static RN_FN(rn_work) RN_FN(lay_out)(const rn_net *net, size_t block_rows,
                                      size_t n_threads, rn_arena *arena) {
     const rn_layer *layers = net->layers;
@@ -54,7 +61,7 @@ static RN_FN(rn_work) RN_FN(lay_out)(const rn_net *net, size_t block_rows,
         rn_max(work.pack_size, rn_max(RN_PANEL, RN_GROUP_LANES) * rn_widest(net)) +
         RN_TILE_ROWS * RN_GRADIENT_COLUMNS;
     work.thread_size = rn_pieces(work.thread_size, 64) * 64;
-    T ***lists[3] = {&work.a, &work.d, &work.dz_blocks};
+    T ***lists[3] = {&work.a, &work.d, &work.rows};
     for (int i = 0; i < 3; i++) *lists[i] = rn_take(arena, n * sizeof(T *));
     work.x = rn_take(arena, rows * layers[0].n_in * sizeof(T));
     work.y = rn_take(arena, rows * last * sizeof(T));
@@ -62,21 +69,46 @@ static RN_FN(rn_work) RN_FN(lay_out)(const rn_net *net, size_t block_rows,
     work.scale = rn_take(arena, rows * sizeof(T));
     for (size_t l = 0; l < n; l++) {
         const size_t bytes = rows * layers[l].n_out * sizeof(T);
-        const size_t unit_blocks = rn_pieces(layers[l].n_out, RN_PANEL);
+        const size_t widest = rn_max(layers[l].n_out, layers[l].n_in);
+        const size_t unit_blocks = rn_pieces(
+            RN_FN(is_narrow)(&layers[l]) ? widest : layers[l].n_out, RN_PANEL);
         T *a = rn_take(arena, bytes), *d = rn_take(arena, bytes);
         T *blocks = rn_take(arena, unit_blocks * work.ld_block * sizeof(T));
         if (!arena->base) continue;
         work.a[l] = a;
         work.d[l] = d;
-        work.dz_blocks[l] = blocks;
+        work.rows[l] = blocks;
     }
     work.thread_work = rn_take(arena, n_threads * work.thread_size * sizeof(T));
     return work;
 }
 
+/* The work memory of a call: one for all threads, or where blocks are done in turn one
+ * for each and a place for every block's loss. */
+typedef struct {
+    RN_FN(rn_work) * works;
+    double *turn_loss;
+} RN_FN(rn_works);
+
+static RN_FN(rn_works)
+    RN_FN(lay_out_all)(const rn_net *net, size_t block_rows, size_t turn_rows,
+                       size_t n_threads, rn_arena *arena) {
+    const size_t count = turn_rows ? n_threads : 1;
+    const size_t turns = turn_rows ? rn_pieces(block_rows, turn_rows) : 0;
+    RN_FN(rn_works) all;
+    all.works = rn_take(arena, count * sizeof *all.works);
+    all.turn_loss = rn_take(arena, turns * sizeof(double));
+    for (size_t i = 0; i < count; i++) {
+        const RN_FN(rn_work) work = RN_FN(lay_out)(
+            net, turn_rows ? turn_rows : block_rows, turn_rows ? 1 : n_threads, arena);
+        if (arena->base) all.works[i] = work;
+    }
+    return all;
+}
+
 static size_t RN_FN(train_work_size)(const rn_net *net, size_t block_rows,
-                                     size_t n_threads) {
+                                     size_t turn_rows, size_t n_threads) {
     rn_arena arena = {0};
-    RN_FN(lay_out)(net, block_rows, n_threads, &arena);
+    RN_FN(lay_out_all)(net, block_rows, turn_rows, n_threads, &arena);
     return arena.used;
 }

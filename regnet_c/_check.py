@@ -158,17 +158,23 @@ def _native(array):
     return np.require(array, array.dtype.newbyteorder("="), ["A"])
 
 
-def check_x(X, n_in, name="X"):
-    """(n, n_in) numbers in any layout; not copied unless C cannot read them."""
+def check_x(X, n_in, name="X", kept=None, n_original=None):
+    """(n, n_in) numbers in any layout; not copied unless C cannot read them.
+
+    Of `n_original` columns, if so many come, the `kept` ones are taken.
+    """
     array = _as_array(X, name)
     if array.ndim != 2:
         hint = ", use X.reshape(-1, 1) for one column" if array.ndim == 1 else ""
         raise ValueError(f"{name} has {array.ndim} dimension(s), expected 2{hint}")
     if array.shape[0] == 0:
         raise ValueError(f"{name} has no rows, shape {array.shape}")
+    if array.shape[1] != n_in and array.shape[1] == n_original:
+        array = array[:, kept]
     if array.shape[1] != n_in:
+        wanted = n_in if n_original in (None, n_in) else f"{n_in} (or all {n_original})"
         raise ValueError(
-            f"{name} has {array.shape[1]} columns, the network expects {n_in}"
+            f"{name} has {array.shape[1]} columns, the network expects {wanted}"
         )
     return _native(array)
 

@@ -107,6 +107,7 @@ cdef extern from "rn.h" nogil:
         size_t n
         size_t batch_size
         size_t block_rows
+        size_t turn_rows
         size_t max_steps
         size_t n_threads
         int by_layer
@@ -163,7 +164,7 @@ cdef extern from "rn.h" nogil:
             void *) noexcept nogil
         void (*max_norm)(size_t, size_t, float *, size_t, size_t, double) noexcept nogil
         size_t (*find_not_finite)(const rn_source *) noexcept nogil
-        size_t (*train_work_size)(const rn_net *, size_t, size_t) noexcept nogil
+        size_t (*train_work_size)(const rn_net *, size_t, size_t, size_t) noexcept nogil
         size_t (*predict_work_size)(const rn_net *, size_t, size_t) noexcept nogil
         void (*train)(rn_run *) noexcept nogil
         void (*predict)(const rn_net *, const rn_source *, float *, size_t, void *) noexcept nogil
@@ -207,7 +208,7 @@ cdef extern from "rn.h" nogil:
             void *) noexcept nogil
         void (*max_norm)(size_t, size_t, double *, size_t, size_t, double) noexcept nogil
         size_t (*find_not_finite)(const rn_source *) noexcept nogil
-        size_t (*train_work_size)(const rn_net *, size_t, size_t) noexcept nogil
+        size_t (*train_work_size)(const rn_net *, size_t, size_t, size_t) noexcept nogil
         size_t (*predict_work_size)(const rn_net *, size_t, size_t) noexcept nogil
         void (*train)(rn_run *) noexcept nogil
         void (*predict)(const rn_net *, const rn_source *, double *, size_t, void *) noexcept nogil

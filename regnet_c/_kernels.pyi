@@ -96,7 +96,9 @@ class Model:
     def set_masks(
         self, input_mask: Source | None, masks: list[Source | None] | None
     ) -> None: ...
-    def train_work_size(self, block_rows: int, n_threads: int) -> int: ...
+    def train_work_size(
+        self, block_rows: int, turn_rows: int, n_threads: int
+    ) -> int: ...
     def predict_work_size(self, n: int, n_threads: int) -> int: ...
     def predict(
         self,
@@ -130,6 +132,7 @@ class Run:
         *,
         batch_size: int,
         block_rows: int,
+        turn_rows: int,
         n_threads: int,
         by_layer: bool,
         gradient_only: bool = False,

@@ -571,11 +571,11 @@ cdef class Model:
                 s = masks[i]
                 self.layers[i].mask = &s.source
 
-    def train_work_size(self, size_t block_rows, size_t n_threads):
+    def train_work_size(self, size_t block_rows, size_t turn_rows, size_t n_threads):
         """Bytes of work memory a Run needs."""
         if self.single:
-            return table.f32.train_work_size(&self.net, block_rows, n_threads)
-        return table.f64.train_work_size(&self.net, block_rows, n_threads)
+            return table.f32.train_work_size(&self.net, block_rows, turn_rows, n_threads)
+        return table.f64.train_work_size(&self.net, block_rows, turn_rows, n_threads)
 
     def predict_work_size(self, size_t n, size_t n_threads):
         """Bytes of work memory predict needs."""
@@ -638,7 +638,7 @@ cdef class Run:
     def __cinit__(self, Model model, Optimizer optimizer, Source x, Source y,
                   const int64_t[::1] labels, const double[::1] sample_weight,
                   unsigned char[::1] work, *, size_t batch_size, size_t block_rows,
-                  size_t n_threads, bint by_layer, bint gradient_only=False,
+                  size_t turn_rows, size_t n_threads, bint by_layer, bint gradient_only=False,
                   double ema_decay=0.0):
         cdef size_t n = x.source.n_rows
         expect(x.source.n_cols == <size_t>model.n_in, "x and the network do not fit")
@@ -659,10 +659,12 @@ cdef class Run:
                    "x and the weights differ in length")
             self.run.sample_weight = &sample_weight[0]
         expect(<size_t>work.shape[0]
-               >= model.train_work_size(block_rows, n_threads) + 64, "work is too small")
+               >= model.train_work_size(block_rows, turn_rows, n_threads) + 64,
+               "work is too small")
         self.run.work = <void *>((<uintptr_t>&work[0] + 63) & ~<uintptr_t>63)
         self.run.n = n
         self.run.batch_size, self.run.block_rows = batch_size, block_rows
+        self.run.turn_rows = turn_rows
         self.max_threads, self.run.by_layer = n_threads, by_layer
         self.run.gradient_only = gradient_only
         self.run.ema_decay = ema_decay

@@ -38,9 +38,14 @@ def as_source(array, name, dtype):
     return source
 
 
+def checked_x(plan, X):
+    """The inputs of `plan`'s network from its own columns or all of the original's."""
+    return _check.check_x(X, plan.dense[0].n_in, "X", plan.kept_inputs, plan.n_inputs)
+
+
 def checked_data(plan, X, y, sample_weight):
     """The data set as `plan`'s network needs it, or the error that says why not."""
-    x = _check.check_x(X, plan.dense[0].n_in)
+    x = checked_x(plan, X)
     y, labels = _check.check_targets(y, len(x), plan.dense[-1].n_out, plan.loss)
     weight = _check.check_sample_weight(sample_weight, len(x))
     return Data(x, y, labels, weight, plan.dtype)

@@ -1,4 +1,4 @@
-"""The command line: train, predict, info.
+"""The command line: train, predict, export, reproduce, info.
 
 Errors are one line on standard error and exit status 2; Ctrl-C while training saves the
 network as it stands and exits with 130.
@@ -13,10 +13,12 @@ import numpy as np
 from . import __version__, cpu_info, data, losses
 from .callbacks import EarlyStopping
 from .datasets import load_digits
+from .export import command as export_command
 from .layers import ACTIVATIONS, Dense, Dropout
 from .network import Network
 from .optimizers import SGD, Adagrad, Adam, AdamW, RMSprop
 from .penalties import UPDATES, ElasticNet
+from .reproduce import command as reproduce_command
 from .schedules import CosineDecay, ExponentialDecay, LinearDecay
 
 _OPTIMIZERS = {
@@ -78,9 +80,9 @@ def build_parser():
     predict.add_argument("--output", default="predictions.csv", help="CSV to write")
     predict.add_argument("--threads", type=int, help="at most this many threads")
     predict.set_defaults(run=run_predict)
-    info = commands.add_parser(
-        "info", help="version, CPU variant, threads, build flags"
-    )
+    export_command.add_parser(commands, **formatter)
+    reproduce_command.add_parser(commands, **formatter)
+    info = commands.add_parser("info", help="version, CPU variant, threads, flags")
     info.set_defaults(run=run_info)
     return parser
 

@@ -43,6 +43,7 @@ _CHECKSUM = re.compile(
     rb'"structure":"'
 )
 _LAYERS = ',"layers":['
+INPUTS = "regnet_c.inputs"  # in the metadata of a file: what compact() kept
 
 
 class Header(NamedTuple):
@@ -81,7 +82,7 @@ def compose(network):
         "regnet_c_version": __version__,
         "checksum": NO_CHECKSUM.decode("ascii"),
         "structure": _dumps(head)[:-1] + _LAYERS + ",".join(layers) + "]}",
-        "metadata": _metadata_text(network.metadata),
+        "metadata": _metadata_text(network.metadata, network._plan),
     }
     entries = [text for text, _ in _tensor_entries(network.layers, network.dtype)]
     header = f'{{"__metadata__":{_dumps(metadata)}{"".join(entries)}}}'
@@ -89,9 +90,14 @@ def compose(network):
     return len(header).to_bytes(8, "little") + header.encode("ascii")
 
 
-def _metadata_text(metadata):
+def _metadata_text(metadata, plan):
     if not isinstance(metadata, dict):
         raise TypeError(f"metadata is a {type(metadata).__name__}, expected a dict")
+    if INPUTS in metadata:
+        raise ValueError(f"metadata has the key {INPUTS!r}, which belongs to compact()")
+    if len(plan.kept_inputs) < plan.n_inputs:
+        kept = {"n": plan.n_inputs, "kept": plan.kept_inputs.tolist()}
+        metadata = {**metadata, INPUTS: kept}
     try:
         return _dumps(metadata)
     except RecursionError:
@@ -168,6 +174,19 @@ def read_metadata(text):
 def quoted_part(start, begin, end):
     """A part of the header as a str."""
     return str(memoryview(start)[begin:end], "ascii")
+
+
+def take_inputs(metadata, plan):
+    """Move what compact() kept from a file's metadata to the plan."""
+    if INPUTS not in metadata:
+        return
+    text = _dumps(metadata)
+    inputs = metadata.pop(INPUTS)
+    if not isinstance(inputs, dict) or list(inputs) != ["n", "kept"]:
+        raise ValueError(f"{INPUTS} in its metadata has other entries than n and kept")
+    plan.keep_inputs(inputs["n"], inputs["kept"])
+    if _metadata_text(metadata, plan) != text:
+        raise ValueError(f"{INPUTS} in its metadata is not written as its values are")
 
 
 def read_string(quoted):

@@ -5,8 +5,9 @@ import time
 
 import numpy as np
 
-from . import _check, _kernels, storage
-from .arrays import as_source, checked_data, checked_masks
+from . import _check, _kernels, export, storage
+from .arrays import as_source, checked_data, checked_masks, checked_x
+from .compact import compact
 from .diagnose import diagnose
 from .history import History
 from .initialization import fill_weights
@@ -17,6 +18,7 @@ from .training import (
     Progress,
     Trainer,
     TrainingState,
+    divide,
     make_run,
     useful_threads,
     warn_of_dead_start,
@@ -98,14 +100,16 @@ class Network:
     def __getstate__(self):
         """Structure, weights and history; lock and optimiser's memory stay behind."""
         names = ("layers", "loss", "dtype", "seed", "metadata", "history")
-        return {name: getattr(self, name) for name in names}, self.get_weights()
+        attributes = {name: getattr(self, name) for name in names}
+        return attributes, self.get_weights(), (self.n_inputs, self.kept_inputs)
 
     def __setstate__(self, state):
-        attributes, weights = state
+        attributes, weights, inputs = state
         Network.__init__(
             self, *(attributes[n] for n in ("layers", "loss", "dtype", "seed"))
         )
         self.__dict__.update(attributes)
+        self._plan.keep_inputs(*inputs)
         self.set_weights(weights)
 
     # ---- weights ---------------------------------------------------------------------
@@ -167,6 +171,7 @@ class Network:
         Parameters
         ----------
         X : array-like of shape (n, n_in)
+            After `compact` all columns or the kept ones.
         threads : int, optional
             At most this many; default: as many as pay.
 
@@ -180,7 +185,7 @@ class Network:
         TypeError, ValueError
             For arrays of another kind, rank or width, and for NaN or infinities.
         """
-        out = self._predict(_check.check_x(X, self._predictor.n_in), threads, raw=False)
+        out = self._predict(checked_x(self._plan, X), threads, raw=False)
         return self.loss.transform(out)
 
     def _predict(self, x, threads, raw):
@@ -401,7 +406,10 @@ class Network:
         gradient = np.zeros(self._plan.size, self.dtype)
         model.bind(self._params, g=gradient)
         model.set_masks(*checked_masks(self._plan, dropout_masks, data.n))
-        run = make_run(self._plan, model, None, data, data.n, None, gradient_only=True)
+        division = divide(self._plan, None, data.n, data.n)
+        run = make_run(
+            self._plan, model, None, data, data.n, division, gradient_only=True
+        )
         run.start_epoch(None)
         while run.row < data.n:
             run.advance(np.zeros(1), 0.02, run.max_threads)
@@ -422,6 +430,49 @@ class Network:
             Prints as a table; its attributes are the figures.
         """
         return diagnose(self, X, y, validation_data)
+
+    # ---- smaller and elsewhere -------------------------------------------------------
+
+    @property
+    def kept_inputs(self):
+        """The columns of the original data that this network reads, an array of int.
+
+        All of them, unless `compact` dropped some; methods take these columns or all.
+        """
+        return self._plan.kept_inputs
+
+    @property
+    def n_inputs(self):
+        """Number of columns of the original data."""
+        return self._plan.n_inputs
+
+    def compact(self):
+        """A smaller network with the same predictions; see `regnet_c.compact`."""
+        return compact(self)
+
+    def to_c(self, path, dtype="float32", prefix="net", calibration=None):
+        """Write the network as one C99 file; see `regnet_c.export.c`."""
+        return export.to_c(self, path, dtype, prefix, calibration)
+
+    def to_onnx(self, path):
+        """Write the network as an ONNX model; see `regnet_c.export.onnx`."""
+        export.to_onnx(self, path)
+
+    def to_torch(self, raw=False):
+        """A torch.nn.Sequential with these weights; see `regnet_c.export.torch`."""
+        return export.to_torch(self, raw)
+
+    @classmethod
+    def from_torch(
+        cls, state_dict, activations="relu", loss="squared_error", dtype=None
+    ):
+        """A network from a state_dict of Linear layers; see `regnet_c.export.torch`."""
+        return export.from_torch(cls, state_dict, activations, loss, dtype)
+
+    @classmethod
+    def from_sklearn(cls, mlp):
+        """A network from scikit-learn's MLP; see `regnet_c.export.sklearn`."""
+        return export.from_sklearn(cls, mlp)
 
     # ---- files -----------------------------------------------------------------------
 

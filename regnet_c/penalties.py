@@ -259,19 +259,23 @@ class GroupLasso(Penalty):
 
 
 class SparseGroupLasso(Penalty):
-    """l1 sum|w| + strength * sum over groups of the group's Euclidean norm.
+    """l1 sum|w| + l2 sum w^2 + strength * sum over groups of the group's Euclidean norm.
+
+    The l1 part acts by the proximal rule.
 
     Parameters
     ----------
     l1, strength : float
     groups : {"units", "inputs"}
         As for `GroupLasso`.
+    l2 : float, default 0
     """
 
-    _names = ("l1", "group_strength", "group")
+    _names = ("l1", "group_strength", "group", "l2")
 
-    def __init__(self, l1, strength, groups="units"):
+    def __init__(self, l1, strength, groups="units", l2=0.0):
         self.l1 = _check.check_float(l1, "l1", minimum=0)
+        self.l2 = _check.check_float(l2, "l2", minimum=0)
         self.group_strength = _check.check_float(strength, "strength", minimum=0)
         self.group = _check.check_name(groups, ("units", "inputs"), "groups")
         self.update = "proximal"
@@ -282,12 +286,13 @@ class SparseGroupLasso(Penalty):
             "l1": self.l1,
             "strength": self.group_strength,
             "groups": self.group,
+            "l2": self.l2,
         }
 
     def __repr__(self):
         return (
             f"SparseGroupLasso({self.l1!r}, {self.group_strength!r}, "
-            f"groups={self.group!r})"
+            f"groups={self.group!r}{f', l2={self.l2!r}' if self.l2 else ''})"
         )
 
 

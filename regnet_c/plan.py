@@ -66,6 +66,10 @@ class Plan:
     shapes : list of tuple
         Shapes of [W0, b0, W1, b1, ...]; biases that do not exist are left out, and the
         weights of a skip connection come last.
+    n_inputs : int
+        Columns of the original data.
+    kept_inputs : ndarray of int
+        Those that the network reads.
     """
 
     def __init__(self, layers, loss, dtype, seed, skip=None):
@@ -89,6 +93,8 @@ class Plan:
             raise ValueError(
                 f"the layers need {self.size} parameters, more than memory can address"
             )
+        self.n_inputs = self.dense[0].n_in
+        self.kept_inputs = np.arange(self.n_inputs)
 
     def _place(self, shape, penalty):
         """Room for one more array, and what C has to know about it."""
@@ -115,6 +121,23 @@ class Plan:
             "weight": weight,
             "bias": bias,
         }
+
+    def keep_inputs(self, n, kept):
+        """Read the columns `kept` of n original ones; ValueError if they do not fit."""
+        array = np.asarray(kept)
+        n_in = self.dense[0].n_in
+        if (
+            type(n) is not int
+            or array.dtype.kind != "i"
+            or array.shape != (n_in,)
+            or not (np.diff(array) > 0).all()
+            or not 0 <= array[0] <= array[-1] < n
+        ):
+            raise ValueError(
+                f"kept inputs have shape {array.shape} of {n}, expected {n_in} rising "
+                "column numbers"
+            )
+        self.n_inputs, self.kept_inputs = n, array.astype(np.int64)
 
     def activation_code(self, number):
         """C code of Dense layer `number`'s activation (identity where fused)."""

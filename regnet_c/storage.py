@@ -26,6 +26,7 @@ from .header import (
     quoted_part,
     read_metadata,
     read_string,
+    take_inputs,
 )
 
 _CHUNK = 1 << 20  # bytes read, hashed and searched for NaN at a time
@@ -133,6 +134,7 @@ def _load(cls, file):
     metadata = read_metadata(text)
     network = cls.__new__(cls)
     network._build(**header.arguments)
+    take_inputs(metadata, network._plan)
     network.metadata = metadata
     end = 0
     for view in network._views:

@@ -25,6 +25,8 @@ _CALL_WORK = 10_000_000  # and of a call, for starting it
 _ASLEEP = 0.2  # share of the threads' time that may be slept through
 _SHORT = 0.001  # seconds of a call that say nothing about the machine
 _FIRST_PAUSE, _LAST_PAUSE = 0.5, 10.0  # seconds of one thread on a crowded machine
+_TURN_BYTES = 1 << 15  # weights whose gradient travels from thread to thread in turns
+_TURN_ROWS, _TURNS = 256, 64  # rows of a turn, turns of a block
 _NEAR_BYTES = 1 << 17  # weights beyond this are read once per block, not per panel
 _BLOCK_BYTES = 1 << 20  # activations kept at a time
 _MIN_BLOCK_ROWS = 256
@@ -152,15 +154,42 @@ def block_rows(plan, batch_size):
     return batch_size if batch_size <= 2 * rows else rows // 64 * 64
 
 
-def make_run(plan, model, optimizer, data, batch_size, threads, **options):
-    """A `_kernels.Run` with work memory and a division of labour that suits the sizes."""
+def divide(plan, threads, batch_size, n):
+    """How a step is divided among threads and cut into blocks; no bit depends on it.
+
+    Returns
+    -------
+    dict
+        n_threads, block_rows, turn_rows, by_layer: members of rn_run.
+    """
+    threads = useful_threads(plan, threads, batch_size, n, 3)
+    if (
+        threads > 1
+        and plan.size * plan.dtype.itemsize <= _TURN_BYTES
+        and batch_size >= 4 * threads * _TURN_ROWS
+    ):
+        rows = min(batch_size, _TURNS * _TURN_ROWS)
+        return {
+            "n_threads": threads,
+            "block_rows": rows,
+            "turn_rows": _TURN_ROWS,
+            "by_layer": False,
+        }
     rows = block_rows(plan, batch_size)
-    threads = useful_threads(plan, threads, batch_size, data.n, 3)
-    panel = 2 * _kernels.lanes(plan.dtype == np.float32)
-    panels = -(-min(rows, batch_size) // panel)
+    panels = -(-min(rows, batch_size) // (2 * _kernels.lanes(plan.dtype == np.float32)))
     even = panels >= threads and (panels % threads == 0 or panels >= 4 * threads)
-    by_layer = not even or plan.size * plan.dtype.itemsize > _NEAR_BYTES
-    work = np.empty(model.train_work_size(rows, threads) + 64, np.uint8)
+    return {
+        "n_threads": threads,
+        "block_rows": rows,
+        "turn_rows": 0,
+        "by_layer": not even or plan.size * plan.dtype.itemsize > _NEAR_BYTES,
+    }
+
+
+def make_run(plan, model, optimizer, data, batch_size, division, **options):
+    """A `_kernels.Run` with its work memory."""
+    sizes = (division[k] for k in ("block_rows", "turn_rows", "n_threads"))
+    work = np.empty(model.train_work_size(*sizes) + 64, np.uint8)
     return _kernels.Run(
         model,
         optimizer,
@@ -170,9 +199,7 @@ def make_run(plan, model, optimizer, data, batch_size, threads, **options):
         data.sample_weight,
         work,
         batch_size=batch_size,
-        block_rows=rows,
-        n_threads=threads,
-        by_layer=by_layer,
+        **division,
         **options,
     )
 
@@ -215,8 +242,9 @@ class Trainer:
         self.batch_size, self.shuffle, self.progress = batch_size, shuffle, progress
         self.plan = network._plan
         self.model = self.plan.model()
-        gradient = None
-        if batch_size > block_rows(self.plan, batch_size):
+        division = divide(self.plan, threads, batch_size, data.n)
+        gradient = None  # kept only where a batch has several pieces
+        if division["turn_rows"] or batch_size > division["block_rows"]:
             gradient = np.empty(self.plan.size, self.plan.dtype)
         self.model.bind(network._params, state.m, state.v, state.q, gradient, state.ema)
         self.run = make_run(
@@ -225,7 +253,7 @@ class Trainer:
             state.scalars,
             data,
             batch_size,
-            threads,
+            division,
             ema_decay=1 - (state.tau or 0.0),
         )
         self.steps_per_epoch = -(-data.n // batch_size)

@@ -31,6 +31,7 @@ ALLOWED = {
     "optimizers": {"_check", "schedules"},
     "arrays": {"_check", "_kernels"},
     "callbacks": {"_check"},
+    "compact": {"_kernels", "layers"},
     "diagnose": {"_kernels", "arrays"},
     "history": set(),
     "plan": {"_kernels", "layers"},
@@ -38,6 +39,8 @@ ALLOWED = {
     "atomic": set(),
     "header": {"_check", "_version", "layers", "losses", "plan"},
     "storage": {"atomic", "header"},
+    "_axes": set(),
+    "plots": {"_axes", "_check"},
 }
 
 

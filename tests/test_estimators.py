@@ -547,7 +547,6 @@ BAD = [
     ({"hidden_layer_sizes": "8"}, "hidden_layer_sizes is '8', expected whole numbers"),
     ({"dropout": (0.1, 0.2, 0.3)}, "dropout has 3 rates, expected 2"),
     ({"dropout": 1.0}, "dropout is 1.0, expected a finite number and >= 0 and < 1"),
-    ({"group_l1": 1.0, "l2": 0.1}, "with l1 but not with l2"),
     ({"l1_update": "clever"}, "unknown l1_update 'clever'"),
     ({"optimizer": "adm"}, "unknown optimizer 'adm' .did you mean 'adam'"),
     ({"learning_rate": "cosin"}, "unknown learning_rate 'cosin'"),

@@ -36,7 +36,7 @@ def test_the_core_has_the_same_group_prox(groups, rng):
 
 @pytest.mark.parametrize("groups", ["units", "inputs"])
 def test_group_prox_minimises_its_definition(groups, rng):
-    penalty = rn.SparseGroupLasso(0.2, 0.5, groups)
+    penalty = rn.SparseGroupLasso(0.2, 0.5, groups, l2=0.3)
     w = rng.normal(size=(3, 2))
 
     def objective(x):

@@ -437,6 +437,69 @@ def test_training_bits_do_not_depend_on_blocks(dtype, isa, real_threads, monkeyp
         np.testing.assert_allclose(got[-2:], want[-2:], rtol=1e-6)
 
 
+def turn_bits(dtype, threads, n=2100, batch_size=2000):
+    """Bytes of weights and losses of a small network that trains on large batches."""
+    rng = np.random.default_rng(8)
+    layers = [
+        rn.Dense(17, 19, activation="tanh", weight_penalty=rn.GroupLasso(1e-3)),
+        rn.Dropout(0.2),
+        rn.Dense(19, 3, max_norm=2.0, weight_penalty=rn.L1(1e-3)),
+    ]
+    net = rn.Network(layers, "softmax_cross_entropy", dtype=dtype, seed=4)
+    x, y = rng.standard_normal((n, 17)).astype(dtype), rng.integers(0, 3, n)
+    history = net.fit(
+        x,
+        y,
+        3,
+        batch_size,
+        rn.Adam(0.01),
+        sample_weight=rng.random(n),
+        threads=threads,
+        update_tau=0.1,
+    )
+    arrays = [*net.get_weights(), *net.update_average()]
+    return [w.tobytes() for w in arrays], history["loss"]
+
+
+def test_training_bits_do_not_depend_on_turns(dtype, isa, real_threads, monkeypatch):
+    """Pieces of a batch done in turn by several threads: the same sums in one order."""
+    want, loss = turn_bits(dtype, threads=1)
+    monkeypatch.setattr(training, "_TURN_BYTES", 1 << 20)
+    for rows, turns in ((64, 64), (64, 4), (192, 64)):
+        monkeypatch.setattr(training, "_TURN_ROWS", rows)
+        monkeypatch.setattr(training, "_TURNS", turns)
+        for threads in (2, 3):
+            got, other_loss = turn_bits(dtype, threads)
+            assert got == want
+            np.testing.assert_allclose(other_loss, loss, rtol=1e-6)
+
+
+def test_divergence_is_noticed_in_turns(real_threads):
+    x = np.ones((20_000, 3), np.float32)
+    x[12_345] = 1e30
+    net = rn.Network([rn.Dense(3, 4, "relu"), rn.Dense(4, 2)], "mse", seed=0)
+    before = net.get_weights()
+    with pytest.raises(rn.DivergenceError):
+        net.fit(x, np.full((20_000, 2), 1e30), 1, 20_000, rn.SGD(0.1), threads=2)
+    for a, b in zip(net.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("n_out", [1, 2, 3, 7])
+@pytest.mark.parametrize("n_in", [8, 16, 33, 100])
+def test_layers_of_few_units_equal_the_oracle(n_in, n_out, dtype, isa, rng):
+    """Their weight gradient has the inputs as vectors, with and without blocks."""
+    layers = [rn.Dense(5, n_in, "tanh"), rn.Dense(n_in, n_out, "sigmoid")]
+    net = rn.Network(layers, "squared_error", dtype=dtype, seed=1)
+    x, y = rng.standard_normal((150, 5)), rng.random((150, n_out))
+    optimizer, weights = rn.Adam(0.01), weights64(net)
+    state = oracle_optimizer(optimizer)
+    for rows in (slice(0, 150), slice(0, 1), slice(1, 14), slice(20, 85)):
+        _, weights = oracle_network(net).train_step(weights, x[rows], y[rows], state)
+        net.train_step(x[rows], y[rows], optimizer)
+    assert_weights_close(net, weights)
+
+
 def test_rows_of_a_prediction_do_not_depend_on_their_batch(dtype, isa, rng):
     net = small_network(dtype)
     x = rng.standard_normal((150, 6)).astype(dtype)

@@ -64,13 +64,8 @@ def penalties(l1, l2, group_l1, l1_update):
         rest = L1(l1, update=l1_update) if l1 else L2(l2) if l2 else None
     if not group_l1:
         return rest, rest
-    if l2:
-        raise ValueError(
-            f"group_l1 is {group_l1} and l2 is {l2}, the first layer can have a group "
-            "penalty with l1 but not with l2: set one of them to 0"
-        )
-    if l1:
-        return SparseGroupLasso(l1, group_l1, groups="inputs"), rest
+    if l1 or l2:
+        return SparseGroupLasso(l1, group_l1, groups="inputs", l2=l2), rest
     return GroupLasso(group_l1, groups="inputs"), rest
 
 

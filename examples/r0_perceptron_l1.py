@@ -1,0 +1,94 @@
+"""A single-layer perceptron: how is L1 added, and how is the step derived?
+
+One dense layer, ReLU on the output, one-hot targets, squared error.  With the objective
+J = mean of 1/2 sum (d - x)^2 + l1 sum|W| the gradient step is
+
+    dW = eta (mean over the batch of delta x^T - l1 sign(W)),    sign(0) = 0,
+
+which is update="subgradient".  It jumps over zero and leaves no weight there.  The exact
+form takes the gradient step alone and then S(w, t) = sign(w) max(|w| - t, 0) with
+t = eta l1: update="proximal".  Both reach the same accuracy, one of them with zeros.
+
+The last panel is the moving average of the weight change (tau = 0.01), over every batch
+and bias corrected: it falls far below its first value as the training settles.
+
+A ReLU on the output can die: where all rows give it a negative sum no gradient comes back,
+and the accuracy is .6 with one seed and .86 with another.  `net.diagnose` counts such
+units.  Small weights and biases of 0.1 keep all ten alive.
+
+    python examples/r0_perceptron_l1.py [--data mnist.npz] [--quick]
+"""
+
+import numpy as np
+from common import arguments, finish, load_images, one_hot, plt, tidy
+
+import regnet_c as rn
+from regnet_c.plots import COLORS
+
+STRENGTHS = (1e-4, 3e-4, 1e-3, 3e-3)
+RULES = ("subgradient", "proximal")
+
+
+def train(data, rule, l1, epochs):
+    """(network, history): 1000 rows, batches of 10, constant rate."""
+    x, y, x_test, y_test = data
+    layer = rn.Dense(x.shape[1], 10, "relu", rn.L1(l1, update=rule), weight_init=0.01)
+    net = rn.Network([layer], loss="squared_error", dtype="float64", seed=0)
+    weights, biases = net.get_weights()
+    net.set_weights([weights, biases + 0.1])
+    history = net.fit(
+        x[:1000],
+        one_hot(y[:1000]),
+        epochs=epochs,
+        batch_size=10,
+        optimizer=rn.SGD(0.02),
+        validation_data=(x_test, one_hot(y_test)),
+        update_tau=0.01,
+    )
+    return net, history
+
+
+def accuracy(net, x, y):
+    """Share of rows whose largest output is the right one."""
+    return (net.predict(x).argmax(axis=1) == y).mean()
+
+
+def draw(runs):
+    """Loss, share of zeros and update average of the two rules, one over the other."""
+    figure, axes = plt.subplots(1, 3, figsize=(11, 3.4), layout="constrained")
+    for color, width, (rule, history) in zip(
+        COLORS, (5, 1.5), runs.items(), strict=False
+    ):
+        epochs = np.arange(1, history.epochs + 1)
+        style = {"color": color, "linewidth": width}
+        axes[0].plot(epochs, history["loss"], label=f"{rule}, training", **style)
+        axes[0].plot(epochs, history["val_loss"], ":", label=f"{rule}, test", **style)
+        axes[1].plot(epochs, 100 * np.array(history["zeros"]), label=rule, **style)
+        norms = [norm for (norm,) in history["update_norm"]]
+        axes[2].semilogy(epochs, norms, label=rule, **style)
+    tidy(axes[0], "epoch", "squared error")
+    tidy(axes[1], "epoch", "exact zeros (% of the weights)")
+    tidy(axes[2], "epoch", "norm of the average update")
+    for ax in axes:
+        ax.legend(frameon=False)
+    return figure
+
+
+def main():
+    args = arguments(__doc__, "r0_perceptron_l1", data=True)
+    data, epochs = load_images(args.data), 5 if args.quick else 30
+    print("    l1  rule         exact zeros  test accuracy")
+    for l1 in STRENGTHS:
+        runs = {}
+        for rule in RULES:
+            net, runs[rule] = train(data, rule, l1, epochs)
+            zeros = int((net.get_weights()[0] == 0).sum())
+            right = accuracy(net, *data[2:])
+            print(f"{l1:6g}  {rule:<11}  {zeros:>11}  {right:>13.4f}")
+        if l1 == 1e-3:
+            drawn = runs
+    finish(draw(drawn), args)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,109 @@
+"""A mini-batch step with L2: what is its L1 version, and which one leaves zeros?
+
+n_in-100-10, sigmoid and cross-entropy, batches of 10, constant rate eta; the strength lam
+is divided by the number of training rows n.  L2 makes w smaller by the factor
+1 - eta lam/n in each step.  L1 moves w towards zero by t = eta lam/n, never across it:
+
+    S(w, t) = sign(w) max(|w| - t, 0)      (not sign(w) max(|w - t|, 0))
+
+before the gradient step ("shrink_first"), after it ("proximal"), or charging each weight
+what it still owes since the start ("cumulative", the library's default).  With mini-batches
+the noise of the gradient wakes zeros: only the cumulative rule keeps most of them.  The
+other three rules go the same way, up to the zeros.
+
+    python examples/r1_mnist_l1_l2.py [--data mnist.npz] [--quick]
+"""
+
+from common import arguments, finish, load_images, one_hot, plt, tidy
+
+import regnet_c as rn
+from regnet_c.plots import COLORS, plot_weights
+
+# name -> how the penalty is made of lam and n
+PENALTIES = {
+    "no penalty": lambda lam, n: None,
+    "L2": lambda lam, n: rn.L2.from_convention("r1", lam, n=n),
+    "L1 subgradient": lambda lam, n: l1("subgradient", lam, n),
+    "L1 shrink_first": lambda lam, n: l1("shrink_first", lam, n),
+    "L1 proximal": lambda lam, n: l1("proximal", lam, n),
+    "L1 cumulative": lambda lam, n: l1("cumulative", lam, n),
+}
+
+
+def l1(rule, lam, n):
+    """lam/n sum|w|."""
+    return rn.L1.from_convention("r1", lam, n=n, update=rule)
+
+
+def train(name, data, lam, epochs):
+    """The trained network and its test accuracy after each epoch."""
+    x, y, x_test, y_test = data
+    penalty = PENALTIES[name](lam, len(x))
+    layers = [
+        rn.Dense(x.shape[1], 100, "sigmoid", penalty, weight_init="lecun_normal"),
+        rn.Dense(100, 10, weight_penalty=penalty, weight_init="lecun_normal"),
+    ]
+    net = rn.Network(layers, loss="binary_cross_entropy", seed=0)
+    test = TestAccuracy(x_test, y_test)
+    net.fit(x, one_hot(y), epochs, 10, rn.SGD(0.5), callbacks=[test])
+    return net, test.found
+
+
+class TestAccuracy(rn.Callback):
+    """Share of test rows whose largest output is the right one, after each epoch."""
+
+    def __init__(self, x, y):
+        self.x, self.y, self.found = x, y, []
+
+    def on_train_begin(self, network):
+        self.network = network
+
+    def on_epoch_end(self, epoch, logs):
+        right = self.network.predict(self.x).argmax(axis=1) == self.y
+        self.found.append(right.mean())
+
+
+def draw(runs):
+    """Accuracy against epochs, and the first layer's weights of each run."""
+    figure = plt.figure(figsize=(11, 7.5), layout="constrained")
+    grid = figure.add_gridspec(3, 3)
+    top = figure.add_subplot(grid[0, :])
+    widths = (1.5, 1.5, 6, 3.5, 1.2, 1.5)  # three curves lie one over the other
+    for color, width, name in zip(COLORS, widths, runs, strict=False):
+        found = runs[name][1]
+        epochs = range(1, len(found) + 1)
+        top.plot(epochs, found, color=color, linewidth=width, label=name)
+    tidy(top, "epoch", "test accuracy")
+    best = max(max(found) for _, found in runs.values())
+    top.set_ylim(best - 0.05, best + 0.005)
+    top.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
+    draw_weights(grid[1:, :].subgridspec(2, 3), runs)
+    return figure
+
+
+def draw_weights(grid, runs):
+    """The first layer's weights of every run, on the same axes."""
+    axes = grid.subplots(sharex=True, sharey=True)
+    for ax, (name, (net, _)) in zip(axes.flat, runs.items(), strict=True):
+        plot_weights(net, layers=[0], ax=ax)
+        ax.set_title(name)
+        ax.label_outer()
+    axes[0, 0].set_xlim(-2, 2)
+
+
+def main():
+    args = arguments(__doc__, "r1_mnist_l1_l2", data=True)
+    data = load_images(args.data)
+    lam = 2.0 if args.data else 0.2
+    epochs = 2 if args.quick else 30
+    print(f"lam = {lam:g}, {len(data[0])} training rows")
+    print("penalty          exact zeros  test accuracy")
+    runs = {}
+    for name in PENALTIES:
+        net, found = runs[name] = train(name, data, lam, epochs)
+        print(f"{name:<15}  {net.zeros():>11.1%}  {found[-1]:>13.4f}")
+    finish(draw(runs), args)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,191 @@
+"""Cutting a trained network down to what its zeros have left of it.
+
+Removed are inputs nobody reads, units without effect, units that are constant (their
+value goes into the next layer's biases) and linear hidden layers that are larger than
+their product with the next.  Only what holds for every input is used, never data.
+
+A sum starts at the bias and takes its terms in index order, so leaving out exact zeros
+keeps every bit; the sign of a zero alone may differ, where a bias is -0 or a sum
+underflows.  Folded constants and products of layers are rounded once, at the end.
+"""
+
+import copy
+
+import numpy as np
+
+from . import _kernels
+from .layers import ACTIVATIONS, Dropout, layer_from_config
+
+_NON_NEGATIVE = ("relu", "sigmoid", "softplus")
+
+
+def compact(network):
+    """A smaller network with the predictions of `network`, which stays as it is.
+
+    Parameters
+    ----------
+    network : Network
+
+    Returns
+    -------
+    Network
+        Of the same class, loss, dtype and seed.  Its `kept_inputs` are the columns of
+        the original data it reads; `predict` and `evaluate` take either those or all.
+        Predictions have the bits of the original unless a constant that is not zero
+        was folded or layers were merged; then they are equal to rounding.  Dropout and
+        penalties stay with their layers, except between merged ones.
+
+    Examples
+    --------
+    >>> import numpy as np, regnet_c as rn
+    >>> net = rn.Network([rn.Dense(3, 4, activation="relu"), rn.Dense(4, 1)])
+    >>> W0, b0, W1, b1 = net.get_weights()
+    >>> W0[1] = 0  # input 1 is not read
+    >>> W1[2] = 0  # unit 2 has no effect
+    >>> net.set_weights([W0, b0, W1, b1])
+    >>> small = net.compact()
+    >>> small.layers[0].n_in, small.layers[0].n_out, small.kept_inputs.tolist()
+    (2, 3, [0, 2])
+    """
+    layers, kept = _unpack(network), np.arange(len(network.kept_inputs))
+    before = None
+    while before != (before := [layer.signature() for layer in layers]):
+        kept = _drop_inputs(layers, kept)
+        _fold_constants(layers)
+        kept = _drop_units(layers, kept)
+        _merge_linear(layers)
+    return _pack(network, layers, kept)
+
+
+class _Layer:
+    """One Dense layer while it is cut: config, w (n_in, n_out), b, dropout before it.
+
+    Numbers are wider than the network's, so that what is folded is rounded once.
+    """
+
+    def __init__(self, config, w, b, dropout, dtype):
+        wide = np.float64 if dtype == np.float32 else np.longdouble
+        self.config, self.dropout, self.dtype = config, dropout, dtype
+        self.w, self.b = w.astype(wide), None if b is None else b.astype(wide)
+
+    def signature(self):
+        """What changes whenever the layer does."""
+        return self.w.shape, int(np.count_nonzero(self.w))
+
+    def biases(self):
+        return np.zeros(self.w.shape[1], self.w.dtype) if self.b is None else self.b
+
+    def constants(self):
+        """f(b): the outputs of units without inputs, by the core's own arithmetic."""
+        z = self.biases().astype(self.dtype)
+        code = ACTIVATIONS.index(self.config["activation"])
+        param = self.config["activation_param"] or 0.0
+        _kernels.activation_forward(code, z, np.empty_like(z), z.copy(), param)
+        return z.astype(self.w.dtype)
+
+    def size(self):
+        """(numbers, numbers that are not zero)."""
+        biases = 0 if self.b is None else self.b.size
+        return self.w.size + biases, np.count_nonzero(self.w) + biases
+
+
+def _unpack(network):
+    plan, weights = network._plan, iter(network.get_weights())
+    layers = []
+    for number, layer in enumerate(plan.dense):
+        w = next(weights)
+        b = next(weights) if layer.use_bias else None
+        dropout = plan.rates[number] if number in plan.dropouts else None
+        layers.append(_Layer(layer.get_config(), w, b, dropout, plan.dtype))
+    return layers
+
+
+def _pack(network, layers, kept):
+    """The network of these layers, with the history of its inputs."""
+    built, weights = [], []
+    for layer in layers:
+        n_in, n_out = layer.w.shape
+        shape = {"n_in": n_in, "n_out": n_out, "use_bias": layer.b is not None}
+        if layer.dropout is not None:
+            built.append(Dropout(layer.dropout))
+        built.append(layer_from_config({**layer.config, **shape}))
+        weights += [layer.w] if layer.b is None else [layer.w, layer.b]
+    small = type(network)(
+        built, loss=network.loss, dtype=network.dtype, seed=network.seed
+    )
+    small.set_weights([w.astype(network.dtype) for w in weights])
+    small.metadata = copy.deepcopy(network.metadata)
+    small._plan.keep_inputs(network.n_inputs, network.kept_inputs[kept])
+    return small
+
+
+def _drop_inputs(layers, kept):
+    """Remove inputs nobody reads, but not the last one; the inputs that remain."""
+    alive = layers[0].w.any(axis=1)
+    alive[0] |= not alive.any()
+    layers[0].w = layers[0].w[alive]
+    return kept[alive]
+
+
+def _never_negative(layers, number):
+    """True if no input of this layer can be negative."""
+    return number and layers[number - 1].config["activation"] in _NON_NEGATIVE
+
+
+def _fold_constants(layers):
+    """Let the next layer's biases stand for units whose output never changes."""
+    for number, (layer, after) in enumerate(zip(layers, layers[1:], strict=False)):
+        constant = ~layer.w.any(axis=0)
+        values = layer.constants()
+        if layer.config["activation"] == "relu" and _never_negative(layers, number):
+            clipped = (layer.w <= 0).all(axis=0) & (layer.biases() <= 0)
+            values[clipped] = 0
+            constant |= clipped
+        terms = values[constant] @ after.w[constant]
+        if terms.any():
+            after.b = after.biases() + terms
+        after.w[constant] = 0
+
+
+def _drop_units(layers, kept):
+    """Remove units nobody reads, last layer first; the inputs that remain.
+
+    A layer that loses all units takes those before it along, and the next one keeps
+    one input, with weights zero.
+    """
+    for number in range(len(layers) - 2, -1, -1):
+        layer, after = layers[number], layers[number + 1]
+        alive = after.w.any(axis=1)
+        if not alive.any():
+            del layers[: number + 1]
+            after.w, after.dropout = after.w[:1], None
+            return kept[:1]
+        layer.w, after.w = layer.w[:, alive], after.w[alive]
+        layer.b = None if layer.b is None else layer.b[alive]
+    return kept
+
+
+def _is_linear(layers, number):
+    """True if this layer's activation does nothing, whatever the input."""
+    layer = layers[number]
+    name, param = layer.config["activation"], layer.config["activation_param"]
+    if name == "relu":
+        positive = (layer.w >= 0).all() and (layer.biases() >= 0).all()
+        return positive and _never_negative(layers, number)
+    return name == "identity" or (name == "leaky_relu" and param == 1)
+
+
+def _merge_linear(layers):
+    """Multiply linear hidden layers into the next where that takes fewer numbers."""
+    for number in range(len(layers) - 2, -1, -1):
+        if not _is_linear(layers, number):
+            continue
+        layer, after = layers[number : number + 2]
+        merged = copy.copy(after)
+        merged.w, merged.dropout = layer.w @ after.w, layer.dropout
+        if layer.b is not None:
+            merged.b = layer.b @ after.w + after.biases()
+        old = np.add(layer.size(), after.size())
+        new = np.array(merged.size())
+        if new[0] < old[0] and new[1] <= old[1]:
+            layers[number : number + 2] = [merged]

@@ -1,0 +1,291 @@
+"""A network as one C99 file: constant weights, no allocation, the bits of `predict`.
+
+The file needs <math.h> for fmaf, fabsf, copysignf and sqrtf, and <stdint.h> for types.
+Biases, inputs, sums and outputs are float; weights are float, or int8 with one scale
+for each unit.
+"""
+
+import re
+from pathlib import Path
+
+import numpy as np
+
+from .. import _check
+from .._version import __version__
+from ..arrays import checked_data, checked_x
+from .c_layer import c_function, c_numbers, n_bytes, smallest_form
+from .c_math import source
+from .legend import legend
+from .plain import describe, finish, forward
+
+DTYPES = ("float32", "int8")
+_SELF_TEST_ROWS = 4
+
+
+def to_c(network, path, dtype="float32", prefix="net", calibration=None):
+    """Write `path`.c and `path`.h, a network that any C99 compiler takes.
+
+    ``int prefix_predict(const float *x, float *y)`` reads the `kept_inputs` of one row
+    and writes what `predict` returns.  The result is the class: the index of the
+    largest output after a softmax or several sigmoids, whether one sigmoid is above
+    1/2, and 0 for other losses.  Every layer is stored in the smallest of five forms
+    (`regnet_c.export.c_layer`).  Compiled with ``-DPREFIX_SELF_TEST`` the file has a
+    main() that checks embedded rows and returns the number of wrong ones.
+
+    Parameters
+    ----------
+    network : Network
+        float64 networks are rounded to float32.
+    path : str or Path
+        With or without the suffix .c.
+    dtype : {"float32", "int8"}
+        int8: each weight becomes a whole number in [-127, 127] times its unit's scale.
+    prefix : str, default "net"
+        Of all names in the file; in capitals for macros.
+    calibration : tuple (X, y), optional
+        Data on which the exported network is compared with this one.
+
+    Returns
+    -------
+    dict
+        ``files``; ``flash``, bytes of constant data, code apart; ``ram``, bytes of
+        working memory on the stack; ``layers``, a list with ``n_in``, ``n_out``,
+        ``weights`` (stored ones), ``form`` and ``bytes``; with a calibration set
+        ``original`` and ``exported``, their loss and accuracy.
+    """
+    dtype = _check.check_name(dtype, DTYPES, "dtype")
+    stem, prefix = _stem(path), _check_prefix(prefix)
+    layers, output = describe(network, np.float32)
+    for layer in layers:
+        flush_denormals(layer)
+    if dtype == "int8":
+        layers = [quantize(layer) for layer in layers]
+    forms = [smallest_form(layer) for layer in layers]
+    report = _sizes(layers, forms)
+    report["files"] = [f"{stem}.c", f"{stem}.h"]
+    rows = _test_rows(network, calibration)
+    if calibration is not None:
+        report |= _compare(network, layers, calibration)
+    text = [
+        _head(network, dtype, report),
+        f'#include "{stem.name}.h"\n\n#include <math.h>\n#include <stdint.h>\n',
+        source(_names(layers, output)),
+        *(
+            c_function(number, layer, *form)
+            for number, (layer, form) in enumerate(zip(layers, forms, strict=True))
+        ),
+        _predict(layers, output),
+        _self_test(rows, finish(output, forward(layers, rows))),
+    ]
+    for name, content in zip(
+        report["files"], ("\n".join(text), _header(network, layers)), strict=True
+    ):
+        Path(name).write_text(_rename(content, prefix), encoding="ascii")
+    return report
+
+
+def quantize(layer):
+    """The layer with int8 weights and one float scale per unit."""
+    top = np.abs(layer.w).max(axis=0)
+    scale = np.where(top > 0, top / np.float32(127), 1).astype(np.float32)
+    scale = np.maximum(scale, np.finfo(np.float32).tiny)
+    w = np.clip(np.rint(layer.w / scale), -127, 127).astype(np.int8)
+    return type(layer)(w, layer.b, layer.activation, layer.param, scale)
+
+
+def flush_denormals(layer):
+    """Numbers below the normal ones become 0, which is what predict takes them for."""
+    for array in (layer.w, layer.b):
+        if array is not None:
+            array[np.abs(array) < np.finfo(np.float32).tiny] = 0
+
+
+def _stem(path):
+    path = Path(path)
+    stem = path.with_suffix("") if path.suffix == ".c" else path
+    if not stem.name.isascii() or set(stem.name) & set('"\\\n'):
+        raise ValueError(f"path is {str(path)!r}, expected an ASCII file name")
+    return stem
+
+
+def _check_prefix(prefix):
+    if not isinstance(prefix, str) or not re.fullmatch("[A-Za-z][A-Za-z0-9_]*", prefix):
+        raise ValueError(f"prefix is {prefix!r}, expected a C identifier such as 'net'")
+    return prefix
+
+
+def _rename(text, prefix):
+    """net_ and NET_ become the prefix."""
+    text = re.sub(r"\bnet_", f"{prefix}_", text)
+    return re.sub(r"\bNET_", f"{prefix.upper()}_", text)
+
+
+def _buffers(layers):
+    """Lengths of the two arrays that hidden layers write to in turn."""
+    widths = [layer.w.shape[1] for layer in layers[:-1]]
+    return max(widths[0::2], default=0), max(widths[1::2], default=0)
+
+
+def _sizes(layers, forms):
+    rows = [
+        {
+            "n_in": layer.w.shape[0],
+            "n_out": layer.w.shape[1],
+            "weights": int(np.count_nonzero(layer.w)),
+            "form": name,
+            "bytes": n_bytes(arrays),
+        }
+        for layer, (name, arrays) in zip(layers, forms, strict=True)
+    ]
+    flash = sum(row["bytes"] for row in rows)
+    return {"flash": flash, "ram": 4 * sum(_buffers(layers)), "layers": rows}
+
+
+def _test_rows(network, calibration):
+    """A few rows for the self-test: of the calibration set, or drawn."""
+    n_in = len(network.kept_inputs)
+    if calibration is None:
+        shape = (_SELF_TEST_ROWS, n_in)
+        return np.random.default_rng(0).normal(size=shape).astype(np.float32)
+    x = checked_x(network._plan, _check.check_validation_data(calibration)[0])
+    chosen = np.linspace(0, len(x) - 1, min(len(x), _SELF_TEST_ROWS)).astype(int)
+    return np.ascontiguousarray(x[chosen], np.float32)
+
+
+def _compare(network, layers, calibration):
+    """Loss and accuracy of the network and of the exported one on the same data."""
+    data = checked_data(network._plan, *calibration, None)
+    z = forward(layers, np.ascontiguousarray(data.raw_x, np.float32))
+    return {
+        "original": network._evaluate(data, None),
+        "exported": network.loss.score(z, data),
+    }
+
+
+def _names(layers, output):
+    """The pieces of c_math that the file calls."""
+    names = {layer.activation for layer in layers} | {output}
+    if output == "softmax" or (output == "sigmoid" and layers[-1].w.shape[1] > 1):
+        names.add("largest")
+    return names - {"identity"}
+
+
+def _head(network, dtype, report):
+    """The comment at the top: origin, structure, sizes."""
+    lines = [f"/* Written by regnet_c {__version__}, do not edit.", " *"]
+    for row in report["layers"]:
+        lines.append(
+            f" *   {row['n_in']:>5} -> {row['n_out']:<5} {row['weights']:>7} weights, "
+            f"{row['form']:<6} {row['bytes']:>8} bytes"
+        )
+    lines += [
+        f" * Loss {network.loss.name}, trained in {network.dtype}, weights {dtype}.",
+        f" * Flash: {report['flash']} bytes of constants.  "
+        f"RAM: {report['ram']} bytes of stack.",
+    ]
+    for name in ("original", "exported"):
+        if name in report:
+            scores = ", ".join(f"{k} {v:.6g}" for k, v in report[name].items())
+            lines.append(f" * On the calibration data, {name}: {scores}.")
+    lines += [
+        " *",
+        " * Compile as C99 with -ffp-contract=off (-std=c99 does that) and the outputs",
+        " * have the bits of regnet_c's predict; -DNET_NO_FMA is faster on a CPU without",
+        " * fused multiply-add.  -DNET_SELF_TEST gives a program that checks itself. */",
+    ]
+    return "\n".join(lines)
+
+
+def _predict(layers, output):
+    """The one public function."""
+    names, widths = ("even", "odd"), _buffers(layers)
+    lines = ["int net_predict(const float *x, float *y) {"]
+    for name, width in zip(names, widths, strict=True):
+        if width:
+            lines.append(f"    float {name}[{width}];")
+    if output in ("sigmoid", "exp"):
+        lines.append("    unsigned j;")
+    source_name = "x"
+    for number in range(len(layers)):
+        target = "y" if number == len(layers) - 1 else names[number % 2]
+        lines.append(f"    net_layer{number}({source_name}, {target});")
+        source_name = target
+    n_out = layers[-1].w.shape[1]
+    if output == "softmax":
+        lines.append(f"    net_softmax({n_out}, y);")
+    elif output != "identity":
+        lines.append(f"    for (j = 0; j < {n_out}; j++) y[j] = net_{output}(y[j]);")
+    result = "0"
+    if "largest" in _names(layers, output):
+        result = f"net_largest({n_out}, y)"
+    elif output == "sigmoid":
+        result = "y[0] > 0.5f"
+    return "\n".join([*lines, f"    return {result};", "}", ""])
+
+
+def _self_test(x, y):
+    """A main() that compares rows with what they must give."""
+    return f"""\
+#ifdef NET_SELF_TEST
+#include <stdio.h>
+
+static const float net_test_x[][NET_N_IN] = {{
+    {{{_rows(x)}}}}};
+static const float net_test_y[][NET_N_OUT] = {{
+    {{{_rows(y)}}}}};
+
+/* Every output within a ten-thousandth of its row's largest. */
+int main(void) {{
+    int i, j, wrong = 0;
+    for (i = 0; i < {len(x)}; i++) {{
+        float y[NET_N_OUT], top = 0, error = 0;
+        net_predict(net_test_x[i], y);
+        for (j = 0; j < NET_N_OUT; j++) {{
+            top = fmaxf(top, fabsf(net_test_y[i][j]));
+            error = fmaxf(error, fabsf(y[j] - net_test_y[i][j]));
+        }}
+        wrong += !(error <= 1e-4f * top);
+    }}
+    printf("%d of {len(x)} rows wrong\\n", wrong);
+    return wrong;
+}}
+#endif
+"""
+
+
+def _rows(array):
+    return "},\n    {".join(c_numbers(row.astype(np.float32)) for row in array)
+
+
+def _header(network, layers):
+    """The text of the header file."""
+    n_in, n_out = layers[0].w.shape[0], layers[-1].w.shape[1]
+    lines = [
+        "#ifndef NET_PREDICT_H",
+        "#define NET_PREDICT_H",
+        "",
+        f"#define NET_N_IN {n_in}",
+        f"#define NET_N_OUT {n_out}",
+    ]
+    if network.n_inputs != n_in:
+        columns = ", ".join(map(str, network.kept_inputs))
+        lines += [
+            "/* x has these columns of the original ones, in this order. */",
+            f"#define NET_N_ORIGINAL {network.n_inputs}",
+            f"#define NET_KEPT_INPUTS {{{columns}}}",
+        ]
+    lines += [f"/* {line} */" for line in legend(network)]
+    lines += [
+        "",
+        "#ifdef __cplusplus",
+        'extern "C" {',
+        "#endif",
+        "/* y[NET_N_OUT] = outputs for x[NET_N_IN]; returns the class, 0 without one. */",
+        "int net_predict(const float *x, float *y);",
+        "#ifdef __cplusplus",
+        "}",
+        "#endif",
+        "#endif",
+        "",
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,189 @@
+"""One dense layer as C99 text: constant arrays and a function, in the smallest form.
+
+dense    all weights, unit by unit
+sparse   the weights that are not zero with the number of their input
+gaps8    the same with the distance to the input before in one byte; 255 means: go on by
+         255 and read the next byte as well
+gaps4    the same with half bytes, and 15
+bitmap   the weights that are not zero and one bit for every place
+
+Sums take their terms in the order of `predict` whatever the form.
+"""
+
+from functools import partial
+
+import numpy as np
+
+_C_TYPES = {
+    "float32": "float",
+    "int8": "int8_t",
+    "uint8": "uint8_t",
+    "uint16": "uint16_t",
+    "uint32": "uint32_t",
+}
+_BODIES = {
+    "dense": """\
+        for (k = 0; k < {n_in}; k++) {{
+            s = NET_FMA(x[k], (float)w[p], s);
+            p++;
+        }}""",
+    "sparse": """\
+        for (end = p + count[j]; p < end; p++) s = NET_FMA(x[at[p]], (float)w[p], s);""",
+    "gaps8": """\
+        for (end = p + count[j], k = 0; p < end; p++) {{
+            do {{
+                step = at[i++];
+                k += step;
+            }} while (step == 255);
+            s = NET_FMA(x[k], (float)w[p], s);
+        }}""",
+    "gaps4": """\
+        for (end = p + count[j], k = 0; p < end; p++) {{
+            do {{
+                step = (i & 1) != 0 ? at[i >> 1] >> 4 : at[i >> 1] & 15u;
+                i++;
+                k += step;
+            }} while (step == 15);
+            s = NET_FMA(x[k], (float)w[p], s);
+        }}""",
+    "bitmap": """\
+        for (k = 0; k < {n_in}; k += 8) {{
+            for (bits = at[i++]; bits != 0; bits &= bits - 1) {{
+                const uint32_t lowest = (bits & (0u - bits)) * 29 >> 5 & 7;
+                s = NET_FMA(x[k + place[lowest]], (float)w[p], s);
+                p++;
+            }}
+        }}""",
+}
+_COUNTERS = {
+    "dense": "p = 0, k",
+    "sparse": "p = 0, end",
+    "gaps8": "p = 0, i = 0, end, k, step",
+    "gaps4": "p = 0, i = 0, end, k, step",
+    "bitmap": "p = 0, i = 0, k, bits",
+}
+
+
+def smallest_type(largest):
+    """The narrowest unsigned dtype that holds this number."""
+    return np.min_scalar_type(int(largest))
+
+
+def dense_arrays(w):
+    return {"w": w.T.reshape(-1)}
+
+
+def sparse_arrays(w):
+    unit, at = np.nonzero(w.T)
+    counts = np.bincount(unit, minlength=w.shape[1])
+    return {
+        "w": w[at, unit],
+        "at": at.astype(smallest_type(w.shape[0] - 1)),
+        "count": counts.astype(smallest_type(counts.max())),
+    }
+
+
+def gaps_arrays(w, bits):
+    """Steps from input to input in so many bits, each unit starting at input 0."""
+    longest = 2**bits - 1
+    arrays = sparse_arrays(w)
+    unit, at = np.nonzero(w.T)
+    first = np.diff(unit, prepend=-1) != 0
+    steps = np.where(first, at, np.diff(at, prepend=0))
+    words = steps // longest + 1
+    codes = np.full(words.sum(), longest, np.uint8)
+    codes[np.cumsum(words) - 1] = steps % longest
+    if bits == 4:
+        codes = np.append(codes, np.zeros(len(codes) % 2, np.uint8))
+        codes = codes[0::2] | codes[1::2] << 4
+    return {**arrays, "at": codes}
+
+
+def bitmap_arrays(w):
+    """A bit for every input, a whole number of bytes for every unit."""
+    columns = w.T
+    return {
+        "w": columns[columns != 0],
+        "at": np.packbits(columns != 0, axis=1, bitorder="little").reshape(-1),
+        "place": np.array([0, 1, 6, 2, 7, 5, 4, 3], np.uint8),  # of bit 2^n * 29 >> 5
+    }
+
+
+FORMS = {
+    "dense": dense_arrays,
+    "sparse": sparse_arrays,
+    "gaps8": partial(gaps_arrays, bits=8),
+    "gaps4": partial(gaps_arrays, bits=4),
+    "bitmap": bitmap_arrays,
+}
+_HANDICAP = {"bitmap": 1.05}
+
+
+def n_bytes(arrays):
+    """Bytes of constant data."""
+    return sum(array.nbytes for array in arrays.values())
+
+
+def smallest_form(layer):
+    """(name, arrays) of the form with the fewest bytes; simple ones win ties.
+
+    A bitmap has to save a twentieth: its branches cannot be predicted, and on a large
+    CPU it is several times slower than the others.
+    """
+    found = {}
+    for name in FORMS:
+        found[name] = FORMS[name](layer.w)
+        if layer.b is not None and layer.b.any():
+            found[name]["b"] = layer.b
+        if layer.scale is not None:
+            found[name]["scale"] = layer.scale
+    best = min(found, key=lambda name: _HANDICAP.get(name, 1) * n_bytes(found[name]))
+    return best, found[best]
+
+
+def c_numbers(array, per_line=8):
+    """The numbers of an array as C literals, a few on each line."""
+    if array.dtype == np.float32:
+        words = [str(x) + "f" for x in array]  # shortest decimals of the same float
+    else:
+        words = [str(x) for x in array.tolist()]
+        per_line = 16
+    lines = (words[i : i + per_line] for i in range(0, len(words), per_line))
+    return ",\n        ".join(", ".join(line) for line in lines)
+
+
+def c_array(name, array):
+    """A constant array; C has no empty ones, so an empty array gets one zero."""
+    if array.size == 0:
+        array = np.zeros(1, array.dtype)
+    start = f"    static const {_C_TYPES[array.dtype.name]} {name}[{array.size}] = "
+    return f"{start}{{\n        {c_numbers(array)}}};"
+
+
+def c_function(number, layer, form, arrays):
+    """The function net_layer<number>(x, y)."""
+    n_in, n_out = layer.w.shape
+    bias = "b[j]" if "b" in arrays else "0"
+    result = "s" if layer.scale is None else f"NET_FMA(scale[j], s, {bias})"
+    if layer.activation in ("leaky_relu", "elu"):
+        result = f"net_{layer.activation}({result}, {np.float32(layer.param)!s}f)"
+    elif layer.activation != "identity":
+        result = f"net_{layer.activation}({result})"
+    start = bias if layer.scale is None else "0"
+    share = np.count_nonzero(layer.w) / layer.w.size
+    return "\n".join(
+        [
+            f"/* {n_in} -> {n_out}, {layer.activation}; {share:.1%} of the weights, "
+            f"{form}, {n_bytes(arrays)} bytes */",
+            f"static void net_layer{number}(const float *x, float *y) {{",
+            *(c_array(name, array) for name, array in arrays.items()),
+            f"    uint32_t j, {_COUNTERS[form]};",
+            f"    for (j = 0; j < {n_out}; j++) {{",
+            f"        float s = {start};",
+            _BODIES[form].format(n_in=n_in),
+            f"        y[j] = {result};",
+            "    }",
+            "}",
+            "",
+        ]
+    )

@@ -1,0 +1,88 @@
+"""The command `export`: a saved model as C or ONNX."""
+
+from pathlib import Path
+
+from .. import data
+from ..network import Network
+from .c import DTYPES, to_c
+
+
+def add_parser(commands, **options):
+    """Add the command to an argparse object of sub-commands."""
+    parser = commands.add_parser(
+        "export", help="write a saved model as one C file or as ONNX", **options
+    )
+    parser.add_argument("model", help="file written by train")
+    parser.add_argument("output", help="file to write: .c (with its .h) or .onnx")
+    parser.add_argument(
+        "--dtype", choices=DTYPES, default=DTYPES[0], help="of the weights (C)"
+    )
+    parser.add_argument("--prefix", default="net", help="of all names (C)")
+    parser.add_argument(
+        "--compact", action="store_true", help="first remove what has no effect"
+    )
+    parser.add_argument(
+        "--calibration",
+        metavar="FILE",
+        help="CSV or NPZ to measure the exported network on (C)",
+    )
+    parser.set_defaults(run=run)
+
+
+def run(args):
+    """Write the file and print what it weighs."""
+    suffix = Path(args.output).suffix
+    if suffix not in (".c", ".onnx"):
+        raise ValueError(f"{args.output} ends in {suffix!r}, expected .c or .onnx")
+    network = Network.load(args.model)
+    if args.compact:
+        network = network.compact()
+    if suffix == ".onnx":
+        if args.dtype != "float32" or args.calibration or args.prefix != "net":
+            raise ValueError("--dtype, --prefix and --calibration are for C files")
+        _write_onnx(network, args.output)
+        files = [args.output]
+    else:
+        calibration = args.calibration and read_calibration(network, args.calibration)
+        report = to_c(network, args.output, args.dtype, args.prefix, calibration)
+        files = report["files"]
+        _print_report(report)
+    print(f"inputs               {len(network.kept_inputs)} of {network.n_inputs}")
+    print(f"written              {', '.join(files)}")
+    return 0
+
+
+def _write_onnx(network, path):
+    try:
+        network.to_onnx(path)
+    except ImportError as error:
+        raise ValueError(error) from None
+
+
+def _print_report(report):
+    for number, row in enumerate(report["layers"]):
+        print(
+            f"layer {number}: {row['n_in']} x {row['n_out']:<5} {row['weights']} weights, "
+            f"{row['form']}, {row['bytes']} bytes"
+        )
+    print(f"flash                {report['flash']} bytes of constants")
+    print(f"ram                  {report['ram']} bytes of stack")
+    for name in ("original", "exported"):
+        if name in report:
+            scores = ", ".join(f"{k} {v:.6g}" for k, v in report[name].items())
+            print(f"{name:<20} {scores}")
+
+
+def read_calibration(network, path):
+    """(X, y) of a file, encoded as the network's metadata say."""
+    if "encoding" not in network.metadata:
+        return data.read_npz(path)
+    encoding = data.Encoding(**network.metadata["encoding"])
+    if encoding.columns is None:
+        X, y = data.read_npz(path)
+        return encoding.encode_arrays(X), encoding.encode_target(y)
+    table = data.read_csv(path)
+    if encoding.target not in table.columns:
+        raise ValueError(f"{path} has no column {encoding.target!r}")
+    X = encoding.encode_table(table)
+    return X, encoding.encode_target(table.columns[encoding.target])

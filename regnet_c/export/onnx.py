@@ -1,0 +1,143 @@
+"""A network as an ONNX file, opset 17: what `predict` returns, for any number of rows."""
+
+import numpy as np
+
+from .plain import describe
+
+OPSET = 17
+_IR_VERSION = 8  # of the first release with this opset
+
+# activations that are one operator
+_OPERATORS = {
+    "relu": "Relu",
+    "leaky_relu": "LeakyRelu",
+    "elu": "Elu",
+    "sigmoid": "Sigmoid",
+    "tanh": "Tanh",
+    "arctan": "Atan",
+    "softsign": "Softsign",
+    "softplus": "Softplus",
+    "exp": "Exp",
+    "softmax": "Softmax",
+}
+# the others: (operator, inputs, output); z is the argument, y the result, names in
+# capitals are the constants below
+_CHAINS = {
+    "isru": [
+        ("Mul", "z z", "square"),
+        ("Add", "square ONE", "sum"),
+        ("Sqrt", "sum", "root"),
+        ("Div", "z root", "y"),
+    ],
+    "gelu": [
+        ("Mul", "z ROOT_HALF", "u"),
+        ("Erf", "u", "e"),
+        ("Add", "e ONE", "twice"),
+        ("Mul", "twice HALF", "phi"),
+        ("Mul", "z phi", "y"),
+    ],
+    "silu": [("Sigmoid", "z", "s"), ("Mul", "z s", "y")],
+}
+_CONSTANTS = {"ONE": 1.0, "HALF": 0.5, "ROOT_HALF": np.sqrt(0.5)}
+
+
+def import_onnx():
+    """The onnx package, or one sentence about how to get it."""
+    try:
+        import onnx
+    except ImportError:
+        raise ImportError(
+            'to_onnx needs the package onnx: pip install "regnet-c[onnx]"'
+        ) from None
+    return onnx
+
+
+def to_onnx(network, path):
+    """Write the network as an ONNX model of opset 17.
+
+    Input ``x`` (rows, `kept_inputs`) and output ``y`` (rows, n_out) are float32, also
+    for float64 networks, because run times lack many operators in float64; ``y`` is
+    what `predict` returns, equal to rounding.  The metadata hold ``loss`` and
+    ``kept_inputs``.
+
+    Parameters
+    ----------
+    network : Network
+    path : str or Path
+
+    Raises
+    ------
+    ImportError
+        Without the package onnx.
+    """
+    onnx = import_onnx()
+    layers, output = describe(network, np.float32)
+    graph = _Graph(onnx.helper, onnx.numpy_helper)
+    name = "x"
+    for number, layer in enumerate(layers):
+        name = graph.dense(f"dense_{number}", name, layer)
+    name = graph.activation("output", name, output, 0.0)
+    graph.node("Identity", [name], "y")
+    helper, kind = onnx.helper, onnx.TensorProto.FLOAT
+    n_in, n_out = layers[0].w.shape[0], layers[-1].w.shape[1]
+    model = helper.make_model(
+        helper.make_graph(
+            graph.nodes,
+            "regnet_c",
+            [helper.make_tensor_value_info("x", kind, ["rows", n_in])],
+            [helper.make_tensor_value_info("y", kind, ["rows", n_out])],
+            list(graph.constants.values()),
+        ),
+        opset_imports=[helper.make_opsetid("", OPSET)],
+        producer_name="regnet_c",
+        ir_version=_IR_VERSION,
+    )
+    kept = ",".join(map(str, network.kept_inputs))
+    helper.set_model_props(model, {"loss": network.loss.name, "kept_inputs": kept})
+    onnx.checker.check_model(model, full_check=True)
+    onnx.save(model, str(path))
+
+
+class _Graph:
+    """Nodes and constants of a model while it is written."""
+
+    def __init__(self, helper, numpy_helper):
+        self.helper, self.from_array = helper, numpy_helper.from_array
+        self.nodes, self.constants = [], {}
+
+    def node(self, operator, inputs, output, **attributes):
+        self.nodes.append(
+            self.helper.make_node(operator, inputs, [output], **attributes)
+        )
+        return output
+
+    def constant(self, name, value):
+        value = np.asarray(value, np.float32, order="C")
+        self.constants[name] = self.from_array(value, name)
+        return name
+
+    def dense(self, name, x, layer):
+        inputs = [x, self.constant(f"{name}.weight", layer.w)]
+        if layer.b is not None:
+            inputs.append(self.constant(f"{name}.bias", layer.b))
+        z = self.node("Gemm", inputs, f"{name}.z")
+        return self.activation(name, z, layer.activation, layer.param)
+
+    def activation(self, name, z, activation, param):
+        """Add f(z) and return its name."""
+        if activation == "identity":
+            return z
+        if activation in _OPERATORS:
+            attributes = {"axis": -1} if activation == "softmax" else {}
+            if activation in ("leaky_relu", "elu"):
+                attributes = {"alpha": param}
+            return self.node(_OPERATORS[activation], [z], f"{name}.a", **attributes)
+        for operator, inputs, output in _CHAINS[activation]:
+            names = [self._operand(name, z, word) for word in inputs.split()]
+            last = self.node(operator, names, f"{name}.{output}")
+        return last
+
+    def _operand(self, name, z, word):
+        if word in _CONSTANTS:
+            return self.constant(word, _CONSTANTS[word])
+        return z if word == "z" else f"{name}.{word}"

@@ -1,0 +1,162 @@
+"""Networks as PyTorch modules and back: weights in, weights out."""
+
+import numpy as np
+
+from ..layers import ACTIVATIONS, Dense, Dropout
+from .plain import describe
+
+
+def _import_torch():
+    try:
+        import torch
+    except ImportError:
+        raise ImportError("to_torch needs PyTorch: pip install torch") from None
+    return torch
+
+
+def to_torch(network, raw=False):
+    """A torch.nn.Sequential with copies of the weights, in evaluation mode.
+
+    Parameters
+    ----------
+    network : Network
+    raw : bool, default False
+        True: the outputs before softmax, sigmoid or exp, as torch's losses on logits
+        want them.  False: what `predict` returns, equal to rounding.
+
+    Returns
+    -------
+    torch.nn.Sequential
+        Of Linear, activations and Dropout; the network's dtype; `kept_inputs` go in.
+    """
+    torch = _import_torch()
+    plain, output = describe(network)
+    plain, modules = iter(plain), []
+    for layer in network.layers:
+        if isinstance(layer, Dropout):
+            modules.append(torch.nn.Dropout(layer.rate))
+            continue
+        part = next(plain)
+        modules.append(_linear(torch, part))
+        if part.activation != "identity":
+            modules.append(_activation(torch, part.activation, part.param))
+    if output != "identity" and not raw:
+        modules.append(_activation(torch, output, 0.0))
+    return torch.nn.Sequential(*modules).eval()
+
+
+def _linear(torch, layer):
+    n_in, n_out = layer.w.shape
+    weight = torch.from_numpy(layer.w.T)
+    has_bias = layer.b is not None
+    linear = torch.nn.Linear(n_in, n_out, bias=has_bias, dtype=weight.dtype)
+    with torch.no_grad():
+        linear.weight.copy_(weight)
+        if has_bias:
+            linear.bias.copy_(torch.from_numpy(layer.b))
+    return linear
+
+
+def _activation(torch, name, param):
+    nn = torch.nn
+    known = {
+        "relu": nn.ReLU,
+        "leaky_relu": lambda: nn.LeakyReLU(param),
+        "elu": lambda: nn.ELU(param),
+        "sigmoid": nn.Sigmoid,
+        "tanh": nn.Tanh,
+        "softsign": nn.Softsign,
+        "softplus": lambda: nn.Softplus(threshold=40),  # beyond it, z in any dtype
+        "gelu": nn.GELU,
+        "silu": nn.SiLU,
+        "softmax": lambda: nn.Softmax(dim=-1),
+    }
+    if name in known:
+        return known[name]()
+    function = {
+        "arctan": torch.atan,
+        "isru": lambda z: z * torch.rsqrt(1 + z * z),
+        "exp": torch.exp,
+    }[name]
+    return type(name, (nn.Module,), {"forward": lambda self, z: function(z)})()
+
+
+def from_torch(cls, state_dict, activations="relu", loss="squared_error", dtype=None):
+    """A network with the Linear weights of a state_dict, in its order.
+
+    Parameters
+    ----------
+    cls : type
+        Network or a subclass.
+    state_dict : dict
+        Names that end in "weight" (n_out, n_in) and, optionally, "bias" (n_out,), as
+        `torch.nn.Module.state_dict` gives them; tensors or arrays.
+    activations : str or list of str, default "relu"
+        One name for all hidden layers, or one for each layer; without the last it is
+        "identity".
+    loss : str or Loss, default "squared_error"
+        The cross-entropies contain their softmax or sigmoid.
+    dtype : {"float32", "float64"}, optional
+        Default: float64 if some tensor is, else float32.
+    """
+    pairs = _linear_pairs(state_dict)
+    names = _layer_activations(activations, len(pairs))
+    if dtype is None:
+        double = any(weight.dtype == np.float64 for weight, _ in pairs)
+        dtype = "float64" if double else "float32"
+    layers, weights = [], []
+    for (weight, bias), name in zip(pairs, names, strict=True):
+        layers.append(
+            Dense(*weight.shape[::-1], activation=name, use_bias=bias is not None)
+        )
+        weights += [weight.T] if bias is None else [weight.T, bias]
+    network = cls(layers, loss=loss, dtype=dtype)
+    network.set_weights(weights)
+    return network
+
+
+def _linear_pairs(state_dict):
+    """[(weight, bias or None)] as arrays; ValueError for what is not a chain of Linear."""
+    if not hasattr(state_dict, "items"):
+        raise TypeError(
+            f"state_dict is a {type(state_dict).__name__}, expected module.state_dict()"
+        )
+    arrays = {name: _to_numpy(value) for name, value in state_dict.items()}
+    pairs = []
+    for name, array in arrays.items():
+        stem, _, kind = name.rpartition(".")
+        prefix = f"{stem}." if stem else ""
+        if kind == "weight" and array.ndim == 2:
+            pairs.append((array, arrays.get(f"{prefix}bias")))
+        elif kind != "bias" or f"{prefix}weight" not in arrays:
+            raise ValueError(
+                f"{name} has shape {array.shape}, expected weights (n_out, n_in) and "
+                "biases of Linear layers alone"
+            )
+    if not pairs:
+        raise ValueError("state_dict is empty, expected weights of Linear layers")
+    return pairs
+
+
+def _to_numpy(value):
+    """An array from a tensor on any device, of any float type."""
+    if hasattr(value, "detach"):
+        value = value.detach().cpu()
+        value = value.double() if value.element_size() == 8 else value.float()
+        return value.numpy()
+    return np.asarray(value)
+
+
+def _layer_activations(activations, n):
+    """One activation for each of n layers."""
+    if isinstance(activations, str):
+        return [activations] * (n - 1) + ["identity"]
+    names = list(activations)
+    if len(names) == n - 1:
+        names.append("identity")
+    if len(names) != n:
+        raise ValueError(
+            f"{len(names)} activations came for {n} Linear layers, expected {n - 1} or "
+            f"{n} of {', '.join(ACTIVATIONS)}"
+        )
+    return names

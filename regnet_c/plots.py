@@ -1,0 +1,281 @@
+"""Plots of a training run and of a network's weights, drawn with matplotlib.
+
+matplotlib (the extra `plot`) is imported when something is drawn.  Every function takes
+`ax` and returns the Axes it drew on, one or an array; the size of the figure, the style
+and the saving are the caller's.
+"""
+
+import numpy as np
+
+from . import _check
+from ._axes import COLORS, class_colors, color_map, one_or_all, panels, percent, plain
+
+_SPIKE = COLORS[5]
+_LOSSES = {"loss": ("training loss", 0), "val_loss": ("validation loss", 1)}
+_SHARES = {
+    "accuracy": ("training accuracy", 0),
+    "val_accuracy": ("validation accuracy", 1),
+    "zeros": ("weights exactly zero", 2),
+}
+
+
+def plot_history(history, ax=None):
+    """Losses above, accuracy and share of exact zeros below, against epochs.
+
+    Parameters
+    ----------
+    history : History or dict of str to list
+    ax : Axes or two Axes, optional
+        A single Axes is divided.
+
+    Returns
+    -------
+    Axes, or an array of two if there are accuracies or zeros
+    """
+    values = getattr(history, "history", history)
+    groups = [
+        [name for name in names if name in values] for names in (_LOSSES, _SHARES)
+    ]
+    groups = [names for names in groups if names]
+    if not groups:
+        raise ValueError("the history is empty: fit has not finished an epoch")
+    axes = panels(ax, len(groups), size=(6.4, 2.4), sharex=True)
+    for panel, names in zip(axes, groups, strict=True):
+        for name in names:
+            label, color = {**_LOSSES, **_SHARES}[name]
+            epochs = np.arange(1, len(values[name]) + 1)
+            panel.plot(epochs, values[name], color=COLORS[color], label=label)
+        plain(panel, "", "loss" if names[0] in _LOSSES else "share")
+        panel.legend(frameon=False)
+        if names[0] in _SHARES:
+            panel.set_ylim(-0.02, 1.02)
+            panel.yaxis.set_major_formatter(percent())
+    axes[-1].set_xlabel("epoch")
+    return one_or_all(axes)
+
+
+def plot_weights(network, layers=None, bins=60, ax=None):
+    """Histogram of each layer's weights; exact zeros are a spike of their own.
+
+    The bars count the weights that are not zero.  Both are shares of all weights of the
+    layer on a logarithmic axis, so that a few weights far out stay visible.
+
+    Parameters
+    ----------
+    network : Network
+    layers : list of int, optional
+        Which Dense layers, counted from 0; default all.
+    bins : int, default 60
+        About so many bars; one of them is centred on zero.
+    ax : Axes or one per layer, optional
+        A single Axes is divided.
+
+    Returns
+    -------
+    Axes, or an array with one per layer
+    """
+    chosen = _matrices(network, layers)
+    axes = panels(ax, len(chosen), size=(6.4, 2.4))
+    for panel, (number, w) in zip(axes, chosen, strict=True):
+        _weight_histogram(panel, w, bins)
+        panel.set_title(_layer_name(number, w), fontsize="medium")
+    return one_or_all(axes)
+
+
+def _weight_histogram(ax, w, bins):
+    left, share = w[w != 0].astype(np.float64), float((w == 0).mean())
+    if left.size:
+        weight = np.full(left.size, 1 / w.size)
+        edges = _edges(left, bins)
+        ax.hist(left, edges, weights=weight, color=COLORS[0], label="not zero")
+    ax.set_yscale("log")
+    floor = 0.5 / w.size
+    if share:
+        ax.vlines(0, floor, share, color=_SPIKE, linewidth=3, label="exactly zero")
+        text = f"{share:.1%} exactly zero"
+    else:
+        text = "no exact zeros"
+    ax.annotate(
+        text,
+        (0, share or 1),
+        xytext=(6, 0),
+        textcoords="offset points",
+        color=_SPIKE,
+        va="center",
+    )
+    ax.set_ylim(floor, 2)
+    plain(ax, "weight", "share of the weights")
+
+
+def _edges(values, bins):
+    """About `bins` equal intervals over the values, one of them centred on zero."""
+    low, high = values.min(), values.max()
+    width = (high - low) / bins or abs(high)
+    return (np.arange(np.round(low / width), np.round(high / width) + 2) - 0.5) * width
+
+
+def plot_filters(network, shape=(28, 28), n=16, ax=None):
+    """The first layer's weights as images: one per unit, longest weight vector first.
+
+    Red is positive, blue negative, the palest grey zero; all images share one scale.
+
+    Parameters
+    ----------
+    network : Network
+    shape : (int, int), default (28, 28)
+        Rows and columns of the inputs.
+    n : int, default 16
+        How many units, at most.
+    ax : Axes or one per image, optional
+        A single Axes is divided.
+
+    Returns
+    -------
+    Axes, or an array with one per image
+    """
+    n = _check.check_int(n, "n", minimum=1)
+    w = _matrices(network, [0])[0][1]
+    if np.prod(shape) != len(w):
+        raise ValueError(
+            f"shape is {shape}, {int(np.prod(shape))} pixels; the first layer has "
+            f"{len(w)} inputs"
+        )
+    units = np.argsort(-np.linalg.norm(w, axis=0), kind="stable")[:n]
+    columns = int(np.ceil(np.sqrt(len(units))))
+    axes = panels(ax, len(units), size=(1.4, 1.4), columns=columns)
+    top = float(np.abs(w[:, units]).max()) or 1.0
+    for panel, unit in zip(axes, units, strict=True):
+        image = panel.imshow(
+            w[:, unit].reshape(shape), cmap="RdBu_r", vmin=-top, vmax=top
+        )
+        panel.set_title(f"unit {unit}", fontsize="small")
+        panel.set(xticks=[], yticks=[])
+    panel.figure.colorbar(image, ax=list(axes), label="weight", shrink=0.8)
+    return one_or_all(axes)
+
+
+def plot_sparsity(network, layers=None, ax=None):
+    """Which weights are left: dark where a weight is not zero, white where it is.
+
+    An input without a dark mark in its column is not used, a unit without one in its row
+    is constant.
+
+    Parameters
+    ----------
+    network : Network
+    layers : list of int, optional
+        Which Dense layers, counted from 0; default all.
+    ax : Axes or one per layer, optional
+        A single Axes is divided.
+
+    Returns
+    -------
+    Axes, or an array with one per layer
+    """
+    chosen = _matrices(network, layers)
+    axes = panels(ax, len(chosen), size=(6.4, 2.4))
+    for panel, (number, w) in zip(axes, chosen, strict=True):
+        left = (w != 0).T
+        panel.imshow(left.astype(float), cmap="Greys", vmin=0, vmax=1, aspect="auto")
+        panel.set_title(
+            f"{_layer_name(number, w)}, {left.mean():.1%} of the weights left",
+            fontsize="medium",
+        )
+        panel.set(xlabel="input", ylabel="unit")
+    return one_or_all(axes)
+
+
+def plot_decision_regions(network_or_function, X, y, resolution=200, ax=None):
+    """The predicted class over the plane, and the points.
+
+    Parameters
+    ----------
+    network_or_function : Network, anything with predict, or callable
+        Gives for (n, 2) points their labels (n,), or one score per class (n, classes), or
+        the probability of class 1 (n, 1).  Where a score is NaN the plane stays white.
+    X : array-like of shape (n, 2)
+    y : array-like of shape (n,)
+        Labels; with scores, the integers 0, 1, ...
+    resolution : int, default 200
+        Grid points along each side.
+    ax : Axes, optional
+
+    Returns
+    -------
+    Axes
+    """
+    X, y = np.asarray(X, np.float64), np.asarray(y)
+    if X.ndim != 2 or X.shape[1] != 2 or y.shape != X.shape[:1]:
+        raise ValueError(
+            f"X has shape {X.shape} and y {y.shape}, expected (n, 2) and (n,)"
+        )
+    resolution = _check.check_int(resolution, "resolution", minimum=1)
+    predict = getattr(network_or_function, "predict", network_or_function)
+    grid, extent = _grid(X, resolution)
+    region, labels = _region(np.asarray(predict(grid)), y)
+    colors = class_colors(len(labels))
+    ax = panels(ax, 1, size=(5.6, 4.0))[0]
+    ax.imshow(
+        np.ma.masked_invalid(region.reshape(resolution, resolution)),
+        cmap=color_map(colors),
+        vmin=-0.5,
+        vmax=len(labels) - 0.5,
+        extent=extent,
+        origin="lower",
+        interpolation="nearest",
+        alpha=0.35,
+    )
+    for color, label in zip(colors, labels, strict=True):
+        points = X[y == label]
+        ax.scatter(*points.T, s=4, color=color, linewidths=0, label=f"class {label}")
+    plain(ax, "first input", "second input")
+    ax.locator_params(nbins=6)
+    ax.legend(frameon=False, markerscale=3, loc="upper left", bbox_to_anchor=(1, 1))
+    return ax
+
+
+def _grid(X, resolution):
+    """Centres of resolution^2 cells around the points (row by row), and their edges."""
+    low, high = X.min(axis=0), X.max(axis=0)
+    margin = 0.05 * np.where(high > low, high - low, 1)
+    low, high = low - margin, high + margin
+    steps = (np.arange(resolution) + 0.5) / resolution
+    first, second = (low + (high - low) * steps[:, None]).T
+    grid = np.stack(np.meshgrid(first, second), axis=-1).reshape(-1, 2)
+    return grid, (low[0], high[0], low[1], high[1])
+
+
+def _region(scores, y):
+    """(place of each predicted class in the labels, NaN for none; the labels)."""
+    if scores.ndim == 1:
+        labels = np.unique(y)
+        if not np.isin(scores, labels).all():
+            raise ValueError(
+                f"predictions are {np.unique(scores)[:5]} ..., y has {labels[:5]} ...; "
+                "expected labels of y, or scores of shape (n, classes)"
+            )
+        return np.searchsorted(labels, scores).astype(np.float64), labels
+    if scores.shape[1] == 1:
+        scores = np.hstack([1 - scores, scores])
+    unknown = np.isnan(scores).any(axis=1)
+    return np.where(unknown, np.nan, scores.argmax(axis=1)), np.arange(scores.shape[1])
+
+
+# ---- networks ------------------------------------------------------------------------
+
+
+def _matrices(network, layers):
+    """[(number, W)] of the Dense layers asked for."""
+    matrices = [w for w in network.get_weights() if w.ndim == 2]
+    numbers = range(len(matrices)) if layers is None else layers
+    for number in numbers:
+        if not 0 <= number < len(matrices):
+            raise ValueError(
+                f"layers has {number}, the network's Dense layers are 0 to "
+                f"{len(matrices) - 1}"
+            )
+    return [(number, matrices[number]) for number in numbers]
+
+
+def _layer_name(number, w):
+    return f"layer {number}: {w.shape[0]} × {w.shape[1]}"

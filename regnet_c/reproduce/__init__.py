@@ -1,0 +1,37 @@
+"""The five reference systems, run and compared with their published and checked figures.
+
+Each is one of the public write-ups this library answers: a small regularised network
+with its own conventions and its own open question.  `docs/regularisation.md` has the
+answers; here are the runs.
+"""
+
+from . import r0, r1, r2, r3, r4
+from .row import Row, Skip, print_table
+
+SYSTEMS = {"r0": r0, "r1": r1, "r2": r2, "r3": r3, "r4": r4}
+
+__all__ = ["SYSTEMS", "Row", "Skip", "print_table", "run"]
+
+
+def run(names, data=None, progress=False):
+    """The rows of the systems `names`, one after the other as they are done.
+
+    Parameters
+    ----------
+    names : list of str
+        Keys of `SYSTEMS`.
+    data : str, optional
+        An NPZ file with MNIST: x_train, y_train, x_test, y_test.
+    progress : bool
+
+    Yields
+    ------
+    Row
+    """
+    for name in names:
+        try:
+            for row in SYSTEMS[name].rows(data, progress):
+                row.system = name
+                yield row
+        except Skip as reason:
+            yield Row(str(reason), "-", "-", None, system=name)

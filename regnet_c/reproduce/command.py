@@ -1,0 +1,39 @@
+"""The command `reproduce`: the reference systems as a table."""
+
+from . import SYSTEMS, print_table, run
+
+
+def add_parser(commands, **options):
+    """Add the command to an argparse object of sub-commands."""
+    parser = commands.add_parser(
+        "reproduce",
+        help="run the five reference systems and compare with their figures",
+        description="Runs five public write-ups of small regularised networks and prints "
+        "expected figure, figure found and verdict; exit status 1 if one is missed.",
+        **options,
+    )
+    parser.add_argument(
+        "systems",
+        nargs="*",
+        default=[],
+        choices=[*SYSTEMS, "all"],
+        metavar="SYSTEM",
+        help=f"{', '.join(SYSTEMS)} or all (the default)",
+    )
+    parser.add_argument(
+        "--data",
+        metavar="FILE",
+        help="MNIST for r0 and r1: NPZ with x_train, y_train, x_test, y_test",
+    )
+    parser.add_argument("--quiet", action="store_true", help="no progress bars")
+    parser.set_defaults(run=run_reproduce)
+
+
+def run_reproduce(args):
+    """Print the table; 1 if a figure is missed."""
+    everything = not args.systems or "all" in args.systems
+    names = list(SYSTEMS) if everything else args.systems
+    missed = print_table(run(names, args.data, progress=not args.quiet))
+    if missed:
+        print(f"{missed} figures missed")
+    return 1 if missed else 0

@@ -1,0 +1,141 @@
+"""The examples run, print figures of the right form and write a plot."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("matplotlib")
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+def run(name, folder, *options):
+    """The lines the example prints; its plot must be there, with something on it."""
+    plot = folder / "plot.png"
+    done = subprocess.run(
+        [sys.executable, EXAMPLES / f"{name}.py", *options, "--output", plot],
+        cwd=folder,
+        env={**os.environ, "MPLBACKEND": "Agg"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    assert plot.read_bytes()[:8] == PNG and plot.stat().st_size > 10_000
+    *lines, last = done.stdout.splitlines()
+    assert last == f"plot: {plot}"
+    return lines
+
+
+def figures(lines, pattern):
+    """The groups of each line, which must match as a whole."""
+    matches = [re.fullmatch(pattern, line) for line in lines]
+    assert all(matches), lines
+    return [match.groups() for match in matches]
+
+
+def test_perceptron(tmp_path):
+    _, *lines = run("r0_perceptron_l1", tmp_path, "--quick")
+    rows = figures(lines, r" *([\d.]+)  (\w+) +(\d+) +(0\.\d{4})")
+    assert len(rows) == 8
+    zeros = {(float(l1), rule): int(count) for l1, rule, count, _ in rows}
+    assert {count for (_, rule), count in zeros.items() if rule == "subgradient"} == {0}
+    assert zeros[3e-3, "proximal"] > zeros[1e-4, "proximal"] > 0
+    for slope, soft in zip(rows[::2], rows[1::2], strict=True):
+        assert 0.5 < float(soft[3]) == pytest.approx(float(slope[3]), abs=0.005)
+
+
+def test_l1_rules(tmp_path):
+    setting, _, *lines = run("r1_mnist_l1_l2", tmp_path, "--quick")
+    assert setting == "lam = 0.2, 1500 training rows"
+    rows = figures(lines, r"(\w+ \w+|L2) +(\d+\.\d)% +(0\.\d{4})")
+    zeros = {name: float(share) for name, share, _ in rows}
+    assert list(zeros) == [
+        "no penalty",
+        "L2",
+        "L1 subgradient",
+        "L1 shrink_first",
+        "L1 proximal",
+        "L1 cumulative",
+    ]
+    assert zeros["L1 cumulative"] > zeros["L1 proximal"] > zeros["L1 subgradient"] == 0
+    assert all(float(right) > 0.5 for *_, right in rows)
+
+
+def test_images_from_a_file(tmp_path):
+    import numpy as np
+
+    random = np.random.default_rng(0)
+    images = random.integers(0, 256, (1100, 28, 28), np.uint8)
+    labels = np.arange(1100) % 10
+    images[:, 0] = 25 * labels[:, None]  # the first row of pixels tells the digit
+    np.savez(
+        tmp_path / "images.npz",
+        x_train=images[:1000],
+        y_train=labels[:1000],
+        x_test=images[1000:],
+        y_test=labels[1000:],
+    )
+    path = str(tmp_path / "images.npz")
+    _, *lines = run("r0_perceptron_l1", tmp_path, "--quick", "--data", path)
+    rows = figures(lines, r" *([\d.]+)  (\w+) +(\d+) +([01]\.\d{4})")
+    assert int(rows[-1][2]) > 640  # of 7840 weights: there are 784 inputs, not 64
+
+
+def test_spiral(tmp_path):
+    _, *lines, bayes = run("r2_spiral", tmp_path, "--quick")
+    rows = figures(lines, r"(.+\w)  +(0\.\d{4})  +(0\.\d{4})")
+    assert [row[0].split(",")[0] for row in rows] == [
+        "L2 5e-4",
+        "no penalty",
+        "L2 1e-5",
+    ]
+    best = figures([bayes], r"Bayes +(0\.\d{4})")[0][0]
+    assert float(best) == 0.9098
+    assert float(rows[0][2]) < float(rows[2][2]) < 0.93
+
+
+def test_the_posterior_reaches_the_bayes_accuracy(monkeypatch):
+    import numpy as np
+
+    monkeypatch.syspath_prepend(str(EXAMPLES))
+    import r2_spiral
+
+    x, y = r2_spiral.spiral(20_000, np.random.default_rng(1))
+    p = r2_spiral.posterior(x)
+    np.testing.assert_allclose(p.sum(axis=1), 1)
+    assert abs((p.argmax(axis=1) == y).mean() - r2_spiral.bayes_accuracy()) < 0.005
+    assert abs(-np.log(p[np.arange(len(y)), y]).mean() - 0.2133) < 0.01
+    assert np.isnan(r2_spiral.posterior(np.array([[0.8, 0.8]]))).all()
+
+
+def test_six_regressions(tmp_path):
+    pytest.importorskip("sklearn")
+    start, _, *lines = run("r3_six_regressions", tmp_path, "--quick")
+    assert start == "start: sum|w| = 25180"
+    rows = figures(lines, r"(\w+ loss) +(no penalty|L1|L2) +(\d+\.\d)  +(\d+\.\d)")
+    assert len(set(row[:2] for row in rows)) == 6
+    total = {row[:2]: float(row[2]) for row in rows}
+    for loss in ("absolute loss", "squared loss"):
+        assert total[loss, "L1"] < 25_180 and total[loss, "L2"] < 25_180
+        assert abs(total[loss, "no penalty"] - 25_180) < 200
+
+
+def test_dropout_and_l2(tmp_path):
+    pytest.importorskip("sklearn")
+    _, *lines = run("r4_dropout_l2", tmp_path, "--quick")
+    rows = figures(lines, r"(.+\w)  +([01]\.\d{4})  (0\.\d{4}) +(\d+)")
+    assert [row[0] for row in rows] == [
+        "no regularisation",
+        "L2, lam = 1",
+        "dropout, keep 0.8",
+        "group penalty",
+    ]
+    used = [int(row[3]) for row in rows]
+    assert used[:3] == [200] * 3 and 1 <= used[3] < 20
+    assert all(float(rows[i][2]) > 0.8 for i in (0, 3))

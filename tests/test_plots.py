@@ -1,0 +1,243 @@
+"""Plots: what is on them, by the labels and the data of the artists."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import regnet_c as rn
+from regnet_c import plots
+
+matplotlib = pytest.importorskip("matplotlib")
+matplotlib.use("Agg")
+plt = pytest.importorskip("matplotlib.pyplot")
+
+
+@pytest.fixture(autouse=True)
+def no_figure_stays_open():
+    yield
+    plt.close("all")
+
+
+@pytest.fixture
+def network():
+    """4-3-2 with known weights: 5 of 12 and 0 of 6 are zero; unit 2 is the longest."""
+    net = rn.Network([rn.Dense(4, 3, "relu"), rn.Dense(3, 2)], dtype="float64")
+    first = [[0, 0.2, -3], [0, 0, 2], [0.1, 0, 1], [0.3, 0, 0.5]]
+    second = [[1, -1], [2, -2], [3, -3]]
+    net.set_weights([np.array(first), np.zeros(3), np.array(second), np.zeros(2)])
+    return net
+
+
+def lines(ax):
+    """label -> y values of the lines."""
+    return {line.get_label(): list(line.get_ydata()) for line in ax.get_lines()}
+
+
+def legend(ax):
+    return [text.get_text() for text in ax.get_legend().get_texts()]
+
+
+HISTORY = {
+    "loss": [0.9, 0.5, 0.3],
+    "penalty": [0.1, 0.1, 0.1],
+    "zeros": [0.0, 0.2, 0.4],
+    "val_loss": [1.0, 0.6, 0.5],
+    "val_accuracy": [0.5, 0.7, 0.8],
+}
+
+
+def test_history_draws_losses_above_and_shares_below():
+    above, below = plots.plot_history(HISTORY)
+    assert lines(above) == {
+        "training loss": HISTORY["loss"],
+        "validation loss": HISTORY["val_loss"],
+    }
+    assert lines(below) == {
+        "validation accuracy": HISTORY["val_accuracy"],
+        "weights exactly zero": HISTORY["zeros"],
+    }
+    assert list(above.get_lines()[0].get_xdata()) == [1, 2, 3]
+    assert (above.get_ylabel(), below.get_xlabel()) == ("loss", "epoch")
+    assert below.yaxis.get_major_formatter()(0.4) == "40%"
+    assert legend(above) == ["training loss", "validation loss"]
+
+
+def test_history_of_a_fit_has_its_numbers():
+    x = np.random.default_rng(0).normal(size=(50, 3))
+    net = rn.Network([rn.Dense(3, 1, weight_penalty=rn.L1(0.5))])
+    history = net.fit(x, x[:, :1], epochs=4)
+    above, below = plots.plot_history(history)
+    assert lines(above) == {"training loss": history["loss"]}
+    assert lines(below) == {"weights exactly zero": history["zeros"]}
+
+
+def test_history_with_losses_alone_is_one_panel():
+    ax = plots.plot_history({"loss": [2.0, 1.0]})
+    assert lines(ax) == {"training loss": [2.0, 1.0]} and ax.get_xlabel() == "epoch"
+
+
+def test_an_empty_history_is_refused():
+    with pytest.raises(ValueError, match="has not finished an epoch"):
+        plots.plot_history(rn.History())
+
+
+def test_weights_have_bars_and_a_labelled_spike(network):
+    first, second = plots.plot_weights(network, bins=10)
+    shares = [bar.get_height() for bar in first.patches]
+    assert len(shares) == 11 and sum(shares) == pytest.approx(7 / 12)
+    assert [bar.get_x() + bar.get_width() / 2 for bar in first.patches].count(0) == 1
+    (spike,) = first.collections
+    (bottom, top) = spike.get_segments()[0]
+    assert bottom[0] == top[0] == 0 and top[1] == pytest.approx(5 / 12)
+    assert [t.get_text() for t in first.texts] == ["41.7% exactly zero"]
+    assert first.get_title() == "layer 0: 4 × 3"
+    assert (first.get_xlabel(), first.get_yscale()) == ("weight", "log")
+    assert not second.collections
+    assert [t.get_text() for t in second.texts] == ["no exact zeros"]
+
+
+def test_weights_of_an_empty_layer_are_a_spike_alone(network):
+    network.set_weights([np.zeros_like(w) for w in network.get_weights()])
+    ax = plots.plot_weights(network, layers=[0])
+    assert not ax.patches
+    assert ax.collections[0].get_segments()[0][1][1] == 1
+    assert ax.texts[0].get_text() == "100.0% exactly zero"
+
+
+def test_weights_of_one_layer(network):
+    assert plots.plot_weights(network, layers=[1]).get_title() == "layer 1: 3 × 2"
+    with pytest.raises(ValueError, match="layers has 2, .* 0 to 1"):
+        plots.plot_weights(network, layers=[2])
+
+
+def test_filters_are_the_longest_units_on_one_scale(network):
+    axes = plots.plot_filters(network, shape=(2, 2), n=2)
+    assert [ax.get_title() for ax in axes] == ["unit 2", "unit 0"]
+    images = [ax.get_images()[0] for ax in axes]
+    np.testing.assert_array_equal(images[0].get_array(), [[-3, 2], [1, 0.5]])
+    np.testing.assert_array_equal(images[1].get_array(), [[0, 0], [0.1, 0.3]])
+    assert all(image.get_clim() == (-3, 3) for image in images)
+
+
+def test_filters_check_the_shape(network):
+    with pytest.raises(ValueError, match=r"784 pixels; the first layer has 4 inputs"):
+        plots.plot_filters(network)
+    with pytest.raises(ValueError, match="n is 0"):
+        plots.plot_filters(network, shape=(2, 2), n=0)
+
+
+def test_sparsity_shows_what_is_left(network):
+    first, second = plots.plot_sparsity(network)
+    pattern = network.get_weights()[0].T != 0
+    np.testing.assert_array_equal(first.get_images()[0].get_array(), pattern)
+    assert first.get_title() == "layer 0: 4 × 3, 58.3% of the weights left"
+    assert (first.get_xlabel(), first.get_ylabel()) == ("input", "unit")
+    assert second.get_images()[0].get_array().all()
+
+
+CORNERS = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
+CLASSES = np.array([0, 0, 1, 2])
+
+
+def by_quarter(points):
+    """Scores of three classes: left, below right, above right."""
+    right, above = points[:, 0] > 0.5, points[:, 1] > 0.5
+    return np.c_[~right, right & ~above, right & above].astype(float)
+
+
+def region(ax):
+    return ax.get_images()[0].get_array()
+
+
+def test_regions_follow_the_scores():
+    ax = plots.plot_decision_regions(by_quarter, CORNERS, CLASSES, resolution=4)
+    below, above = [0, 0, 1, 1], [0, 0, 2, 2]
+    np.testing.assert_array_equal(region(ax), [below, below, above, above])
+    np.testing.assert_allclose(ax.get_images()[0].get_extent(), [-0.05, 1.05] * 2)
+    assert legend(ax) == ["class 0", "class 1", "class 2"]
+    points = [np.asarray(scatter.get_offsets()) for scatter in ax.collections]
+    assert [len(p) for p in points] == [2, 1, 1]
+    np.testing.assert_array_equal(points[2], [[1, 1]])
+
+
+def test_regions_take_labels_of_any_kind():
+    names = np.array(["left", "left", "right", "right"])
+    ax = plots.plot_decision_regions(
+        lambda p: np.where(p[:, 0] > 0.5, "right", "left"), CORNERS, names, resolution=2
+    )
+    np.testing.assert_array_equal(region(ax), [[0, 1], [0, 1]])
+    assert legend(ax) == ["class left", "class right"]
+
+
+def test_regions_stay_white_where_nothing_is_known():
+    def half_known(points):
+        scores = by_quarter(points)
+        scores[points[:, 1] > 0.5] = np.nan
+        return scores
+
+    ax = plots.plot_decision_regions(half_known, CORNERS, CLASSES, resolution=2)
+    assert np.ma.getmaskarray(region(ax)).tolist() == [[False, False], [True, True]]
+
+
+def test_regions_of_a_binary_network():
+    net = rn.Network([rn.Dense(2, 1)], loss="binary_cross_entropy")
+    net.set_weights([[[9.0], [0.0]], [-4.5]])
+    y = (CORNERS[:, 0] > 0.5).astype(int)
+    ax = plots.plot_decision_regions(net, CORNERS, y, resolution=2)
+    np.testing.assert_array_equal(region(ax), [[0, 1], [0, 1]])
+
+
+def test_regions_refuse_what_cannot_be_drawn():
+    with pytest.raises(ValueError, match=r"X has shape \(4, 3\)"):
+        plots.plot_decision_regions(by_quarter, np.ones((4, 3)), CLASSES)
+    with pytest.raises(ValueError, match="expected labels of y"):
+        plots.plot_decision_regions(lambda p: p[:, 0], CORNERS, CLASSES)
+
+
+def test_every_function_draws_on_the_axes_given(network):
+    figure, axes = plt.subplots(2, 3)
+    one, two, three, four, five, _ = axes.flat
+    assert plots.plot_decision_regions(by_quarter, CORNERS, CLASSES, ax=one) is one
+    assert plots.plot_weights(network, layers=[0], ax=two) is two
+    assert plots.plot_sparsity(network, layers=[0], ax=three) is three
+    pair = plots.plot_history(HISTORY, ax=[four, five])
+    assert pair[0] is four and pair[1] is five
+    assert plt.get_fignums() == [figure.number]
+
+
+def test_a_single_axes_is_divided(network):
+    _, (left, right) = plt.subplots(1, 2)
+    axes = plots.plot_weights(network, ax=left)
+    assert len(axes) == 2 and not left.axison
+    box = left.get_position()
+    assert all(box.x0 - 1e-9 <= a.get_position().x0 < box.x1 for a in axes)
+    assert axes[0].get_position().y0 > axes[1].get_position().y1
+    assert right.axison
+
+
+def test_a_wrong_number_of_axes_is_refused(network):
+    _, axes = plt.subplots(1, 3)
+    with pytest.raises(ValueError, match="ax has 3 Axes, this plot has 2 panels"):
+        plots.plot_weights(network, ax=axes)
+
+
+def test_colours_are_distinct_for_any_number_of_classes():
+    from regnet_c import _axes
+
+    for count in (3, 8, 12):
+        colors = {matplotlib.colors.to_hex(c) for c in _axes.class_colors(count)}
+        assert len(colors) == count
+
+
+def test_without_matplotlib_the_message_names_the_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
+    with pytest.raises(ImportError, match=r"pip install regnet-c\[plot\]$"):
+        plots.plot_history(HISTORY)
+
+
+def test_importing_plots_does_not_import_matplotlib(tmp_path):
+    code = "import sys, regnet_c.plots; sys.exit('matplotlib' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path)
+    assert done.returncode == 0

@@ -1,0 +1,272 @@
+"""The reference systems: foreign conventions step by step, and the quick figures."""
+
+import numpy as np
+import pytest
+
+import regnet_c as rn
+from regnet_c import cli
+from regnet_c.reproduce import Row, r0, r1, r2, r3, r4, run
+
+ETA, N, M, LAM, RHO = 0.3, 500, 20, 0.7, 0.4
+
+
+# ------------------------------------------------------ one step in each convention
+
+
+def start():
+    """A batch of M rows, and weights with some exact zeros: W0, b0, W1, b1."""
+    rng = np.random.default_rng(3)
+    w0, w1 = rng.standard_normal((5, 4)), rng.standard_normal((4, 2))
+    w0[0, 0] = w1[1, 1] = 0
+    weights = [w0, rng.standard_normal(4), w1, rng.standard_normal(2)]
+    return rng.standard_normal((M, 5)), rng.standard_normal((M, 2)), weights
+
+
+def summed_gradients(x, y, weights):
+    """Derivatives of the sum over rows of half the squared error, 5-4-2 with tanh."""
+    w0, b0, w1, b1 = weights
+    a = np.tanh(x @ w0 + b0)
+    d1 = a @ w1 + b1 - y
+    d0 = (d1 @ w1.T) * (1 - a**2)
+    return [x.T @ d0, d0.sum(axis=0), a.T @ d1, d1.sum(axis=0)]
+
+
+def sign1(w):
+    return np.where(w >= 0, 1.0, -1.0)
+
+
+def textbook(decay):
+    """The steps w <- decay(w) - eta/m sum(gradient); biases without the decay."""
+
+    def step(weights, gradients):
+        return [
+            (decay(w) if w.ndim == 2 else w) - ETA / M * g
+            for w, g in zip(weights, gradients, strict=True)
+        ]
+
+    return step
+
+
+def with_gradient(extra, biases=False):
+    """The steps w <- w - eta (gradient / m + extra(w)); on biases only if told."""
+
+    def step(weights, gradients):
+        return [
+            w - ETA * (g / M + (extra(w) if w.ndim == 2 or biases else 0))
+            for w, g in zip(weights, gradients, strict=True)
+        ]
+
+    return step
+
+
+def l1(convention, **options):
+    return rn.L1.from_convention(convention, LAM, update="subgradient", **options)
+
+
+def elastic(convention):
+    return rn.ElasticNet.from_convention(
+        convention, LAM, l1_ratio=RHO, update="subgradient"
+    )
+
+
+def glmnet_gradient(w):
+    return LAM * (RHO * np.sign(w) + (1 - RHO) * w)
+
+
+# name -> (weight penalty, bias penalty, the foreign step)
+CONVENTIONS = {
+    "r1 L2": (
+        rn.L2.from_convention("r1", LAM, n=N),
+        None,
+        textbook(lambda w: (1 - ETA * LAM / N) * w),
+    ),
+    "r1 L1": (
+        l1("r1", n=N),
+        None,
+        textbook(lambda w: w - ETA * LAM / N * np.sign(w)),
+    ),
+    "r2 L2": (
+        rn.L2.from_convention("r2", LAM),
+        rn.L2.from_convention("r2", LAM),
+        with_gradient(lambda w: 2 * LAM * w, biases=True),
+    ),
+    "r2 L1": (l1("r2"), l1("r2"), with_gradient(lambda w: LAM * sign1(w), biases=True)),
+    "keras L2": (
+        rn.L2.from_convention("keras", LAM),
+        None,
+        with_gradient(lambda w: 2 * LAM * w),
+    ),
+    "keras L1": (l1("keras"), None, with_gradient(lambda w: LAM * np.sign(w))),
+    "r3 L2": (
+        rn.L2.from_convention("r3", LAM),
+        None,
+        with_gradient(lambda w: 2 * LAM * w),
+    ),
+    "r3 L1": (l1("r3"), None, with_gradient(lambda w: LAM * sign1(w))),
+    "r4": (
+        rn.L2.from_convention("r4", LAM, batch_size=M),
+        None,
+        with_gradient(lambda w: LAM / M * w),
+    ),
+    "sklearn": (
+        rn.L2.from_sklearn(LAM, batch_size=M),
+        None,
+        lambda weights, gradients: [
+            w - ETA * ((g + LAM * w) / M if w.ndim == 2 else g / M)
+            for w, g in zip(weights, gradients, strict=True)
+        ],
+    ),
+    "pytorch": (
+        rn.L2.from_convention("pytorch", LAM),
+        rn.L2.from_convention("pytorch", LAM),
+        with_gradient(lambda w: LAM * w, biases=True),
+    ),
+    "glmnet": (elastic("glmnet"), None, with_gradient(glmnet_gradient)),
+    "skglm": (elastic("skglm"), None, with_gradient(glmnet_gradient)),
+}
+
+
+def network(weight_penalty=None, bias_penalty=None, activation="tanh"):
+    layers = [
+        rn.Dense(5, 4, activation, weight_penalty, bias_penalty),
+        rn.Dense(4, 2, "identity", weight_penalty, bias_penalty),
+    ]
+    return rn.Network(layers, "squared_error", dtype="float64")
+
+
+@pytest.mark.parametrize("name", CONVENTIONS)
+def test_one_step_in_a_foreign_convention(name):
+    weight_penalty, bias_penalty, step = CONVENTIONS[name]
+    x, y, weights = start()
+    want = step(weights, summed_gradients(x, y, weights))
+    net = network(weight_penalty, bias_penalty)
+    net.set_weights(weights)
+    net.train_step(x, y, rn.SGD(ETA))
+    for got, expected in zip(net.get_weights(), want, strict=True):
+        np.testing.assert_allclose(got, expected, rtol=0, atol=1e-12)
+
+
+def test_every_row_of_the_table_has_a_step():
+    from regnet_c.conventions import CONVENTIONS as table
+
+    assert {name.split()[0] for name in CONVENTIONS} == set(table)
+
+
+def test_from_sklearn_has_the_gradient_of_its_mlp():
+    """One plain step of MLPRegressor, whose batch is all its rows."""
+    neural_network = pytest.importorskip("sklearn.neural_network")
+    x, y, weights = start()
+    alpha = 0.9
+    mlp = neural_network.MLPRegressor(
+        hidden_layer_sizes=(4,),
+        activation="tanh",
+        alpha=alpha,
+        solver="sgd",
+        batch_size=M,
+        learning_rate_init=ETA,
+        momentum=0,
+        random_state=0,
+    )
+    mlp.partial_fit(x, y)
+    mlp.coefs_, mlp.intercepts_ = [weights[0], weights[2]], [weights[1], weights[3]]
+    mlp._optimizer.params = mlp.coefs_ + mlp.intercepts_
+    for param in mlp._optimizer.params:
+        param += 0
+    copies = [w.copy() for w in weights]
+    mlp.partial_fit(x, y)
+    net = network(rn.L2.from_sklearn(alpha, batch_size=M))
+    net.set_weights(copies)
+    net.train_step(x, y, rn.SGD(ETA))
+    pairs = zip(mlp.coefs_, mlp.intercepts_, strict=True)
+    for got, want in zip(net.get_weights(), [w for p in pairs for w in p], strict=True):
+        np.testing.assert_allclose(got, want, rtol=0, atol=1e-12)
+
+
+# ------------------------------------------------------------- the quick figures
+
+
+def assert_all_ok(rows):
+    rows = list(rows)
+    assert rows
+    for row in rows:
+        assert row.ok in (True, None), f"{row.what}: {row.got}, not {row.expected}"
+    assert any(row.ok for row in rows)
+
+
+def test_r0_on_the_digits():
+    assert_all_ok(r0.rows(None, False))
+
+
+def test_r1_five_weights():
+    assert_all_ok(r1.five_weights())
+
+
+def test_r3_absolute_loss_cases_to_a_thousandth():
+    for name in ("L1 loss + L1", "L1 loss + L2"):
+        assert_all_ok(r3.compare(name, *r3.CASES[name]))
+
+
+def test_r3_needs_no_scikit_learn_for_its_data():
+    datasets = pytest.importorskip("sklearn.datasets")
+    np.random.seed(r3.SEED)
+    x, y = datasets.make_regression(500, n_features=1, n_informative=1, noise=0)
+    got_x, got_y, weights = r3.problem()
+    inliers = np.r_[0:50, 100:500]
+    np.testing.assert_array_equal(got_x[inliers, 0], x[inliers, 0])
+    np.testing.assert_array_equal(got_y[inliers, 0], y[inliers])
+    assert sum(np.abs(w).sum() for w in weights) == pytest.approx(25180.18, abs=0.01)
+
+
+def test_r4_check_value_and_large_logits():
+    assert_all_ok(r4.fused_loss())
+
+
+def test_r2_posterior_is_calibrated():
+    """Among points with posterior p for a class, a share p is of that class."""
+    x, y = r2.spiral(200_000, np.random.default_rng(5))
+    p = r2.posterior(x)
+    np.testing.assert_allclose(p.sum(axis=1), 1)
+    for c in range(3):
+        bins = np.digitize(p[:, c], np.linspace(0, 1, 11)[1:-1])
+        for b in range(10):
+            inside = bins == b
+            share, mean = (y[inside] == c).mean(), p[inside, c].mean()
+            assert abs(share - mean) < 4 * np.sqrt(0.25 / inside.sum())
+
+
+def test_r2_bayes_figures():
+    accuracy, loss = r2.bayes(100_000)
+    assert accuracy == pytest.approx(0.9098, abs=0.002)
+    assert loss == pytest.approx(0.2133, abs=0.003)
+
+
+def test_r2_as_configured_is_under_fitting():
+    assert r2.train("as configured, bias gradient repaired", 0, 1500)[2] == (
+        "under-fitting"
+    )
+
+
+# ------------------------------------------------------------------- the command
+
+
+def test_the_command_prints_a_table_and_fails_if_a_figure_is_missed(
+    monkeypatch, capsys
+):
+    row = Row("two", "2", "2", True, "seed 0")
+    monkeypatch.setattr(r4, "rows", lambda data, progress: [row])
+    assert cli.main(["reproduce", "r4"]) == 0
+    assert "two" in (out := capsys.readouterr().out) and "ok" in out and "seed 0" in out
+    monkeypatch.setattr(r4, "rows", lambda data, progress: [Row("2", "2", "3", False)])
+    assert cli.main(["reproduce", "r4"]) == 1
+    assert "MISSED" in capsys.readouterr().out
+
+
+def test_without_mnist_r1_says_what_it_needs():
+    rows = list(run(["r1"]))
+    assert rows[-1].ok is None and "--data mnist.npz" in rows[-1].what
+
+
+def test_an_unknown_system_is_refused(capsys):
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(["reproduce", "r9"])
+    assert stopped.value.code == 2 and "r9" in capsys.readouterr().err
