@@ -130,7 +130,7 @@ typedef struct {
     void *ema;           /* moving average of the update */
     double l1, l2;
     int l1_rule, sign_at_zero, non_negative;
-    int group; /* rn_group */
+    int group, group_rule; /* rn_group; cumulative or proximal */
     double group_strength;
 } rn_param;
 
@@ -237,8 +237,8 @@ typedef struct {
       (size_t n, T *w, T *m, T *v, T *q, const T *g, const rn_step *step))             \
     X(void, penalty_sums, (size_t n, double *sums, const T *w))                        \
     X(void, prox_group,                                                                \
-      (int group, size_t n_in, size_t n_out, size_t g0, size_t g1, T *w, const T *v,   \
-       double strength, const rn_step *step, T *work))                                 \
+      (size_t n_in, size_t n_out, size_t g0, size_t g1, const rn_param *p,             \
+       const rn_step *step, T *work))                                                  \
     X(void, prox_lassonet,                                                             \
       (const rn_layer *skip, const rn_layer *first, double hierarchy, size_t k0,       \
        size_t k1, const rn_step *step, void *work))                                    \

@@ -51,8 +51,8 @@ static void RN_FN(shrink_groups)(const RN_FN(rn_task) * task, const rn_layer *la
     const rn_step step = RN_FN(step_of)(task->run, p);
     const double tau = 1 - task->run->ema_decay;
     RN_FN(move_ema)(layer, k0, k1, j0, j1, -tau);
-    RN_FN(prox_group)(p->group, layer->n_in, layer->n_out, g0, g1, p->w, p->v,
-                      p->group_strength, &step, RN_FN(own_work)(task));
+    RN_FN(prox_group)(layer->n_in, layer->n_out, g0, g1, p, &step,
+                      RN_FN(own_work)(task));
     RN_FN(move_ema)(layer, k0, k1, j0, j1, tau);
 }
 

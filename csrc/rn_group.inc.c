@@ -18,6 +18,7 @@ enum { RN_GROUP_LANES = 16, RN_GROUP_ITERATIONS = 30 };
 typedef struct {
     T *w;
     const T *v; /* second moments, or NULL: all thresholds equal `unit` */
+    T *q;       /* ledger of the cumulative rule, or NULL */
     T *t;       /* thresholds, RN_GROUP_LANES for each chunk */
     size_t chunks, stride, width, last_width;
     int one_group;
@@ -67,21 +68,30 @@ static void RN_FN(norms)(const RN_FN(rn_groups) * b, T *norm) {
     for (size_t k = 0; k < RN_GROUP_LANES; k++) norm[k] = RN_SQRT(sum[k]);
 }
 
-/* Thresholds unit / (sqrt(v scale) + eps); the largest of them and sum (w/t)^2. */
-RN_INLINE void RN_FN(thresholds)(const RN_FN(rn_groups) * b, T unit, T scale, T eps,
-                                 T *largest, T *inside) {
-    T w[RN_GROUP_LANES], v[RN_GROUP_LANES];
-    const T least = RN_TINY;
+/* Thresholds unit / (sqrt(v scale) + eps). */
+RN_INLINE void RN_FN(fill_thresholds)(const RN_FN(rn_groups) * b, T unit, T scale,
+                                      T eps) {
     for (size_t c = 0; c < b->chunks; c++) {
-        const size_t width = RN_FN(chunk_width)(b, c), at = c * b->stride;
+        const T *v = b->v ? b->v + c * b->stride : NULL;
+        const size_t width = RN_FN(chunk_width)(b, c);
         T *t = b->t + c * RN_GROUP_LANES;
-        RN_FN(load_chunk)(w, b->w + at, width, 0);
-        RN_FN(load_chunk)(v, b->v + at, width, b->v[at]);
+        for (size_t k = 0; k < width; k++) {
+            const T exact = v ? unit / (RN_SQRT(v[k] * scale) + eps) : unit;
+            t[k] = exact < RN_TINY ? (T)RN_TINY : exact;
+        }
+        for (size_t k = width; k < RN_GROUP_LANES; k++) t[k] = t[0];
+    }
+}
+
+/* The largest threshold of a group, and sum (w/t)^2. */
+RN_INLINE void RN_FN(measure)(const RN_FN(rn_groups) * b, T *largest, T *inside) {
+    T w[RN_GROUP_LANES];
+    for (size_t c = 0; c < b->chunks; c++) {
+        const T *t = b->t + c * RN_GROUP_LANES;
+        RN_FN(load_chunk)(w, b->w + c * b->stride, RN_FN(chunk_width)(b, c), 0);
         for (size_t k = 0; k < RN_GROUP_LANES; k++) {
-            const T exact = unit / (RN_SQRT(v[k] * scale) + eps);
-            t[k] = exact < least ? least : exact;
-            largest[k] = t[k] > largest[k] ? t[k] : largest[k];
             const T r = w[k] / t[k];
+            largest[k] = t[k] > largest[k] ? t[k] : largest[k];
             inside[k] = RN_FMA(r, r, inside[k]);
         }
     }
@@ -115,21 +125,27 @@ RN_INLINE int RN_FN(grow_norm)(const RN_FN(rn_groups) * b, T *s) {
     return grows;
 }
 
-static void RN_FN(prox_group_in_metric)(const RN_FN(rn_groups) * b, T unit, T scale,
-                                        T eps) {
-    T s[RN_GROUP_LANES], largest[RN_GROUP_LANES] = {0}, inside[RN_GROUP_LANES] = {0};
+/* |x| of every group, 0 where the group becomes zero. */
+static void RN_FN(solve_norms)(const RN_FN(rn_groups) * b, T *s) {
+    T largest[RN_GROUP_LANES] = {0}, inside[RN_GROUP_LANES] = {0};
     RN_FN(norms)(b, s);
-    RN_FN(thresholds)(b, unit, scale, eps, largest, inside);
+    RN_FN(measure)(b, largest, inside);
     for (size_t k = 0; k < RN_GROUP_LANES; k++) {
-        s[k] = s[k] > largest[k] ? s[k] - largest[k] : 0; /* |x| >= |w| - max t */
+        s[k] = s[k] <= largest[k] ? 0 : s[k] - largest[k]; /* |x| >= |w| - max t */
     }
     for (int i = 0; i < RN_GROUP_ITERATIONS && RN_FN(grow_norm)(b, s); i++) continue;
+    for (size_t k = 0; k < RN_GROUP_LANES; k++) s[k] = inside[k] <= 1 ? 0 : s[k];
+}
+
+static void RN_FN(prox_group_in_metric)(const RN_FN(rn_groups) * b) {
+    T s[RN_GROUP_LANES];
+    RN_FN(solve_norms)(b, s);
     for (size_t c = 0; c < b->chunks; c++) {
         T *w = b->w + c * b->stride;
         const T *t = b->t + c * RN_GROUP_LANES;
         const size_t width = RN_FN(chunk_width)(b, c);
         for (size_t k = 0; k < width; k++) {
-            w[k] = inside[k] <= 1 ? (T)0 : w[k] * (s[k] / (s[k] + t[k]));
+            w[k] = s[k] == 0 ? (T)0 : w[k] * (s[k] / (s[k] + t[k]));
         }
     }
 }
@@ -143,30 +159,59 @@ static void RN_FN(prox_group_plain)(const RN_FN(rn_groups) * b, T threshold) {
     RN_FN(scale_lanes)(b, factor);
 }
 
-/* The groups [g0, g1) of w (n_in, n_out) after their penalty; see the head of the file.
- * v: second moments (Adagrad and later), like w; work: RN_GROUP_LANES * n_in or
- * n_out + RN_GROUP_LANES elements. */
-static void RN_FN(prox_group)(int group, size_t n_in, size_t n_out, size_t g0,
-                              size_t g1, T *w, const T *v, double strength,
-                              const rn_step *step, T *work) {
-    const T unit = (T)(strength * rn_unit_response(step)), eps = (T)step->epsilon;
+/* Cumulative penalty of a group, the rule of rn_update.inc.c: all past charges are
+ * undone, u = w - t q, and all `credit` steps of penalty that are owed by now charged
+ * at once, which is the operator above with credit t in place of t.  A group that was
+ * silent has been charged little, so that what is left brings it back to zero after a
+ * noisy step. */
+static void RN_FN(charge_group)(const RN_FN(rn_groups) * b, T credit, T decay) {
+    T s[RN_GROUP_LANES];
+    for (size_t c = 0; c < b->chunks; c++) {
+        const size_t width = RN_FN(chunk_width)(b, c);
+        T *w = b->w + c * b->stride, *t = b->t + c * RN_GROUP_LANES;
+        const T *q = b->q + c * b->stride;
+        for (size_t k = 0; k < width; k++) w[k] = RN_FMA(-t[k], decay * q[k], w[k]);
+        for (size_t k = 0; k < RN_GROUP_LANES; k++) t[k] *= credit;
+    }
+    RN_FN(solve_norms)(b, s);
+    for (size_t c = 0; c < b->chunks; c++) {
+        const size_t width = RN_FN(chunk_width)(b, c);
+        T *w = b->w + c * b->stride, *q = b->q + c * b->stride;
+        const T *t = b->t + c * RN_GROUP_LANES;
+        for (size_t k = 0; k < width; k++) {
+            const T inverse = 1 / (s[k] + t[k]);
+            q[k] = -credit * w[k] * inverse;
+            w[k] = s[k] == 0 ? (T)0 : w[k] * (s[k] * inverse);
+        }
+    }
+}
+
+/* The groups [g0, g1) of p->w (n_in, n_out) after their penalty; see the head of the
+ * file. work: RN_GROUP_LANES * n_in or n_out + RN_GROUP_LANES elements. */
+static void RN_FN(prox_group)(size_t n_in, size_t n_out, size_t g0, size_t g1,
+                              const rn_param *p, const rn_step *step, T *work) {
+    const T unit = (T)(p->group_strength * rn_unit_response(step));
+    const T eps = (T)step->epsilon;
     const T scale = step->kind >= RN_ADAM ? (T)(1 / step->correction2) : (T)1;
-    const int rows = group == RN_GROUP_INPUTS;
+    const int rows = p->group == RN_GROUP_INPUTS;
     const size_t at_once = rows ? 1 : RN_GROUP_LANES;
     if (!(unit > 0)) return;
     for (size_t g = g0; g < g1; g += at_once) {
         const size_t width = g1 - g < at_once ? g1 - g : at_once;
         const size_t at = rows ? g * n_out : g;
         RN_FN(rn_groups)
-        b = {.w = w + at,
-             .v = step->kind >= RN_ADAGRAD ? v + at : NULL,
+        b = {.w = (T *)p->w + at,
+             .v = step->kind >= RN_ADAGRAD ? (const T *)p->v + at : NULL,
+             .q = p->group_rule == RN_L1_CUMULATIVE ? (T *)p->q + at : NULL,
              .t = work,
              .chunks = rows ? rn_pieces(n_out, RN_GROUP_LANES) : n_in,
              .stride = rows ? RN_GROUP_LANES : n_out,
              .width = rows ? RN_GROUP_LANES : width,
              .last_width = rows ? (n_out - 1) % RN_GROUP_LANES + 1 : width,
              .one_group = rows};
-        if (b.v) RN_FN(prox_group_in_metric)(&b, unit, scale, eps);
+        if (b.q || b.v) RN_FN(fill_thresholds)(&b, unit, scale, eps);
+        if (b.q) RN_FN(charge_group)(&b, (T)step->credit, (T)step->credit_decay);
+        else if (b.v) RN_FN(prox_group_in_metric)(&b);
         else RN_FN(prox_group_plain)(&b, unit);
     }
 }

@@ -50,6 +50,7 @@ cdef extern from "rn.h" nogil:
         int sign_at_zero
         int non_negative
         int group
+        int group_rule
         double group_strength
 
     ctypedef struct rn_layer:
@@ -90,6 +91,10 @@ cdef extern from "rn.h" nogil:
         double credit
         double credit_decay
         uint64_t step
+
+    enum:
+        RN_L1_CUMULATIVE
+        RN_L1_PROXIMAL
 
     enum:
         RN_RUNNING
@@ -157,8 +162,8 @@ cdef extern from "rn.h" nogil:
             size_t, float *, float *, float *, float *, const float *, const rn_step *) noexcept nogil
         void (*penalty_sums)(size_t, double *, const float *) noexcept nogil
         void (*prox_group)(
-            int, size_t, size_t, size_t, size_t, float *, const float *, double,
-            const rn_step *, float *) noexcept nogil
+            size_t, size_t, size_t, size_t, const rn_param *, const rn_step *,
+            float *) noexcept nogil
         void (*prox_lassonet)(
             const rn_layer *, const rn_layer *, double, size_t, size_t, const rn_step *,
             void *) noexcept nogil
@@ -201,8 +206,8 @@ cdef extern from "rn.h" nogil:
             size_t, double *, double *, double *, double *, const double *, const rn_step *) noexcept nogil
         void (*penalty_sums)(size_t, double *, const double *) noexcept nogil
         void (*prox_group)(
-            int, size_t, size_t, size_t, size_t, double *, const double *, double,
-            const rn_step *, double *) noexcept nogil
+            size_t, size_t, size_t, size_t, const rn_param *, const rn_step *,
+            double *) noexcept nogil
         void (*prox_lassonet)(
             const rn_layer *, const rn_layer *, double, size_t, size_t, const rn_step *,
             void *) noexcept nogil

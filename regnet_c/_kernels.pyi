@@ -50,6 +50,7 @@ def prox_group(
     group: int,
     w: Floats,
     v: Floats,
+    q: Floats | None,
     strength: float,
     step: dict[str, Any],
     work: Floats,

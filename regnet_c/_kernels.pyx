@@ -343,23 +343,28 @@ def penalty_sums(const floating[::1] w):
 
 
 def prox_group(
-        int group, floating[:, ::1] w, const floating[:, ::1] v, double strength,
-        dict step, floating[::1] work):  # w: in/out
-    """Group penalty of strength `strength` after one step; work: 16 * (n_in + n_out)."""
+        int group, floating[:, ::1] w, floating[:, ::1] v, floating[:, ::1] q,
+        double strength, dict step, floating[::1] work):  # w, q: in/out
+    """Group penalty after one step; q None: proximal; work: 16 * (n_in + n_out)."""
     cdef size_t n_in = w.shape[0], n_out = w.shape[1]
     cdef size_t groups = n_out if group == 1 else n_in
     cdef rn_step s = step
+    cdef rn_param p
     expect(v.shape[0] == w.shape[0] and v.shape[1] == w.shape[1], "v has another shape")
     expect(<size_t>work.shape[0] >= 16 * (n_in + n_out), "work is too small")
     if n_in == 0 or n_out == 0:
         return
+    p.w, p.v, p.q, p.group, p.group_strength = &w[0, 0], &v[0, 0], NULL, group, strength
+    p.group_rule = RN_L1_PROXIMAL
+    if q is not None:
+        expect(q.shape[0] == w.shape[0] and q.shape[1] == w.shape[1],
+               "q has another shape")
+        p.q, p.group_rule = &q[0, 0], RN_L1_CUMULATIVE
     with nogil:
         if floating is float:
-            table.f32.prox_group(group, n_in, n_out, 0, groups, &w[0, 0], &v[0, 0],
-                                 strength, &s, &work[0])
+            table.f32.prox_group(n_in, n_out, 0, groups, &p, &s, &work[0])
         else:
-            table.f64.prox_group(group, n_in, n_out, 0, groups, &w[0, 0], &v[0, 0],
-                                 strength, &s, &work[0])
+            table.f64.prox_group(n_in, n_out, 0, groups, &p, &s, &work[0])
 
 
 def prox_lassonet(
@@ -478,7 +483,8 @@ cdef class Model:
     layers : list of dict
         n_in, n_out, activation, activation_param, keep, max_norm, dropout_layer and
         `weight` and `bias`, each a dict: offset (in the flat arrays; bias None if there
-        is none), l1, l2, l1_rule, sign_at_zero, non_negative, group, group_strength.
+        is none), l1, l2, l1_rule, sign_at_zero, non_negative, group, group_rule,
+        group_strength.
     loss, output : int
         Codes of rn.h.
     skip : dict, optional
@@ -538,6 +544,7 @@ cdef class Model:
         p.sign_at_zero = spec["sign_at_zero"]
         p.non_negative = spec["non_negative"]
         p.group, p.group_strength = spec["group"], spec["group_strength"]
+        p.group_rule = spec["group_rule"]
 
     def __dealloc__(self):
         free(self.layers)
@@ -638,8 +645,8 @@ cdef class Run:
     def __cinit__(self, Model model, Optimizer optimizer, Source x, Source y,
                   const int64_t[::1] labels, const double[::1] sample_weight,
                   unsigned char[::1] work, *, size_t batch_size, size_t block_rows,
-                  size_t turn_rows, size_t n_threads, bint by_layer, bint gradient_only=False,
-                  double ema_decay=0.0):
+                  size_t turn_rows, size_t n_threads, bint by_layer,
+                  bint gradient_only=False, double ema_decay=0.0):
         cdef size_t n = x.source.n_rows
         expect(x.source.n_cols == <size_t>model.n_in, "x and the network do not fit")
         self.model = model

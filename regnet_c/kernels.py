@@ -248,7 +248,7 @@ def prox_group(w, threshold, groups="units"):
     code = GROUPS[_check.check_name(groups, ("units", "inputs"), "groups")]
     work = np.empty(16 * sum(out.shape), out.dtype)
     step = _step(SGD(1.0), 1.0, _first_step())
-    _kernels.prox_group(code, out, out, threshold, step, work)
+    _kernels.prox_group(code, out, out, None, threshold, step, work)
     return out
 
 

@@ -31,6 +31,8 @@ class Penalty:
     non_negative : bool
         Whether weights are kept at 0 or above.
     group : {None, "units", "inputs"}
+    group_update : {None, "cumulative", "proximal"}
+        How the group part acts.
     group_strength : float
     """
 
@@ -40,6 +42,7 @@ class Penalty:
     sign_at_zero = 0
     non_negative = False
     group = None
+    group_update = None
     group_strength = 0.0
     _names = ()
 
@@ -122,6 +125,15 @@ class Penalty:
         if self.sign_at_zero:
             parts.append(f"sign_at_zero={self.sign_at_zero}")
         return f"{type(self).__name__}({', '.join(parts)})"
+
+    def _set_groups(self, strength, groups, update):
+        self.group_strength = _check.check_float(strength, "strength", minimum=0)
+        self.group = _check.check_name(groups, ("units", "inputs"), "groups")
+        self.group_update = _check.check_name(update, UPDATES[:2], "update")
+
+    def _group_words(self):
+        rule = "" if self.group_update == UPDATES[0] else f", update={UPDATES[1]!r}"
+        return f"groups={self.group!r}{rule}"
 
     def _set_rule(self, update, sign_at_zero):
         self.update = _check.check_name(update, UPDATES, "update")
@@ -239,23 +251,27 @@ class GroupLasso(Penalty):
     strength : float
     groups : {"units", "inputs"}
         A unit's incoming weights (a column of W) or an input's outgoing weights (a row).
+    update : {"cumulative", "proximal"}
+        ``cumulative`` (default): each group is charged all it owes since the start, so
+        that mini-batch noise does not wake zero groups; ``proximal``: gradient step, then
+        every group is shrunk.
     """
 
     _names = ("group_strength", "group")
 
-    def __init__(self, strength, groups="units"):
-        self.group_strength = _check.check_float(strength, "strength", minimum=0)
-        self.group = _check.check_name(groups, ("units", "inputs"), "groups")
+    def __init__(self, strength, groups="units", update="cumulative"):
+        self._set_groups(strength, groups, update)
 
     def get_config(self):
         return {
             "type": "GroupLasso",
             "strength": self.group_strength,
             "groups": self.group,
+            "update": self.group_update,
         }
 
     def __repr__(self):
-        return f"GroupLasso({self.group_strength!r}, groups={self.group!r})"
+        return f"GroupLasso({self.group_strength!r}, {self._group_words()})"
 
 
 class SparseGroupLasso(Penalty):
@@ -269,15 +285,16 @@ class SparseGroupLasso(Penalty):
     groups : {"units", "inputs"}
         As for `GroupLasso`.
     l2 : float, default 0
+    update : {"cumulative", "proximal"}
+        Of the group part, as for `GroupLasso`.
     """
 
     _names = ("l1", "group_strength", "group", "l2")
 
-    def __init__(self, l1, strength, groups="units", l2=0.0):
+    def __init__(self, l1, strength, groups="units", l2=0.0, update="cumulative"):
         self.l1 = _check.check_float(l1, "l1", minimum=0)
         self.l2 = _check.check_float(l2, "l2", minimum=0)
-        self.group_strength = _check.check_float(strength, "strength", minimum=0)
-        self.group = _check.check_name(groups, ("units", "inputs"), "groups")
+        self._set_groups(strength, groups, update)
         self.update = "proximal"
 
     def get_config(self):
@@ -287,12 +304,13 @@ class SparseGroupLasso(Penalty):
             "strength": self.group_strength,
             "groups": self.group,
             "l2": self.l2,
+            "update": self.group_update,
         }
 
     def __repr__(self):
         return (
             f"SparseGroupLasso({self.l1!r}, {self.group_strength!r}, "
-            f"groups={self.group!r}{f', l2={self.l2!r}' if self.l2 else ''})"
+            f"{self._group_words()}{f', l2={self.l2!r}' if self.l2 else ''})"
         )
 
 
@@ -318,9 +336,10 @@ class NonNegative(Penalty):
             raise TypeError(f"penalty is {penalty!r}, expected one such as L1(1e-4)")
         self.penalty = penalty
         if penalty is not None:
-            for name in ("l1", "l2", "update", "sign_at_zero", "group"):
+            for name in ("l1", "l2", "update", "sign_at_zero"):
                 setattr(self, name, getattr(penalty, name))
-            self.group_strength = penalty.group_strength
+            for name in ("group", "group_update", "group_strength"):
+                setattr(self, name, getattr(penalty, name))
 
     def get_config(self):
         inner = None if self.penalty is None else self.penalty.get_config()

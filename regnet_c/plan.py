@@ -187,7 +187,8 @@ class Plan:
     def needs_ledger(self):
         """True if some array is trained by the cumulative L1 rule."""
         specs = [s[kind] for s in self._specs for kind in ("weight", "bias")]
-        return any(s and s["l1_rule"] == L1_RULES["cumulative"] for s in specs)
+        cumulative = L1_RULES["cumulative"]
+        return any(s and cumulative in (s["l1_rule"], s["group_rule"]) for s in specs)
 
 
 def _param_spec(offset, penalty):
@@ -200,5 +201,6 @@ def _param_spec(offset, penalty):
         "sign_at_zero": penalty.sign_at_zero if penalty else 0,
         "non_negative": bool(penalty and penalty.non_negative),
         "group": GROUPS[penalty.group if penalty else None],
+        "group_rule": L1_RULES[penalty.group_update if penalty else None],
         "group_strength": penalty.group_strength if penalty else 0.0,
     }

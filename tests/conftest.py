@@ -62,6 +62,7 @@ def oracle_penalty(penalty):
         penalty.sign_at_zero,
         penalty.non_negative,
         penalty.group,
+        penalty.group_update,
         penalty.group_strength,
     )
 

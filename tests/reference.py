@@ -235,6 +235,7 @@ class Penalty:
     sign_at_zero: int = 0
     non_negative: bool = False
     group: str | None = None  # "units" (columns) or "inputs" (rows)
+    group_update: str | None = None
     group_strength: float = 0.0
 
 
@@ -290,6 +291,17 @@ def prox_group(w, threshold, group):
                 low, high = (low, s) if inside else (s, high)
             x[:, j] = w[:, j] * s / (s + t[:, j])
     return x if group == "units" else x.T
+
+
+def pay_group_debt(w, q, threshold, credit, group):
+    """(w, q) after every group has paid: past payments undone, all debt charged at once.
+
+    q = (after - before) / threshold, without the difference of near numbers.
+    """
+    before = w - threshold * q
+    after = prox_group(before, credit * threshold, group)
+    norm = np.linalg.norm(after, axis=0 if group == "units" else 1, keepdims=True)
+    return after, -credit * before / (norm + credit * threshold)
 
 
 def max_norm(w, limit):
@@ -388,7 +400,11 @@ class Optimizer:
         w = np.maximum(w, 0) if penalty.non_negative else w
         if penalty.group:
             t = penalty.group_strength * self.unit_response() / self._metric(s["v"])
-            w = prox_group(w, t, penalty.group)
+            if penalty.group_update == "cumulative":
+                q = self.credit_decay * s["q"]
+                w, s["q"] = pay_group_debt(w, q, t, self.credit, penalty.group)
+            else:
+                w = prox_group(w, t, penalty.group)
         return w
 
     def _second_moment(self, v, g):

@@ -424,15 +424,36 @@ def update_step(optimizer, **members):
     }
 
 
-def group_step(kind, w, v, strength, group):
-    """(got, want): w after the group penalty of one step of the optimiser `kind`."""
-    optimizer = ref.Optimizer(kind, 0.1)
+def group_step(kind, w, v, strength, group, q=None):
+    """(got, want): w after the group penalty of one step of the optimiser `kind`.
+
+    With a ledger q by the cumulative rule, and q is replaced: ([w, q], [w, q]).
+    """
+    optimizer = ref.Optimizer(kind, 0.1, credit=30.0, credit_decay=0.9)
     optimizer.begin_step()
     got, work = w.copy(), np.empty(16 * sum(w.shape), w.dtype)
     code = ["units", "inputs"].index(group) + 1
-    _kernels.prox_group(code, got, v, strength, update_step(optimizer), work)
+    new_q = None if q is None else q.copy()
+    _kernels.prox_group(code, got, v, new_q, strength, update_step(optimizer), work)
     t = strength * optimizer.unit_response() / optimizer._metric(v.astype(np.float64))
-    return got, ref.prox_group(w, t, group)
+    if q is None:
+        return got, ref.prox_group(w, t, group)
+    q = 0.9 * q.astype(np.float64)
+    want = ref.pay_group_debt(w, q, t, optimizer.credit, group)
+    return [got, new_q], want
+
+
+@pytest.mark.parametrize("group", ["units", "inputs"])
+@pytest.mark.parametrize("kind", OPTIMIZERS)
+def test_cumulative_prox_group_equals_the_oracle(kind, group, dtype, isa, rng):
+    for n_in, n_out in ((1, 1), (3, 5), (17, 16), (16, 33), (40, 70), (9, 48)):
+        w, q = draw(rng, dtype, n_in, n_out), draw(rng, dtype, n_in, n_out)
+        v = (10 ** rng.uniform(-2, 2, w.shape)).astype(dtype)
+        for strength in (0.01, 0.1, 3.0):
+            got, want = group_step(kind, w, v, strength, group, q)
+            np.testing.assert_array_equal(got[0] == 0, want[0] == 0)
+            assert_close(got[0], want[0], scale=1 + np.abs(w))
+            assert_close(got[1], want[1], scale=np.abs(want[1]).max() + 30)
 
 
 @pytest.mark.parametrize("group", ["units", "inputs"])
@@ -580,6 +601,7 @@ def bits_of_all_kernels(dtype, rng):
     v = np.abs(draw(rng, dtype, *w.shape)) + dtype.type(0.1)
     for group, kind in itertools.product(("units", "inputs"), OPTIMIZERS):
         yield group_step(kind, w, v, 8.0, group)[0]
+        yield from group_step(kind, w, v, 0.5, group, v)[0]
     _kernels.max_norm(w, 3.0)
     yield w
 

@@ -124,13 +124,13 @@ def test_constraints_equal_the_oracle(dtype, isa, rng):
     assert norms.max() <= 0.9 * (1 + 1e-6)
 
 
+@pytest.mark.parametrize("rule", ["cumulative", "proximal"])
 @pytest.mark.parametrize("kind", OPTIMIZERS)
-def test_group_penalties_equal_the_oracle(kind, dtype, isa, rng):
+def test_group_penalties_equal_the_oracle(kind, rule, dtype, isa, rng):
+    sparse = rn.SparseGroupLasso(0.004, 0.06, "inputs", l2=0.001, update=rule)
     layers = [
-        rn.Dense(
-            6, 40, "tanh", rn.SparseGroupLasso(0.004, 0.06, "inputs"), max_norm=0.9
-        ),
-        rn.Dense(40, 4, weight_penalty=rn.GroupLasso(0.02, "units")),
+        rn.Dense(6, 40, "tanh", sparse, max_norm=0.9),
+        rn.Dense(40, 4, weight_penalty=rn.GroupLasso(0.02, "units", update=rule)),
     ]
     net = rn.Network(layers, "softmax_cross_entropy", dtype=dtype, seed=1)
     x, y = small_data(rng, dtype)
@@ -160,11 +160,13 @@ def group_lasso_problem():
     return x, y, w
 
 
+@pytest.mark.parametrize("rule", ["cumulative", "proximal"])
 @pytest.mark.parametrize("kind", OPTIMIZERS)
-def test_full_batch_reaches_the_group_lasso_solution(kind, group_lasso_problem):
+def test_full_batch_reaches_the_group_lasso_solution(kind, rule, group_lasso_problem):
     """The same strength has the same solution and zero rows under every optimiser."""
     x, y, solution = group_lasso_problem
-    layer = rn.Dense(8, 3, weight_penalty=rn.GroupLasso(0.15, "inputs"), use_bias=False)
+    penalty = rn.GroupLasso(0.15, "inputs", update=rule)
+    layer = rn.Dense(8, 3, weight_penalty=penalty, use_bias=False)
     net = rn.Network([layer], dtype="float64", seed=0)
     rate = rn.schedules.ExponentialDecay(5 * LASSO_RATES[kind], decay=0.995)
     optimizer = (
@@ -174,6 +176,22 @@ def test_full_batch_reaches_the_group_lasso_solution(kind, group_lasso_problem):
     w = net.get_weights()[0]
     np.testing.assert_array_equal(w == 0, solution == 0)
     np.testing.assert_allclose(w, solution, atol=2e-3)
+
+
+@pytest.mark.parametrize("kind", ["sgd", "momentum", "adam"])
+def test_cumulative_groups_stay_zero_under_noise(kind, group_lasso_problem):
+    """Why it is the default: mini-batches wake the groups of the proximal rule."""
+    x, y, solution = group_lasso_problem
+    zero_rows = {}
+    for rule in ("cumulative", "proximal"):
+        penalty = rn.GroupLasso(0.15, "inputs", update=rule)
+        layer = rn.Dense(8, 3, weight_penalty=penalty, use_bias=False)
+        net = rn.Network([layer], dtype="float64", seed=0)
+        rate = {"sgd": 0.05, "momentum": 0.01, "adam": 0.02}[kind]
+        net.fit(x, y, 200, 1, OPTIMIZERS[kind](rate))
+        zero_rows[rule] = (net.get_weights()[0] == 0).all(axis=1)
+    np.testing.assert_array_equal(zero_rows["cumulative"], (solution == 0).all(axis=1))
+    assert zero_rows["proximal"].sum() < zero_rows["cumulative"].sum()
 
 
 def test_schedule_is_followed(dtype, rng):
