@@ -15,8 +15,7 @@ from .layers import Dense, Dropout
 from .losses import Loss
 from .network import Network
 from .optimizers import SGD, Adagrad, Adam, AdamW, Optimizer, RMSprop
-from .path import regularization_path
-from .path_result import RegularizationPath
+from .path import RegularizationPath, StabilitySelection, regularization_path
 from .penalties import (
     L1,
     L2,
@@ -56,6 +55,7 @@ __all__ = [
     "RMSprop",
     "RegularizationPath",
     "SparseGroupLasso",
+    "StabilitySelection",
     "__version__",
     "cpu_info",
     "kernels",

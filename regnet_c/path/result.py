@@ -2,9 +2,13 @@
 
 import numpy as np
 
-from . import _check
-from .callbacks import EarlyStopping
-from .network import Network
+from .. import _check
+from ..callbacks import EarlyStopping
+from ..network import Network
+from ..penalties import L2
+from .folds import Parts
+from .recipe import check_data
+from .stability import stability
 
 RULES = ("best", "1se")
 
@@ -26,14 +30,15 @@ class RegularizationPath:
         Accuracy, or minus the loss; the latter NaN without validation data or cv.
     validation_errors : ndarray
         Standard errors of `validation_scores`: over the rows, or over the folds.
+    loss : Loss
     lambda_max : float
         The strength at which no input would enter an empty network.
     interrupted : bool
         True if Ctrl-C ended the path early.
     """
 
-    def __init__(self, recipe, steps, lambda_max, interrupted=False, folds=None):
-        self._recipe = recipe
+    def __init__(self, recipe, direction, steps, lambda_max, interrupted, folds):
+        self._recipe, self._direction, self.loss = recipe, direction, recipe.loss
         self.lambda_max, self.interrupted = lambda_max, interrupted
         self.strengths = np.array([s.strength for s in steps])
         self.importances = np.array([s.importance for s in steps]).reshape(
@@ -105,9 +110,13 @@ class RegularizationPath:
             return self.selected[self.step("1se" if rule is None else rule)]
         if rule is not None:
             raise ValueError(f"k={k} and rule={rule!r} came, expected one of them")
-        most = int(self.n_features.max(initial=0))
-        k = _check.check_int(k, "k", minimum=1, maximum=max(most, 1))
-        return np.sort(self.ranking()[:k])
+        ranking = self.ranking()
+        k = _check.check_int(k, "k", minimum=1)
+        if k > len(ranking):
+            raise ValueError(
+                f"k is {k}, the path has ever used {len(ranking)} features"
+            )
+        return np.sort(ranking[:k])
 
     def ranking(self):
         """Numbers of all inputs that are ever in use, the most important first."""
@@ -121,7 +130,11 @@ class RegularizationPath:
     def refit(
         self, X, y, k=None, rule=None, validation_data=None, epochs=100, patience=20
     ):
-        """Train a dense network, without penalty, on the selected columns alone.
+        """Train a dense network on the selected columns alone.
+
+        It starts afresh, without the penalty of the path but with its `l2` on all
+        layers; the learning rate falls to zero by a cosine.  Rows that have validated
+        the selection can be trained on here.
 
         Parameters
         ----------
@@ -143,20 +156,44 @@ class RegularizationPath:
         if not len(columns):
             raise ValueError("no feature is selected, there is nothing to train on")
         recipe = self._recipe
-        network = Network(
-            recipe.layers(len(columns)), recipe.loss, recipe.dtype, recipe.seed
-        )
+        X, y = check_data(X, y, recipe)
+        layers = recipe.layers(len(columns), L2(recipe.l2), recipe.l2)
+        network = Network(layers, recipe.loss, recipe.dtype, recipe.seed)
         network.metadata["columns"] = columns.tolist()
         callbacks = []
         if validation_data is not None:
-            validation_data = (
-                np.asarray(validation_data[0])[:, columns],
-                validation_data[1],
-            )
+            X_val, y_val = check_data(*validation_data, recipe, "X_val")
+            validation_data = X_val[:, columns], y_val
             callbacks = [EarlyStopping(patience=patience)]
-        X = np.asarray(X)[:, columns]
-        recipe.fit(network, X, y, callbacks, epochs, validation_data)
+        epochs = _check.check_int(epochs, "epochs", minimum=1)
+        optimizer = recipe.decaying_optimizer(epochs)
+        recipe.fit(
+            network, X[:, columns], y, callbacks, epochs, validation_data, optimizer
+        )
         return network
+
+    def stability(self, X, y, n_subsamples=40, n_jobs=None, progress=False):
+        """Repeat the path, with the same strengths, on random halves of the data.
+
+        Parameters
+        ----------
+        X, y : array-like
+            As for `regularization_path`.
+        n_subsamples : int, default 40
+            In complementary pairs.
+        n_jobs : int, optional
+            As for `regularization_path`.
+        progress : bool, default False
+
+        Returns
+        -------
+        StabilitySelection
+            Ctrl-C returns what is done.
+        """
+        count = _check.check_int(n_subsamples, "n_subsamples", minimum=2)
+        X, y = check_data(X, y, self._recipe)
+        parts = Parts(self._recipe, self._direction, self.strengths.tolist(), X, y)
+        return stability(parts, len(X), count, n_jobs, progress)
 
     def plot(self, ax=None):
         """Number of features and scores against the strength.
@@ -169,33 +206,8 @@ class RegularizationPath:
         Returns
         -------
         Axes
-            Of the number of features; the scores are on its twin.
+            Of the number of features; the scores are on its twin at the right.
         """
-        if ax is None:
-            ax = _pyplot().figure(layout="constrained").add_subplot()
-        ax.step(self.strengths, self.n_features, where="mid", color="tab:gray")
-        ax.set(xscale="log", xlabel="strength", ylabel="features")
-        twin = ax.twinx()
-        twin.plot(self.strengths, self.train_scores, "--", label="training")
-        if np.isfinite(self.validation_scores).any():
-            twin.errorbar(
-                self.strengths,
-                self.validation_scores,
-                self.validation_errors,
-                label="validation",
-            )
-            ax.axvline(self.strengths[self.step("1se")], linestyle=":", color="black")
-        classification = self._recipe.loss.classification
-        twin.set_ylabel("accuracy" if classification else "minus the loss")
-        twin.legend()
-        return ax
+        from .plot import plot_path
 
-
-def _pyplot():
-    try:
-        import matplotlib.pyplot as plt
-    except ImportError:
-        raise ImportError(
-            "plots need matplotlib: pip install 'regnet-c[plot]'"
-        ) from None
-    return plt
+        return plot_path(self, ax)

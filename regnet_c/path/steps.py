@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .arrays import checked_data
-from .callbacks import Callback, EarlyStopping
+from ..arrays import checked_data
+from ..callbacks import Callback, EarlyStopping
 
 _OPEN = 0.5  # biases of a first layer without inputs
 _SETTLED = 0.01  # relative fall of the objective that counts as progress
@@ -97,6 +97,13 @@ def critical_strength(recipe, weights, X, y):
         return float(np.linalg.norm(g, axis=1).max())
     skip = np.linalg.norm(gradients[-1].astype(np.float64), axis=1)
     return float((skip + recipe.hierarchy * g.sum(axis=1)).max())
+
+
+def start_weights(recipe, direction, X, y, validation_data, event=None):
+    """The weights a walk in this direction starts from."""
+    if direction == "down":
+        return empty_start(recipe)
+    return fit_dense(recipe, X, y, validation_data, event)
 
 
 def fit_dense(recipe, X, y, validation_data, event=None):

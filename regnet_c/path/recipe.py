@@ -1,16 +1,19 @@
 """How the networks of a regularization path look and are trained."""
 
+import copy
 from dataclasses import dataclass
 
 import numpy as np
 
-from . import _check
-from .lassonet import LassoNet
-from .layers import Dense
-from .losses import Loss, get_loss
-from .network import Network
-from .optimizers import Adam, get_optimizer
-from .penalties import L1, L2, GroupLasso
+from .. import _check
+from ..arrays import checked_data
+from ..lassonet import LassoNet
+from ..layers import Dense
+from ..losses import Loss, get_loss
+from ..network import Network
+from ..optimizers import Adam, get_optimizer
+from ..penalties import L1, L2, GroupLasso
+from ..schedules import CosineDecay, Schedule
 
 PENALTIES = ("group_inputs", "l1", "lassonet")
 
@@ -60,18 +63,27 @@ class Recipe:
         kind = L1 if self.penalty == "l1" else _group_inputs
         return Network(self.layers(self.n_in, kind(strength), self.l2), **common)
 
-    def fit(self, network, X, y, callbacks, epochs, validation_data=None):
+    def fit(
+        self, network, X, y, callbacks, epochs, validation_data=None, optimizer=None
+    ):
         """Train with a fresh optimiser state."""
         return network.fit(
             X,
             y,
             epochs=epochs,
             batch_size=self.batch_size,
-            optimizer=self.optimizer,
+            optimizer=self.optimizer if optimizer is None else optimizer,
             validation_data=validation_data,
             callbacks=callbacks,
             threads=self.threads,
         )
+
+    def decaying_optimizer(self, epochs):
+        """The optimiser, its rate falling to zero within so many epochs."""
+        optimizer = copy.copy(self.optimizer)
+        if not isinstance(optimizer.learning_rate, Schedule):
+            optimizer.learning_rate = CosineDecay(optimizer.learning_rate, epochs)
+        return optimizer
 
 
 def _group_inputs(strength):
@@ -110,7 +122,7 @@ def make_recipe(
         hidden=tuple(_check.check_int(n, "hidden", minimum=1) for n in hidden),
         activation=activation,
         loss=loss,
-        n_in=X.shape[1],
+        n_in=_check.check_x(X, np.shape(X)[-1] if np.ndim(X) else 0).shape[1],
         n_out=_outputs(y, loss),
         hierarchy=hierarchy,
         l2=_check.check_float(l2, "l2", minimum=0),
@@ -126,6 +138,13 @@ def make_recipe(
     )
 
 
+def check_data(X, y, recipe, name="X"):
+    """X and y as arrays that the recipe's networks take."""
+    X = _check.check_x(X, recipe.n_in, name)
+    checked_data(recipe.network(0.0)._plan, X, y, None)
+    return X, np.asarray(y)
+
+
 def _pair(value, name):
     if not isinstance(value, (tuple, list)) or len(value) != 2:
         raise TypeError(f"{name} is {value!r}, expected a pair such as (100, 10)")
@@ -136,4 +155,8 @@ def _outputs(y, loss):
     y = np.asarray(y)
     if y.ndim == 2:
         return y.shape[1]
-    return int(y.max()) + 1 if loss.name == "softmax_cross_entropy" else 1
+    if loss.name != "softmax_cross_entropy":
+        return 1
+    if y.dtype.kind not in "iubf" or not y.size:
+        raise TypeError(f"y is {y.size} values of {y.dtype}, expected integer labels")
+    return int(y.max()) + 1

@@ -1,16 +1,15 @@
-"""Feature selection: networks along the strengths of a penalty on the inputs."""
+"""regularization_path: networks along the strengths of a penalty on the inputs."""
 
-import threading
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
 
-from . import _check
-from .path_recipe import make_recipe
-from .path_result import RegularizationPath
-from .path_steps import Walk, critical_strength, empty_start, fit_dense
-from .training import available_threads
+from .. import _check
+from .bar import Bar
+from .folds import Parts, cross_validate, splits_of
+from .recipe import check_data, make_recipe
+from .result import RegularizationPath
+from .steps import Walk, critical_strength, start_weights
 
 DIRECTIONS = ("up", "down")
 
@@ -57,7 +56,8 @@ def regularization_path(
     cv : int or list of (train rows, test rows), optional
         Cross-validate: paths over the same strengths, scored on the rows left out.
     n_jobs : int, optional
-        Folds at a time; default: as many as there are, at most one per CPU.
+        Folds at a time, by joblib; -1: one per CPU.  Default: 1, or what
+        `joblib.parallel_config` says.
     progress : bool, default False
         Show a progress bar.
     **options
@@ -107,43 +107,36 @@ def regularization_path(
     >>> path.select(rule="1se")
     array([3, 7])
     """
-    X = _check.check_x(X, np.shape(X)[1] if np.ndim(X) == 2 else 0)
-    y = np.asarray(y)
     recipe = make_recipe(X, y, penalty, **options)
+    X, y = check_data(X, y, recipe)
     if _check.check_name(direction, DIRECTIONS, "direction") == "down":
         recipe = replace(recipe, adaptive=0.0)
     if validation_data is not None:
-        X_val, y_val = _check.check_validation_data(validation_data)[:2]
-        validation_data = _check.check_x(X_val, recipe.n_in, "X_val"), np.asarray(y_val)
+        validation_data = _check.check_validation_data(validation_data)[:2]
+        validation_data = check_data(*validation_data, recipe, "X_val")
     n_lambdas = _check.check_int(n_lambdas, "n_lambdas", minimum=1)
     ratio = _check.check_float(
         lambda_min_ratio, "lambda_min_ratio", minimum=0, open_minimum=True, below=1
     )
-    splits = None if cv is None else _splits(cv, y, recipe)
-    steps, top, bar = [], float("nan"), _Bar(progress, n_lambdas, "path")
-    try:
-        start = _start(recipe, direction, X, y, validation_data)
-        top = critical_strength(recipe, start, X, y)
-        strengths = _strengths(steps, top, ratio, n_lambdas, direction)
-        for step in Walk(recipe, start, X, y, validation_data).steps(strengths):
-            steps.append(step)
-            bar.step(np.count_nonzero(step.importance))
-    except KeyboardInterrupt:
-        return RegularizationPath(recipe, steps, top, interrupted=True)
-    finally:
-        bar.close()
+    splits = None if cv is None else splits_of(cv, y, recipe)
+    steps, top, interrupted = [], float("nan"), False
+    with Bar(progress, n_lambdas, "path") as bar:
+        try:
+            start = start_weights(recipe, direction, X, y, validation_data)
+            top = critical_strength(recipe, start, X, y)
+            strengths = _strengths(steps, top, ratio, n_lambdas, direction)
+            for step in Walk(recipe, start, X, y, validation_data).steps(strengths):
+                steps.append(step)
+                bar.step(np.count_nonzero(step.importance))
+        except KeyboardInterrupt:
+            interrupted = True
     folds = None
-    if splits is not None:
+    if splits is not None and not interrupted:
         grid = [step.strength for step in steps]
-        folds = _cross_validate(recipe, grid, X, y, splits, direction, n_jobs, progress)
-    return RegularizationPath(recipe, steps, top, splits and folds is None, folds)
-
-
-def _start(recipe, direction, X, y, validation_data, event=None):
-    """The weights a walk in this direction starts from."""
-    if direction == "down":
-        return empty_start(recipe)
-    return fit_dense(recipe, X, y, validation_data, event)
+        parts = Parts(recipe, direction, grid, X, y, validation_data)
+        folds = cross_validate(parts, splits, n_jobs, progress)
+        interrupted = folds is None
+    return RegularizationPath(recipe, direction, steps, top, interrupted, folds)
 
 
 def _strengths(steps, top, ratio, n, direction):
@@ -158,69 +151,3 @@ def _strengths(steps, top, ratio, n, direction):
         if not steps[-1].importance.any():
             return
         yield grid[i].item() if i < n else float(top * factor ** (i - n + 1))
-
-
-def _splits(cv, y, recipe):
-    """List of (train rows, test rows); an int is that many folds, even in the labels."""
-    if not isinstance(cv, (int, np.integer)):
-        return [(np.asarray(a), np.asarray(b)) for a, b in cv]
-    cv = _check.check_int(cv, "cv", minimum=2, maximum=len(y))
-    order = np.random.default_rng(recipe.seed).permutation(len(y))
-    if recipe.loss.classification and y.ndim == 1:
-        order = order[np.argsort(y[order], kind="stable")]
-    fold = np.empty(len(y), int)
-    fold[order] = np.arange(len(y)) % cv
-    return [(np.flatnonzero(fold != i), np.flatnonzero(fold == i)) for i in range(cv)]
-
-
-def _cross_validate(recipe, grid, X, y, splits, direction, n_jobs, progress):
-    """Mean score and its standard error for each strength; None after Ctrl-C."""
-    event = threading.Event()
-    bar = _Bar(progress, len(splits) * len(grid), "folds")
-    jobs = min(len(splits), available_threads()) if n_jobs is None else n_jobs
-
-    def scores(split):
-        train, test = split
-        held_out = X[test], y[test]
-        weights = _start(recipe, direction, X[train], y[train], held_out, event)
-        found = []
-        walk = Walk(recipe, weights, X[train], y[train], held_out, event)
-        for step in walk.steps(grid):
-            found.append(step.validation[0])
-            bar.step(np.count_nonzero(step.importance))
-        return found
-
-    # threads, not processes: the core trains without the GIL, and the data are shared
-    with ThreadPoolExecutor(_check.check_int(jobs, "n_jobs", minimum=1)) as pool:
-        try:
-            rows = np.array(list(pool.map(scores, splits)))
-        except KeyboardInterrupt:
-            event.set()
-            return None
-        finally:
-            bar.close()
-    errors = rows.std(axis=0, ddof=1) / np.sqrt(len(rows))
-    return list(zip(rows.mean(axis=0), errors, strict=True))
-
-
-class _Bar:
-    """A tqdm bar over steps, or nothing."""
-
-    def __init__(self, show, total, name):
-        self._bar = None
-        if show:
-            from tqdm.auto import tqdm
-
-            self._bar = tqdm(total=total, unit=" steps", desc=name)
-
-    def step(self, n_features):
-        """One step is done."""
-        if self._bar is not None:
-            self._bar.total = max(self._bar.total, self._bar.n + 1)
-            self._bar.set_postfix_str(f"{n_features} features", refresh=False)
-            self._bar.update()
-
-    def close(self):
-        """Leave the bar as it stands."""
-        if self._bar is not None:
-            self._bar.close()
