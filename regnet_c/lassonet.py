@@ -110,14 +110,22 @@ class LassoNet(Network):
         self.skip_penalty = SkipPenalty(*arguments)
         super().__setstate__(state)
 
-    def save(self, path):
-        """Refused: the file format has no skip connection; pickle keeps one."""
+
+def _refused(name):
+    """A method of Network whose result has no place for the linear map."""
+
+    def method(*args, **kwargs):
         raise TypeError(
-            "a LassoNet cannot be saved as a model file; save a Network trained on its "
-            "selected() columns, or pickle it"
+            f"{name} has no place for a LassoNet's linear map; use a Network trained on "
+            "its selected() columns, or pickle the LassoNet"
         )
 
-    @classmethod
-    def load(cls, path):
-        """Refused, as `save` is."""
-        raise TypeError("model files have no LassoNet; use Network.load")
+    method.__name__ = name
+    method.__doc__ = "Refused: there is no place for the linear map."
+    return method
+
+
+for _name in ("compact", "save", "to_c", "to_onnx", "to_torch"):
+    setattr(LassoNet, _name, _refused(_name))
+for _name in ("load", "from_torch", "from_sklearn"):
+    setattr(LassoNet, _name, staticmethod(_refused(_name)))
