@@ -179,7 +179,7 @@ def test_regression_scores_are_minus_the_loss():
     path = rn.regularization_path(
         x[:350], y[:350], validation_data=(x[350:], y[350:]), **QUICK
     )
-    assert path.select().tolist() == [2, 5]
+    assert path.select(k=2).tolist() == [2, 5]
     assert np.all(path.validation_scores <= 0)
 
 
@@ -298,8 +298,8 @@ def test_stability_counts_only_sparse_strengths():
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
-        ({"penalty": "l2"}, ValueError, "penalty is 'l2'"),
-        ({"direction": "left"}, ValueError, "direction is 'left'"),
+        ({"penalty": "l2"}, ValueError, "unknown penalty 'l2'"),
+        ({"direction": "left"}, ValueError, "unknown direction 'left'"),
         ({"hidden": ()}, ValueError, "hidden is"),
         ({"epochs": 5}, TypeError, "expected a pair"),
         ({"lambda_min_ratio": 1.0}, ValueError, "lambda_min_ratio"),

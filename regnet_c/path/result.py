@@ -123,6 +123,8 @@ class RegularizationPath:
         by_strength = np.argsort(-self.strengths, kind="stable")
         used = self.importances[by_strength] > 0
         ever = np.flatnonzero(used.any(axis=0))
+        if not len(ever):
+            return ever
         last = used[:, ever].argmax(axis=0)
         weight = self.importances[by_strength[last], ever]
         return ever[np.lexsort((-weight, last))]
