@@ -114,12 +114,12 @@ def test_predictions_are_network_plus_linear_map(n_out, n_hidden, dtype, isa, rn
 
 
 def test_one_step_is_gradient_step_then_prox(rng):
-    net, (x, y) = lassonet(8.0, hierarchy=2.0), data(rng)
+    net, (x, y) = lassonet(12.0, hierarchy=2.0), data(rng)
     w0, b0, w1, b1, skip = net.get_weights()
     g = net.loss_and_gradients(x, y)[1]
     net.train_step(x, y, rn.SGD(0.5))
     got = net.get_weights()
-    want = kernels.prox_lassonet(skip - 0.5 * g[4], w0 - 0.5 * g[0], 0.5 * 8.0, 2.0)
+    want = kernels.prox_lassonet(skip - 0.5 * g[4], w0 - 0.5 * g[0], 0.5 * 12.0, 2.0)
     np.testing.assert_allclose(got[4], want[0], atol=1e-13)
     np.testing.assert_allclose(got[0], want[1], atol=1e-13)
     np.testing.assert_allclose(got[2], w1 - 0.5 * g[2], atol=1e-13)
