@@ -1,11 +1,15 @@
 """Builds the one extension; knows which source gets which compiler flags.
 
 The C kernels are compiled once per instruction set and linked into the extension as
-objects.  The dispatcher picks a variant at import, so one wheel serves every CPU.
-REGNET_C_DEBUG=1 builds with sanitizers and Cython's bounds checks.
+objects.  The dispatcher picks a variant at import, so one wheel serves every CPU.  It
+also serves every Python from 3.11 on (the stable ABI); docs/abi3.md has what that costs.
+
+REGNET_C_DEBUG=1 builds with sanitizers and Cython's bounds checks, REGNET_C_ABI3=0 for
+this Python alone.  On Windows CC=clang-cl compiles with Clang.
 """
 
 import os
+import shutil
 import sys
 import sysconfig
 from pathlib import Path
@@ -15,6 +19,8 @@ from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
 DEBUG = os.environ.get("REGNET_C_DEBUG") == "1"
+FREE_THREADED = sysconfig.get_config_var("Py_GIL_DISABLED") == 1  # has no stable ABI
+ABI3 = os.environ.get("REGNET_C_ABI3", "1") == "1" and not FREE_THREADED
 CSRC = Path("csrc")
 HEADERS = sorted(str(p) for p in CSRC.glob("*.h")) + sorted(
     str(p) for p in CSRC.glob("*.inc.c")
@@ -22,7 +28,7 @@ HEADERS = sorted(str(p) for p in CSRC.glob("*.h")) + sorted(
 PLAIN_SOURCES = ["rn_dispatch.c", "rn_threads.c", "rn_shuffle.c"]
 
 UNIX_FLAGS = [
-    *(["-O1", "-g", "-fsanitize=address,undefined"] if DEBUG else ["-O3"]),
+    *(["-O1", "-g", "-fsanitize=address,undefined"] if DEBUG else ["-O3", "-g0"]),
     "-std=c11",
     "-ffp-contract=off",
     "-fno-math-errno",
@@ -31,21 +37,39 @@ UNIX_FLAGS = [
     "-Wall",
     "-Wextra",
 ]
-MSVC_FLAGS = ["/O2", "/std:c11", "/experimental:c11atomics", "/fp:precise"]
+GENERATED_FLAGS = ["-Wno-unused-parameter"]  # Cython's C, not ours
+COMMON_FLAGS = {
+    "unix": UNIX_FLAGS,
+    "msvc": ["/O2", "/std:c11", "/experimental:c11atomics", "/fp:precise"],
+    # the only way to vectorised fused multiply-add on Windows: MSVC keeps fma() a call
+    "clang-cl": [
+        "/O2",
+        "/std:c11",
+        "/clang:-O3",
+        "/clang:-ffp-contract=off",
+        "/clang:-fno-math-errno",
+        "/clang:-fno-trapping-math",
+    ],
+}
+GNU_VARIANTS = {
+    "base": [],
+    "avx2": ["-mavx2", "-mfma"],
+    "avx512": [
+        "-mavx512f",
+        "-mavx512dq",
+        "-mavx512bw",
+        "-mavx512vl",
+        "-mfma",
+        "-mprefer-vector-width=512",
+    ],
+}
 VARIANT_FLAGS = {
-    "unix": {
-        "base": [],
-        "avx2": ["-mavx2", "-mfma"],
-        "avx512": [
-            "-mavx512f",
-            "-mavx512dq",
-            "-mavx512bw",
-            "-mavx512vl",
-            "-mfma",
-            "-mprefer-vector-width=512",
-        ],
-    },
+    "unix": GNU_VARIANTS,
     "msvc": {"base": [], "avx2": ["/arch:AVX2"], "avx512": ["/arch:AVX512"]},
+    "clang-cl": {
+        name: [f.replace("-mprefer", "/clang:-mprefer") for f in flags]
+        for name, flags in GNU_VARIANTS.items()
+    },
 }
 
 
@@ -63,11 +87,29 @@ class BuildVariants(build_ext):
             # `python -m regnet_c` in the source folder imports the folder, not the
             # installed package: the compiled module must be there as well
             self.copy_extensions_to_source()
+        self.remove_other_abis()
+
+    def remove_other_abis(self):
+        """A module of this Python's own ABI, left from before, would win at import."""
+        suffix = sysconfig.get_config_var("EXT_SUFFIX")
+        for ext in self.extensions:
+            name = self.get_ext_filename(ext.name)
+            if not name.endswith(suffix):
+                Path(*ext.name.split(".")).with_suffix(suffix).unlink(missing_ok=True)
+
+    def toolchain(self):
+        """The key of the flag tables; prepares the compiler if it is clang-cl."""
+        if self.compiler.compiler_type != "msvc":
+            return "unix"
+        if os.environ.get("CC") != "clang-cl":
+            return "msvc"
+        self.compiler.initialize(self.plat_name)
+        self.compiler.cc = shutil.which("clang-cl") or "clang-cl"
+        return "clang-cl"
 
     def build_extension(self, ext):
-        msvc = self.compiler.compiler_type == "msvc"
-        common = MSVC_FLAGS if msvc else UNIX_FLAGS
-        variants = VARIANT_FLAGS["msvc" if msvc else "unix"]
+        toolchain = self.toolchain()
+        common, variants = COMMON_FLAGS[toolchain], VARIANT_FLAGS[toolchain]
         x86 = is_x86(self.plat_name)
         macros = [("RN_HAVE_X86_VARIANTS", "1")] if x86 else []
         chosen = variants if x86 else {"base": variants["base"]}
@@ -85,37 +127,45 @@ class BuildVariants(build_ext):
         flags = " ".join(common)
         ext.define_macros.append(("RN_BUILD_FLAGS", f'"{flags}"'))
         ext.extra_compile_args += common
-        if not msvc:
-            ext.extra_compile_args += ["-Wno-unused-parameter"]
-            ext.extra_link_args += ["-pthread"]
-            if sys.platform != "darwin":
-                ext.libraries.append("m")
-            if DEBUG:
-                ext.extra_link_args += ["-fsanitize=address,undefined"]
+        if toolchain == "unix":
+            self.add_unix_options(ext)
         super().build_extension(ext)
+
+    def add_unix_options(self, ext):
+        ext.extra_compile_args += GENERATED_FLAGS
+        ext.extra_link_args += ["-pthread"]
+        if sys.platform != "darwin":
+            ext.libraries.append("m")
+        if DEBUG:
+            ext.extra_link_args += ["-fsanitize=address,undefined"]
+        elif sys.platform == "linux":
+            ext.extra_link_args += ["-Wl,-s"]  # symbols would double the wheel
 
 
 extension = Extension(
     "regnet_c._kernels",
     sources=["regnet_c/_kernels.pyx"],
     include_dirs=[str(CSRC)],
+    define_macros=[("Py_LIMITED_API", "0x030B0000")] if ABI3 else [],
+    py_limited_api=ABI3,
     depends=[*HEADERS, *(str(CSRC / f"rn_{v}.c") for v in ("base", "avx2", "avx512"))],
 )
 
-setup(
-    ext_modules=cythonize(
-        [extension],
-        compiler_directives={
-            "language_level": 3,
-            "boundscheck": DEBUG,
-            "wraparound": False,
-            "cdivision": True,
-            "initializedcheck": False,
-            "embedsignature": True,
-            "freethreading_compatible": sysconfig.get_config_var("Py_GIL_DISABLED")
-            == 1,
-        },
-        build_dir="build",
-    ),
-    cmdclass={"build_ext": BuildVariants},
-)
+if __name__ == "__main__":  # ci/check_targets.py reads the flags above
+    setup(
+        ext_modules=cythonize(
+            [extension],
+            compiler_directives={
+                "language_level": 3,
+                "boundscheck": DEBUG,
+                "wraparound": False,
+                "cdivision": True,
+                "initializedcheck": False,
+                "embedsignature": True,
+                "freethreading_compatible": FREE_THREADED,
+            },
+            build_dir="build",
+        ),
+        cmdclass={"build_ext": BuildVariants},
+        options={"bdist_wheel": {"py_limited_api": "cp311"}} if ABI3 else {},
+    )

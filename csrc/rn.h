@@ -130,6 +130,7 @@ typedef struct {
     void *ema;           /* moving average of the update */
     double l1, l2;
     int l1_rule, sign_at_zero, non_negative;
+    int keep_zeros;        /* what is zero stays zero */
     int group, group_rule; /* rn_group; cumulative or proximal */
     double group_strength;
 } rn_param;
@@ -146,11 +147,25 @@ typedef struct {
     rn_param weight, bias; /* bias.w NULL: no bias */
 } rn_layer;
 
+/* The weights of a layer that are not zero; see rn_sparse.inc.c.  Group g of units
+ * unit[g * RN_SPARSE_UNITS + r] (-1: none) has start[g + 1] - start[g] places for each
+ * of them, place t of unit r at [t * RN_SPARSE_UNITS + r] of index and value from
+ * start[g] * RN_SPARSE_UNITS on.  Every slice of the inputs has its groups of all
+ * units; slice comes after slice. */
+enum { RN_SPARSE_UNITS = 16 };
+typedef struct {
+    size_t n_groups, slice_groups; /* in all, of each slice */
+    const int64_t *start;
+    const int32_t *unit, *index;
+    const void *value; /* NULL: the layer is dense */
+} rn_sparse;
+
 typedef struct {
     size_t n_layers;
     const rn_layer *layers;
     const rn_layer *skip; /* linear, from the inputs to the outputs; NULL: none */
     double hierarchy;     /* M of the skip's LassoNet penalty, see rn_lassonet.inc.c */
+    const rn_sparse *sparse; /* for predict, one for each layer; NULL: all dense */
     double input_keep;
     const rn_source *input_mask;
     int loss; /* rn_loss */
@@ -192,9 +207,9 @@ typedef struct {
     double seconds;    /* return after about this long */
     void *work;        /* train_work_size() bytes, 64-byte aligned */
 
-    size_t row;       /* next row of the epoch */
-    size_t batch_row; /* rows of the current batch already in the gradient */
-    size_t steps_done;
+    size_t row;        /* next row of the epoch */
+    size_t batch_row;  /* rows of the current batch already in the gradient */
+    size_t steps_done; /* optimiser steps of this call */
     double batch_loss, batch_weight; /* of the batch in progress or just done */
     double loss_sum, weight_sum;     /* of the finished steps of this epoch */
     double seconds_asleep;           /* threads waiting for others in the last call */
@@ -244,12 +259,16 @@ typedef struct {
        size_t k1, const rn_step *step, void *work))                                    \
     X(void, max_norm,                                                                  \
       (size_t n_in, size_t n_out, T *w, size_t j0, size_t j1, double max_norm))        \
+    X(void, sparse_count, (size_t n_in, size_t n_out, int64_t *counts, const T *w))    \
+    X(void, sparse_fill,                                                               \
+      (size_t n_in, size_t n_out, T *value, int32_t *index, int64_t *next,             \
+       const T *w))                                                                    \
     X(size_t, find_not_finite, (const rn_source *s))                                   \
     X(size_t, train_work_size,                                                         \
       (const rn_net *net, size_t block_rows, size_t turn_rows, size_t n_threads))      \
     X(size_t, predict_work_size, (const rn_net *net, size_t n, size_t n_threads))      \
     X(void, train, (rn_run * run))                                                     \
-    X(void, predict,                                                                   \
+    X(size_t, predict,                                                                 \
       (const rn_net *net, const rn_source *x, T *out, size_t n_threads, void *work))
 
 #define RN_MEMBER(ret, name, args) ret(*name) args;

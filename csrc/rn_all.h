@@ -20,4 +20,5 @@
 #include "rn_chain.inc.c"
 #include "rn_constrain.inc.c"
 #include "rn_net.inc.c"
+#include "rn_sparse.inc.c"
 #include "rn_predict.inc.c"

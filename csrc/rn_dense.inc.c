@@ -23,7 +23,8 @@ static void RN_FN(dense_forward)(size_t n, size_t n_in, size_t n_out, T *RN_REST
              .a = x + i * n_in,
              .b = w,
              .bias = b,
-             .c = z + i * n_out};
+             .c = z + i * n_out,
+             .unsigned_zero = 1};
         RN_FN(sweep_columns)(rows, n_out, t);
     }
 }

@@ -15,7 +15,7 @@ static inline rn_fpmode rn_flush_denormals(void) {
     return before;
 }
 static inline void rn_restore_fpmode(rn_fpmode before) { _mm_setcsr(before); }
-#elif defined(__aarch64__) && !defined(_MSC_VER)
+#elif defined(__aarch64__)
 typedef uint64_t rn_fpmode;
 static inline rn_fpmode rn_flush_denormals(void) {
     rn_fpmode before;
@@ -25,6 +25,18 @@ static inline rn_fpmode rn_flush_denormals(void) {
 }
 static inline void rn_restore_fpmode(rn_fpmode before) {
     __asm__ volatile("msr fpcr, %0" : : "r"(before));
+}
+#elif defined(_M_ARM64) /* MSVC, which has no inline assembly there */
+#include <intrin.h>
+typedef uint64_t rn_fpmode;
+enum { RN_FPCR = 0x5A20 }; /* ARM64_SYSREG(3, 3, 4, 4, 0) */
+static inline rn_fpmode rn_flush_denormals(void) {
+    const rn_fpmode before = (rn_fpmode)_ReadStatusReg(RN_FPCR);
+    _WriteStatusReg(RN_FPCR, (__int64)(before | (uint64_t)1 << 24)); /* FZ */
+    return before;
+}
+static inline void rn_restore_fpmode(rn_fpmode before) {
+    _WriteStatusReg(RN_FPCR, (__int64)before);
 }
 #else
 typedef int rn_fpmode;

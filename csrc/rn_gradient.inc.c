@@ -46,7 +46,7 @@ RN_INLINE void RN_FN(gradient_tile)(const RN_FN(rn_block) * block, size_t n_in,
     }
 }
 
-/* update() of one piece, with the moving average of the update where asked for. */
+/* update() of one piece; zeros that must stay, and the moving average of the update. */
 static void RN_FN(update_piece)(const rn_param *param, size_t at, size_t n, const T *g,
                                 const rn_step *step, double ema_decay) {
     T *w = (T *)param->w + at, *m = param->m, *v = param->v, *q = param->q;
@@ -54,9 +54,12 @@ static void RN_FN(update_piece)(const rn_param *param, size_t at, size_t n, cons
     T before[RN_PIECE];
     for (size_t i = 0; i < n; i += RN_PIECE) {
         const size_t size = n - i < RN_PIECE ? n - i : RN_PIECE;
-        if (ema) memcpy(before, w + i, size * sizeof(T));
+        if (ema || param->keep_zeros) memcpy(before, w + i, size * sizeof(T));
         RN_FN(update)(size, w + i, m ? m + at + i : NULL, v ? v + at + i : NULL,
                       q ? q + at + i : NULL, g + i, step);
+        for (size_t k = 0; param->keep_zeros && k < size; k++) {
+            w[i + k] = before[k] == 0 ? (T)0 : w[i + k];
+        }
         for (size_t k = 0; ema && k < size; k++) {
             const T change = w[i + k] - before[k];
             T *e = ema + at + i + k;

@@ -21,7 +21,7 @@ typedef struct {
     T *q;       /* ledger of the cumulative rule, or NULL */
     T *t;       /* thresholds, RN_GROUP_LANES for each chunk */
     size_t chunks, stride, width, last_width;
-    int one_group;
+    int one_group, keep_zeros;
 } RN_FN(rn_groups);
 
 RN_INLINE size_t RN_FN(chunk_width)(const RN_FN(rn_groups) * b, size_t chunk) {
@@ -163,14 +163,17 @@ static void RN_FN(prox_group_plain)(const RN_FN(rn_groups) * b, T threshold) {
  * undone, u = w - t q, and all `credit` steps of penalty that are owed by now charged
  * at once, which is the operator above with credit t in place of t.  A group that was
  * silent has been charged little, so that what is left brings it back to zero after a
- * noisy step. */
+ * noisy step.  Zeros that are kept forget their charges. */
 static void RN_FN(charge_group)(const RN_FN(rn_groups) * b, T credit, T decay) {
     T s[RN_GROUP_LANES];
     for (size_t c = 0; c < b->chunks; c++) {
         const size_t width = RN_FN(chunk_width)(b, c);
         T *w = b->w + c * b->stride, *t = b->t + c * RN_GROUP_LANES;
         const T *q = b->q + c * b->stride;
-        for (size_t k = 0; k < width; k++) w[k] = RN_FMA(-t[k], decay * q[k], w[k]);
+        for (size_t k = 0; k < width; k++) {
+            const T u = RN_FMA(-t[k], decay * q[k], w[k]);
+            w[k] = b->keep_zeros && w[k] == 0 ? (T)0 : u;
+        }
         for (size_t k = 0; k < RN_GROUP_LANES; k++) t[k] *= credit;
     }
     RN_FN(solve_norms)(b, s);
@@ -208,7 +211,8 @@ static void RN_FN(prox_group)(size_t n_in, size_t n_out, size_t g0, size_t g1,
              .stride = rows ? RN_GROUP_LANES : n_out,
              .width = rows ? RN_GROUP_LANES : width,
              .last_width = rows ? (n_out - 1) % RN_GROUP_LANES + 1 : width,
-             .one_group = rows};
+             .one_group = rows,
+             .keep_zeros = p->keep_zeros};
         if (b.q || b.v) RN_FN(fill_thresholds)(&b, unit, scale, eps);
         if (b.q) RN_FN(charge_group)(&b, (T)step->credit, (T)step->credit_decay);
         else if (b.v) RN_FN(prox_group_in_metric)(&b);

@@ -109,6 +109,7 @@ static void RN_FN(layer_forward)(const rn_layer *layer, const RN_FN(rn_block) * 
                      .b = x + p * n_in * RN_PANEL,
                      .bias = bias ? bias + j : NULL,
                      .c = ap + j * ld,
+                     .unsigned_zero = 1,
                      .relu = fused};
                 RN_FN(run_tile)(rows, 1, &t);
             }
@@ -149,7 +150,8 @@ static void RN_FN(layer_forward_flat)(const rn_layer *layer,
                                   .a = x + i * n_in,
                                   .b = (const T *)layer->weight.w + j0,
                                   .bias = bias ? bias + j0 : NULL,
-                                  .c = work + i * units};
+                                  .c = work + i * units,
+                                  .unsigned_zero = 1};
         RN_FN(sweep_columns)(rn_part(count, part + 1, parts) - i, units, t);
     }
     RN_FN(gather_panel)(a + j0 * ld, &z, count, NULL, 0);

@@ -64,24 +64,40 @@ static void RN_FN(descend)(const RN_FN(rn_task) * task, int first, int update) {
     if (net->skip) RN_FN(descend_weights)(task, net->n_layers, first, update);
 }
 
-/* Weighted sum of the block's losses: eight partial sums and a fixed tree. */
-static double RN_FN(block_loss)(const RN_FN(rn_task) * task) {
+/* Weighted sum of the losses of rows [i0, i1): eight partial sums and a fixed tree. */
+static double RN_FN(loss_of_rows)(const RN_FN(rn_task) * task, size_t i0, size_t i1) {
     const rn_run *run = task->run;
     const T *row_loss = task->work->row_loss;
-    const size_t n = task->block.count;
     double s[8] = {0};
     if (run->sample_weight) {
-        for (size_t i = 0; i < n; i++) {
+        for (size_t i = i0; i < i1; i++) {
             const double w = run->sample_weight[RN_FN(row_at)(run, task->first + i)];
             if (w > 0) s[i % 8] += w * (double)row_loss[i];
         }
     } else {
-        for (size_t i = 0; i < n / 8 * 8; i += 8) {
+        size_t i = i0;
+        for (; i + 8 <= i1; i += 8) {
             for (size_t k = 0; k < 8; k++) s[k] += (double)row_loss[i + k];
         }
-        for (size_t i = n / 8 * 8; i < n; i++) s[i % 8] += (double)row_loss[i];
+        for (; i < i1; i++) s[i % 8] += (double)row_loss[i];
     }
     return ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]));
+}
+
+/* Sum of the batch's losses after this block, from that before it: 64 rows at a time,
+ * because blocks of other lengths must not change a bit. */
+static double RN_FN(loss_after)(const RN_FN(rn_task) * task, double loss) {
+    enum { ROWS = 64 };
+    const size_t n = task->block.count;
+    for (size_t i = 0; i < n; i += ROWS) {
+        loss += RN_FN(loss_of_rows)(task, i, rn_min(i + ROWS, n));
+    }
+    return loss;
+}
+
+/* Sum of the batch's losses before this block. */
+RN_INLINE double RN_FN(loss_before)(const RN_FN(rn_task) * task) {
+    return task->batch_row ? task->run->batch_loss : 0;
 }
 
 static double RN_FN(weight_of_batch)(const rn_run *run, size_t first, size_t size) {
@@ -126,7 +142,7 @@ static void RN_FN(record)(rn_run *run, const RN_FN(rn_task) * task, double loss,
                           int last) {
     rn_optimizer *o = run->optimizer;
     run->batch_weight = task->batch_weight;
-    run->batch_loss = (task->batch_row ? run->batch_loss : 0) + loss;
+    run->batch_loss = loss;
     run->row += task->block.count;
     run->batch_row = last ? 0 : task->batch_row + task->block.count;
     if (!last) return;
@@ -139,13 +155,14 @@ static void RN_FN(record)(rn_run *run, const RN_FN(rn_task) * task, double loss,
         o->beta1_power *= o->beta1;
         o->beta2_power *= o->beta2;
         o->step++;
+        run->steps_done++;
     }
-    run->steps_done++;
 }
 
 typedef struct {
     rn_run *run;
-    RN_FN(rn_works) all;
+    RN_FN(rn_work) * works;
+    double loss; /* of the batch, up to the last turn that ended */
     double deadline;
     int stop;
 } RN_FN(rn_training);
@@ -160,7 +177,8 @@ static void RN_FN(chain_panels)(RN_FN(rn_task) * task, size_t p0, size_t p1) {
     }
 }
 
-/* A block together: the threads share panels or units, then inputs.  The loss. */
+/* A block together: the threads share panels or units, then inputs.  The loss of the
+ * batch so far. */
 static double RN_FN(share_block)(RN_FN(rn_task) * task, int first, int last) {
     const rn_worker worker = task->worker;
     const size_t panels = task->block.panels;
@@ -172,7 +190,7 @@ static double RN_FN(share_block)(RN_FN(rn_task) * task, int first, int last) {
                             rn_part(panels, worker.index + 1, worker.count));
     }
     rn_barrier(worker);
-    const double loss = RN_FN(block_loss)(task);
+    const double loss = RN_FN(loss_after)(task, RN_FN(loss_before)(task));
     if (loss - loss == 0 || task->run->gradient_only) {
         const int update = last && RN_FN(takes_step)(task);
         RN_FN(descend)(task, first, update);
@@ -181,24 +199,18 @@ static double RN_FN(share_block)(RN_FN(rn_task) * task, int first, int last) {
     return loss;
 }
 
-static double RN_FN(sum_of_turns)(const double *loss, size_t n) {
-    double sum = 0;
-    for (size_t t = 0; t < n; t++) sum += loss[t];
-    return sum;
-}
-
 /* A block in pieces of turn_rows: each goes through everything on one CPU, so that
- * activations never travel; only the small gradient does, from piece to piece in their
- * order.  The last piece updates: by then no other thread reads the weights. */
-static double RN_FN(take_turns)(const RN_FN(rn_training) * training,
+ * activations never travel; only the small gradient and the loss do, from piece to
+ * piece in their order.  The last piece updates: by then no other thread reads the
+ * weights. */
+static double RN_FN(take_turns)(RN_FN(rn_training) * training,
                                 const RN_FN(rn_task) * task, size_t turns_before,
                                 int first, int last) {
     const size_t rows = task->run->turn_rows;
     const size_t turns = rn_pieces(task->block.count, rows);
-    double *loss = training->all.turn_loss;
     for (size_t t = task->worker.index; t < turns; t += task->worker.count) {
         RN_FN(rn_task) piece = *task;
-        piece.work = &training->all.works[task->worker.index];
+        piece.work = &training->works[task->worker.index];
         piece.worker = (rn_worker){.index = 0, .count = 1};
         piece.first += t * rows;
         piece.batch_row += t * rows;
@@ -206,19 +218,18 @@ static double RN_FN(take_turns)(const RN_FN(rn_training) * training,
         piece.block.panels = rn_pieces(piece.block.count, RN_PANEL);
         piece.block.flat = 0;
         RN_FN(chain_panels)(&piece, 0, piece.block.panels);
-        loss[t] = RN_FN(block_loss)(&piece);
         rn_wait_for_turn(task->worker, turns_before + t);
-        int update = last && t == turns - 1 && RN_FN(takes_step)(task);
-        if (update) {
-            const double sum = RN_FN(sum_of_turns)(loss, turns);
-            update = sum - sum == 0;
-        }
+        const double loss =
+            RN_FN(loss_after)(&piece, t ? training->loss : RN_FN(loss_before)(task));
+        training->loss = loss;
+        const int update =
+            last && t == turns - 1 && loss - loss == 0 && RN_FN(takes_step)(task);
         RN_FN(descend)(&piece, first && t == 0, update);
         if (update) RN_FN(constrain)(&piece);
         rn_end_turn(task->worker);
     }
     rn_barrier(task->worker);
-    return RN_FN(sum_of_turns)(loss, turns);
+    return training->loss;
 }
 
 static void RN_FN(train_worker)(void *context, rn_worker worker) {
@@ -227,7 +238,7 @@ static void RN_FN(train_worker)(void *context, rn_worker worker) {
     const rn_fpmode before = rn_flush_denormals();
     size_t turns = 0;
     while (!training->stop) {
-        RN_FN(rn_task) task = RN_FN(next_task)(run, training->all.works, worker);
+        RN_FN(rn_task) task = RN_FN(next_task)(run, training->works, worker);
         const int first = task.batch_row == 0;
         const int last = task.batch_row + task.block.count == task.batch_size;
         double loss;
@@ -257,7 +268,7 @@ static void RN_FN(train_worker)(void *context, rn_worker worker) {
 static void RN_FN(train)(rn_run *run) {
     rn_arena arena = {.base = run->work};
     RN_FN(rn_training) training = {.run = run, .deadline = rn_seconds() + run->seconds};
-    training.all = RN_FN(lay_out_all)(run->net, run->block_rows, run->turn_rows,
-                                      run->n_threads, &arena);
+    training.works = RN_FN(lay_out_all)(run->net, run->block_rows, run->turn_rows,
+                                        run->n_threads, &arena);
     run->seconds_asleep = rn_parallel(run->n_threads, RN_FN(train_worker), &training);
 }

@@ -58,7 +58,7 @@ typedef __m256i rn_wide;
 #define RN_WIDE_STORE(p, even, odd)                                                    \
     _mm256_storeu_si256((__m256i *)(p),                                                \
                         _mm256_blend_epi32(even, _mm256_slli_epi64(odd, 32), 0xAA))
-#elif defined(__ARM_NEON) && (defined(__aarch64__) || defined(_M_ARM64))
+#elif defined(_M_ARM64) || (defined(__ARM_NEON) && defined(__aarch64__))
 #include <arm_neon.h>
 typedef uint64x2_t rn_wide;
 #define RN_WIDE_LANES 2

@@ -40,6 +40,7 @@ double rn_seconds(void) {
 }
 #else
 #include <pthread.h>
+#include <signal.h>
 #include <time.h>
 typedef pthread_t rn_handle;
 typedef pthread_mutex_t rn_lock;
@@ -60,7 +61,7 @@ double rn_seconds(void) {
 #if defined(__x86_64__) || defined(_M_X64)
 #include <emmintrin.h>
 static void spin_hint(void) { _mm_pause(); }
-#elif defined(__aarch64__) && !defined(_MSC_VER)
+#elif defined(__aarch64__)
 static void spin_hint(void) { __asm__ volatile("yield"); }
 #else
 static void spin_hint(void) {}
@@ -184,11 +185,25 @@ static void forget_team(void) { /* in a forked child, where its threads do not e
     team_size = 1;
     atomic_flag_clear(&busy);
 }
+/* No signal is handled in a thread of the team: the program's own threads wait for it.
+ * Faults stay, as they belong to the thread that makes them. */
+static int create_without_signals(rn_member *member) {
+    static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT};
+    sigset_t blocked, before;
+    sigfillset(&blocked);
+    for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) {
+        sigdelset(&blocked, faults[i]);
+    }
+    if (pthread_sigmask(SIG_SETMASK, &blocked, &before) != 0) return 0;
+    const int failed = pthread_create(&member->handle, NULL, thread_main, member);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return !failed;
+}
 static int start(rn_member *member) {
     static int watches_forks = 0;
     if (!watches_forks && pthread_atfork(NULL, NULL, forget_team) != 0) return 0;
     watches_forks = 1;
-    if (pthread_create(&member->handle, NULL, thread_main, member) != 0) return 0;
+    if (!create_without_signals(member)) return 0;
     pthread_detach(member->handle);
     return 1;
 }

@@ -38,7 +38,8 @@ typedef struct {
     int start;                         /* where the accumulators start */
     const T *a, *b, *bias;
     T *c;
-    int relu;              /* what happens to c at the end: clipped, */
+    int unsigned_zero;     /* what happens to c at the end: -0 becomes +0, */
+    int relu;              /* clipped, */
     const T *slope, *gate; /* times slope; or zero where gate <= 0 and */
     T gate_scale;          /* times this (both laid out like c) */
 } RN_FN(rn_tile);
@@ -71,6 +72,9 @@ RN_INLINE void RN_FN(start_tile)(const int rows, const int vectors,
 RN_INLINE void RN_FN(finish_tile)(const int rows, const int vectors,
                                   VEC acc[RN_TILE_ROWS][RN_TILE_VECTORS],
                                   const RN_FN(rn_tile) * t) {
+    if (t->unsigned_zero) {
+        RN_EACH(r, v) acc[r][v] = V(add)(acc[r][v], V(set1)(0));
+    }
     if (t->relu) {
         RN_EACH(r, v) acc[r][v] = V(relu)(acc[r][v]);
     }

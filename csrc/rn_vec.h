@@ -32,7 +32,7 @@
 
 #if defined(__AVX512F__) || defined(__AVX2__)
 #include <immintrin.h>
-#elif defined(__ARM_NEON) && (defined(__aarch64__) || defined(_M_ARM64))
+#elif defined(_M_ARM64) || (defined(__ARM_NEON) && defined(__aarch64__))
 #include <arm_neon.h>
 #define RN_NEON 1
 #elif defined(__SSE2__) || defined(_M_X64)
@@ -112,6 +112,9 @@ RN_UNUSED static const int32_t rn_lane_mask[16] = {-1, -1, -1, -1, -1, -1, -1, -
 #define RN_LANES RN_LANES_F64
 #endif
 
+/* pick(x, i): x[i[0]], x[i[1]], ...  Single loads are faster than gather instructions
+ * here: 16 numbers in 4 ns against 6 ns on Zen 5. */
+#define RN_AT(k) x[i[k]]
 /* RN_VEC_OPS(vector type, load, store, set1, add, mul, fma): the common operations. */
 #define RN_VEC_OPS(vtype, load_, store_, set1_, add_, mul_, fma_)                      \
     typedef vtype VEC;                                                                 \
@@ -137,6 +140,13 @@ RN_INLINE VEC V(load_first)(const T *p, size_t k) {
 RN_INLINE void V(store_first)(T *p, VEC v, size_t k) {
     _mm512_mask_storeu_ps(p, (__mmask16)((1u << k) - 1), v);
 }
+RN_INLINE VEC V(pick)(const T *x, const int32_t *i) {
+    const __m256 low = _mm256_setr_ps(RN_AT(0), RN_AT(1), RN_AT(2), RN_AT(3), RN_AT(4),
+                                      RN_AT(5), RN_AT(6), RN_AT(7));
+    const __m256 high = _mm256_setr_ps(RN_AT(8), RN_AT(9), RN_AT(10), RN_AT(11),
+                                       RN_AT(12), RN_AT(13), RN_AT(14), RN_AT(15));
+    return _mm512_insertf32x8(_mm512_castps256_ps512(low), high, 1);
+}
 #else
 RN_VEC_OPS(__m512d, _mm512_loadu_pd, _mm512_storeu_pd, _mm512_set1_pd, _mm512_add_pd,
            _mm512_mul_pd, _mm512_fmadd_pd(a, b, c))
@@ -150,6 +160,10 @@ RN_INLINE VEC V(load_first)(const T *p, size_t k) {
 }
 RN_INLINE void V(store_first)(T *p, VEC v, size_t k) {
     _mm512_mask_storeu_pd(p, (__mmask8)((1u << k) - 1), v);
+}
+RN_INLINE VEC V(pick)(const T *x, const int32_t *i) {
+    return _mm512_setr_pd(RN_AT(0), RN_AT(1), RN_AT(2), RN_AT(3), RN_AT(4), RN_AT(5),
+                          RN_AT(6), RN_AT(7));
 }
 #endif
 
@@ -167,6 +181,10 @@ RN_INLINE VEC V(load_first)(const T *p, size_t k) {
 RN_INLINE void V(store_first)(T *p, VEC v, size_t k) {
     _mm256_maskstore_ps(p, RN_MASK_F32(k), v);
 }
+RN_INLINE VEC V(pick)(const T *x, const int32_t *i) {
+    return _mm256_setr_ps(RN_AT(0), RN_AT(1), RN_AT(2), RN_AT(3), RN_AT(4), RN_AT(5),
+                          RN_AT(6), RN_AT(7));
+}
 #else
 RN_VEC_OPS(__m256d, _mm256_loadu_pd, _mm256_storeu_pd, _mm256_set1_pd, _mm256_add_pd,
            _mm256_mul_pd, _mm256_fmadd_pd(a, b, c))
@@ -179,6 +197,9 @@ RN_INLINE VEC V(load_first)(const T *p, size_t k) {
 }
 RN_INLINE void V(store_first)(T *p, VEC v, size_t k) {
     _mm256_maskstore_pd(p, RN_MASK_F64(k), v);
+}
+RN_INLINE VEC V(pick)(const T *x, const int32_t *i) {
+    return _mm256_setr_pd(RN_AT(0), RN_AT(1), RN_AT(2), RN_AT(3));
 }
 #endif
 
@@ -240,5 +261,11 @@ RN_INLINE void V(store_first)(T *p, VEC v, size_t k) {
     V(store)(buffer, v);
     memcpy(p, buffer, k * sizeof(T));
 }
+RN_INLINE VEC V(pick)(const T *x, const int32_t *i) {
+    T buffer[RN_LANES];
+    for (int k = 0; k < RN_LANES; k++) buffer[k] = RN_AT(k);
+    return V(load)(buffer);
+}
 #endif
+#undef RN_AT
 #undef RN_VEC_OPS

@@ -83,27 +83,19 @@ static RN_FN(rn_work) RN_FN(lay_out)(const rn_net *net, size_t block_rows,
     return work;
 }
 
-/* The work memory of a call: one for all threads, or where blocks are done in turn one
- * for each and a place for every block's loss. */
-typedef struct {
-    RN_FN(rn_work) * works;
-    double *turn_loss;
-} RN_FN(rn_works);
-
-static RN_FN(rn_works)
-    RN_FN(lay_out_all)(const rn_net *net, size_t block_rows, size_t turn_rows,
-                       size_t n_threads, rn_arena *arena) {
+/* The work memory of a call: one for all threads, or where blocks are done in turns one
+ * for each. */
+static RN_FN(rn_work) * RN_FN(lay_out_all)(const rn_net *net, size_t block_rows,
+                                           size_t turn_rows, size_t n_threads,
+                                           rn_arena *arena) {
     const size_t count = turn_rows ? n_threads : 1;
-    const size_t turns = turn_rows ? rn_pieces(block_rows, turn_rows) : 0;
-    RN_FN(rn_works) all;
-    all.works = rn_take(arena, count * sizeof *all.works);
-    all.turn_loss = rn_take(arena, turns * sizeof(double));
+    RN_FN(rn_work) *works = rn_take(arena, count * sizeof *works);
     for (size_t i = 0; i < count; i++) {
         const RN_FN(rn_work) work = RN_FN(lay_out)(
             net, turn_rows ? turn_rows : block_rows, turn_rows ? 1 : n_threads, arena);
-        if (arena->base) all.works[i] = work;
+        if (arena->base) works[i] = work;
     }
-    return all;
+    return works;
 }
 
 static size_t RN_FN(train_work_size)(const rn_net *net, size_t block_rows,

@@ -7,7 +7,7 @@ import os
 
 from . import _kernels, kernels
 from ._version import __version__
-from .callbacks import Callback, EarlyStopping
+from .callbacks import Callback, Checkpoint, EarlyStopping
 from .diagnose import Diagnosis
 from .history import History
 from .lassonet import LassoNet
@@ -25,6 +25,7 @@ from .penalties import (
     Penalty,
     SparseGroupLasso,
 )
+from .pruning import Prune
 from .storage import ModelFileError
 from .training import DeadStartWarning, DivergenceError, available_threads
 
@@ -36,6 +37,7 @@ __all__ = [
     "Adam",
     "AdamW",
     "Callback",
+    "Checkpoint",
     "DeadStartWarning",
     "Dense",
     "Diagnosis",
@@ -52,6 +54,7 @@ __all__ = [
     "NonNegative",
     "Optimizer",
     "Penalty",
+    "Prune",
     "RMSprop",
     "RegularizationPath",
     "SparseGroupLasso",

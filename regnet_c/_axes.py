@@ -36,6 +36,8 @@ def panels(ax, count, size, columns=1, **options):
         )
         return fill(figure.add_gridspec(rows, columns), figure, count, **options)
     given = np.atleast_1d(np.asarray(ax, dtype=object)).reshape(-1)
+    if not all(hasattr(one, "get_subplotspec") for one in given):
+        raise TypeError(f"ax is {ax!r:.99}, expected Axes of matplotlib")
     if len(given) == 1 and count > 1 and given[0].get_subplotspec() is not None:
         given[0].set_axis_off()
         inner = given[0].get_subplotspec().subgridspec(rows, columns)

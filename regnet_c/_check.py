@@ -11,7 +11,19 @@ import numbers
 
 import numpy as np
 
+from .slices import copy_in_slices
+
 _NUMERIC_KINDS = "fiub"
+_MAX_ROWS = 2**47  # not even one byte for each could be addressed
+_MODEST = 2.0**500  # sums of weights up to this size, and down to its inverse, are safe
+
+
+def _shown(value):
+    """repr, cut where it is long; the size of an integer with too many digits."""
+    if isinstance(value, numbers.Integral) and int(value).bit_length() > 1024:
+        return f"an integer of {int(value).bit_length()} bits"
+    text = repr(value)
+    return text if len(text) <= 200 else text[:197] + "..."
 
 
 def check_float(
@@ -19,7 +31,7 @@ def check_float(
 ):
     """A finite float in the stated range."""
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
-        raise TypeError(f"{name} is {value!r}, expected a number")
+        raise TypeError(f"{name} is {_shown(value)}, expected a number")
     try:
         value = float(value)
     except OverflowError:
@@ -44,19 +56,19 @@ def check_float(
 def check_int(value, name, minimum=None, maximum=None):
     """An int in the stated range."""
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Integral):
-        raise TypeError(f"{name} is {value!r}, expected an integer")
+        raise TypeError(f"{name} is {_shown(value)}, expected an integer")
     value = int(value)
     if minimum is not None and value < minimum:
-        raise ValueError(f"{name} is {value}, expected at least {minimum}")
+        raise ValueError(f"{name} is {_shown(value)}, expected at least {minimum}")
     if maximum is not None and value > maximum:
-        raise ValueError(f"{name} is {value}, expected at most {maximum}")
+        raise ValueError(f"{name} is {_shown(value)}, expected at most {maximum}")
     return value
 
 
 def check_bool(value, name):
     """True or False."""
     if not isinstance(value, (bool, np.bool_)):
-        raise TypeError(f"{name} is {value!r}, expected True or False")
+        raise TypeError(f"{name} is {_shown(value)}, expected True or False")
     return bool(value)
 
 
@@ -69,20 +81,22 @@ def check_name(value, names, what):
     """One of `names`; the error lists them and guesses which was meant."""
     if isinstance(value, str) and value in names:
         return names[names.index(value)]  # the same string for all who use it
-    close = difflib.get_close_matches(str(value), names, n=1)
+    close = difflib.get_close_matches(str(value)[:50], names, n=1)
     hint = f" (did you mean {close[0]!r}?)" if close else ""
     error = ValueError if isinstance(value, str) else TypeError
-    raise error(f"unknown {what} {value!r}{hint}, expected one of {', '.join(names)}")
+    raise error(
+        f"unknown {what} {_shown(value)}{hint}, expected one of {', '.join(names)}"
+    )
 
 
 def check_dtype(value):
     """numpy.dtype float32 or float64."""
     try:
         dtype = None if value is None else np.dtype(value)
-    except TypeError:
+    except (TypeError, ValueError, SyntaxError):  # all of which NumPy raises
         dtype = None
     if dtype not in (np.float32, np.float64) or not dtype.isnative:
-        raise ValueError(f"dtype is {value!r}, expected 'float32' or 'float64'")
+        raise ValueError(f"dtype is {_shown(value)}, expected 'float32' or 'float64'")
     return dtype
 
 
@@ -102,6 +116,23 @@ def check_threads(threads):
     return None if threads is None else check_int(threads, "threads", minimum=1)
 
 
+def check_tau(tau):
+    """None, or the update average's tau."""
+    if tau is None:
+        return None
+    return check_float(tau, "update_tau", minimum=0, open_minimum=True, maximum=1)
+
+
+_CALLBACK_METHODS = (
+    "on_epoch_end",
+    "on_train_begin",
+    "on_checkpoint",
+    "on_train_end",
+    "get_state",
+    "set_state",
+)
+
+
 def check_callbacks(callbacks):
     """A list of objects with the methods of Callback."""
     if not isinstance(callbacks, (list, tuple)):
@@ -109,12 +140,21 @@ def check_callbacks(callbacks):
             f"callbacks is a {type(callbacks).__name__}, expected a list of callbacks"
         )
     for callback in callbacks:
-        if not hasattr(callback, "on_epoch_end"):
-            raise TypeError(f"callback {callback!r} has no method on_epoch_end")
+        for name in _CALLBACK_METHODS:
+            if not hasattr(callback, name):
+                raise TypeError(f"callback {callback!r} has no method {name}")
     return list(callbacks)
 
 
-def _as_array(value, name):
+def check_unmasked(value, name):
+    """ValueError for a masked array with masked entries."""
+    if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
+        raise ValueError(
+            f"{name} is a masked array with masked entries, fill or drop them first"
+        )
+
+
+def as_array(value, name):
     """An ndarray of real numbers: no strings, dates, complex numbers or masks."""
     if value is None:
         raise TypeError(f"{name} is None, expected an array")
@@ -122,12 +162,7 @@ def _as_array(value, name):
         raise TypeError(
             f"{name} is a sparse matrix, expected a dense array (.toarray())"
         )
-    if isinstance(value, np.ma.MaskedArray):
-        if np.ma.is_masked(value):
-            raise ValueError(
-                f"{name} is a masked array with masked entries, fill or drop them first"
-            )
-        value = value.data
+    check_unmasked(value, name)
     try:
         array = np.asarray(value)
     except (ValueError, TypeError) as error:
@@ -140,22 +175,27 @@ def _as_array(value, name):
 
 
 def _numbers_from_objects(array, name):
+    """float64 from an object array of Python numbers."""
     if not all(isinstance(x, (numbers.Real, np.bool_)) for x in array.flat):
         kinds = {type(x).__name__ for x in array.flat} or {"nothing"}
         raise TypeError(
             f"{name} is an object array of {', '.join(sorted(kinds))}, "
             "expected real numbers"
         )
-    return array.astype(np.float64)
+    try:
+        return array.astype(np.float64)
+    except OverflowError:
+        raise ValueError(f"{name} has an integer too large for a float") from None
 
 
 def _native(array):
     """The array itself if C can read it in place, else an aligned native copy."""
     if array.dtype.itemsize > 8:  # long double
-        return array.astype(np.float64)
+        with np.errstate(over="ignore"):
+            return copy_in_slices(array, np.float64)
     if array.flags.aligned and array.dtype.isnative:
         return array
-    return np.require(array, array.dtype.newbyteorder("="), ["A"])
+    return copy_in_slices(array, array.dtype.newbyteorder("="))
 
 
 def check_x(X, n_in, name="X", kept=None, n_original=None):
@@ -163,14 +203,18 @@ def check_x(X, n_in, name="X", kept=None, n_original=None):
 
     Of `n_original` columns, if so many come, the `kept` ones are taken.
     """
-    array = _as_array(X, name)
+    array = as_array(X, name)
     if array.ndim != 2:
         hint = ", use X.reshape(-1, 1) for one column" if array.ndim == 1 else ""
         raise ValueError(f"{name} has {array.ndim} dimension(s), expected 2{hint}")
     if array.shape[0] == 0:
         raise ValueError(f"{name} has no rows, shape {array.shape}")
+    if array.shape[0] > _MAX_ROWS:
+        raise ValueError(
+            f"{name} has {array.shape[0]} rows, more than memory can address"
+        )
     if array.shape[1] != n_in and array.shape[1] == n_original:
-        array = array[:, kept]
+        array = copy_in_slices(array, array.dtype, kept)
     if array.shape[1] != n_in:
         wanted = n_in if n_original in (None, n_in) else f"{n_in} (or all {n_original})"
         raise ValueError(
@@ -181,7 +225,8 @@ def check_x(X, n_in, name="X", kept=None, n_original=None):
 
 def check_targets(y, n, n_out, loss):
     """(y (n, n_out), None) or (None, int64 labels (n,)), as the loss wants them."""
-    array = _as_array(y, "y")
+    array = as_array(y, "y")
+    shape = array.shape
     if array.ndim == 0 or array.shape[0] != n:
         rows = array.shape[0] if array.ndim else 1
         raise ValueError(f"y has {rows} rows, X has {n}")
@@ -192,7 +237,7 @@ def check_targets(y, n, n_out, loss):
     if array.ndim == 1:
         array = array.reshape(n, 1)
     if array.ndim != 2 or array.shape[1] != n_out:
-        raise ValueError(f"y has shape {array.shape}, expected ({n}, {n_out})")
+        raise ValueError(f"y has shape {shape}, expected ({n}, {n_out})")
     loss.check_range(array)
     return _native(array), None
 
@@ -204,31 +249,41 @@ def check_labels(array, n_classes):
         if bad.any():
             row = int(np.argmax(bad))
             raise ValueError(f"label {array[row]} in row {row} of y is not an integer")
+    with np.errstate(invalid="ignore"):  # first, as it may need too much memory
+        labels = np.require(array, np.int64, ["C", "A"])
     low, high = array.min(), array.max()
     if low < 0 or high >= n_classes:
         raise ValueError(
             f"labels go from {low} to {high}, expected 0 to {n_classes - 1} "
             f"for {n_classes} outputs"
         )
-    return np.require(array, np.int64, ["C", "A"])
+    return labels
 
 
 def check_sample_weight(weight, n):
-    """None or non-negative finite float64 (n,), not all zero."""
+    """None or non-negative finite float64 (n,), not all zero.
+
+    Only their ratios matter: huge and tiny ones are scaled by a power of two, which
+    changes no bit of any result and keeps their sums finite and normal.
+    """
     if weight is None:
         return None
-    weight = _as_array(weight, "sample_weight")
+    weight = as_array(weight, "sample_weight")
     if weight.shape != (n,):
         raise ValueError(f"sample_weight has shape {weight.shape}, expected ({n},)")
-    weight = np.require(weight, np.float64, ["C", "A"])
+    with np.errstate(over="ignore"):
+        weight = np.require(weight, np.float64, ["C", "A"])
     if not np.isfinite(weight).all():
         raise ValueError("sample_weight has NaN or infinite entries")
     if (weight < 0).any():
         raise ValueError(
             f"sample_weight has negative entries (the smallest is {weight.min()})"
         )
-    if not weight.sum() > 0:
+    largest = weight.max()
+    if not largest > 0:
         raise ValueError("sample_weight is zero everywhere, expected a positive sum")
+    if not 1 / _MODEST <= largest <= _MODEST:
+        weight = np.ldexp(weight, -math.frexp(largest)[1])
     return weight
 
 
@@ -241,9 +296,23 @@ def check_validation_data(data):
     return data
 
 
+def check_pair(data, name):
+    """A tuple (X, y)."""
+    if not isinstance(data, (tuple, list)) or len(data) != 2:
+        raise TypeError(f"{name} must be a tuple (X, y)")
+    return data
+
+
+def check_list(value, name, of="arrays"):
+    """A list of what a list, tuple or other iterable holds."""
+    if isinstance(value, (str, bytes)) or not hasattr(value, "__iter__"):
+        raise TypeError(f"{name} is {_shown(value)}, expected a list of {of}")
+    return list(value)
+
+
 def check_weights(weights, shapes, dtype):
     """Arrays of exactly these shapes, finite in this dtype."""
-    weights = list(weights)
+    weights = check_list(weights, "weights")
     if len(weights) != len(shapes):
         raise ValueError(f"{len(weights)} arrays came, the network has {len(shapes)}")
     arrays = []
@@ -254,7 +323,7 @@ def check_weights(weights, shapes, dtype):
 
 def check_array(array, name, shape, dtype):
     """An array of exactly this shape, finite in this dtype."""
-    array = _as_array(array, name)
+    array = as_array(array, name)
     if array.shape != shape:
         raise ValueError(f"{name} has shape {array.shape}, expected {shape}")
     with np.errstate(over="ignore"):
@@ -266,7 +335,7 @@ def check_array(array, name, shape, dtype):
 
 def check_learning_rates(rates, count):
     """float64 (count,), finite and not negative."""
-    rates = np.require(rates, np.float64, ["C", "A"])
+    rates = np.require(as_array(rates, "the schedule's result"), np.float64, ["C", "A"])
     if rates.shape != (count,):
         raise ValueError(f"the schedule gave shape {rates.shape}, expected ({count},)")
     if not (np.isfinite(rates) & (rates >= 0)).all():
@@ -279,14 +348,14 @@ def check_learning_rates(rates, count):
 
 def check_masks(masks, shapes):
     """One array of zeros and ones of each of these shapes."""
-    masks = list(masks)
+    masks = check_list(masks, "dropout_masks")
     if len(masks) != len(shapes):
         raise ValueError(
             f"{len(masks)} dropout masks came, the network has {len(shapes)} Dropout layers"
         )
     arrays = []
     for number, (mask, shape) in enumerate(zip(masks, shapes, strict=True)):
-        array = _as_array(mask, f"dropout_masks[{number}]")
+        array = as_array(mask, f"dropout_masks[{number}]")
         if array.shape != shape:
             raise ValueError(
                 f"dropout_masks[{number}] has shape {array.shape}, expected {shape}"

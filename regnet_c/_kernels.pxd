@@ -1,5 +1,5 @@
 # rn.h as Cython sees it.
-from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 
 
 cdef extern from "rn.h" nogil:
@@ -49,6 +49,7 @@ cdef extern from "rn.h" nogil:
         int l1_rule
         int sign_at_zero
         int non_negative
+        int keep_zeros
         int group
         int group_rule
         double group_strength
@@ -66,11 +67,22 @@ cdef extern from "rn.h" nogil:
         rn_param weight
         rn_param bias
 
+    enum:
+        RN_SPARSE_UNITS
+
+    ctypedef struct rn_sparse:
+        size_t n_groups, slice_groups
+        const int64_t *start
+        const int32_t *unit
+        const int32_t *index
+        const void *value
+
     ctypedef struct rn_net:
         size_t n_layers
         const rn_layer *layers
         const rn_layer *skip
         double hierarchy
+        const rn_sparse *sparse
         double input_keep
         const rn_source *input_mask
         int loss
@@ -168,11 +180,14 @@ cdef extern from "rn.h" nogil:
             const rn_layer *, const rn_layer *, double, size_t, size_t, const rn_step *,
             void *) noexcept nogil
         void (*max_norm)(size_t, size_t, float *, size_t, size_t, double) noexcept nogil
+        void (*sparse_count)(size_t, size_t, int64_t *, const float *) noexcept nogil
+        void (*sparse_fill)(
+            size_t, size_t, float *, int32_t *, int64_t *, const float *) noexcept nogil
         size_t (*find_not_finite)(const rn_source *) noexcept nogil
         size_t (*train_work_size)(const rn_net *, size_t, size_t, size_t) noexcept nogil
         size_t (*predict_work_size)(const rn_net *, size_t, size_t) noexcept nogil
         void (*train)(rn_run *) noexcept nogil
-        void (*predict)(const rn_net *, const rn_source *, float *, size_t, void *) noexcept nogil
+        size_t (*predict)(const rn_net *, const rn_source *, float *, size_t, void *) noexcept nogil
 
     ctypedef struct rn_table_f64:
         size_t lanes
@@ -212,11 +227,14 @@ cdef extern from "rn.h" nogil:
             const rn_layer *, const rn_layer *, double, size_t, size_t, const rn_step *,
             void *) noexcept nogil
         void (*max_norm)(size_t, size_t, double *, size_t, size_t, double) noexcept nogil
+        void (*sparse_count)(size_t, size_t, int64_t *, const double *) noexcept nogil
+        void (*sparse_fill)(
+            size_t, size_t, double *, int32_t *, int64_t *, const double *) noexcept nogil
         size_t (*find_not_finite)(const rn_source *) noexcept nogil
         size_t (*train_work_size)(const rn_net *, size_t, size_t, size_t) noexcept nogil
         size_t (*predict_work_size)(const rn_net *, size_t, size_t) noexcept nogil
         void (*train)(rn_run *) noexcept nogil
-        void (*predict)(const rn_net *, const rn_source *, double *, size_t, void *) noexcept nogil
+        size_t (*predict)(const rn_net *, const rn_source *, double *, size_t, void *) noexcept nogil
 
     ctypedef struct rn_tables:
         const char *isa

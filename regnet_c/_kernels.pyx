@@ -4,11 +4,14 @@
 # wraps them for people.  Training and prediction (second part) are one call each:
 # Model describes a network to C, Run holds a training run between two calls.
 # Values (ranges, NaN, names) are checked before this floor; it checks shapes.
+cimport cython
 from cpython.buffer cimport (
     PyBUF_FORMAT, PyBUF_STRIDES, PyBuffer_Release, PyObject_GetBuffer)
-from libc.stdint cimport int64_t, uint32_t, uint64_t, uintptr_t
+from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t, uintptr_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memset
+
+from _thread import allocate_lock, get_ident
 
 from ._kernels cimport *
 
@@ -265,19 +268,20 @@ def dense_input_gradient(
         floating[:, ::1] dx, const floating[:, ::1] dz, const floating[:, ::1] w,
         floating[::1] work):
     """dx = dz w'; work: lanes * n_out elements."""
+    cdef const rn_tables *t = table  # one variant, whoever sets another meanwhile
     cdef size_t n = dz.shape[0], n_in = w.shape[0], n_out = w.shape[1]
     expect(dz.shape[1] == w.shape[1], "dz and w do not fit")
     expect(dx.shape[0] == dz.shape[0] and dx.shape[1] == w.shape[0], "dx has another shape")
-    expect(<size_t>work.shape[0] >= n_out * <size_t>lanes(sizeof(floating) == 4),
-           "work is too small")
+    expect(<size_t>work.shape[0] >= n_out * (
+        t.f32.lanes if sizeof(floating) == 4 else t.f64.lanes), "work is too small")
     if n == 0 or n_in == 0 or n_out == 0:
         return
     with nogil:
         if floating is float:
-            table.f32.dense_input_gradient(
+            t.f32.dense_input_gradient(
                 n, n_in, n_out, &dx[0, 0], &dz[0, 0], &w[0, 0], &work[0])
         else:
-            table.f64.dense_input_gradient(
+            t.f64.dense_input_gradient(
                 n, n_in, n_out, &dx[0, 0], &dz[0, 0], &w[0, 0], &work[0])
 
 
@@ -407,6 +411,36 @@ def max_norm(floating[:, ::1] w, double max_norm):  # in/out
             table.f64.max_norm(n_in, n_out, &w[0, 0], 0, n_out, max_norm)
 
 
+def sparse_count(int64_t[::1] counts, const floating[:, ::1] w):  # counts: out
+    """counts[j] = weights of unit j that are not zero."""
+    cdef size_t n_in = w.shape[0], n_out = w.shape[1]
+    expect(counts.shape[0] == w.shape[1], "counts and w do not fit")
+    if n_in == 0 or n_out == 0:
+        return
+    with nogil:
+        if floating is float:
+            table.f32.sparse_count(n_in, n_out, &counts[0], &w[0, 0])
+        else:
+            table.f64.sparse_count(n_in, n_out, &counts[0], &w[0, 0])
+
+
+def sparse_fill(
+        floating[::1] value, int32_t[::1] index, int64_t[::1] next,
+        const floating[:, ::1] w):  # value, index: out; next: in/out
+    """Write the weights of unit j that are not zero, and the numbers of their inputs,
+    at next[j], next[j] + SPARSE_UNITS, ...; there must be room for them."""
+    cdef size_t n_in = w.shape[0], n_out = w.shape[1]
+    expect(next.shape[0] == w.shape[1], "next and w do not fit")
+    expect(value.shape[0] == index.shape[0], "value and index differ in length")
+    if value.shape[0] == 0:
+        return
+    with nogil:
+        if floating is float:
+            table.f32.sparse_fill(n_in, n_out, &value[0], &index[0], &next[0], &w[0, 0])
+        else:
+            table.f64.sparse_fill(n_in, n_out, &value[0], &index[0], &next[0], &w[0, 0])
+
+
 # ---- data sources --------------------------------------------------------------------
 
 cdef enum:
@@ -453,24 +487,114 @@ cdef class Source:
         if self.held:
             PyBuffer_Release(&self.buffer)
 
-    def find_not_finite(self, bint single):
-        """First row with a NaN or infinity (as float32 if `single`), or -1."""
+    cdef rn_source rows(self, size_t first, size_t last) except *:
+        """Rows first to last - 1 of the same array."""
+        cdef rn_source part = self.source
+        expect(first <= last <= part.n_rows, "there are no such rows")
+        part.data += <Py_ssize_t>first * part.row_stride
+        part.n_rows = last - first
+        return part
+
+    def find_not_finite(self, bint single, size_t first, size_t last):
+        """First of these rows with a NaN or infinity (as float32 if `single`), or -1."""
+        cdef rn_source part = self.rows(first, last)
         cdef size_t row
         with nogil:
             if single:
-                row = table.f32.find_not_finite(&self.source)
+                row = table.f32.find_not_finite(&part)
             else:
-                row = table.f64.find_not_finite(&self.source)
-        return -1 if row == self.source.n_rows else row
+                row = table.f64.find_not_finite(&part)
+        return -1 if row == part.n_rows else first + row
 
 
 # ---- networks ------------------------------------------------------------------------
+
+cdef class Claim:
+    """What one call at a time may hold; `with` raises RuntimeError if another does.
+
+    Entering and leaving are single C calls, so that no signal handler can run between
+    the lock and the `with` statement that guards it.
+    """
+
+    cdef object lock
+    cdef unsigned long long holder  # a thread or 0; no object: read beside its writer
+
+    def __cinit__(self):
+        try:
+            self.lock = allocate_lock()
+        except RuntimeError:
+            raise MemoryError() from None
+
+    def __enter__(self):
+        if not self.lock.acquire(False):
+            raise RuntimeError(
+                "another thread is training this network" if self.holder != get_ident()
+                else "this network is being trained, by the call that called this one")
+        self.holder = get_ident()
+
+    def __exit__(self, *exc):
+        self.holder = 0
+        self.lock.release()
+
+    def expect_no_other(self):
+        """RuntimeError while another thread holds it: it is in the middle of a step."""
+        cdef unsigned long long holder = self.holder
+        if holder != 0 and holder != get_ident():
+            raise RuntimeError(
+                "another thread is training this network, its weights are in the middle "
+                "of a step; a callback of `fit` is called between two steps")
+
 
 cdef void *address(array, Py_ssize_t offset, Py_ssize_t itemsize):
     """Where element `offset` of a flat array begins; NULL for None."""
     if array is None:
         return NULL
     return <void *><uintptr_t>(<uintptr_t>array.ctypes.data + <size_t>(offset * itemsize))
+
+
+SPARSE_UNITS = RN_SPARSE_UNITS
+
+
+cdef class SparseLayers:
+    """The layers of a network by their non-zero weights, for Model.predict.
+
+    Parameters
+    ----------
+    layers : list
+        For each layer None (dense) or (slices, start, unit, index, value): their number
+        and arrays as rn_sparse in rn.h describes them, which are kept alive and must
+        not change.
+    """
+
+    cdef rn_sparse *layers
+    cdef readonly Py_ssize_t n_layers
+    cdef object arrays
+
+    def __cinit__(self, list layers):
+        cdef const int64_t[::1] start
+        cdef const int32_t[::1] unit, index
+        self.layers = <rn_sparse *>calloc(len(layers), sizeof(rn_sparse))
+        if self.layers == NULL:
+            raise MemoryError()
+        self.n_layers, self.arrays = len(layers), layers
+        for i, arrays in enumerate(layers):
+            if arrays is None:
+                continue
+            slices, start, unit, index, value = arrays
+            expect(unit.shape[0] == (start.shape[0] - 1) * RN_SPARSE_UNITS,
+                   "start and unit do not fit")
+            expect((start.shape[0] - 1) % slices == 0, "groups and slices do not fit")
+            expect(index.shape[0] == len(value) >= start[start.shape[0] - 1]
+                   * RN_SPARSE_UNITS, "index or value is too short")
+            self.layers[i].n_groups = start.shape[0] - 1
+            self.layers[i].slice_groups = self.layers[i].n_groups // <size_t>slices
+            self.layers[i].start = &start[0]
+            self.layers[i].unit = &unit[0]
+            self.layers[i].index = &index[0]
+            self.layers[i].value = address(value, 0, 0)
+
+    def __dealloc__(self):
+        free(self.layers)
 
 
 cdef class Model:
@@ -578,37 +702,63 @@ cdef class Model:
                 s = masks[i]
                 self.layers[i].mask = &s.source
 
+    def keep_zeros(self, bint keep):
+        """Whether weights that are zero stay zero in training; biases are free."""
+        for i in range(self.net.n_layers):
+            self.layers[i].weight.keep_zeros = keep
+
     def train_work_size(self, size_t block_rows, size_t turn_rows, size_t n_threads):
         """Bytes of work memory a Run needs."""
+        return self._train_size(table, block_rows, turn_rows, n_threads)
+
+    cdef size_t _train_size(self, const rn_tables *t, size_t block_rows,
+                            size_t turn_rows, size_t n_threads):
         if self.single:
-            return table.f32.train_work_size(&self.net, block_rows, turn_rows, n_threads)
-        return table.f64.train_work_size(&self.net, block_rows, turn_rows, n_threads)
+            return t.f32.train_work_size(&self.net, block_rows, turn_rows, n_threads)
+        return t.f64.train_work_size(&self.net, block_rows, turn_rows, n_threads)
 
     def predict_work_size(self, size_t n, size_t n_threads):
         """Bytes of work memory predict needs."""
+        return self._predict_size(table, n, n_threads)
+
+    cdef size_t _predict_size(self, const rn_tables *t, size_t n, size_t n_threads):
         if self.single:
-            return table.f32.predict_work_size(&self.net, n, n_threads)
-        return table.f64.predict_work_size(&self.net, n, n_threads)
+            return t.f32.predict_work_size(&self.net, n, n_threads)
+        return t.f64.predict_work_size(&self.net, n, n_threads)
 
     def predict(self, Source x, floating[:, ::1] out, unsigned char[::1] work,
-                bint raw, size_t n_threads):
-        """out = prediction for the rows of x; raw: without softmax or sigmoid."""
+                bint raw, size_t n_threads, size_t first=0, SparseLayers sparse=None):
+        """out = prediction for the rows of x from `first` on, as many as out has.
+
+        work: predict_work_size(all rows of x, n_threads) + 64 bytes; raw: without
+        softmax or sigmoid; sparse: made of the same weights as those bound, or None.
+        Returns the first of these rows with a NaN or infinity, where out means
+        nothing, or -1.
+        """
+        cdef size_t bad
         cdef rn_net net = self.net
+        cdef const rn_tables *t = table  # one variant, whoever sets another meanwhile
+        cdef rn_source rows = x.rows(first, first + <size_t>out.shape[0])
         cdef void *aligned
         if raw:
             net.output = 0
         expect(x.source.n_cols == <size_t>self.n_in, "x and the network do not fit")
-        expect(out.shape[0] == <Py_ssize_t>x.source.n_rows
-               and out.shape[1] == self.n_out, "out has another shape")
+        expect(out.shape[1] == self.n_out, "out has another shape")
         expect(self.single == (sizeof(floating) == 4), "out has another dtype")
+        expect(<size_t>work.shape[0] >= self._predict_size(t, out.shape[0], n_threads) + 64,
+               "work is too small")
         if out.shape[0] == 0:
-            return
+            return -1
+        if sparse is not None:
+            expect(<size_t>sparse.n_layers == net.n_layers, "sparse has other layers")
+            net.sparse = sparse.layers
         aligned = <void *>((<uintptr_t>&work[0] + 63) & ~<uintptr_t>63)
         with nogil:
             if floating is float:
-                table.f32.predict(&net, &x.source, &out[0, 0], n_threads, aligned)
+                bad = t.f32.predict(&net, &rows, &out[0, 0], n_threads, aligned)
             else:
-                table.f64.predict(&net, &x.source, &out[0, 0], n_threads, aligned)
+                bad = t.f64.predict(&net, &rows, &out[0, 0], n_threads, aligned)
+        return -1 if bad == rows.n_rows else first + bad
 
 
 cdef class Optimizer:
@@ -635,9 +785,15 @@ cdef class Optimizer:
 
 
 cdef class Run:
-    """A training run: many calls of advance(), each of many steps."""
+    """A training run: many calls of advance(), each of many steps.
+
+    One thread at a time: advance() lets other Python threads run, and a second call is
+    refused until it returns.
+    """
 
     cdef rn_run run
+    cdef const rn_tables *table  # of one variant, whoever sets another meanwhile
+    cdef bint busy
     cdef readonly size_t max_threads
     cdef object kept
     cdef Model model
@@ -649,7 +805,7 @@ cdef class Run:
                   bint gradient_only=False, double ema_decay=0.0):
         cdef size_t n = x.source.n_rows
         expect(x.source.n_cols == <size_t>model.n_in, "x and the network do not fit")
-        self.model = model
+        self.model, self.table = model, table
         self.kept = (optimizer, x, y, labels, sample_weight, work)
         self.run.net = &model.net
         self.run.optimizer = &optimizer.state if optimizer is not None else NULL
@@ -666,7 +822,7 @@ cdef class Run:
                    "x and the weights differ in length")
             self.run.sample_weight = &sample_weight[0]
         expect(<size_t>work.shape[0]
-               >= model.train_work_size(block_rows, turn_rows, n_threads) + 64,
+               >= model._train_size(self.table, block_rows, turn_rows, n_threads) + 64,
                "work is too small")
         self.run.work = <void *>((<uintptr_t>&work[0] + 63) & ~<uintptr_t>63)
         self.run.n = n
@@ -677,16 +833,24 @@ cdef class Run:
         self.run.ema_decay = ema_decay
         self.run.status = RN_RUNNING
 
-    def start_epoch(self, const int64_t[::1] order, size_t row=0):
-        """Begin a pass over the rows in this order (None: as they stand) at `row`."""
-        if order is not None:
-            expect(<size_t>order.shape[0] == self.run.n, "order has another length")
-            self.run.order = &order[0]
-        else:
-            self.run.order = NULL
-        self.kept = (*self.kept[:6], order)
-        self.run.row, self.run.batch_row = row, 0
-        self.run.loss_sum = self.run.weight_sum = 0
+    def start_epoch(self, const int64_t[::1] order, size_t row=0, double loss_sum=0,
+                    double weight_sum=0):
+        """Begin a pass over the rows in this order (None: as they stand) at `row`.
+
+        The sums are those of the rows before it.
+        """
+        self._enter()
+        try:
+            if order is not None:
+                expect(<size_t>order.shape[0] == self.run.n, "order has another length")
+                self.run.order = &order[0]
+            else:
+                self.run.order = NULL
+            self.kept = (*self.kept[:6], order)
+            self.run.row, self.run.batch_row = row, 0
+            self.run.loss_sum, self.run.weight_sum = loss_sum, weight_sum
+        finally:
+            self._leave()
 
     def advance(self, const double[::1] learning_rates, double seconds, size_t threads):
         """Train for about `seconds`, at most one step per learning rate.
@@ -694,6 +858,7 @@ cdef class Run:
         threads: at most n_threads.  Returns the seconds that threads slept, in sum.
         """
         expect(0 < threads <= self.max_threads, "more threads than there is memory for")
+        self._enter()
         self.run.n_threads = threads
         self.run.learning_rates = &learning_rates[0]
         self.run.max_steps = learning_rates.shape[0]
@@ -701,10 +866,26 @@ cdef class Run:
         self.run.seconds = seconds
         with nogil:
             if self.model.single:
-                table.f32.train(&self.run)
+                self.table.f32.train(&self.run)
             else:
-                table.f64.train(&self.run)
+                self.table.f64.train(&self.run)
+        self._leave()
         return self.run.seconds_asleep
+
+    cdef void _enter(self) except *:
+        with cython.critical_section(self):  # nothing where there is a GIL
+            if self.busy:
+                raise RuntimeError("another thread is in this run")
+            self.busy = True
+
+    cdef void _leave(self) noexcept:
+        with cython.critical_section(self):
+            self.busy = False
+
+    @property
+    def n(self):
+        """Rows of the data set."""
+        return self.run.n
 
     @property
     def row(self):
@@ -725,6 +906,16 @@ cdef class Run:
     def batch_loss(self):
         """Mean data loss of the last finished batch."""
         return self.run.batch_loss / self.run.batch_weight
+
+    @property
+    def loss_sum(self):
+        """Weighted data loss of the finished batches of this epoch."""
+        return self.run.loss_sum
+
+    @property
+    def weight_sum(self):
+        """Weight of the finished batches of this epoch."""
+        return self.run.weight_sum
 
     @property
     def loss(self):

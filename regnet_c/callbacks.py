@@ -1,6 +1,9 @@
 """Callbacks: code that runs at the end of every epoch of `Network.fit`."""
 
 import math
+import os
+
+import numpy as np
 
 from . import _check
 
@@ -22,8 +25,103 @@ class Callback:
             The epoch's entries of `History.history`.
         """
 
+    def on_checkpoint(self, training):
+        """Called where the state of training may be saved.
+
+        That is after every epoch, when all callbacks have seen it, and when Ctrl-C (or
+        SystemExit) ends training.
+
+        Parameters
+        ----------
+        training : object
+            ``save(path)`` writes the state; ``epochs`` is the number of epochs done;
+            ``ends`` is True after the last epoch and on Ctrl-C.
+        """
+
     def on_train_end(self):
         """Called once after the last epoch, also when training fails."""
+
+    def get_state(self):
+        """What a checkpoint has to keep of this callback after an epoch.
+
+        Returns
+        -------
+        dict or None
+            JSON values and arrays of float32 or float64, by names of letters, digits
+            and underscores; a list of arrays comes back as one, end to end.  Numbers
+            that may be infinite or NaN must be arrays.  None: nothing.
+        """
+
+    def set_state(self, state):
+        """Take back what `get_state` returned, when training resumes.
+
+        Called after `on_train_begin`; right afterwards the network gets the weights of
+        the checkpoint.  The file may come from a stranger: ValueError for a state that
+        `get_state` does not return.
+        """
+
+
+class _Best:
+    """The best value of a quantity so far, a smaller or a larger one by its name."""
+
+    def __init__(self, owner, monitor, min_delta, mode):
+        if not isinstance(monitor, str):
+            raise TypeError(f"monitor is {monitor!r}, expected a name like 'val_loss'")
+        self._owner, self.monitor = owner, monitor
+        self._min_delta = min_delta
+        maximise = mode == "max" or (mode == "auto" and "accuracy" in monitor)
+        self._sign = -1 if maximise else 1
+        self.reset()
+
+    def reset(self):
+        """Forget everything."""
+        self.value, self.epoch = math.nan, None
+
+    def improves(self, epoch, logs):
+        """Whether this epoch is the best so far."""
+        if self.monitor not in logs:
+            raise ValueError(
+                f"{self._owner} monitors {self.monitor!r}, this run has "
+                f"{', '.join(sorted(logs))}; pass validation_data for val_ entries"
+            )
+        value = logs[self.monitor]
+        better = not math.isnan(value) and (
+            self.epoch is None
+            or self._sign * value < self._sign * self.value - self._min_delta
+        )
+        if better:
+            self.value, self.epoch = value, epoch
+        return better
+
+    def get_state(self):
+        """As `Callback.get_state`."""
+        return {"best": np.array(self.value, np.float64), "best_epoch": self.epoch}
+
+    def set_state(self, state):
+        """Take its two entries out of a state."""
+        value, epoch = state.pop("best"), state.pop("best_epoch")
+        if not isinstance(value, np.ndarray) or value.shape:
+            raise ValueError(f"best is {value!r}, expected a number")
+        if epoch is not None:
+            epoch = _check.check_int(epoch, "best_epoch", minimum=0)
+        if (epoch is None) != math.isnan(value):
+            raise ValueError(f"best is {value} in epoch {epoch}")
+        self.value, self.epoch = float(value), epoch
+
+
+def _expect_alike(state, **settings):
+    """Take the settings out of a state; ValueError for others than these."""
+    for name, here in settings.items():
+        found = state.pop(name)
+        if type(found) is not type(here) or found != here:
+            raise ValueError(
+                f"{name}={found!r} in the file, {name}={here!r} in this call"
+            )
+
+
+def _expect_empty(state):
+    if state:
+        raise ValueError(f"its state has {', '.join(sorted(state))} too")
 
 
 class EarlyStopping(Callback):
@@ -55,36 +153,34 @@ class EarlyStopping(Callback):
         mode="auto",
         restore_best_weights=True,
     ):
-        self.monitor = monitor
         self.patience = _check.check_int(patience, "patience", minimum=0)
         self.min_delta = _check.check_float(min_delta, "min_delta", minimum=0)
         self.mode = _check.check_name(mode, ("auto", "min", "max"), "mode")
         self.restore_best_weights = _check.check_bool(
             restore_best_weights, "restore_best_weights"
         )
+        self._best = _Best("EarlyStopping", monitor, self.min_delta, self.mode)
+        self.monitor = monitor
+        self._wait, self._best_weights = 0, None
+
+    @property
+    def best(self):
+        """The best value so far, NaN before there is one."""
+        return self._best.value
+
+    @property
+    def best_epoch(self):
+        """The epoch of the best value, None before there is one."""
+        return self._best.epoch
 
     def on_train_begin(self, network):
         self._network = network
-        maximise = self.mode == "max" or (
-            self.mode == "auto" and "accuracy" in self.monitor
-        )
-        self._sign = -1 if maximise else 1
         self._wait, self._best_weights = 0, None
-        self.best, self.best_epoch = math.nan, None
+        self._best.reset()
 
     def on_epoch_end(self, epoch, logs):
-        if self.monitor not in logs:
-            raise ValueError(
-                f"EarlyStopping monitors {self.monitor!r}, this run has "
-                f"{', '.join(sorted(logs))}; pass validation_data for val_ entries"
-            )
-        value = logs[self.monitor]
-        better = not math.isnan(value) and (
-            self.best_epoch is None
-            or self._sign * value < self._sign * self.best - self.min_delta
-        )
-        if better:
-            self.best, self.best_epoch, self._wait = value, epoch, 0
+        if self._best.improves(epoch, logs):
+            self._wait = 0
             if self.restore_best_weights:
                 self._best_weights = self._network.get_weights()
             return False
@@ -95,3 +191,110 @@ class EarlyStopping(Callback):
         if self._best_weights is not None:
             self._network.set_weights(self._best_weights)
         self._best_weights = self._network = None
+
+    def _settings(self):
+        names = ("monitor", "patience", "min_delta", "mode", "restore_best_weights")
+        return {name: getattr(self, name) for name in names}
+
+    def get_state(self):
+        state = self._settings() | self._best.get_state() | {"wait": self._wait}
+        if self._best_weights is not None:
+            state["best_weights"] = self._best_weights
+        return state
+
+    def set_state(self, state):
+        state = dict(state)
+        _expect_alike(state, **self._settings())
+        self._best.set_state(state)
+        self._wait = _check.check_int(state.pop("wait"), "wait", minimum=0)
+        if self.restore_best_weights and self.best_epoch is not None:
+            flat, here = state.pop("best_weights"), self._network.get_weights()
+            self._best_weights = _like(here, flat)
+        _expect_empty(state)
+
+
+def _like(weights, flat):
+    """Weights of these shapes from one array of all of them end to end."""
+    ends = np.cumsum([w.size for w in weights])
+    flat = _check.check_array(flat, "best_weights", (int(ends[-1]),), weights[0].dtype)
+    parts = np.split(flat, ends[:-1])
+    return [part.reshape(w.shape) for part, w in zip(parts, weights, strict=True)]
+
+
+class Checkpoint(Callback):
+    """Write the whole state of training to a file, for `fit(resume_from=)`.
+
+    The file is also a model that `Network.load` reads.  It is replaced as a whole or not
+    at all, even if the machine stops.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+    every : int, default 1
+        Write after every so many epochs, after the last one, and when Ctrl-C (or
+        SystemExit) ends training, also in the middle of an epoch.
+    monitor : str, optional
+        A key of `History.history`: write only after epochs in which it is better than
+        ever before.  Two Checkpoints, of two paths, keep the last and the best.
+    mode : {"auto", "min", "max"}
+        auto: max for names that contain "accuracy".
+
+    Examples
+    --------
+    >>> import numpy as np, regnet_c as rn, tempfile, os
+    >>> path = os.path.join(tempfile.mkdtemp(), "run.safetensors")
+    >>> X, y = np.eye(4), np.arange(4.0)
+    >>> call = dict(optimizer=rn.SGD(0.1), callbacks=[rn.Checkpoint(path)])
+    >>> history = rn.Network([rn.Dense(4, 1)]).fit(X, y, epochs=3, **call)
+    >>> call["optimizer"] = rn.SGD(0.1)
+    >>> net = rn.Network([rn.Dense(4, 1)])  # for example after a restart
+    >>> len(net.fit(X, y, epochs=5, **call, resume_from=path)["loss"])
+    5
+    """
+
+    def __init__(self, path, every=1, monitor=None, mode="auto"):
+        self.path = os.fspath(path)
+        self.every = _check.check_int(every, "every", minimum=1)
+        self.monitor = monitor
+        self.mode = _check.check_name(mode, ("auto", "min", "max"), "mode")
+        if monitor is not None and every != 1:
+            raise ValueError(
+                f"every={every} and monitor={monitor!r} came, expected one of them"
+            )
+        self._best = None
+        if monitor is not None:
+            self._best = _Best("Checkpoint", monitor, 0.0, self.mode)
+        self._due = False
+
+    def on_train_begin(self, network):
+        self._due = False
+        if self._best:
+            self._best.reset()
+
+    def on_epoch_end(self, epoch, logs):
+        if self._best:
+            self._due = self._best.improves(epoch, logs)
+
+    def on_checkpoint(self, training):
+        if not self._best:
+            self._due = training.ends or training.epochs % self.every == 0
+        if self._due:
+            training.save(self.path)
+            self._due = False
+
+    def get_state(self):
+        if not self._best:
+            return None
+        return {"monitor": self.monitor, "mode": self.mode} | self._best.get_state()
+
+    def set_state(self, state):
+        state = dict(state)
+        _expect_alike(state, monitor=self.monitor, mode=self.mode)
+        self._best.set_state(state)
+        _expect_empty(state)
+
+    def __repr__(self):
+        how = f"every={self.every}"
+        if self._best:
+            how = f"monitor={self.monitor!r}, mode={self.mode!r}"
+        return f"Checkpoint({self.path!r}, {how})"

@@ -6,13 +6,16 @@ network as it stands and exits with 130.
 
 import argparse
 import csv
+import os
 import sys
+from pathlib import Path
 
 import numpy as np
 
 from . import __version__, cpu_info, data, losses
 from .callbacks import EarlyStopping
 from .datasets import load_digits
+from .encoding import Encoding
 from .export import command as export_command
 from .layers import ACTIVATIONS, Dense, Dropout
 from .network import Network
@@ -146,17 +149,17 @@ def _load(args):
 def _load_files(args):
     if args.data is None:
         X, y = load_digits()
-        encoding, X, y = data.Encoding.learn_arrays(X, y, args.task)
+        encoding, X, y = Encoding.learn_arrays(X, y, args.task)
     elif data.is_npz(args.data):
         X, y = data.read_npz(args.data)
-        encoding, X, y = data.Encoding.learn_arrays(X, y, args.task)
+        encoding, X, y = Encoding.learn_arrays(X, y, args.task)
         test = data.read_test_npz(args.data)
         if test is not None:
             X, X_test = encoding.encode_arrays(X), encoding.encode_arrays(test[0])
             return encoding, X, y, X_test, encoding.encode_target(test[1])
     else:
         table = data.read_csv(args.data)
-        encoding, X, y = data.Encoding.learn_csv(table, args.target, args.task)
+        encoding, X, y = Encoding.learn_csv(table, args.target, args.task)
     if encoding.columns is None:
         X = encoding.encode_arrays(X)
     fit, validate = data.split(len(X), args.validation, args.seed)
@@ -186,8 +189,18 @@ def _build(args, n_in, n_out, loss):
     return Network(layers, loss=loss, dtype=args.dtype, seed=args.seed)
 
 
+def _check_output(path):
+    """OSError before the work rather than after it."""
+    folder = Path(path).absolute().parent
+    if not folder.is_dir():
+        raise FileNotFoundError(f"--output {path}: there is no folder {folder}")
+    if Path(path).is_dir() or not os.access(folder, os.W_OK):
+        raise PermissionError(f"--output {path} cannot be written")
+
+
 def run_train(args):
     """Train, report, save."""
+    _check_output(args.output)
     encoding, X, y, X_val, y_val = _load(args)
     default = "mse" if encoding.classes is None else "softmax_cross_entropy"
     n_out = len(encoding.classes) if encoding.classes else np.atleast_2d(y.T).shape[0]
@@ -211,6 +224,8 @@ def run_train(args):
             threads=args.threads,
         )
     except KeyboardInterrupt:
+        if network.history is None:
+            raise
         interrupted = True
     network.save(args.output)
     _report(network, X_val, y_val, args.output)
@@ -245,10 +260,9 @@ def _report(network, X_val, y_val, path):
 
 def run_predict(args):
     """Write a CSV with one line per row of the data file."""
+    _check_output(args.output)
     network = Network.load(args.model)
-    if "encoding" not in network.metadata:
-        raise ValueError(f"{args.model} was not written by regnet-c train")
-    encoding = data.Encoding(**network.metadata["encoding"])
+    encoding = Encoding.of(network, args.model)
     if encoding.columns is None:
         if not data.is_npz(args.data):
             raise ValueError(

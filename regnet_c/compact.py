@@ -15,6 +15,7 @@ import numpy as np
 
 from . import _kernels
 from .layers import ACTIVATIONS, Dropout, layer_from_config
+from .slices import in_slices
 
 _NON_NEGATIVE = ("relu", "sigmoid", "softplus")
 
@@ -141,7 +142,7 @@ def _fold_constants(layers):
             clipped = (layer.w <= 0).all(axis=0) & (layer.biases() <= 0)
             values[clipped] = 0
             constant |= clipped
-        terms = values[constant] @ after.w[constant]
+        terms = _product(values[None, constant], after.w[constant])[0]
         if terms.any():
             after.b = after.biases() + terms
         after.w[constant] = 0
@@ -165,6 +166,21 @@ def _drop_units(layers, kept):
     return kept
 
 
+def _product(a, b):
+    """a b with the same bits on every machine, in slices between which Ctrl-C is seen."""
+    a, b = np.ascontiguousarray(a), np.ascontiguousarray(b)
+    out = np.zeros((len(a), b.shape[1]), b.dtype)
+
+    def some(first, last):
+        if b.dtype == np.float64:
+            _kernels.dense_forward(out[first:last], a[first:last], b, None)
+        else:  # NumPy's own loop; the core knows no long doubles
+            np.matmul(a[first:last], b, out=out[first:last])
+
+    in_slices(len(a), some, 1)
+    return out
+
+
 def _is_linear(layers, number):
     """True if this layer's activation does nothing, whatever the input."""
     layer = layers[number]
@@ -182,9 +198,9 @@ def _merge_linear(layers):
             continue
         layer, after = layers[number : number + 2]
         merged = copy.copy(after)
-        merged.w, merged.dropout = layer.w @ after.w, layer.dropout
+        merged.w, merged.dropout = _product(layer.w, after.w), layer.dropout
         if layer.b is not None:
-            merged.b = layer.b @ after.w + after.biases()
+            merged.b = _product(layer.b[None], after.w)[0] + after.biases()
         old = np.add(layer.size(), after.size())
         new = np.array(merged.size())
         if new[0] < old[0] and new[1] <= old[1]:

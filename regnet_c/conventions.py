@@ -44,7 +44,7 @@ def convert(convention, strength, n=None, batch_size=None, l1_ratio=None):
     if needed:
         if given[needed] is None:
             raise ValueError(f"the convention {convention!r} needs {needed}=")
-        _check.check_int(given[needed], needed, minimum=1)
+        _check.check_int(given[needed], needed, 1, 2**62)
     if l1_ratio is not None:
         l1_ratio = _check.check_float(l1_ratio, "l1_ratio", minimum=0, maximum=1)
     elif convention in ("glmnet", "skglm"):

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from . import _kernels
+from . import _check, _kernels
 from .arrays import checked_data
 
 _ROWS = 10_000  # of X that are looked at for dead units
@@ -107,7 +107,7 @@ def diagnose(network, X, y, validation_data=None):
     train = network.evaluate(X, y)
     validation, rows = None, [len(X)]
     if validation_data is not None:
-        validation = network.evaluate(*validation_data)
+        validation = network.evaluate(*_check.check_validation_data(validation_data))
         rows.append(len(validation_data[0]))
     baseline, floor = _loss_range(network.loss, _one_hot(network, X, y))
     unexplained = (train["loss"] - floor) / max(baseline - floor, np.finfo(float).tiny)

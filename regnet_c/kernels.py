@@ -7,7 +7,7 @@ other arrays are converted to it.  W is (n_in, n_out), rows are samples.
 import numpy as np
 
 from . import _check, _kernels
-from .losses import get_loss
+from .losses import Loss, get_loss
 from .optimizers import SGD, get_optimizer
 from .plan import ACTIVATIONS, GROUPS, L1_RULES
 
@@ -41,14 +41,28 @@ __all__ = [
 
 def _float(array, name, ndim=None, dtype=None):
     """A C-contiguous, aligned float32 or float64 array; converted if it is not."""
-    array = np.asanyarray(array)
-    if array.dtype.kind not in "fiub":
-        raise TypeError(f"{name} has dtype {array.dtype}, expected real numbers")
+    array = _check.as_array(array, name)
     if ndim is not None and array.ndim != ndim:
         raise ValueError(f"{name} has {array.ndim} dimensions, expected {ndim}")
     if dtype is None:
         dtype = np.float32 if array.dtype == np.float32 else np.float64
-    return np.require(array, dtype, ["C", "A"])
+    with np.errstate(over="ignore"):
+        return np.require(array, dtype, ["C", "A"])
+
+
+def _fits(array, name, shape, of):
+    """ValueError if the array has not the shape that `of` asks for."""
+    if array.shape != shape:
+        raise ValueError(f"{name} has shape {array.shape}, expected {shape} for {of}")
+
+
+def _count(value, name):
+    return _check.check_int(value, name, minimum=0, maximum=2**63 - 1)
+
+
+def _word(value, name, bits=64):
+    """An unsigned integer of so many bits: seeds, steps, streams."""
+    return _check.check_int(value, name, minimum=0, maximum=2**bits - 1)
 
 
 def _elementwise(name):
@@ -100,13 +114,14 @@ def activation_forward(name, z, param=0.0):
     """
     name = _check.check_name(name, ACTIVATIONS[:-1], "activation")
     z = _float(z, "z")
+    param = _check.check_float(param, "param")
     a, slope = np.empty_like(z), np.empty_like(z)
     _kernels.activation_forward(
         ACTIVATIONS.index(name),
         a.reshape(-1),
         slope.reshape(-1),
         z.reshape(-1),
-        float(param),
+        param,
     )
     return a, slope
 
@@ -123,6 +138,7 @@ def softmax_backward(da, a):
     """Derivative with respect to z of softmax(z) = a, given da; all (n, n_out)."""
     a = _float(a, "a", 2)
     da = _float(da, "da", 2, a.dtype)
+    _fits(da, "da", a.shape, "a")
     dz = np.empty(a.shape[::-1], a.dtype)
     _kernels.softmax_backward(dz, np.ascontiguousarray(da.T), np.ascontiguousarray(a.T))
     return np.ascontiguousarray(dz.T)
@@ -140,7 +156,7 @@ def loss_rows(name, z, y, scale=None, param=None):
     scale : array-like of shape (n,), optional
         Multiplies the derivative of each row, not its loss.
     param : float, optional
-        delta of huber, q of quantile; default: the loss's own.
+        delta of huber, q of quantile (ignored by others); default: the loss's own.
 
     Returns
     -------
@@ -148,25 +164,32 @@ def loss_rows(name, z, y, scale=None, param=None):
     dz : ndarray of shape (n, n_out)
     """
     loss = get_loss(name)
+    if param is not None:
+        param = _check.check_float(param, "param")
+        loss = Loss(loss.name, param) if loss.param else loss
     z = _float(z, "z", 2)
     zt = np.ascontiguousarray(z.T)
     labels = targets = None
-    if np.ndim(y) == 1 and loss.name == "softmax_cross_entropy":
-        labels = np.require(y, np.int64, ["C", "A"])
-        if labels.size and not 0 <= labels.min() <= labels.max() < z.shape[1]:
-            raise ValueError(f"labels must be in [0, {z.shape[1] - 1}]")
+    y = _check.as_array(y, "y")
+    if y.ndim == 1 and loss.name == "softmax_cross_entropy":
+        _fits(y, "y", (len(z),), "z")
+        labels = _check.check_labels(y, z.shape[1]) if y.size else np.empty(0, np.int64)
     else:
-        targets = np.ascontiguousarray(_float(y, "y", 2, z.dtype).T)
+        y = _float(y, "y", 2, z.dtype)
+        _fits(y, "y", z.shape, "z")
+        targets = np.ascontiguousarray(y.T)
     if scale is not None:
         scale = _float(scale, "scale", 1, z.dtype)
+        _fits(scale, "scale", (len(z),), "z")
     row_loss, dz = np.empty(len(z), z.dtype), np.empty_like(zt)
-    param = loss.param if param is None else float(param)
-    _kernels.loss_rows(loss.kind, row_loss, dz, zt, targets, labels, scale, param)
+    _kernels.loss_rows(loss.kind, row_loss, dz, zt, targets, labels, scale, loss.param)
     return row_loss, np.ascontiguousarray(dz.T)
 
 
 def _random(normal, n, seed, stream, first, dtype):
-    u = np.empty(n, _check.check_dtype(dtype))
+    seed, stream = _word(seed, "seed"), _word(stream, "stream", 32)
+    first = _word(first, "first")
+    u = np.empty(_count(n, "n"), _check.check_dtype(dtype))
     _kernels.random_fill(u, normal, seed, stream, first)
     return u
 
@@ -187,14 +210,18 @@ def dropout_mask(n_rows, n_units, rate, seed, step, layer, dtype="float32"):
     A pure function of its arguments (Philox4x32-10, Salmon et al. 2011), so that
     forward and backward, and every thread, see the same mask.
     """
-    mask = np.ones((n_units, n_rows), _check.check_dtype(dtype))
+    seed, step = _word(seed, "seed"), _word(step, "step")
+    layer = _word(layer, "layer", 32)
+    shape = _count(n_units, "n_units"), _count(n_rows, "n_rows")
+    mask = np.ones(shape, _check.check_dtype(dtype))
     _kernels.dropout_apply(mask, 1 - _check.check_rate(rate), seed, step, layer, 0)
     return np.ascontiguousarray(mask.T)
 
 
 def permutation(n, seed, epoch):
     """The order in which epoch `epoch` visits n rows, int64 (n,)."""
-    order = np.empty(n, np.int64)
+    seed, epoch = _word(seed, "seed"), _word(epoch, "epoch")
+    order = np.empty(_count(n, "n"), np.int64)
     _kernels.permutation(order, seed, epoch)
     return order
 
@@ -203,7 +230,10 @@ def dense_forward(x, w, b=None):
     """z = x w + b; x (n, n_in), w (n_in, n_out), b (n_out,)."""
     x = _float(x, "x", 2)
     w = _float(w, "w", 2, x.dtype)
-    b = None if b is None else _float(b, "b", 1, x.dtype)
+    _fits(w, "w", (x.shape[1], w.shape[1]), "x")
+    if b is not None:
+        b = _float(b, "b", 1, x.dtype)
+        _fits(b, "b", (w.shape[1],), "w")
     z = np.zeros((x.shape[0], w.shape[1]), x.dtype)
     _kernels.dense_forward(z, x, w, b)
     return z
@@ -213,6 +243,7 @@ def dense_input_gradient(dz, w):
     """dx = dz w'; dz (n, n_out), w (n_in, n_out)."""
     dz = _float(dz, "dz", 2)
     w = _float(w, "w", 2, dz.dtype)
+    _fits(w, "w", (w.shape[0], dz.shape[1]), "dz")
     dx = np.zeros((dz.shape[0], w.shape[0]), dz.dtype)
     lanes = _kernels.lanes(dz.dtype == np.float32)
     _kernels.dense_input_gradient(dx, dz, w, np.empty(lanes * w.shape[1], dz.dtype))
@@ -223,6 +254,7 @@ def dense_weight_gradient(x, dz):
     """dw = x' dz, summed over the rows in order; x (n, n_in), dz (n, n_out)."""
     x = _float(x, "x", 2)
     dz = _float(dz, "dz", 2, x.dtype)
+    _fits(dz, "dz", (len(x), dz.shape[1]), "x")
     dw = np.zeros((x.shape[1], dz.shape[1]), x.dtype)
     _kernels.dense_weight_gradient(dw, x, dz)
     return dw
@@ -310,8 +342,13 @@ def update(
     sign_at_zero : {0, 1}
     """
     optimizer = get_optimizer(optimizer)
+    l1, l2 = (_check.check_float(v, n, 0) for v, n in ((l1, "l1"), (l2, "l2")))
+    l1_rule = _check.check_name(l1_rule, tuple(L1_RULES)[1:], "l1_rule")
+    sign_at_zero = _check.check_int(sign_at_zero, "sign_at_zero", 0, 1)
     for name in "mvq":
-        state.setdefault(name, np.zeros_like(w))
+        state.setdefault(name, np.zeros(np.shape(w), getattr(w, "dtype", None)))
+    for name, array in {"w": w, "g": g, **{k: state[k] for k in "mvq"}}.items():
+        _expect_plain(array, name, w)
     scalars = state.setdefault("scalars", _first_step())
     constants = optimizer.constants()
     lr = float(optimizer.learning_rates(scalars["step"], 1, 1)[0])
@@ -330,6 +367,21 @@ def update(
     }
     arrays = [a.reshape(-1) for a in (w, *(state[name] for name in "mvq"), g)]
     _kernels.update(*arrays, step)
+
+
+def _expect_plain(array, name, w):
+    """TypeError, ValueError unless C can work on this very array, which looks like w."""
+    if not isinstance(array, np.ndarray) or array.dtype not in (np.float32, np.float64):
+        kind = getattr(array, "dtype", type(array).__name__)
+        raise TypeError(f"{name} is {kind}, expected a float32 or float64 ndarray")
+    flags = array.flags
+    plain = flags.c_contiguous and flags.aligned and array.dtype.isnative
+    if not plain or not (flags.writeable or name == "g"):
+        raise ValueError(f"{name} must be C-contiguous, aligned, native and writeable")
+    if array.dtype != w.dtype or array.shape != w.shape:
+        raise ValueError(
+            f"{name} is {array.dtype} {array.shape}, expected {w.dtype} {w.shape} as w"
+        )
 
 
 def _first_step():

@@ -3,6 +3,7 @@
 import numpy as np
 
 from . import _check, _kernels
+from .slices import in_slices
 
 # name -> (meaning, range check); the order is that of rn_loss in rn.h
 _LOSSES = {
@@ -17,6 +18,7 @@ _LOSSES = {
     "poisson": "sum over outputs of exp(z) - y z; predict gives the mean exp(z)",
 }
 NAMES = tuple(_LOSSES)
+_SCORED = 1 << 18  # outputs compared with their targets in the first slice
 _PARAMS = {"huber": ("delta", 1.0), "quantile": ("q", 0.5)}
 
 
@@ -63,6 +65,8 @@ class Loss:
             "binary_cross_entropy": (0, 1),
             "poisson": (0, np.inf),
         }.get(self.name, (-np.inf, np.inf))
+        if np.isinf(low) and np.isinf(high):
+            return
         if y.min() < low or y.max() > high:
             raise ValueError(
                 f"y goes from {y.min()} to {y.max()}, {self.name} expects values in "
@@ -78,16 +82,26 @@ class Loss:
 
     def score(self, z, data):
         """Weighted mean loss (and accuracy) of raw outputs z against checked data."""
-        zt = np.ascontiguousarray(z.T)
-        y = None
-        if data.raw_y is not None:
-            y = np.ascontiguousarray(data.raw_y.T.astype(z.dtype, copy=False))
-        row_loss, dz = np.empty(len(z), z.dtype), np.empty_like(zt)
-        _kernels.loss_rows(
-            self.kind, row_loss, dz, zt, y, data.labels, None, self.param
-        )
+        row_loss = np.empty(len(z), z.dtype)
+
+        def some(first, last):
+            rows = slice(first, last)
+            zt = np.ascontiguousarray(z[rows].T)
+            y = labels = None
+            if data.raw_y is not None:
+                y = np.ascontiguousarray(data.raw_y[rows].T.astype(z.dtype, copy=False))
+            else:
+                labels = data.labels[rows]
+            dz = np.empty_like(zt)
+            _kernels.loss_rows(
+                self.kind, row_loss[rows], dz, zt, y, labels, None, self.param
+            )
+
+        in_slices(len(z), some, max(1, _SCORED // z.shape[1]))
         weight = data.sample_weight
-        logs = {"loss": float(np.average(row_loss.astype(np.float64), weights=weight))}
+        with np.errstate(over="ignore", invalid="ignore"):
+            loss = np.average(row_loss.astype(np.float64), weights=weight)
+        logs = {"loss": float(loss)}
         if self.classification:
             right = self._right(z, data)
             logs["accuracy"] = float(np.average(right, weights=weight))

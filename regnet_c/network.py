@@ -1,28 +1,23 @@
 """Network: build, fit, predict, evaluate, save, load."""
 
-import threading
-import time
-
 import numpy as np
 
 from . import _check, _kernels, export, storage
-from .arrays import as_source, checked_data, checked_masks, checked_x
+from .arrays import checked_data, checked_masks, checked_x
 from .compact import compact
 from .diagnose import diagnose
-from .history import History
+from .fitting import Fit, Job
 from .initialization import fill_weights
 from .losses import get_loss
 from .optimizers import Adam, get_optimizer
 from .plan import Plan
-from .training import (
-    Progress,
-    Trainer,
-    TrainingState,
-    divide,
-    make_run,
-    useful_threads,
-    warn_of_dead_start,
-)
+from .slices import in_slices
+from .sparse import SparseWeights
+from .state import TrainingState
+from .training import Progress, Trainer, divide, make_run, useful_threads
+
+_PREDICTED_ROWS = 1024  # at least, and
+_PREDICTED_WORK = 1 << 27  # multiply-adds, in the first slice of a prediction
 
 
 class Network:
@@ -75,8 +70,9 @@ class Network:
         self._views = self._plan.views(self._params)
         self._predictor = self._plan.model(dropout=False)
         self._predictor.bind(self._params)
+        self._sparse = SparseWeights(self._views)
         self._state = None
-        self._lock = threading.Lock()
+        self._claim = _kernels.Claim()
 
     def _make_plan(self):
         return Plan(self.layers, self.loss, self.dtype, self.seed)
@@ -89,6 +85,7 @@ class Network:
             )
             if layer.use_bias:
                 next(views)
+        self._weights_changed()
 
     def __repr__(self):
         inner = ",\n    ".join(repr(layer) for layer in self.layers)
@@ -115,14 +112,27 @@ class Network:
     # ---- weights ---------------------------------------------------------------------
 
     def get_weights(self):
-        """Copies of [W0, b0, W1, b1, ...], W of shape (n_in, n_out)."""
+        """Copies of [W0, b0, W1, b1, ...], W of shape (n_in, n_out).
+
+        Raises
+        ------
+        RuntimeError
+            While another thread is training this network; a callback may ask.
+        """
+        self._claim.expect_no_other()
         return [view.copy() for view in self._views]
 
     def set_weights(self, weights):
         """Replace all weights by arrays of the shapes `get_weights` returns."""
         weights = _check.check_weights(weights, self._plan.shapes, self.dtype)
+        self._claim.expect_no_other()
         for view, new in zip(self._views, weights, strict=True):
             view[...] = new
+        self._weights_changed()
+
+    def _weights_changed(self):
+        """To be called after every write to the weights."""
+        self._sparse.weights_changed()
 
     def penalty(self):
         """Value of the penalties at the current weights, a float."""
@@ -130,7 +140,8 @@ class Network:
         for view, penalty in zip(self._views, self._plan.penalties(), strict=True):
             if penalty and not penalty.group:
                 sum_abs, sum_square, _ = _kernels.penalty_sums(view.reshape(-1))
-                value += penalty.l1 * sum_abs + penalty.l2 * sum_square
+                value += penalty.l1 * sum_abs if penalty.l1 else 0.0
+                value += penalty.l2 * sum_square if penalty.l2 else 0.0  # never 0 * inf
             elif penalty:
                 value += penalty.value(view)
         return value
@@ -184,18 +195,39 @@ class Network:
         ------
         TypeError, ValueError
             For arrays of another kind, rank or width, and for NaN or infinities.
+        OverflowError
+            If an output is NaN, because sums overflow.
         """
+        threads = _check.check_threads(threads)
         out = self._predict(checked_x(self._plan, X), threads, raw=False)
+        self._expect_numbers(out, "the prediction")
         return self.loss.transform(out)
 
+    def _expect_numbers(self, out, what):
+        """OverflowError if an output is NaN: all that went in was finite."""
+        if np.isnan(out).any():
+            row = int(np.argmax(np.isnan(out).any(axis=1)))
+            raise OverflowError(
+                f"{what} of row {row} is nan, sums overflow {self.dtype}: "
+                "smaller inputs or dtype='float64' may help"
+            )
+
     def _predict(self, x, threads, raw):
-        source = as_source(x, "X", self.dtype)
-        n = x.shape[0]
+        model, n = self._predictor, x.shape[0]
         threads = useful_threads(self._plan, threads, n, n, 1)
-        out = np.empty((n, self._predictor.n_out), self.dtype)
-        size = self._predictor.predict_work_size(n, threads)
-        work = np.empty(size + 64, np.uint8)
-        self._predictor.predict(source, out, work, raw, threads)
+        source, sparse = _kernels.Source(x), self._sparse.layers(n)
+        out = np.empty((n, model.n_out), self.dtype)
+        work = np.empty(model.predict_work_size(n, threads) + 64, np.uint8)
+
+        def some(first, last):
+            part = out[first:last]
+            bad = model.predict(source, part, work, raw, threads, first, sparse)
+            return None if bad < 0 else bad
+
+        rows = max(_PREDICTED_ROWS, _PREDICTED_WORK // self._plan.size)
+        bad = in_slices(n, some, rows)
+        if bad is not None:
+            raise ValueError(_check.not_finite_message(x, "X", bad, self.dtype))
         return out
 
     def evaluate(self, X, y, sample_weight=None, threads=None):
@@ -207,8 +239,14 @@ class Network:
             ``loss`` (weighted mean data loss), ``penalty``, ``objective`` (their sum)
             and for classification ``accuracy``.
         """
+        threads = _check.check_threads(threads)
         data = checked_data(self._plan, X, y, sample_weight)
         logs = self._evaluate(data, threads)
+        if np.isnan(logs["loss"]):
+            raise OverflowError(
+                f"the loss is nan, sums overflow {self.dtype}: "
+                "smaller inputs or dtype='float64' may help"
+            )
         logs["penalty"] = self.penalty()
         logs["objective"] = logs["loss"] + logs["penalty"]
         return logs
@@ -233,6 +271,8 @@ class Network:
         progress=False,
         threads=None,
         update_tau=None,
+        keep_zeros=False,
+        resume_from=None,
     ):
         """Minimise the objective by mini-batch steps.
 
@@ -264,6 +304,14 @@ class Network:
             steps: its norm per layer goes to the history as ``update_norm``, the arrays
             to `update_average`.  Far below the size of a single step, training has
             stopped moving on average.  Costs one more array and some time per step.
+        keep_zeros : bool, default False
+            Weights that are exactly zero stay zero (biases apart): to go on training a
+            network that a penalty has made sparse, with a weaker penalty or none.
+        resume_from : str or os.PathLike, optional
+            A file of `Checkpoint`, written by a call with the same network, data and
+            arguments.  Weights, history, optimiser and callbacks go on from there, and
+            the result has the bits of a call that was never interrupted; `epochs` counts
+            those already done.
 
         Returns
         -------
@@ -272,7 +320,10 @@ class Network:
         Raises
         ------
         TypeError, ValueError
-            For data that do not fit the network; nothing has changed then.
+            For data that do not fit the network, or a checkpoint that does not fit this
+            call; nothing has changed then.
+        ModelFileError
+            If `resume_from` is no complete checkpoint.
         DivergenceError
             If the loss becomes NaN or infinite; the last finite weights are kept.
         RuntimeError
@@ -283,54 +334,21 @@ class Network:
         threads = _check.check_threads(threads)
         data = checked_data(self._plan, X, y, sample_weight)
         validation = self._validation(validation_data)
-        callbacks = _check.check_callbacks(callbacks)
-        if update_tau is not None:
-            update_tau = _check.check_float(
-                update_tau, "update_tau", minimum=0, open_minimum=True, maximum=1
-            )
-        with self._training():
-            state = self._state_for(optimizer)
-            state.track_updates(update_tau)
-            batch_size = min(batch_size, data.n)
-            if state.step == 0:
-                warn_of_dead_start(self._plan, self._params)
-            bar = Progress(progress, epochs, data.n)
-            trainer = Trainer(self, state, data, batch_size, threads, shuffle, bar)
-            history = self.history = History()
-            try:
-                self._run_epochs(trainer, epochs, validation, callbacks, threads)
-            finally:
-                bar.close()
-        return history
-
-    def _run_epochs(self, trainer, epochs, validation, callbacks, threads):
-        history, start = self.history, time.perf_counter()
-        for callback in callbacks:
-            callback.on_train_begin(self)
-        try:
-            for _ in range(epochs):
-                logs = {"loss": trainer.epoch(), "penalty": self.penalty()}
-                logs["zeros"] = self.zeros()
-                logs["learning_rate"] = trainer.learning_rate
-                if validation is not None:
-                    scores = self._evaluate(validation, threads)
-                    logs.update({f"val_{k}": v for k, v in scores.items()})
-                average = self.update_average()
-                if average is not None:
-                    logs["update_norm"] = [
-                        float(np.linalg.norm(a)) for a in average if a.ndim == 2
-                    ]
-                history.append(logs)
-                history.samples += trainer.data.n
-                history.seconds = time.perf_counter() - start
-                trainer.progress.epoch(logs)
-                epoch = trainer.state.epoch - 1
-                if any([callback.on_epoch_end(epoch, logs) for callback in callbacks]):
-                    history.stopped_early = True
-                    break
-        finally:
-            for callback in callbacks:
-                callback.on_train_end()
+        job = Job(
+            epochs=epochs,
+            batch_size=min(batch_size, data.n),
+            threads=threads,
+            data=data,
+            validation=validation,
+            callbacks=_check.check_callbacks(callbacks),
+            shuffle=_check.check_bool(shuffle, "shuffle"),
+            progress=_check.check_bool(progress, "progress"),
+            keep_zeros=_check.check_bool(keep_zeros, "keep_zeros"),
+            update_tau=_check.check_tau(update_tau),
+            optimizer=Adam() if optimizer is None else get_optimizer(optimizer),
+        )
+        with self._claim:
+            return Fit(self, job, resume_from).run()
 
     def update_average(self):
         """Bias-corrected moving average of the updates; see `fit`'s update_tau.
@@ -347,19 +365,16 @@ class Network:
         if validation_data is None:
             return None
         X, y, *weight = _check.check_validation_data(validation_data)
-        return checked_data(self._plan, X, y, weight[0] if weight else None)
+        try:
+            return checked_data(self._plan, X, y, weight[0] if weight else None)
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"validation_data: {error}") from None
 
     def _state_for(self, optimizer):
         """The state of this optimiser object: kept if it is the one used last."""
-        optimizer = Adam() if optimizer is None else get_optimizer(optimizer)
         if self._state is None or self._state.optimizer is not optimizer:
             self._state = TrainingState(self._plan, optimizer)
         return self._state
-
-    def _training(self):
-        if not self._lock.acquire(blocking=False):
-            raise RuntimeError("another thread is training this network")
-        return _Held(self._lock)
 
     def train_step(self, X, y, optimizer, sample_weight=None, dropout_masks=None):
         """One optimiser step on one batch, taken as it stands.
@@ -380,14 +395,12 @@ class Network:
         """
         data = checked_data(self._plan, X, y, sample_weight)
         masks = checked_masks(self._plan, dropout_masks, data.n)
-        with self._training():
+        optimizer = get_optimizer(optimizer)
+        with self._claim:
             state = self._state_for(optimizer)
             trainer = Trainer(self, state, data, data.n, None, False, Progress(0, 0, 0))
             trainer.model.set_masks(*masks)
-            state.row = 0
-            loss = trainer.epoch()
-            state.epoch -= 1
-        return loss
+            return trainer.single_step()
 
     def loss_and_gradients(self, X, y, sample_weight=None, dropout_masks=None):
         """Data loss and its derivatives at the current weights; nothing is updated.
@@ -505,16 +518,3 @@ class Network:
             If it cannot be read.
         """
         return storage.load(cls, path)
-
-
-class _Held:
-    """Releases a lock that was acquired without blocking."""
-
-    def __init__(self, lock):
-        self._lock = lock
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exc):
-        self._lock.release()

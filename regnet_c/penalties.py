@@ -49,9 +49,12 @@ class Penalty:
     def value(self, w):
         """l1 sum|w| + l2 sum w^2, plus the group term; a float."""
         w = np.asarray(w, np.float64)
-        value = self.l1 * np.abs(w).sum() + self.l2 * np.square(w).sum()
-        if self.group:
-            value += self.group_strength * self.group_norms(w).sum()
+        with np.errstate(over="ignore"):  # too large a penalty is infinite
+            value = self.l1 * np.abs(w).sum() if self.l1 else 0.0
+            if self.l2:
+                value += self.l2 * np.square(w).sum()
+            if self.group:
+                value += self.group_strength * self.group_norms(w).sum()
         return float(value)
 
     def subgradient(self, w):

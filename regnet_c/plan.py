@@ -4,6 +4,8 @@ All weights and biases live in one flat array, each matrix on a 64-byte boundary
 optimiser state, ledgers and gradients use the same offsets in arrays of their own.
 """
 
+import math
+
 import numpy as np
 
 from . import _kernels
@@ -66,16 +68,21 @@ class Plan:
     shapes : list of tuple
         Shapes of [W0, b0, W1, b1, ...]; biases that do not exist are left out, and the
         weights of a skip connection come last.
+    products : int
+        Multiply-adds of one row's prediction.
     n_inputs : int
         Columns of the original data.
+    kept : ndarray of int or None
+        Those that the network reads; None: all.
     kept_inputs : ndarray of int
-        Those that the network reads.
+        The same, made when it is asked for.
     """
 
     def __init__(self, layers, loss, dtype, seed, skip=None):
         self.dense, self.rates, self.dropouts = split_layers(layers)
         self.loss, self.dtype, self.seed = loss, np.dtype(dtype), seed
         self.shapes, self.offsets, self._specs = [], [], []
+        self.products = sum(layer.n_in * layer.n_out for layer in self.dense)
         self.size, self._skip, self._skip_spec = 0, skip, None
         for number, layer in enumerate(self.dense):
             weight = self._place((layer.n_in, layer.n_out), layer.weight_penalty)
@@ -85,16 +92,18 @@ class Plan:
             self._specs.append(self._layer_spec(number, layer, weight, bias))
         if skip is not None:
             shape = (self.dense[0].n_in, self.dense[-1].n_out)
+            self.products += math.prod(shape)
             self._skip_spec = {
                 "weight": self._place(shape, skip),
                 "hierarchy": skip.hierarchy,
             }
         if self.size * self.dtype.itemsize > np.iinfo(np.intp).max // 8:
+            size = self.size if self.size < 2**100 else "over 2**100"
             raise ValueError(
-                f"the layers need {self.size} parameters, more than memory can address"
+                f"the layers need {size} parameters, more than memory can address"
             )
         self.n_inputs = self.dense[0].n_in
-        self.kept_inputs = np.arange(self.n_inputs)
+        self.kept = None
 
     def _place(self, shape, penalty):
         """Room for one more array, and what C has to know about it."""
@@ -102,7 +111,7 @@ class Plan:
         self.shapes.append(shape)
         self.offsets.append(self.size)
         step = _ALIGNMENT // self.dtype.itemsize
-        count = int(np.prod(shape, dtype=object))
+        count = math.prod(shape)
         self.size += -(-count // step) * step
         return spec
 
@@ -137,7 +146,11 @@ class Plan:
                 f"kept inputs have shape {array.shape} of {n}, expected {n_in} rising "
                 "column numbers"
             )
-        self.n_inputs, self.kept_inputs = n, array.astype(np.int64)
+        self.n_inputs, self.kept = n, array.astype(np.int64)
+
+    @property
+    def kept_inputs(self):
+        return np.arange(self.n_inputs) if self.kept is None else self.kept
 
     def activation_code(self, number):
         """C code of Dense layer `number`'s activation (identity where fused)."""
@@ -171,7 +184,7 @@ class Plan:
     def views(self, flat):
         """[W0, b0, W1, b1, ...], at last the skip's W, as views of a flat array."""
         return [
-            flat[offset : offset + int(np.prod(shape))].reshape(shape)
+            flat[offset : offset + math.prod(shape)].reshape(shape)
             for offset, shape in zip(self.offsets, self.shapes, strict=True)
         ]
 

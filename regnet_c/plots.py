@@ -33,6 +33,8 @@ def plot_history(history, ax=None):
     Axes, or an array of two if there are accuracies or zeros
     """
     values = getattr(history, "history", history)
+    if not isinstance(values, dict):
+        raise TypeError(f"history is {history!r:.99}, expected a History or its dict")
     groups = [
         [name for name in names if name in values] for names in (_LOSSES, _SHARES)
     ]
@@ -74,6 +76,7 @@ def plot_weights(network, layers=None, bins=60, ax=None):
     -------
     Axes, or an array with one per layer
     """
+    bins = _check.check_int(bins, "bins", minimum=1, maximum=10**6)
     chosen = _matrices(network, layers)
     axes = panels(ax, len(chosen), size=(6.4, 2.4))
     for panel, (number, w) in zip(axes, chosen, strict=True):
@@ -135,6 +138,12 @@ def plot_filters(network, shape=(28, 28), n=16, ax=None):
     """
     n = _check.check_int(n, "n", minimum=1)
     w = _matrices(network, [0])[0][1]
+    shape = [
+        _check.check_int(side, "shape", minimum=1)
+        for side in _check.check_list(shape, "shape", "two integers")
+    ]
+    if len(shape) != 2:
+        raise ValueError(f"shape has {len(shape)} entries, expected rows and columns")
     if np.prod(shape) != len(w):
         raise ValueError(
             f"shape is {shape}, {int(np.prod(shape))} pixels; the first layer has "
@@ -204,15 +213,26 @@ def plot_decision_regions(network_or_function, X, y, resolution=200, ax=None):
     -------
     Axes
     """
-    X, y = np.asarray(X, np.float64), np.asarray(y)
-    if X.ndim != 2 or X.shape[1] != 2 or y.shape != X.shape[:1]:
+    X, y = _check.as_array(X, "X").astype(np.float64), np.asarray(y)
+    if X.ndim != 2 or X.shape[1] != 2 or y.shape != X.shape[:1] or not len(X):
         raise ValueError(
             f"X has shape {X.shape} and y {y.shape}, expected (n, 2) and (n,)"
         )
-    resolution = _check.check_int(resolution, "resolution", minimum=1)
+    if not np.isfinite(X).all():
+        raise ValueError("X has NaN or infinite entries, expected finite numbers")
+    resolution = _check.check_int(resolution, "resolution", minimum=1, maximum=10**4)
     predict = getattr(network_or_function, "predict", network_or_function)
+    if not callable(predict):
+        raise TypeError(
+            f"network_or_function is {predict!r:.99}, expected predict or a function"
+        )
     grid, extent = _grid(X, resolution)
-    region, labels = _region(np.asarray(predict(grid)), y)
+    scores = np.asarray(predict(grid))
+    if scores.shape[:1] != grid.shape[:1] or scores.ndim > 2:
+        raise ValueError(
+            f"predictions have shape {scores.shape}, expected {len(grid)} rows"
+        )
+    region, labels = _region(scores, y)
     colors = class_colors(len(labels))
     ax = panels(ax, 1, size=(5.6, 4.0))[0]
     ax.imshow(
@@ -266,9 +286,16 @@ def _region(scores, y):
 
 def _matrices(network, layers):
     """[(number, W)] of the Dense layers asked for."""
+    if not hasattr(network, "get_weights"):
+        raise TypeError(f"network is {network!r:.99}, expected a Network")
     matrices = [w for w in network.get_weights() if w.ndim == 2]
-    numbers = range(len(matrices)) if layers is None else layers
+    numbers = range(len(matrices))
+    if layers is not None:
+        numbers = _check.check_list(layers, "layers", "integers")
+    if not numbers:
+        raise ValueError("layers is empty, expected at least one number")
     for number in numbers:
+        _check.check_int(number, "layers")
         if not 0 <= number < len(matrices):
             raise ValueError(
                 f"layers has {number}, the network's Dense layers are 0 to "

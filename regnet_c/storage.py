@@ -9,7 +9,6 @@ Nothing is ever unpickled and no name in a file is resolved to code: layer class
 activations and losses are looked up in fixed tables.
 """
 
-import hashlib
 import math
 import os
 import stat
@@ -17,19 +16,20 @@ import stat
 import numpy as np
 
 from .atomic import write_atomically
+from .digest import hexdigest, sha256
 from .header import (
-    ERRORS,
     MAX_HEADER,
     NO_CHECKSUM,
+    Tensor,
     compose,
     parse,
-    quoted_part,
-    read_metadata,
     read_string,
+    read_values,
     take_inputs,
 )
+from .structure import ERRORS, quoted_part
 
-_CHUNK = 1 << 20  # bytes read, hashed and searched for NaN at a time
+_CHUNK = 1 << 20  # bytes read and hashed at a time
 
 
 class ModelFileError(ValueError):
@@ -39,13 +39,16 @@ class ModelFileError(ValueError):
 # ---- writing -------------------------------------------------------------------------
 
 
-def save(network, path):
+def save(network, path, state=None):
     """Write a network, atomically.
 
     Parameters
     ----------
     network : Network
     path : str or os.PathLike
+    state : tuple of dict, optional
+        What a checkpoint has beside the network: a dict of JSON values, and a dict of
+        arrays of float32 or float64, or of lists of such, which are put end to end.
 
     Raises
     ------
@@ -56,30 +59,54 @@ def save(network, path):
         If the file cannot be written; the old one is as it was.
     """
     weights = network.get_weights()
-    start = compose(network)
-    _check_what_will_be_read(start, weights)
-    chunks = [w.astype(w.dtype.newbyteorder("<"), copy=False) for w in weights]
-    digest = hashlib.sha256(start)
+    values, arrays = (None, {}) if state is None else state
+    tensors = [_tensor(name, array) for name, array in arrays.items()]
+    start = compose(network, values, tensors)
+    _check_what_will_be_read(start, weights, tensors)
+    chunks = list(weights)
+    for array in arrays.values():
+        chunks += array if isinstance(array, list) else [array]
+    chunks = [np.require(c, c.dtype.newbyteorder("<"), ["C"]) for c in chunks]
+    digest = sha256(start)
     for chunk in chunks:
         digest.update(chunk)
-    checksum = digest.hexdigest().encode("ascii")
+    checksum = hexdigest(digest).encode("ascii")
     write_atomically(path, [start.replace(NO_CHECKSUM, checksum, 1), *chunks])
 
 
-def _check_what_will_be_read(start, weights):
+def _tensor(name, array):
+    """What the header says about an array of the state."""
+    parts = array if isinstance(array, list) else [array]
+    dtype = {"float32": "F32", "float64": "F64"}.get(parts[0].dtype.name)
+    if dtype is None:
+        raise TypeError(
+            f"array {name!r} of the state has dtype {parts[0].dtype}, expected float32 "
+            "or float64"
+        )
+    shape = (sum(p.size for p in parts),) if isinstance(array, list) else array.shape
+    return Tensor(name, dtype, shape)
+
+
+def _check_what_will_be_read(start, weights, tensors):
     """ValueError for a network that could not be loaded again."""
     try:
         if len(start) - 8 > MAX_HEADER:
             raise ValueError(f"its header needs more than {MAX_HEADER} bytes")
-        header = parse(start, len(start) + sum(weight.nbytes for weight in weights))
-        read_metadata(read_string(quoted_part(start, *header.metadata)))
+        size = len(start) + sum(part.nbytes for part in [*weights, *tensors])
+        header = parse(start, size)
+        text = read_string(quoted_part(start, *header.metadata), "metadata")
+        read_values(text, "metadata")
         if header.shapes != [weight.shape for weight in weights]:
             raise ValueError("its layers were changed after it was built")
+        if header.tensors != tensors:
+            raise ValueError("its state has an array of another kind")
         for number, weight in enumerate(weights):
             if not np.isfinite(weight).all():
                 raise ValueError(f"weights[{number}] has NaN or infinite entries")
     except ERRORS as error:
-        raise ValueError(f"the network cannot be saved: {_reason(error)}") from None
+        raise ValueError(
+            f"the network cannot be saved: {short_reason(error)}"
+        ) from None
 
 
 # ---- reading -------------------------------------------------------------------------
@@ -95,11 +122,16 @@ def load(cls, path):
     OSError
         If it cannot be read.
     """
+    return load_with_state(cls, path)[0]
+
+
+def load_with_state(cls, path):
+    """The network, and the state that `save` got or None; errors as for `load`."""
     with open(path, "rb", opener=_open_at_once) as file:
         try:
             return _load(cls, file)
         except ERRORS as error:
-            reason = _reason(error)
+            reason = short_reason(error)
     raise ModelFileError(f"{path} is not a regnet_c model: {reason}")
 
 
@@ -108,7 +140,7 @@ def _open_at_once(path, flags):
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
-def _reason(error):
+def short_reason(error):
     """One short line; a file decides neither its length nor its control characters."""
     text = " ".join(str(error).split())
     text = text if len(text) <= 300 else text[:297] + "..."
@@ -121,26 +153,22 @@ def _load(cls, file):
         raise ValueError("it is not a regular file")
     start = _read_start(file, status.st_size)
     header = parse(start, status.st_size)
-    dtype = np.dtype(header.arguments["dtype"])
-    count = sum(map(math.prod, header.shapes))
-    size = len(start) + count * dtype.itemsize
-    if size != status.st_size:
-        raise ValueError(f"it has {status.st_size} bytes, its header asks for {size}")
-    body = _read_body(file, start, header, np.empty(count, dtype.newbyteorder("<")))
-    quoted = quoted_part(start, *header.metadata)
+    weights, arrays = _read_arrays(file, start, header, status.st_size)
+    metadata = quoted_part(start, *header.metadata)
+    state = header.state and quoted_part(start, *header.state)
     del start  # it may be most of the file
-    text = read_string(quoted)
-    del quoted
-    metadata = read_metadata(text)
+    metadata = read_string(metadata, "metadata")
+    metadata = read_values(metadata, "metadata")
     network = cls.__new__(cls)
     network._build(**header.arguments)
     take_inputs(metadata, network._plan)
     network.metadata = metadata
-    end = 0
-    for view in network._views:
-        begin, end = end, end + view.size
-        view[...] = body[begin:end].reshape(view.shape)
-    return network
+    for view, weight in zip(network._views, weights, strict=True):
+        view[...] = weight
+    network._weights_changed()
+    if state is not None:
+        state = read_values(read_string(state, "state"), "state"), arrays
+    return network, state
 
 
 def _read_start(file, size):
@@ -153,22 +181,39 @@ def _read_start(file, size):
     return file.read(8 + length)
 
 
+def _read_arrays(file, start, header, file_size):
+    """The weights, a list, and the arrays of the state by their names."""
+    weight_dtype = np.dtype(header.arguments["dtype"]).newbyteorder("<")
+    kinds = [(weight_dtype, shape) for shape in header.shapes]
+    kinds += [(tensor.numpy_dtype, tensor.shape) for tensor in header.tensors]
+    sizes = [dtype.itemsize * math.prod(shape) for dtype, shape in kinds]
+    if len(start) + sum(sizes) != file_size:
+        raise ValueError(
+            f"it has {file_size} bytes, its header asks for {len(start) + sum(sizes)}"
+        )
+    body = _read_body(file, start, header, np.empty(sum(sizes), np.uint8))
+    arrays, end = [], 0
+    for (dtype, shape), size in zip(kinds, sizes, strict=True):
+        begin, end = end, end + size
+        arrays.append(body[begin:end].view(dtype).reshape(shape))
+    weights, arrays = arrays[: len(header.shapes)], arrays[len(header.shapes) :]
+    if not all(np.isfinite(weight).all() for weight in weights):
+        raise ValueError("its weights have NaN or infinite entries")
+    names = [tensor.name for tensor in header.tensors]
+    return weights, dict(zip(names, arrays, strict=True))
+
+
 def _read_body(file, start, header, body):
     """Fill `body` from the file; ValueError if it is not what was saved."""
     begin, end = header.checksum
-    digest = hashlib.sha256(start[:begin])
+    digest = sha256(start[:begin])
     digest.update(NO_CHECKSUM)
     digest.update(memoryview(start)[end:])
-    finite = True
-    step = _CHUNK // body.itemsize
-    for i in range(0, body.size, step):
-        part = body[i : i + step]
-        if file.readinto(part.view(np.uint8)) != part.nbytes:
+    for i in range(0, body.size, _CHUNK):
+        part = body[i : i + _CHUNK]
+        if file.readinto(part) != part.nbytes:
             raise ValueError("it became shorter while it was read")
-        digest.update(part.view(np.uint8))
-        finite = finite and bool(np.isfinite(part).all())
-    if digest.hexdigest().encode("ascii") != start[begin:end]:
+        digest.update(part)
+    if hexdigest(digest).encode("ascii") != start[begin:end]:
         raise ValueError("it is damaged: its checksum is not that of its content")
-    if not finite:
-        raise ValueError("its weights have NaN or infinite entries")
     return body

@@ -1,4 +1,4 @@
-"""The training loop: epochs, progress and callbacks around calls of the C core.
+"""The training loop: an epoch is some calls of the C core.
 
 One call of the core trains for about 20 ms without the GIL and comes back for Ctrl-C,
 the progress bar and the schedule.  Everything a run needs to go on exactly where it
@@ -13,11 +13,11 @@ import warnings
 import numpy as np
 
 from . import _kernels
+from .slices import in_slices
 
 _SLICE_SECONDS = 0.02  # between two looks at Ctrl-C
 _SNAPSHOT_SECONDS = 1.0  # between two copies of the weights, for divergence
 _STEPS_PER_CALL = 4096  # learning rates computed ahead
-_CREDIT_DECAY = 1 - 1 / 10_000  # forgetting of the cumulative penalty's ledger
 _STEP_WORK = (
     1_500_000  # multiply-adds of a step that pay for one more thread's barriers
 )
@@ -85,46 +85,8 @@ def _warn(reason):
     warnings.warn(
         f"this network can never learn: {reason}; start from random weights",
         DeadStartWarning,
-        stacklevel=4,
+        stacklevel=5,
     )
-
-
-class TrainingState:
-    """What an optimiser remembers: moments, ledger, counters, position in the epoch."""
-
-    def __init__(self, plan, optimizer):
-        self.optimizer = optimizer
-        self.epoch = 0
-        self.row = 0  # where an epoch was cut short,
-        self.cut = None  # and of how many rows and which batch size
-        self._size, self._dtype = plan.size, plan.dtype
-        kind = optimizer.kind
-        uses_m = kind in (1, 2, 5, 6)
-        uses_v = kind >= 3
-        self.m = np.zeros(plan.size, plan.dtype) if uses_m else None
-        self.v = np.zeros(plan.size, plan.dtype) if uses_v else None
-        self.q = np.zeros(plan.size, plan.dtype) if plan.needs_ledger() else None
-        self.ema, self.tau, self.ema_start = None, None, 0
-        self.scalars = _kernels.Optimizer(
-            kind=kind, credit_decay=_CREDIT_DECAY, **optimizer.constants()
-        )
-
-    def track_updates(self, tau):
-        """Keep a moving average of the updates with this tau from now on, or stop."""
-        if tau != self.tau:
-            self.tau, self.ema_start = tau, self.step
-            self.ema = None if tau is None else np.zeros(self._size, self._dtype)
-
-    def update_average(self):
-        """The bias-corrected moving average of the updates, flat; None without one."""
-        if self.ema is None or self.step == self.ema_start:
-            return None
-        return self.ema / (1 - (1 - self.tau) ** (self.step - self.ema_start))
-
-    @property
-    def step(self):
-        """Steps taken so far."""
-        return self.scalars.get()["step"]
 
 
 def available_threads():
@@ -141,10 +103,12 @@ def useful_threads(plan, threads, step_rows, call_rows, products):
     of about `call_rows`; `products` is the dense products per layer: 3 in training, 1 in
     prediction.
     """
-    limit = available_threads() if threads is None else threads
-    work = products * sum(layer.n_in * layer.n_out for layer in plan.dense)
+    work = products * plan.products
     paid = min(step_rows * work // _STEP_WORK, call_rows * work // _CALL_WORK)
-    return int(max(1, min(limit, paid + 1)))
+    if paid == 0:  # asking the system would take longer than a small prediction
+        return 1
+    limit = available_threads() if threads is None else threads
+    return int(min(limit, paid + 1))
 
 
 def block_rows(plan, batch_size):
@@ -237,11 +201,22 @@ _crowd = Crowd()  # a property of the machine, not of a network
 class Trainer:
     """One call of `Network.fit`."""
 
-    def __init__(self, network, state, data, batch_size, threads, shuffle, progress):
+    def __init__(
+        self,
+        network,
+        state,
+        data,
+        batch_size,
+        threads,
+        shuffle,
+        progress,
+        keep_zeros=False,
+    ):
         self.network, self.state, self.data = network, state, data
         self.batch_size, self.shuffle, self.progress = batch_size, shuffle, progress
         self.plan = network._plan
         self.model = self.plan.model()
+        self.model.keep_zeros(keep_zeros)
         division = divide(self.plan, threads, batch_size, data.n)
         gradient = None  # kept only where a batch has several pieces
         if division["turn_rows"] or batch_size > division["block_rows"]:
@@ -262,30 +237,38 @@ class Trainer:
     def epoch(self):
         """Train to the end of the epoch; its mean data loss."""
         state, n = self.state, self.data.n
+        epoch, *place = state.begin(n, self.batch_size)
         order = None
         if self.shuffle and self.batch_size < n:
             order = np.empty(n, np.int64)
-            _kernels.permutation(order, self.plan.seed, state.epoch)
+            _kernels.permutation(order, self.plan.seed, epoch)
         self._take_snapshot()
-        if state.cut != (n, self.batch_size):
-            state.row, state.cut = 0, (n, self.batch_size)
-        self.run.start_epoch(order, state.row)
-        try:
-            while self.run.row < n:
-                threads = _crowd.threads(self.run.max_threads)
-                start = time.monotonic()
-                asleep = self.run.advance(
-                    self._learning_rates(), _SLICE_SECONDS, threads
-                )
-                _crowd.report(threads, time.monotonic() - start, asleep)
-                if self.run.diverged:
-                    raise self._divergence(order)
-                self.progress.rows(self.run.row, self.run.loss)
-        finally:  # a batch cut short by Ctrl-C is taken again, whole
-            state.row = self.run.row - self.run.batch_row
-            if state.row == n:
-                state.row = 0
-                state.epoch += 1
+        self.run.start_epoch(order, *place)
+        state.follow(self.run, epoch)
+        return self._to_the_end(epoch, order)
+
+    def single_step(self):
+        """One step on all rows, in no epoch; their mean data loss before it."""
+        self._take_snapshot()
+        self.run.start_epoch(None)
+        return self._to_the_end(self.state.epoch, None)
+
+    def _to_the_end(self, epoch, order):
+        """Train the rest of the run's rows."""
+        while self.run.row < self.data.n:
+            threads = _crowd.threads(self.run.max_threads)
+            start = time.monotonic()
+            try:
+                rates = self._learning_rates()
+                asleep = self.run.advance(rates, _SLICE_SECONDS, threads)
+            finally:
+                self.network._weights_changed()
+            _crowd.report(threads, time.monotonic() - start, asleep)
+            if self.run.diverged:
+                raise self._divergence(epoch, order)
+            self.progress.rows(self.run.row, self.run.loss)
+        if not all_finite(self.network._params):
+            raise self._divergence(epoch, order)
         return self.run.loss
 
     @property
@@ -297,7 +280,7 @@ class Trainer:
 
     def _learning_rates(self):
         first = self.state.step
-        left = self.steps_per_epoch - self.state.row // self.batch_size
+        left = self.steps_per_epoch - self.run.row // self.batch_size
         count = min(left, _STEPS_PER_CALL)
         return self.state.optimizer.learning_rates(first, count, self.steps_per_epoch)
 
@@ -307,32 +290,56 @@ class Trainer:
             self._snapshot = self.network._params.copy()
             self._snapshot_time = now
 
-    def _divergence(self, order):
-        """The error for the batch that was just refused; restores finite weights."""
+    def _divergence(self, epoch, order):
+        """The error for the batch that was just refused, or for the last step.
+
+        Puts back finite weights and forgets what the optimiser made of infinite ones.
+        """
         network, state = self.network, self.state
-        step = self.run.row // self.batch_size
-        first = step * self.batch_size
-        rows = np.arange(first, min(first + self.batch_size, self.data.n))
-        layer = first_not_finite(
-            network, self.data.raw_x[order[rows] if order is not None else rows]
-        )
-        kept = "the weights are those before this step"
-        if not np.isfinite(network._params).all():
+        step = min(self.run.row, self.data.n - 1) // self.batch_size
+        layer = self._blamed_layer(step, order)
+        what, kept = "the loss", "the weights are those before this step"
+        if not all_finite(network._params):
+            what = "the loss" if self.run.diverged else "a weight"
             network._params[...] = self._snapshot
+            network._weights_changed()
             kept = "the last finite weights were put back"
+        if not (all_finite(state.m) and all_finite(state.v) and all_finite(state.q)):
+            network._state = None
         where = f" in layer {layer}" if layer is not None else ""
         return DivergenceError(
-            f"training diverged at epoch {state.epoch}, step {step}{where}: the loss is "
+            f"training diverged at epoch {epoch}, step {step}{where}: {what} is "
             f"not finite; {kept}; a lower learning rate or smaller inputs may help",
-            state.epoch,
+            epoch,
             step,
             layer,
         )
 
+    def _blamed_layer(self, step, order):
+        """The first layer whose output is not finite for a row of this batch."""
+        first = step * self.batch_size
+        last = min(first + self.batch_size, self.data.n)
+
+        def search(a, b):
+            rows = slice(first + a, first + b)
+            return first_not_finite(
+                self.network, self.data.raw_x[rows if order is None else order[rows]]
+            )
+
+        return in_slices(last - first, search, _MIN_BLOCK_ROWS)
+
+
+def all_finite(array):
+    """True for None and for an array without NaN and infinities."""
+    if array is None or np.isfinite(_kernels.penalty_sums(array)[0]):
+        return True
+    return bool(np.isfinite(array).all())  # the sum of finite numbers may overflow
+
 
 def first_not_finite(network, x):
     """Number of the first Dense layer whose output on x is not finite, or None."""
-    a = np.asarray(x, network.dtype)
+    with np.errstate(over="ignore"):
+        a = np.asarray(x, network.dtype, order="C")
     views = iter(network._views)
     with np.errstate(all="ignore"):
         for number, layer in enumerate(network._plan.dense):
@@ -357,12 +364,14 @@ def first_not_finite(network, x):
 class Progress:
     """A tqdm bar over all rows of all epochs, or nothing."""
 
-    def __init__(self, show, epochs, n):
-        self._bar, self._n, self._epoch = None, n, 0
+    def __init__(self, show, epochs, n, done=0):
+        self._bar, self._n, self._epoch = None, n, done
         if show:
             from tqdm.auto import tqdm
 
-            self._bar = tqdm(total=epochs * n, unit=" rows", unit_scale=True)
+            self._bar = tqdm(
+                total=epochs * n, initial=done * n, unit=" rows", unit_scale=True
+            )
 
     def rows(self, row, loss):
         """Row `row` of the epoch is done."""

@@ -6,6 +6,7 @@
 import numpy as np
 import pytest
 import reference as ref
+from running import use_real_threads
 
 import regnet_c as rn
 from regnet_c import _kernels
@@ -138,3 +139,8 @@ def each_fused_isa():
 @pytest.fixture
 def rng():
     return np.random.default_rng(20090806)
+
+
+@pytest.fixture
+def real_threads(monkeypatch):
+    use_real_threads(monkeypatch.setattr)

@@ -466,7 +466,7 @@ def test_from_torch_refuses_other_modules(state, activations, message):
 
 @pytest.mark.parametrize("activation", ["identity", "logistic", "tanh", "relu"])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.filterwarnings("ignore:Stochastic Optimizer")
 def test_from_sklearn_predicts_the_same(activation, dtype, rng):
     neural = pytest.importorskip("sklearn.neural_network")
     options = {"activation": activation, "hidden_layer_sizes": (7, 4), "max_iter": 5}
@@ -553,7 +553,7 @@ def test_export_command_writes_c_with_a_legend(tmp_path, rng, capsys):
     assert f"x[0] = (size - {encoding['columns'][0]['mean']:.9g}) / " in header
     assert 'is \\"blue\\"' not in header and 'is "blue", else 0' in header
     assert "price = y * " in header
-    X, y = read_calibration(net, table)
+    X, y = read_calibration(net, model, table)
     loss = net.compact().evaluate(X, y)["loss"]
     assert 0 < loss < 0.1 and f"original             loss {loss:.6g}\n" in printed
     X = np.array([[0.5, 1, 0], [-0.5, 0, 1]])

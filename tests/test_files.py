@@ -215,7 +215,8 @@ LENGTHS = {
 VERSIONS = {
     f"format version {v!r}": (craft(format_version=v), message)
     for v, message in {
-        "2": "format version 2, this release reads up to 1",
+        "2": "format version 2 and no training state",
+        "3": "format version 3, this release reads up to 2",
         "999999999": "format version 999999999",
         "9" * 10: BEGIN,
         "0": BEGIN,
@@ -1249,14 +1250,15 @@ KILLS = """if True:
     nets = [rn.Network([rn.Dense(300, 300)], seed=seed) for seed in (1, 2)]
     known = [net.get_weights()[0].tobytes() for net in nets]
     nets[0].save(path)
-    litter = seen = 0
-    for _ in range(int(sys.argv[2])):
+    litter = seen = kills = 0
+    while kills < int(sys.argv[2]) or seen != 3:  # a busy machine needs longer
+        kills += 1
         before = rn.Network.load(path).seed
         child = os.fork()
         while child == 0:
             for net in nets:
                 net.save(path)
-        time.sleep(rng.uniform(0, 0.02))
+        time.sleep(rng.uniform(0, 0.02 * (1 + kills // 80)))
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
         net = rn.Network.load(path)
@@ -1266,17 +1268,16 @@ KILLS = """if True:
             if name.endswith(".tmp"):
                 litter += 1
                 os.unlink(os.path.join(os.path.dirname(path), name))
-    print(seen, litter)
+    print(kills, litter)
 """
 
 
 @POSIX
 def test_kill_leaves_a_complete_file(saved):
-    out = python(KILLS, saved, 80).communicate(timeout=60)[0]
-    seen, litter = map(int, out.split())
-    assert seen == 3  # both networks were found
+    out = python(KILLS, saved, 80).communicate(timeout=120)[0]  # ends: both were found
+    kills, litter = map(int, out.split())
     if atomic._O_TMPFILE:  # a name exists for a moment only
-        assert litter <= 4
+        assert litter <= kills / 20
     assert os.listdir(saved.parent) == ["m.st"]
 
 

@@ -20,7 +20,7 @@ from conftest import (
 )
 
 import regnet_c as rn
-from regnet_c import _kernels, kernels, training
+from regnet_c import _kernels, kernels, schedules, training
 
 OPTIMIZERS = {
     "sgd": lambda lr=0.1: rn.SGD(lr),
@@ -219,6 +219,19 @@ def test_a_batch_of_weight_zero_changes_nothing(rng):
 
 
 # ------------------------------------------------------- the rules' exact values
+
+
+def test_batches_of_weight_zero_leave_the_schedule_alone(dtype, rng, monkeypatch):
+    """Rates belong to steps that are taken, however many of them a call of C takes."""
+    x, y = small_data(rng, dtype, n=60)
+    weight = np.repeat(np.arange(12) % 3 > 0, 5).astype(float)
+    bits, rate = [], schedules.ExponentialDecay(0.01, 0.5)
+    for seconds in (0.0, 10.0):
+        monkeypatch.setattr(training, "_SLICE_SECONDS", seconds)
+        net = small_network(dtype)
+        net.fit(x, y, 3, 5, rn.Adam(rate), weight, shuffle=False)
+        bits.append([w.tobytes() for w in net.get_weights()])
+    assert bits[0] == bits[1]
 
 
 def five_weights(rule, dtype, sign_at_zero=0):

@@ -12,11 +12,12 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from .. import _check
 from ..network import Network
 from . import recipe
+from .guard import unchanged_if_refused, validated
 
 
 class BaseRegNet(BaseEstimator):
@@ -78,6 +79,7 @@ class BaseRegNet(BaseEstimator):
 
     # ---- training --------------------------------------------------------------------
 
+    @unchanged_if_refused
     def fit(self, X, y, sample_weight=None, X_val=None, y_val=None):
         """Train from new weights, or with ``warm_start`` from those there are.
 
@@ -103,19 +105,19 @@ class BaseRegNet(BaseEstimator):
         goes_on = self._goes_on()
         X, y = self._check_data(X, y, reset=not goes_on)
         self._learn_targets(y)
-        seed = self._seed()
+        monitor, seed = recipe.make_monitor(self), self._seed()
         data = self._data(X, y, sample_weight)
         stratify = data[1] if self._stratified() else None
         data, held_out = self._held_out(data, seed, X_val, y_val, stratify)
         network, optimizer = self._build(X, seed), recipe.make_optimizer(self)
         if goes_on:
             self._continue_from(network)
-        monitor = recipe.make_monitor(self)
         self._train(network, optimizer, monitor, data, held_out, recipe.max_iter(self))
         self._warn_if_unfinished()
         monitor.restart()  # partial_fit after this is a new run
         return self
 
+    @unchanged_if_refused
     def _fit_one_epoch(self, X, y, sample_weight, X_val, y_val, classes=None):
         """partial_fit: one pass over these rows, from the weights there are."""
         first = not hasattr(self, "network_")
@@ -238,7 +240,7 @@ class BaseRegNet(BaseEstimator):
     def _outputs(self, X):
         """The network's outputs for checked X, (n, n_outputs)."""
         check_is_fitted(self)
-        X = validate_data(self, X, reset=False, dtype="numeric")
+        X = validated(self, X, reset=False)
         return self.network_.predict(X, threads=recipe.thread_limit(self.n_jobs))
 
     # ---- fitted attributes -----------------------------------------------------------

@@ -4,10 +4,10 @@ import numpy as np
 from sklearn.base import ClassifierMixin
 from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
-from sklearn.utils.validation import validate_data
 
 from ..losses import Loss
 from .base import BaseRegNet
+from .guard import check_one_kind, validated
 from .labels import Labels
 
 
@@ -192,9 +192,8 @@ class RegNetClassifier(ClassifierMixin, BaseRegNet):
     # ---- targets ---------------------------------------------------------------------
 
     def _check_data(self, X, y, reset):
-        X, y = validate_data(
-            self, X, y, multi_output=True, dtype="numeric", reset=reset
-        )
+        check_one_kind(y)
+        X, y = validated(self, X, y, multi_output=True, reset=reset)
         if hasattr(y, "toarray"):
             y = y.toarray()
         kind = type_of_target(y, input_name="y")

@@ -2,11 +2,11 @@
 
 import numpy as np
 from sklearn.base import RegressorMixin
-from sklearn.utils.validation import validate_data
 
 from .. import _check
 from ..losses import get_loss
 from .base import BaseRegNet
+from .guard import validated
 
 _LOSSES = (
     "squared_error",
@@ -86,9 +86,7 @@ class RegNetRegressor(RegressorMixin, BaseRegNet):
     # ---- targets ---------------------------------------------------------------------
 
     def _check_data(self, X, y, reset):
-        return validate_data(
-            self, X, y, multi_output=True, y_numeric=True, dtype="numeric", reset=reset
-        )
+        return validated(self, X, y, multi_output=True, y_numeric=True, reset=reset)
 
     def _learn_targets(self, y, classes=None):
         if self._goes_on():

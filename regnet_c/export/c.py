@@ -13,6 +13,8 @@ import numpy as np
 from .. import _check
 from .._version import __version__
 from ..arrays import checked_data, checked_x
+from ..atomic import write_atomically
+from ..slices import in_slices
 from .c_layer import c_function, c_numbers, n_bytes, smallest_form
 from .c_math import source
 from .legend import legend
@@ -55,6 +57,8 @@ def to_c(network, path, dtype="float32", prefix="net", calibration=None):
     """
     dtype = _check.check_name(dtype, DTYPES, "dtype")
     stem, prefix = _stem(path), _check_prefix(prefix)
+    if calibration is not None:
+        _check.check_pair(calibration, "calibration")
     layers, output = describe(network, np.float32)
     for layer in layers:
         flush_denormals(layer)
@@ -80,7 +84,7 @@ def to_c(network, path, dtype="float32", prefix="net", calibration=None):
     for name, content in zip(
         report["files"], ("\n".join(text), _header(network, layers)), strict=True
     ):
-        Path(name).write_text(_rename(content, prefix), encoding="ascii")
+        write_atomically(name, [_rename(content, prefix).encode("ascii")])
     return report
 
 
@@ -147,7 +151,7 @@ def _test_rows(network, calibration):
     if calibration is None:
         shape = (_SELF_TEST_ROWS, n_in)
         return np.random.default_rng(0).normal(size=shape).astype(np.float32)
-    x = checked_x(network._plan, _check.check_validation_data(calibration)[0])
+    x = checked_x(network._plan, calibration[0])
     chosen = np.linspace(0, len(x) - 1, min(len(x), _SELF_TEST_ROWS)).astype(int)
     return np.ascontiguousarray(x[chosen], np.float32)
 
@@ -155,7 +159,14 @@ def _test_rows(network, calibration):
 def _compare(network, layers, calibration):
     """Loss and accuracy of the network and of the exported one on the same data."""
     data = checked_data(network._plan, *calibration, None)
-    z = forward(layers, np.ascontiguousarray(data.raw_x, np.float32))
+    z = np.empty((data.n, layers[-1].w.shape[1]), np.float32)
+
+    def some(first, last):
+        z[first:last] = forward(
+            layers, np.ascontiguousarray(data.raw_x[first:last], np.float32)
+        )
+
+    in_slices(data.n, some, 64)
     return {
         "original": network._evaluate(data, None),
         "exported": network.loss.score(z, data),

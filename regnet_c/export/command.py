@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from .. import data
+from ..encoding import Encoding
 from ..network import Network
 from .c import DTYPES, to_c
 
@@ -43,7 +44,9 @@ def run(args):
         _write_onnx(network, args.output)
         files = [args.output]
     else:
-        calibration = args.calibration and read_calibration(network, args.calibration)
+        calibration = None
+        if args.calibration:
+            calibration = read_calibration(network, args.model, args.calibration)
         report = to_c(network, args.output, args.dtype, args.prefix, calibration)
         files = report["files"]
         _print_report(report)
@@ -73,11 +76,11 @@ def _print_report(report):
             print(f"{name:<20} {scores}")
 
 
-def read_calibration(network, path):
-    """(X, y) of a file, encoded as the network's metadata say."""
+def read_calibration(network, model, path):
+    """(X, y) of a file, encoded as the metadata of the network say; `model`: its file."""
     if "encoding" not in network.metadata:
         return data.read_npz(path)
-    encoding = data.Encoding(**network.metadata["encoding"])
+    encoding = Encoding.of(network, model)
     if encoding.columns is None:
         X, y = data.read_npz(path)
         return encoding.encode_arrays(X), encoding.encode_target(y)

@@ -2,16 +2,19 @@
 
 import json
 
+from ..encoding import Encoding
+
 
 def legend(network):
     """Lines such as 'x[0] = (size - 4.5) / 2.3'; none without an encoding."""
-    encoding = network.metadata.get("encoding")
-    if not encoding:
+    try:
+        encoding = Encoding.of(network, "the network")
+    except ValueError:  # it was not trained by the command line
         return []
-    if encoding["columns"] is None:
-        lines = _array_inputs(network, encoding["scale"])
+    if encoding.columns is None:
+        lines = _array_inputs(network, encoding.scale)
     else:
-        inputs = [text for c in encoding["columns"] for text in _column(c)]
+        inputs = [text for c in encoding.columns for text in _column(c)]
         lines = [f"x[{i}] = {inputs[k]}" for i, k in enumerate(network.kept_inputs)]
     return [_harmless(line) for line in lines + _outputs(encoding)]
 
@@ -31,11 +34,11 @@ def _column(column):
 
 
 def _outputs(encoding):
-    if encoding["classes"] is not None:
-        names = ", ".join(_quoted(name) for name in encoding["classes"])
+    if encoding.classes is not None:
+        names = ", ".join(_quoted(name) for name in encoding.classes)
         return [f"classes in the order of y: {names}"]
-    mean, deviation = encoding["target_mean"], encoding["target_deviation"]
-    return [f"{encoding['target'] or 'target'} = y * {deviation:.9g} + {mean:.9g}"]
+    mean, deviation = encoding.target_mean, encoding.target_deviation
+    return [f"{encoding.target or 'target'} = y * {deviation:.9g} + {mean:.9g}"]
 
 
 def _quoted(name):

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ..atomic import write_atomically
 from .plain import describe
 
 OPSET = 17
@@ -95,7 +96,7 @@ def to_onnx(network, path):
     kept = ",".join(map(str, network.kept_inputs))
     helper.set_model_props(model, {"loss": network.loss.name, "kept_inputs": kept})
     onnx.checker.check_model(model, full_check=True)
-    onnx.save(model, str(path))
+    write_atomically(path, [model.SerializeToString()])
 
 
 class _Graph:

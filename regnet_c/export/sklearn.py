@@ -1,8 +1,8 @@
 """Networks from scikit-learn's MLPClassifier and MLPRegressor."""
 
+from .. import _check
 from ..layers import Dense
 
-_ACTIVATIONS = {"logistic": "sigmoid"}
 _LOSSES = {  # by what scikit-learn does to the last layer
     "softmax": "softmax_cross_entropy",
     "logistic": "binary_cross_entropy",
@@ -32,7 +32,7 @@ def from_sklearn(cls, mlp):
     """
     missing = [
         name
-        for name in ("coefs_", "intercepts_", "out_activation_")
+        for name in ("coefs_", "intercepts_", "activation", "out_activation_")
         if not hasattr(mlp, name)
     ]
     if missing:
@@ -40,19 +40,33 @@ def from_sklearn(cls, mlp):
             f"{type(mlp).__name__} has no {missing[0]}, expected a fitted MLPClassifier "
             "or MLPRegressor"
         )
-    if mlp.out_activation_ not in _LOSSES:
+    output = _check.check_name(mlp.out_activation_, tuple(_LOSSES), "output activation")
+    hidden = "sigmoid" if mlp.activation == "logistic" else mlp.activation
+    matrices, biases = (
+        _arrays(mlp.coefs_, "coefs_"),
+        _arrays(mlp.intercepts_, "intercepts_"),
+    )
+    if not matrices or len(matrices) != len(biases):
         raise ValueError(
-            f"the output activation is {mlp.out_activation_!r}, expected one of "
-            f"{', '.join(_LOSSES)}"
+            f"{len(matrices)} coefs_ and {len(biases)} intercepts_ came, expected one "
+            "of each for every layer"
         )
-    layers, weights, hidden = [], [], _ACTIVATIONS.get(mlp.activation, mlp.activation)
-    for w, b in zip(mlp.coefs_, mlp.intercepts_, strict=True):
-        last = len(layers) == len(mlp.coefs_) - 1
+    layers, weights = [], []
+    for w, b in zip(matrices, biases, strict=True):
+        if w.ndim != 2:
+            raise ValueError(f"coefs_ has a shape {w.shape}, expected (n_in, n_out)")
+        last = len(layers) == len(matrices) - 1
         layers.append(Dense(*w.shape, activation="identity" if last else hidden))
         weights += [w, b]
-    dtype = "float32" if mlp.coefs_[0].dtype == "float32" else "float64"
-    network = cls(layers, loss=_LOSSES[mlp.out_activation_], dtype=dtype)
+    dtype = "float32" if matrices[0].dtype == "float32" else "float64"
+    network = cls(layers, loss=_LOSSES[output], dtype=dtype)
     network.set_weights(weights)
     if hasattr(mlp, "classes_"):
         network.metadata = {"classes": mlp.classes_.tolist()}
     return network
+
+
+def _arrays(values, name):
+    """The arrays of a list, each checked."""
+    values = _check.check_list(values, name)
+    return [_check.as_array(v, f"{name}[{i}]") for i, v in enumerate(values)]

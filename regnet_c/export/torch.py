@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from .. import _check
 from ..layers import ACTIVATIONS, Dense, Dropout
 from .plain import describe
 
@@ -121,7 +122,11 @@ def _linear_pairs(state_dict):
         raise TypeError(
             f"state_dict is a {type(state_dict).__name__}, expected module.state_dict()"
         )
-    arrays = {name: _to_numpy(value) for name, value in state_dict.items()}
+    arrays = {}
+    for name, value in state_dict.items():
+        if not isinstance(name, str):
+            raise TypeError(f"state_dict has the name {name!r}, expected text")
+        arrays[name] = _to_numpy(value, name)
     pairs = []
     for name, array in arrays.items():
         stem, _, kind = name.rpartition(".")
@@ -138,20 +143,20 @@ def _linear_pairs(state_dict):
     return pairs
 
 
-def _to_numpy(value):
-    """An array from a tensor on any device, of any float type."""
+def _to_numpy(value, name):
+    """An array of numbers from a tensor on any device, of any float type."""
     if hasattr(value, "detach"):
         value = value.detach().cpu()
         value = value.double() if value.element_size() == 8 else value.float()
         return value.numpy()
-    return np.asarray(value)
+    return _check.as_array(value, name)
 
 
 def _layer_activations(activations, n):
     """One activation for each of n layers."""
     if isinstance(activations, str):
         return [activations] * (n - 1) + ["identity"]
-    names = list(activations)
+    names = _check.check_list(activations, "activations", "names")
     if len(names) == n - 1:
         names.append("identity")
     if len(names) != n:

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from .. import _check, data
 from .row import Skip
 
 
@@ -13,18 +14,23 @@ def load(path):
     Skip
         If no file is named.
     ValueError
-        If it lacks one of the arrays.
+        If it lacks one of the arrays, or they are not images and digits.
     """
     if path is None:
         raise Skip("needs MNIST: --data mnist.npz (x_train, y_train, x_test, y_test)")
-    with np.load(path, allow_pickle=False) as file:
-        names = ("x_train", "y_train", "x_test", "y_test")
-        missing = [name for name in names if name not in file]
-        if missing:
-            raise ValueError(f"{path} has no {', '.join(missing)}, expected {names}")
-        x, y, x_test, y_test = (file[name] for name in names)
+    arrays = data.load_npz(path)
+    names = ("x_train", "y_train", "x_test", "y_test")
+    missing = [name for name in names if name not in arrays]
+    if missing:
+        raise ValueError(f"{path} has no {', '.join(missing)}, expected {names}")
+    return *_images(arrays, "x_train", "y_train"), *_images(arrays, "x_test", "y_test")
 
-    def scaled(images):
-        return images.reshape(len(images), -1) / np.float32(255)
 
-    return scaled(x), y.astype(np.int64), scaled(x_test), y_test.astype(np.int64)
+def _images(arrays, x_name, y_name):
+    x, y = data.rows_of(arrays, x_name, y_name)
+    if x.shape[1] != 28 * 28 or not np.isfinite(x).all():
+        raise ValueError(
+            f"{x_name} has {x.shape[1]} numbers a row, expected 784 finite ones"
+        )
+    labels = _check.check_labels(_check.as_array(y, y_name), 10)
+    return x / np.float32(255), labels

@@ -1,0 +1,195 @@
+"""One call of `Network.fit`: epochs, and what happens between them.
+
+An epoch is first trained, then reported: history, callbacks, and only then may a
+checkpoint be written.  Ctrl-C can come anywhere; what a checkpoint then has is the state
+of training and the last epoch that every callback has seen, so that an epoch which was
+trained but not reported is reported by the call that resumes.
+"""
+
+import dataclasses
+import functools
+import time
+from typing import NamedTuple
+
+import numpy as np
+
+from . import resume
+from .arrays import Data
+from .history import History
+from .optimizers import Optimizer
+from .state import TrainingState
+from .training import Progress, Trainer, warn_of_dead_start
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """What a call of `Network.fit` asks for, checked; the names are those of `fit`."""
+
+    epochs: int
+    batch_size: int
+    threads: int | None
+    data: Data
+    validation: Data | None
+    callbacks: list
+    shuffle: bool
+    progress: bool
+    keep_zeros: bool
+    update_tau: float | None
+    optimizer: Optimizer
+
+    @functools.cached_property
+    def arguments(self):
+        """What has to be the same when another call resumes this one, as JSON values."""
+        return {
+            "rows": self.data.n,
+            "batch_size": self.batch_size,
+            "optimizer": repr(self.optimizer),
+            "shuffle": self.shuffle,
+            "keep_zeros": self.keep_zeros,
+            "update_tau": self.update_tau,
+            "validation_rows": None if self.validation is None else self.validation.n,
+            "data_checksum": self.data.checksum(),
+        }
+
+
+class Reported(NamedTuple):
+    """What all callbacks have seen, changed in one step."""
+
+    epochs: int
+    stopped_early: bool
+    states: list  # (class name, state) of each callback that has one
+
+
+class Fit:
+    """A call of `Network.fit` at work; what callbacks get as `training`.
+
+    Attributes
+    ----------
+    epochs : int
+        Epochs reported, those before a resumption too.
+    ends : bool
+        Whether no other epoch follows: it was the last one, or Ctrl-C came.
+    """
+
+    def __init__(self, network, job, resume_from=None):
+        self.network, self.job = network, job
+        self._saved = None
+        if resume_from is not None:
+            self._saved = resume.Saved(resume_from, network, job)
+        self.state = network._state
+        if (
+            self._saved
+            or self.state is None
+            or self.state.optimizer is not job.optimizer
+        ):
+            self.state = TrainingState(network._plan, job.optimizer)
+        self.state.track_updates(job.update_tau)
+        self.history = History()
+        self.first_epoch = self.state.epoch
+        self.reported = Reported(0, False, [])
+        self._interrupted = False
+
+    def run(self):
+        """Train; the history."""
+        job, done = self.job, self._saved.epochs if self._saved else 0
+        if self.state.step == 0 and not self._saved:
+            warn_of_dead_start(self.network._plan, self.network._params)
+        progress = Progress(job.progress, job.epochs, job.data.n, done)
+        try:
+            trainer = Trainer(
+                self.network,
+                self.state,
+                job.data,
+                job.batch_size,
+                job.threads,
+                job.shuffle,
+                progress,
+                job.keep_zeros,
+            )
+            self._run(trainer)
+        finally:
+            self.state.settle()
+            progress.close()
+        return self.history
+
+    def _run(self, trainer):
+        network, callbacks = self.network, self.job.callbacks
+        for callback in callbacks:
+            callback.on_train_begin(network)
+        if self._saved:
+            self._saved.restore(self)
+        network._state, network.history = self.state, self.history
+        self._remember()
+        try:
+            self._run_epochs(trainer)
+        except (KeyboardInterrupt, SystemExit):
+            self._interrupted = True
+            self._offer()
+            raise
+        finally:
+            for callback in callbacks:
+                callback.on_train_end()
+
+    def save(self, path):
+        """Write all that a call with `resume_from` needs, atomically."""
+        resume.save(self, path)
+
+    @property
+    def epochs(self):
+        """Epochs that all callbacks have seen."""
+        return self.reported.epochs
+
+    @property
+    def ends(self):
+        """True if no epoch follows in this call."""
+        return self._interrupted or self.finished
+
+    @property
+    def finished(self):
+        """True after the last epoch."""
+        return self.history.stopped_early or self.history.epochs >= self.job.epochs
+
+    def _run_epochs(self, trainer):
+        start = time.perf_counter() - self.history.seconds
+        while not self.finished:
+            if self.state.epoch - self.first_epoch == self.history.epochs:
+                trainer.epoch()
+            self._report(trainer, start)
+            self._offer()
+
+    def _report(self, trainer, start):
+        """Tell the history, the progress bar and the callbacks of the last epoch."""
+        history, logs = self.history, self._logs(trainer)
+        history.append(logs)
+        history.samples += self.job.data.n
+        history.seconds = time.perf_counter() - start
+        trainer.progress.epoch(logs)
+        epoch = self.state.epoch - 1
+        if any([callback.on_epoch_end(epoch, logs) for callback in self.job.callbacks]):
+            history.stopped_early = True
+        self._remember()
+
+    def _logs(self, trainer):
+        network = self.network
+        logs = {"loss": self.state.mean_loss, "penalty": network.penalty()}
+        logs["zeros"] = network.zeros()
+        logs["learning_rate"] = trainer.learning_rate
+        if self.job.validation is not None:
+            scores = network._evaluate(self.job.validation, self.job.threads)
+            logs.update({f"val_{k}": v for k, v in scores.items()})
+        average = network.update_average()
+        if average is not None:
+            logs["update_norm"] = [
+                float(np.linalg.norm(a)) for a in average if a.ndim == 2
+            ]
+        return logs
+
+    def _remember(self):
+        states = [(type(c).__name__, c.get_state()) for c in self.job.callbacks]
+        states = [(name, state) for name, state in states if state is not None]
+        history = self.history
+        self.reported = Reported(history.epochs, history.stopped_early, states)
+
+    def _offer(self):
+        for callback in self.job.callbacks:
+            callback.on_checkpoint(self)

@@ -1,0 +1,204 @@
+"""The state of a call of `Network.fit` in a file, and back.
+
+The file is a model file (header.py) with a state behind the weights: the call's
+arguments, the optimiser's memory, the history and the states of callbacks.  A state is
+taken up only by a call with the same network, data and arguments, and nothing has changed
+if it is refused.
+"""
+
+import zlib
+
+import numpy as np
+
+from . import _check, storage
+from .layers import layer_from_config
+from .storage import ModelFileError
+from .structure import ERRORS
+
+_KEYS = ["arguments", "training", "history", "callbacks"]
+
+
+def save(fit, path):
+    """Write the state of a Fit, atomically; see `storage.save`."""
+    job, reported, history = fit.job, fit.reported, fit.history
+    training, arrays = fit.state.get_state(job.data.n, job.batch_size)
+    if reported.epochs:
+        for name, entries in history.history.items():
+            if len(entries) < reported.epochs:
+                raise ValueError(
+                    f"history[{name!r}] has {len(entries)} entries, expected one for "
+                    f"each of {reported.epochs} epochs"
+                )
+            arrays[f"history.{name}"] = np.array(entries[: reported.epochs], np.float64)
+    callbacks = []
+    for number, (name, state) in enumerate(reported.states):
+        values = dict(state)
+        for key in [k for k, v in state.items() if _is_array(v)]:
+            arrays[f"callbacks.{number}.{key}"] = values.pop(key)
+        callbacks.append([name, values])
+    values = {
+        "arguments": job.arguments,
+        "training": training,
+        "history": {
+            "first_epoch": fit.first_epoch,
+            "epochs": reported.epochs,
+            "seconds": history.seconds,
+            "stopped_early": reported.stopped_early,
+        },
+        "callbacks": callbacks,
+    }
+    storage.save(fit.network, path, (values, arrays))
+
+
+def _is_array(value):
+    if isinstance(value, list):
+        return bool(value) and all(isinstance(part, np.ndarray) for part in value)
+    return isinstance(value, np.ndarray)
+
+
+class Saved:
+    """A checkpoint that fits a call.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+    network : Network
+    job : Job
+
+    Raises
+    ------
+    ModelFileError
+        If the file is no complete checkpoint.
+    ValueError
+        If it belongs to another network or to a call with other data or arguments.
+    """
+
+    def __init__(self, path, network, job):
+        self._path = path
+        self._network, state = storage.load_with_state(type(network), path)
+        if state is None:
+            raise ModelFileError(
+                f"{path} is a model without a state of training; Network.load reads it"
+            )
+        self._values, self._arrays = state
+        self._expect_same("network", _description(self._network), _description(network))
+        try:
+            if list(self._values) != _KEYS:
+                raise ValueError(f"its state has the entries {list(self._values)}")
+            arguments = dict(self._values["arguments"])
+            self._history = _checked_history(self._values["history"])
+        except ERRORS as error:
+            raise self._broken(error) from None
+        self._expect_same("call of fit", arguments, job.arguments)
+
+    @property
+    def epochs(self):
+        """Epochs reported."""
+        return self._history["epochs"]
+
+    def _broken(self, error):
+        reason = storage.short_reason(error)
+        return ModelFileError(f"{self._path} is not a regnet_c checkpoint: {reason}")
+
+    def _expect_same(self, what, found, here):
+        """ValueError for two dicts of which an entry differs."""
+        differences = []
+        for name in dict.fromkeys([*here, *found]):
+            there, now = (
+                repr(values[name]) if name in values else "nothing"
+                for values in (found, here)
+            )
+            if there != now:
+                differences.append(
+                    f"{name}={_cut(there)} in the file, {_cut(now)} here"
+                )
+        if differences:
+            raise ValueError(
+                f"{self._path} belongs to another {what}: {'; '.join(differences)}"
+            )
+
+    def restore(self, fit):
+        """Fill a Fit that has a new TrainingState, its callbacks and its network."""
+        arrays = dict(self._arrays)
+        try:
+            self._restore_training(fit, arrays)
+            states = [(name, dict(state)) for name, state in self._values["callbacks"]]
+        except ERRORS as error:
+            raise self._broken(error) from None
+        self._restore_callbacks(fit.job.callbacks, states, arrays)
+        if arrays:
+            raise self._broken(f"its state has the arrays {', '.join(arrays)} too")
+        fit.network.set_weights(self._network.get_weights())
+
+    def _restore_training(self, fit, arrays):
+        job, saved, history = fit.job, self._history, fit.history
+        fit.state.set_state(
+            self._values["training"], arrays, job.data.n, job.batch_size
+        )
+        fit.first_epoch = saved["first_epoch"]
+        epoch, row = fit.state.position
+        ahead = epoch - fit.first_epoch - saved["epochs"]
+        if ahead not in (0, 1) or (ahead and row):
+            raise ValueError(
+                f"it is in epoch {epoch}, row {row}, and has a history of "
+                f"{saved['epochs']} epochs since epoch {fit.first_epoch}"
+            )
+        for name in [name for name in arrays if name.startswith("history.")]:
+            entries = arrays.pop(name)
+            if entries.ndim not in (1, 2) or len(entries) != saved["epochs"]:
+                raise ValueError(f"{name} has shape {entries.shape}")
+            history.history[name.removeprefix("history.")] = entries.tolist()
+        history.epochs, history.seconds = saved["epochs"], saved["seconds"]
+        history.samples = saved["epochs"] * job.data.n
+        history.stopped_early = saved["stopped_early"]
+
+    def _restore_callbacks(self, callbacks, states, arrays):
+        callbacks = [c for c in callbacks if c.get_state() is not None]
+        found = [name for name, _ in states]
+        here = [type(callback).__name__ for callback in callbacks]
+        self._expect_same("call of fit", {"callbacks": found}, {"callbacks": here})
+        for number, (callback, (name, state)) in enumerate(
+            zip(callbacks, states, strict=True)
+        ):
+            prefix = f"callbacks.{number}."
+            own = {key for key in arrays if key.startswith(prefix)}
+            own = {key.removeprefix(prefix): arrays.pop(key) for key in own}
+            if own.keys() & state.keys():
+                raise self._broken(f"the state of {name} has an entry twice")
+            state |= own
+            try:
+                callback.set_state(state)
+            except ERRORS as error:
+                raise ValueError(
+                    f"{self._path} has a state of {name} that does not fit this call: "
+                    f"{storage.short_reason(error)}"
+                ) from error
+
+
+def _cut(text):
+    """As much of a text as a message has room for."""
+    return text if len(text) <= 400 else text[:397] + "..."
+
+
+def _description(network):
+    """What a model file says about a network's structure, by short names."""
+    kept = network.kept_inputs
+    layers = [layer_from_config(layer.get_config()) for layer in network.layers]
+    return {
+        "dtype": network.dtype.name,
+        "loss": network.loss.get_config(),
+        "seed": network.seed,
+        "inputs": f"{len(kept)} of {network.n_inputs}, checksum {zlib.crc32(kept):x}",
+        "layers": len(layers),
+    } | {f"layers[{i}]": layer for i, layer in enumerate(layers)}
+
+
+def _checked_history(values):
+    """What a file says about the history; ValueError for what `save` does not write."""
+    if list(values) != ["first_epoch", "epochs", "seconds", "stopped_early"]:
+        raise ValueError(f"its history has the entries {list(values)}")
+    for name in ("first_epoch", "epochs"):
+        _check.check_int(values[name], name, minimum=0, maximum=2**62)
+    _check.check_float(values["seconds"], "seconds", minimum=0)
+    _check.check_bool(values["stopped_early"], "stopped_early")
+    return values

@@ -1,0 +1,46 @@
+"""Long work in slices of some 20 ms: between two of them Python looks for Ctrl-C."""
+
+import time
+
+import numpy as np
+
+_SECONDS = 0.02
+_COPIED = 1 << 20  # numbers copied in the first slice
+
+
+def in_slices(n, call, size):
+    """call(first, last) for consecutive parts of range(n), each taking about 20 ms.
+
+    Parameters
+    ----------
+    n : int
+    call : callable
+        Its first result other than None ends the loop and is returned.
+    size : int
+        Length of the first part; that of the others follows from the clock.
+    """
+    first = 0
+    while first < n:
+        last = min(first + size, n)
+        start = time.perf_counter()
+        result = call(first, last)
+        if result is not None:
+            return result
+        seconds = time.perf_counter() - start
+        if seconds < _SECONDS / 2:
+            size *= 2
+        elif seconds > 2 * _SECONDS:
+            size = -(-size // 2)
+        first = last
+    return None
+
+
+def copy_in_slices(array, dtype, columns=slice(None)):
+    """array[:, columns].astype(dtype), of an array (n, n_columns)."""
+    out = np.empty((len(array), array[:0, columns].shape[1]), dtype)
+
+    def some(first, last):
+        out[first:last] = array[first:last, columns]
+
+    in_slices(len(array), some, max(1, _COPIED // max(1, array[:1].size)))
+    return out

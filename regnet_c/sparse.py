@@ -1,0 +1,105 @@
+"""Which layers predict from their non-zero weights alone, and when the lists are made.
+
+The lists (rn_sparse.inc.c) are copies of the weights, made at the first prediction that
+repays it and dropped with every change of the weights.  No bit of a prediction depends on
+whether they are used.  The constants are measured by `benchmarks/bench_sparse.py`.
+"""
+
+from itertools import pairwise
+
+import numpy as np
+
+from . import _kernels
+
+MAX_DENSITY = 0.25  # share of non-zero weights up to which lists pay,
+MAX_DENSITY_FEW = 0.125  # and where only FEW_ROWS or fewer are predicted at a time;
+MIN_SIDE_FEW = 100  # then only in layers with so many inputs and units
+FEW_ROWS = 8
+MIN_WEIGHTS = 4096  # of a layer; smaller ones are as fast as they can be
+MAX_SLICE = 400  # inputs whose values for a panel of rows fit in the first-level cache
+ROWS_BEFORE = 64  # predictions of a row that making the lists costs
+
+_ALIGNMENT = 64
+_MAX_INPUTS = np.iinfo(np.int32).max
+
+
+class SparseWeights:
+    """The lists of a network's sparse layers, made when predictions repay it."""
+
+    def __init__(self, views):
+        matrices = [view for view in views if view.ndim == 2]
+        self._matrices = [
+            w if w.size >= MIN_WEIGHTS and len(w) <= _MAX_INPUTS else None
+            for w in matrices
+        ]
+        self._never = all(w is None for w in self._matrices)
+        self._made = None, None, None  # state of the weights, lists for few rows, many
+        self.weights_changed()
+
+    def weights_changed(self):
+        """Forget the lists; to be called after every write to the weights."""
+        # a fresh object and not a counter: it cannot come back, whatever threads do
+        self._state, self._rows = object(), 0
+
+    def layers(self, n):
+        """What `Model.predict` of n rows takes: lists of some layers, or None."""
+        if self._never:
+            return None
+        state = self._state
+        made_for, few, many = self._made
+        if made_for is not state:
+            self._rows += n
+            if self._rows <= ROWS_BEFORE:
+                return None
+            few, many = self._make()
+            self._made = state, few, many
+        return few if n <= FEW_ROWS else many
+
+    def _make(self):
+        few, many = [], []
+        for w in self._matrices:
+            density = 1 if w is None else np.count_nonzero(w) / w.size
+            many.append(sparse_lists(w) if density <= MAX_DENSITY else None)
+            pays = density <= MAX_DENSITY_FEW and min(w.shape) >= MIN_SIDE_FEW
+            few.append(many[-1] if pays else None)
+        return tuple(
+            _kernels.SparseLayers(layers) if any(layers) else None
+            for layers in (few, many)
+        )
+
+
+def sparse_lists(w, max_slice=MAX_SLICE):
+    """(slices, start, unit, index, value) of w as rn.h describes it.
+
+    Units with equally many weights are put together, so that few places are left over.
+    """
+    n_in, n_out = w.shape
+    lanes = _kernels.SPARSE_UNITS
+    slices, groups = -(-n_in // max_slice), -(-n_out // lanes)
+    bounds = np.linspace(0, n_in, slices + 1).astype(int)
+    parts = [w[first:end] for first, end in pairwise(bounds)]
+    counts = np.empty((slices, n_out), np.int64)
+    for count, part in zip(counts, parts, strict=True):
+        _kernels.sparse_count(count, part)
+    unit = np.full((slices, groups * lanes), -1, np.int32)
+    unit[:, :n_out] = order = np.argsort(-counts, axis=1, kind="stable")
+    longest = np.take_along_axis(counts, order[:, ::lanes], axis=1)
+    start = np.concatenate([[0], np.cumsum(longest)])
+    value = _aligned_zeros(start[-1] * lanes, w.dtype)
+    index = _aligned_zeros(start[-1] * lanes, np.dtype(np.int32))
+    group, lane = np.divmod(np.arange(n_out), lanes)
+    for number, part in enumerate(parts):
+        begins = start[number * groups :]
+        first = np.empty(n_out, np.int64)
+        first[order[number]] = begins[group] * lanes + lane
+        _kernels.sparse_fill(value, index, first, part)
+        index[begins[0] * lanes : begins[groups] * lanes] += bounds[number]
+    return slices, start, unit.reshape(-1), index, value
+
+
+def _aligned_zeros(n, dtype):
+    """At least one zero, on the boundary of a cache line."""
+    size = max(int(n), 1) * dtype.itemsize
+    buffer = np.zeros(size + _ALIGNMENT, np.uint8)
+    begin = -buffer.ctypes.data % _ALIGNMENT
+    return buffer[begin : begin + size].view(dtype)

@@ -1,0 +1,176 @@
+"""What an optimiser remembers from call to call, and how a checkpoint has it.
+
+Together with the weights, the seed and the arguments of `fit` it decides all further
+bits: dropout masks depend on the step, the order of the rows on the epoch.
+"""
+
+import numpy as np
+
+from . import _check, _kernels
+
+_CREDIT_DECAY = 1 - 1 / 10_000  # forgetting of the cumulative penalty's ledger
+_ARRAYS = ("m", "v", "q", "ema")
+_COUNTERS = ("beta1_power", "beta2_power", "response", "credit", "step")
+
+
+class TrainingState:
+    """Moments, ledger, counters and position in the epoch.
+
+    Attributes
+    ----------
+    m, v, q, ema : ndarray or None
+        Flat, like the weights: the optimiser's two moments, what the cumulative rules
+        are owed, the moving average of the updates.
+    scalars : _kernels.Optimizer
+    """
+
+    def __init__(self, plan, optimizer):
+        self.optimizer = optimizer
+        self._place = None, 0, 0, 0.0, 0.0  # the run that knows the rest; `place`
+        self._cut = None  # rows and batch size of the epoch
+        self._plan = plan
+        kind = optimizer.kind
+        self.m = self._zeros() if kind in (1, 2, 5, 6) else None
+        self.v = self._zeros() if kind >= 3 else None
+        self.q = self._zeros() if plan.needs_ledger() else None
+        self.ema, self.tau, self.ema_start = None, None, 0
+        self.scalars = _kernels.Optimizer(
+            kind=kind, credit_decay=_CREDIT_DECAY, **optimizer.constants()
+        )
+
+    def _zeros(self):
+        return np.zeros(self._plan.size, self._plan.dtype)
+
+    def track_updates(self, tau):
+        """Keep a moving average of the updates with this tau from now on, or stop."""
+        if tau != self.tau:
+            self.tau, self.ema_start = tau, self.step
+            self.ema = None if tau is None else self._zeros()
+
+    def update_average(self):
+        """The bias-corrected moving average of the updates, flat; None without one."""
+        if self.ema is None or self.step == self.ema_start:
+            return None
+        return self.ema / (1 - (1 - self.tau) ** (self.step - self.ema_start))
+
+    # ---- position --------------------------------------------------------------------
+
+    @property
+    def place(self):
+        """(epoch, its next row, loss and weight of its rows so far), between two steps.
+
+        While a run is on, the C core's counters say it: an interrupt can come anywhere
+        and finds it right.  After an epoch the sums are those of the whole epoch.
+        """
+        run, epoch, row, *sums = self._place
+        if run is not None:
+            row = run.row - run.batch_row  # an unfinished batch is taken again, whole
+            sums = run.loss_sum, run.weight_sum
+            if row == run.n:
+                epoch, row = epoch + 1, 0
+        return epoch, row, *sums
+
+    @property
+    def position(self):
+        """(epoch, its next row)."""
+        return self.place[:2]
+
+    @property
+    def epoch(self):
+        """The epoch being trained, or the next one."""
+        return self.place[0]
+
+    @property
+    def mean_loss(self):
+        """Mean data loss of the last epoch, or of the part that is done."""
+        loss, weight = self.place[2:]
+        return loss / weight if weight else float("nan")
+
+    def begin(self, n, batch_size):
+        """The place to go on from: within an epoch only if n and batch_size agree."""
+        epoch, row, *sums = self.place
+        if row == 0 or self._cut != (n, batch_size):
+            row, sums = 0, (0.0, 0.0)
+        self._place = None, epoch, row, *sums
+        self._cut = n, batch_size
+        return epoch, row, *sums
+
+    def follow(self, run, epoch):
+        """From now on `run` knows the row."""
+        self._place = run, epoch, 0, 0.0, 0.0
+
+    def settle(self):
+        """Forget the run and its data."""
+        self._place = None, *self.place
+
+    @property
+    def step(self):
+        """Steps taken so far."""
+        return self.scalars.get()["step"]
+
+    # ---- checkpoints -----------------------------------------------------------------
+
+    def get_state(self, n, batch_size):
+        """What a checkpoint has: JSON values, and arrays as lists of parts.
+
+        n, batch_size : those of the call that is on.
+        """
+        epoch, row, loss_sum, weight_sum = self.place
+        if row and self._cut != (n, batch_size):
+            row, loss_sum, weight_sum = 0, 0.0, 0.0
+        values = {
+            "epoch": epoch,
+            "row": row,
+            "loss_sum": loss_sum,
+            "weight_sum": weight_sum,
+            "ema_start": self.ema_start,
+            **self.scalars.get(),
+        }
+        arrays = {name: getattr(self, name) for name in _ARRAYS}
+        return values, {
+            name: [view.reshape(-1) for view in self._plan.views(array)]
+            for name, array in arrays.items()
+            if array is not None
+        }
+
+    def set_state(self, values, arrays, n, batch_size):
+        """Go on from a state of the same plan, optimiser, tau, n and batch_size.
+
+        It may come from a stranger: ValueError for what `get_state` does not return.
+        """
+        expected, _ = self.get_state(n, batch_size)
+        if list(values) != list(expected):
+            raise ValueError(f"its training has the values {', '.join(values)}")
+        fixed = set(self.scalars.get()) - set(_COUNTERS)
+        for name, here in expected.items():
+            found = values[name]
+            if type(found) is not type(here) or (name in fixed and found != here):
+                raise ValueError(f"{name}={found!r} in the file, {here!r} here")
+        for name in ("epoch", "row", "step", "ema_start"):
+            _check.check_int(values[name], name, minimum=0, maximum=2**63 - 1)
+        row, step = values["row"], values["step"]
+        if row >= n or row % batch_size or values["ema_start"] > step:
+            raise ValueError(f"row {row} of {n} and step {step} are no place to go on")
+        self._fill(arrays)
+        self.scalars.set(**{name: values[name] for name in _COUNTERS})
+        self.ema_start = values["ema_start"]
+        sums = values["loss_sum"], values["weight_sum"]
+        self._place = None, values["epoch"], row, *sums
+        self._cut = n, batch_size
+
+    def _fill(self, arrays):
+        """Take the arrays' numbers."""
+        for name in _ARRAYS:
+            own, array = getattr(self, name), arrays.pop(name, None)
+            if own is None and array is None:
+                continue
+            views = [] if own is None else self._plan.views(own)
+            size = sum(view.size for view in views)
+            expected = None if own is None else (size,)
+            found = None if array is None else array.shape
+            if found != expected or (own is not None and array.dtype != own.dtype):
+                raise ValueError(f"array {name} has shape {found}, expected {expected}")
+            end = 0
+            for view in views:
+                begin, end = end, end + view.size
+                view[...] = array[begin:end].reshape(view.shape)

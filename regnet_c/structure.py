@@ -1,0 +1,125 @@
+"""The structure in a model file: a network's layers, loss, dtype and seed as JSON text.
+
+    {"dtype":..,"loss":{"name":..,"param":..},"seed":..,"layers":[{..},{..}]}
+
+It stands as a JSON string inside the header, with its quotes escaped.  It is read only if
+it is, byte for byte, what is written for the values in it; a parameter that a layer does
+not mention has its default, so that later releases can have more of them.  Layers are
+decoded one by one from a window: a bomb does not go off.
+"""
+
+import json
+
+from . import _check
+from .layers import Dropout, layer_from_config
+from .losses import loss_from_config
+from .plan import split_layers
+
+MAX_STRUCTURE = 1 << 21  # bytes, over 7000 layers
+DTYPES = {"float32": "F32", "float64": "F64"}
+ERRORS = (LookupError, TypeError, ValueError, ArithmeticError, RecursionError)
+_WINDOW = 4096  # bytes, more than any layer needs
+_LAYERS = ',"layers":['
+
+
+def dumps(value):
+    """The one JSON text of a value."""
+    return json.dumps(value, allow_nan=False, separators=(",", ":"))
+
+
+def loads(text, what):
+    """The value of a JSON text."""
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise ValueError(f"{what} cannot be decoded: {error}") from None
+
+
+def quoted_part(start, begin, end):
+    """A part of the header as a str."""
+    return str(memoryview(start)[begin:end], "ascii")
+
+
+def compose_structure(network):
+    """The text of a network's structure."""
+    head = {
+        "dtype": network.dtype.name,
+        "loss": network.loss.get_config(),
+        "seed": network.seed,
+    }
+    layers = [dumps(layer.get_config()) for layer in network.layers]
+    return dumps(head)[:-1] + _LAYERS + ",".join(layers) + "]}"
+
+
+def _escaped(text):
+    """JSON text as it stands inside a string of the header, without its quotes."""
+    return dumps(text)[1:-1].encode("ascii")
+
+
+def _window(start, begin, end):
+    """The next part of the structure's text, which has no backslash of its own."""
+    quoted = quoted_part(start, begin, min(begin + _WINDOW, end))
+    return quoted.replace('\\"', '"')
+
+
+def read_structure(start, begin, end):
+    """The arguments of Network in this part of the header."""
+    text, mark, _ = _window(start, begin, end).partition(_LAYERS)
+    if not mark:
+        raise ValueError("its structure has no layers")
+    head = loads(text + "}", "its structure")
+    if not isinstance(head, dict) or list(head) != ["dtype", "loss", "seed"]:
+        raise ValueError("its structure does not begin with dtype, loss and seed")
+    dtype = _check.check_name(head["dtype"], tuple(DTYPES), "dtype")
+    if not isinstance(head["loss"], dict) or list(head["loss"]) != ["name", "param"]:
+        raise ValueError("its loss has other entries than name and param")
+    loss = loss_from_config(head["loss"])
+    seed = _check.check_int(head["seed"], "seed", minimum=0, maximum=2**64 - 1)
+    text = dumps({"dtype": dtype, "loss": loss.get_config(), "seed": seed})
+    written = _escaped(text[:-1] + _LAYERS)
+    if not start.startswith(written, begin):
+        raise ValueError("its structure is not written as its values are")
+    layers = _read_layers(start, begin + len(written), end)
+    split_layers(layers)
+    return {"layers": layers, "loss": loss, "dtype": dtype, "seed": seed}
+
+
+def _read_layers(start, begin, end):
+    """The layers in this part of the header."""
+    layers = []
+    while True:
+        try:
+            layer, written = _read_layer(_window(start, begin, end))
+            if not start.startswith(written, begin):
+                raise ValueError("it is not written as its values are")
+            if isinstance(layer, Dropout) and isinstance((layers or [0])[-1], Dropout):
+                raise ValueError("it and the one before are both Dropout")
+        except ERRORS as error:
+            raise ValueError(f"layer {len(layers)}: {error}") from None
+        layers.append(layer)
+        begin += len(written)
+        if start[begin:end] == b"]}":
+            return layers
+        if start[begin : begin + 1] != b",":
+            raise ValueError(f"its structure breaks off after layer {len(layers) - 1}")
+        begin += 1
+
+
+def _read_layer(text):
+    """The layer at the beginning of this text, and what the header has for it."""
+    config, _ = json.JSONDecoder().raw_decode(text)
+    if not isinstance(config, dict):
+        raise ValueError(f"found a {type(config).__name__}, expected a dict")
+    layer = layer_from_config(config)
+    return layer, _escaped(dumps(_mentioned(layer.get_config(), config)))
+
+
+def _mentioned(full, config):
+    """What `full` says about the parameters in `config`; the others have defaults."""
+    return {
+        name: _mentioned(value, config[name])
+        if isinstance(value, dict) and isinstance(config[name], dict)
+        else value
+        for name, value in full.items()
+        if name in config
+    }

@@ -1,0 +1,157 @@
+"""Small networks, data and processes that the tests of a running program share."""
+
+import os
+import subprocess
+import sys
+import textwrap
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import regnet_c as rn
+from regnet_c import training
+
+HERE = Path(__file__).parent
+POSIX = pytest.mark.skipif(os.name != "posix", reason="needs POSIX")
+
+
+def network(dtype="float32", **options):
+    """12 -> 20 -> 3 with a penalty and dropout."""
+    layers = [
+        rn.Dense(12, 20, "tanh", rn.L1(1e-3)),
+        rn.Dropout(0.2),
+        rn.Dense(20, 3, weight_penalty=rn.GroupLasso(1e-3)),
+    ]
+    return rn.Network(layers, "softmax_cross_entropy", dtype=dtype, seed=2, **options)
+
+
+def some_data(n=500):
+    rng = np.random.default_rng(4)
+    return rng.standard_normal((n, 12)), rng.integers(0, 3, n)
+
+
+def bits(net):
+    return [w.tobytes() for w in net.get_weights()]
+
+
+def trained_bits(threads=None, epochs=2):
+    """What a fresh network becomes, in this process and now."""
+    net = network()
+    net.fit(*some_data(), epochs=epochs, batch_size=50, threads=threads)
+    return bits(net)
+
+
+def use_real_threads(set_attribute=setattr):
+    """Use as many threads as asked for, however small the network and busy the CPUs."""
+    set_attribute(training, "_STEP_WORK", 1)
+    set_attribute(training, "_CALL_WORK", 1)
+    set_attribute(training.Crowd, "threads", lambda crowd, wanted: wanted)
+
+
+def threads_of_this_process():
+    """Numbers of its threads as the system sees them (Linux)."""
+    return set(os.listdir("/proc/self/task"))
+
+
+def run(script, *arguments, timeout=60, **environment):
+    """Run a script in a new process; its output, or a failure with its errors."""
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-X",
+            "faulthandler",
+            "-c",
+            textwrap.dedent(script),
+            *arguments,
+        ],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+    )
+    assert done.returncode == 0, done.stderr + done.stdout
+    return done.stdout
+
+
+def in_threads(count, call):
+    """Results of call(0), ..., call(count - 1), all at once; errors are raised."""
+    results, errors = [None] * count, []
+    barrier = threading.Barrier(count)
+
+    def work(number):
+        try:
+            barrier.wait(30)
+            results[number] = call(number)
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+        assert not thread.is_alive()
+    if errors:
+        raise errors[0]
+    return results
+
+
+# ---- calls that take long --------------------------------------------------------------
+
+
+def wide_network():
+    """100 -> 1500 -> 3: a million rows keep it busy for many seconds."""
+    layers = [rn.Dense(100, 1500, "relu"), rn.Dense(1500, 3)]
+    return rn.Network(layers, "softmax_cross_entropy")
+
+
+def million_rows(width=100):
+    """A million rows that take the memory of one, and their labels."""
+    row = np.random.default_rng(0).standard_normal((1, width)).astype(np.float32)
+    return np.broadcast_to(row, (10**6, width)), np.broadcast_to(np.int8(1), 10**6)
+
+
+def _exported():
+    """A network of five million weights."""
+    return rn.Network([rn.Dense(1200, 2000, "relu"), rn.Dense(2000, 1300)])
+
+
+def _compacted():
+    """A network with a linear layer that takes 10^10 multiply-adds to merge."""
+    return rn.Network([rn.Dense(1500, 3000), rn.Dense(3000, 1500)])
+
+
+# name -> call(network, X, y, folder)
+LONG_CALLS = {
+    "fit": lambda net, x, y, folder: net.fit(x, y, 50, 32),
+    "fit full batch": lambda net, x, y, folder: net.fit(x, y, 50, len(x)),
+    "validation": lambda net, x, y, folder: net.fit(
+        x[:1], y[:1], 50, validation_data=(x, y)
+    ),
+    "train_step": lambda net, x, y, folder: net.train_step(x, y, rn.SGD(0.1)),
+    "predict": lambda net, x, y, folder: net.predict(x, threads=1),
+    "predict unaligned": lambda net, x, y, folder: net.predict(unaligned(x)),
+    "evaluate": lambda net, x, y, folder: net.evaluate(x, y),
+    "gradients": lambda net, x, y, folder: net.loss_and_gradients(x, y),
+    "diagnose": lambda net, x, y, folder: net.diagnose(x, y),
+    "check": lambda net, x, y, folder: rn.arrays.as_source(
+        np.broadcast_to(np.float16(1), (10**9, 100)), "X", net.dtype
+    ),
+    "to_c": lambda net, x, y, folder: _exported().to_c(folder / "m.c"),
+    "calibration": lambda net, x, y, folder: net.to_c(
+        folder / "m.c", "int8", calibration=(x, y)
+    ),
+    "compact": lambda net, x, y, folder: _compacted().compact(),
+}
+
+
+def unaligned(x):
+    """The rows in records of which no number is aligned."""
+    record = np.dtype(
+        {"names": ["v"], "formats": [(x.dtype, x.shape[1])], "offsets": [1]}
+    )
+    records = np.zeros(1, record)
+    records["v"] = x[0]
+    return np.broadcast_to(records, len(x))["v"]

@@ -1,0 +1,127 @@
+"""The same bits for any threads, instruction set, division of labour, interruption."""
+
+import pytest
+from running import bits, network, some_data, use_real_threads
+
+import regnet_c as rn
+from regnet_c import _kernels, training
+
+
+class InterruptEvery:
+    """Stands for the progress bar; Ctrl-C at every so-maniest look."""
+
+    def __init__(self, every):
+        self.every, self.count = every, 0
+
+    def rows(self, row, loss):
+        self.count += 1
+        if self.count % self.every == 0:
+            raise KeyboardInterrupt
+
+    def epoch(self, logs):
+        pass
+
+    def close(self):
+        pass
+
+
+# name -> members of training.divide's result: how threads divide a step of 50 rows
+DIVISIONS = {
+    "rows": {"by_layer": False, "turn_rows": 0},
+    "units": {"by_layer": True, "turn_rows": 0},
+    "blocks": {"by_layer": False, "turn_rows": 0, "block_rows": 16},
+    "turns": {"by_layer": False, "turn_rows": 8},
+    "turns in blocks": {"by_layer": False, "turn_rows": 4, "block_rows": 16},
+}
+
+
+def after_200_steps(dtype, threads, division, interrupt_every=0, checkpoint=None):
+    """Bits of the weights after 10 epochs of 20 steps, however often stopped.
+
+    After an interrupt the same call is made again; with a checkpoint, for a new network
+    that knows nothing but that file.
+    """
+    net, optimizer, (x, y) = network(dtype), rn.Adam(0.01), some_data(1000)
+    bar, options, stops = InterruptEvery(interrupt_every or 10**9), {}, 0
+    if checkpoint:
+        options["callbacks"] = [rn.Checkpoint(checkpoint)]
+    with pytest.MonkeyPatch.context() as patch:
+        use_real_threads(patch.setattr)
+        own = training.divide
+        changed = lambda *arguments: {**own(*arguments), **division}  # noqa: E731
+        patch.setattr(training, "divide", changed)
+        patch.setattr("regnet_c.fitting.Progress", lambda *args: bar)
+        patch.setattr(training, "_SLICE_SECONDS", 0.0 if interrupt_every else 0.02)
+        left = 10
+        while left:
+            try:
+                net.fit(x, y, left, 50, optimizer, threads=threads, **options)
+                break
+            except KeyboardInterrupt:
+                stops += 1
+            if checkpoint:
+                net, optimizer = network(dtype), rn.Adam(0.01)
+                options["resume_from"] = checkpoint
+            else:
+                left = 10 - net._state.epoch
+    assert net._state.step == 200 and (stops > 3) == (interrupt_every > 0)
+    return bits(net)
+
+
+@pytest.fixture(scope="module", params=["float32", "float64"])
+def reference_runs(request):
+    """(dtype, {variant: the bits after 200 steps of one thread, never stopped})."""
+    found, before = {}, _kernels.current_isa()
+    for name in _kernels.available_isas():
+        _kernels.set_isa(name)
+        found[name] = after_200_steps(request.param, 1, DIVISIONS["rows"])
+    _kernels.set_isa(before)
+    return request.param, found
+
+
+def test_variants_with_fused_multiply_add_agree(reference_runs, each_fused_isa):
+    _, runs = reference_runs
+    fused = each_fused_isa(lambda: None)
+    assert len({tuple(runs[name]) for name in fused}) <= 1
+
+
+@pytest.mark.parametrize("how", ["straight", "interrupted", "resumed"])
+@pytest.mark.parametrize("threads", [1, 2, 3, 7])
+@pytest.mark.parametrize("division", DIVISIONS)
+def test_200_steps_have_the_same_bits(
+    division, threads, how, isa, reference_runs, tmp_path
+):
+    dtype, runs = reference_runs
+    options = {
+        "straight": {},
+        "interrupted": {"interrupt_every": 7},
+        "resumed": {"interrupt_every": 31, "checkpoint": tmp_path / "run"},
+    }[how]
+    got = after_200_steps(dtype, threads, DIVISIONS[division], **options)
+    assert got == runs[isa]
+
+
+LARGE_DIVISIONS = {
+    "rows": {"by_layer": False, "turn_rows": 0},
+    "blocks": {"by_layer": True, "turn_rows": 0, "block_rows": 128},
+    "turns": {"by_layer": False, "turn_rows": 64},
+    "turns in blocks": {"by_layer": False, "turn_rows": 128, "block_rows": 256},
+}
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+@pytest.mark.parametrize("division", LARGE_DIVISIONS)
+def test_recorded_losses_have_the_same_bits(
+    division, threads, real_threads, monkeypatch, dtype
+):
+    """They decide when training stops early."""
+
+    def history():
+        net, (x, y) = network(dtype.name), some_data(1700)
+        return net.fit(x, y, 3, 700, rn.Adam(0.01), threads=threads).history
+
+    want = history()
+    own = training.divide
+    changed = lambda *arguments: {**own(*arguments), **LARGE_DIVISIONS[division]}  # noqa: E731
+    monkeypatch.setattr(training, "divide", changed)
+    assert history() == want

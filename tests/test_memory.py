@@ -1,0 +1,169 @@
+"""Every allocation and every thread may be refused: MemoryError, no leak, no harm.
+
+tests/failing_memory.c is preloaded into processes of their own.
+"""
+
+import gc
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+from running import HERE, network, run, some_data
+
+from regnet_c import _kernels
+
+
+@pytest.fixture(scope="module")
+def shim(tmp_path_factory):
+    """failing_memory.c as a library to preload."""
+    compiler = shutil.which("cc") or shutil.which("gcc")
+    if not (compiler and sys.platform == "linux"):
+        pytest.skip("needs a C compiler and glibc")
+    if os.environ.get("LD_PRELOAD"):
+        pytest.skip("another library is preloaded")
+    path = tmp_path_factory.mktemp("shim") / "failing_memory.so"
+    source = HERE / "failing_memory.c"
+    subprocess.run(
+        [compiler, "-shared", "-fPIC", "-O1", "-o", path, source, "-ldl"], check=True
+    )
+    return str(path)
+
+
+FAILING = """
+    import ctypes, gc, os, sys, traceback
+    sys.path.insert(0, {here!r})
+    import numpy as np
+    import running as t
+    from regnet_c import Adam, Checkpoint, Network
+
+    t.use_real_threads()
+    shim = ctypes.CDLL(os.environ["LD_PRELOAD"])
+    shim.fail_live.restype = ctypes.c_longlong
+    path = sys.argv[1]
+    x, y = t.some_data(300)
+    net, optimizer = t.network(), Adam()
+    weight = np.ones(300)
+    data = x, y, weight
+    calls = dict(
+        build=t.network,
+        fit=lambda: net.fit(
+            x, y, 2, 70, optimizer, weight, validation_data=data, threads=3
+        ),
+        predict=lambda: net.predict(x, threads=3),
+        evaluate=lambda: net.evaluate(x, y),
+        gradients=lambda: net.loss_and_gradients(x, y),
+        train_step=lambda: net.train_step(x, y, optimizer),
+        save=lambda: net.save(path),
+        load=lambda: Network.load(path),
+        compact=net.compact,
+        checkpoint=lambda: t.network().fit(
+            x, y, 2, 70, Adam(), callbacks=[Checkpoint(path + ".run")]
+        ),
+        resume=lambda: t.network().fit(
+            x,
+            y,
+            2,
+            70,
+            Adam(),
+            callbacks=[Checkpoint(path + ".run")],
+            resume_from=path + ".run",
+        ),
+    )
+    want = t.trained_bits()
+
+    def numpys_or_pythons(error):
+        # NumPy's reductions forget to say MemoryError, Python's files call it a lock
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        return (
+            isinstance(error, SystemError) and "without" in str(error)
+            or "lock" in str(error) and "open" in last.line
+        )
+
+    def fail_each(call):
+        for k in range(10**6):
+            error = None
+            shim.fail_arm(k)
+            try:
+                call()
+            except MemoryError:
+                error = True
+            except Exception as other:
+                shim.fail_disarm()
+                assert numpys_or_pythons(other), traceback.format_exc()
+                error = True
+            made = shim.fail_disarm()
+            if made <= k:
+                assert error is None
+                return k
+            if error is None:
+                survived.append(k)
+            assert all(np.isfinite(w).all() for w in net.get_weights())
+
+    for name, call in calls.items():
+        survived = []
+        call()
+        count = fail_each(call)
+        fail_each(call)
+        gc.collect()
+        live = shim.fail_live()
+        for _ in range(3):
+            fail_each(call)
+        gc.collect()
+        print(name, count, len(survived), shim.fail_live() - live)
+        assert t.trained_bits() == want
+"""
+
+
+def test_every_allocation_may_fail(shim, tmp_path):
+    """MemoryError, no leak, and the next fit has the same bits."""
+    out = run(FAILING.format(here=str(HERE)), str(tmp_path / "m"), LD_PRELOAD=shim)
+    rows = [line.split() for line in out.splitlines()]
+    assert len(rows) == 11
+    for name, failures, _, grown in rows:
+        assert int(failures) > 0, name
+        assert int(grown) < 4096, (name, grown)
+
+
+def test_refused_threads_are_done_without(shim, tmp_path):
+    """A call survives when the system starts no thread, with the same bits."""
+    script = f"""
+        import ctypes, os, sys
+        sys.path.insert(0, {str(HERE)!r})
+        import running as t
+        t.use_real_threads()
+        want = t.trained_bits(threads=1)
+        import resource
+        resource.setrlimit(resource.RLIMIT_AS, (2**29 + 2**28, -1))
+        assert t.trained_bits(threads=250) == want
+    """
+    run(script)
+
+
+def resident_bytes():
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="needs /proc")
+def test_thousands_of_small_fits_need_no_more_memory():
+    """tools/soak.py does it 100 000 times."""
+    x, y = some_data(20)
+
+    def once():
+        net = network()
+        net.fit(x, y, 1)
+        net.predict(x)
+        with pytest.raises(ValueError, match="columns"):
+            net.fit(x[:, :3], y)
+
+    for _ in range(500):
+        once()
+    gc.collect()
+    before = resident_bytes()
+    for _ in range(3000):
+        once()
+    gc.collect()
+    assert resident_bytes() - before < 2**20
+    assert _kernels.current_isa()
