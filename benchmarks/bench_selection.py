@@ -28,7 +28,7 @@ from sklearn.preprocessing import StandardScaler
 import regnet_c as rn
 
 SIGNAL = {0, 120, 156, 195}
-SETS = (("digits", load_digits, 5e-4), ("breast cancer", load_breast_cancer, 3e-3))
+SETS = (("digits", load_digits, 2e-4), ("breast cancer", load_breast_cancer, 3e-3))
 EPOCHS = 400
 
 
