@@ -1,4 +1,4 @@
-"""Builds the one extension; knows which source gets which compiler flags.
+"""Builds the extensions; knows which source gets which compiler flags.
 
 The C kernels are compiled once per instruction set and linked into the extension as
 objects.  The dispatcher picks a variant at import, so one wheel serves every CPU.  It
@@ -25,6 +25,7 @@ CSRC = Path("csrc")
 HEADERS = sorted(str(p) for p in CSRC.glob("*.h")) + sorted(
     str(p) for p in CSRC.glob("*.inc.c")
 )
+KERNELS = "regnet_c._kernels"
 PLAIN_SOURCES = ["rn_dispatch.c", "rn_threads.c", "rn_shuffle.c"]
 
 UNIX_FLAGS = [
@@ -110,6 +111,15 @@ class BuildVariants(build_ext):
     def build_extension(self, ext):
         toolchain = self.toolchain()
         common, variants = COMMON_FLAGS[toolchain], VARIANT_FLAGS[toolchain]
+        if ext.name == KERNELS:  # the other one reaches the variants through it
+            self.add_variants(ext, common, variants)
+        ext.extra_compile_args += common
+        if toolchain == "unix":
+            self.add_unix_options(ext)
+        super().build_extension(ext)
+
+    def add_variants(self, ext, common, variants):
+        """Compile the C core into objects of the extension."""
         x86 = is_x86(self.plat_name)
         macros = [("RN_HAVE_X86_VARIANTS", "1")] if x86 else []
         chosen = variants if x86 else {"base": variants["base"]}
@@ -126,10 +136,6 @@ class BuildVariants(build_ext):
             )
         flags = " ".join(common)
         ext.define_macros.append(("RN_BUILD_FLAGS", f'"{flags}"'))
-        ext.extra_compile_args += common
-        if toolchain == "unix":
-            self.add_unix_options(ext)
-        super().build_extension(ext)
 
     def add_unix_options(self, ext):
         ext.extra_compile_args += GENERATED_FLAGS
@@ -142,19 +148,32 @@ class BuildVariants(build_ext):
             ext.extra_link_args += ["-Wl,-s"]  # symbols would double the wheel
 
 
-extension = Extension(
-    "regnet_c._kernels",
-    sources=["regnet_c/_kernels.pyx"],
-    include_dirs=[str(CSRC)],
-    define_macros=[("Py_LIMITED_API", "0x030B0000")] if ABI3 else [],
-    py_limited_api=ABI3,
-    depends=[*HEADERS, *(str(CSRC / f"rn_{v}.c") for v in ("base", "avx2", "avx512"))],
-)
+def extension(name, source, depends):
+    """An extension for every Python there is a stable ABI for."""
+    return Extension(
+        name,
+        sources=[source],
+        include_dirs=[str(CSRC)],
+        define_macros=[("Py_LIMITED_API", "0x030B0000")] if ABI3 else [],
+        py_limited_api=ABI3,
+        depends=depends,
+    )
+
+
+VARIANTS = [str(CSRC / f"rn_{v}.c") for v in ("base", "avx2", "avx512")]
+extensions = [
+    extension(KERNELS, "regnet_c/_kernels.pyx", [*HEADERS, *VARIANTS]),
+    extension(
+        "regnet_c.cython_kernels",
+        "regnet_c/cython_kernels.pyx",
+        [str(CSRC / "rn.h")],
+    ),
+]
 
 if __name__ == "__main__":  # ci/check_targets.py reads the flags above
     setup(
         ext_modules=cythonize(
-            [extension],
+            extensions,
             compiler_directives={
                 "language_level": 3,
                 "boundscheck": DEBUG,

@@ -185,21 +185,26 @@ class Checks:
 
     def compile_extension(self, compiler, folder, windows):
         """Cython's C with this Python's headers, which differ in pyconfig.h only."""
-        generated = self.folder / "_kernels.c"
-        if not generated.exists():
-            run([sys.executable, "-m", "cython", "-3", "regnet_c/_kernels.pyx"]
-                + ["-o", generated])  # fmt: skip
         headers = Path(sysconfig.get_path("include"))
         if not (headers / "Python.h").exists():
             raise Skipped("C compiled; Python.h is not installed for the generated C")
         if windows:
             headers = shutil.copytree(headers, folder / "include")
             (headers / "pyconfig.h").write_text(WINDOWS_PYCONFIG)
-        run(
-            [*compiler, *STRICT, "-Wno-pedantic", *BUILD["GENERATED_FLAGS"]]
-            + [*LIMITED_API, "-Icsrc", f"-I{headers}", "-c", generated]
-            + ["-o", folder / "_kernels.o"]
-        )
+        for module in ("_kernels", "cython_kernels"):
+            run(
+                [*compiler, *STRICT, "-Wno-pedantic", *BUILD["GENERATED_FLAGS"]]
+                + [*LIMITED_API, "-Icsrc", f"-I{headers}", "-c", self.generate(module)]
+                + ["-o", folder / f"{module}.o"]
+            )
+
+    def generate(self, module):
+        """Cython's C of a module, made for the first target that asks."""
+        generated = self.folder / f"{module}.c"
+        if not generated.exists():
+            run([sys.executable, "-m", "cython", "-3", f"regnet_c/{module}.pyx"]
+                + ["-o", generated])  # fmt: skip
+        return generated
 
     def wine(self):
         """Windows x86-64 under wine"""

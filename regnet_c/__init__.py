@@ -4,6 +4,7 @@ REGNET_C_ISA=base|avx2|avx512 in the environment overrides the choice of kernels
 """
 
 import os
+from pathlib import Path
 
 from . import _kernels, kernels
 from ._version import __version__
@@ -61,6 +62,7 @@ __all__ = [
     "StabilitySelection",
     "__version__",
     "cpu_info",
+    "get_include",
     "kernels",
     "regularization_path",
 ]
@@ -100,3 +102,23 @@ def cpu_info():
         "threads": available_threads(),
         "build_flags": _kernels.build_flags(),
     }
+
+
+def get_include():
+    """The folder of rn.h, for building other modules on the C kernels.
+
+    Returns
+    -------
+    str
+        To be listed in the ``include_dirs`` of an extension that does ``from
+        regnet_c.cython_kernels cimport ...``.
+
+    Examples
+    --------
+    >>> (Path(get_include()) / "rn.h").exists()
+    True
+    """
+    package = Path(__file__).parent
+    installed = package / "include"
+    # in a source folder (editable, in place) the header is where the C core is
+    return str(installed if installed.is_dir() else package.parent / "csrc")

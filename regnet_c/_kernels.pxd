@@ -1,4 +1,4 @@
-# rn.h as Cython sees it.
+# rn.h as Cython sees it, and what _kernels gives to cython_kernels.
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 
 
@@ -245,3 +245,6 @@ cdef extern from "rn.h" nogil:
     const rn_tables *const *rn_available()
     const rn_tables *rn_select(const char *isa)
     void rn_permutation(size_t n, int64_t *order, uint64_t seed, uint64_t epoch)
+
+
+cdef const rn_tables *current_tables() noexcept nogil

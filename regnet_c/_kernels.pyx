@@ -13,8 +13,6 @@ from libc.string cimport memset
 
 from _thread import allocate_lock, get_ident
 
-from ._kernels cimport *
-
 cdef extern from *:
     """
     #ifndef RN_BUILD_FLAGS
@@ -52,6 +50,10 @@ def set_isa(str name):
             f"instruction set {name!r} is not available here, "
             f"choose one of {', '.join(available_isas())}")
     table = t
+
+
+cdef const rn_tables *current_tables() noexcept nogil:
+    return table
 
 
 def current_isa():

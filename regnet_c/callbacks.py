@@ -12,7 +12,12 @@ class Callback:
     """Base of the callbacks; every method may be left out."""
 
     def on_train_begin(self, network):
-        """Called once before the first epoch."""
+        """Called once before the first epoch.
+
+        Parameters
+        ----------
+        network : Network
+        """
 
     def on_epoch_end(self, epoch, logs):
         """Called after every epoch; return True to stop training.
@@ -58,6 +63,10 @@ class Callback:
         Called after `on_train_begin`; right afterwards the network gets the weights of
         the checkpoint.  The file may come from a stranger: ValueError for a state that
         `get_state` does not return.
+
+        Parameters
+        ----------
+        state : dict
         """
 
 

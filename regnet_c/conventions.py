@@ -36,6 +36,16 @@ def convert(convention, strength, n=None, batch_size=None, l1_ratio=None):
         Where the convention divides by them.
     l1_ratio : float
         rho, for glmnet and skglm.
+
+    Returns
+    -------
+    l1, l2 : float or None
+    sign_at_zero : {0, 1}
+
+    Raises
+    ------
+    ValueError
+        If the convention is unknown or needs n, batch_size or l1_ratio.
     """
     _check.check_name(convention, tuple(CONVENTIONS), "convention")
     strength = _check.check_float(strength, "strength", minimum=0)

@@ -27,7 +27,12 @@ class History:
         self.stopped_early = False
 
     def append(self, logs):
-        """Add one epoch's values."""
+        """Add one epoch's values.
+
+        Parameters
+        ----------
+        logs : dict of str to float or list
+        """
         for name, value in logs.items():
             self.history.setdefault(name, []).append(value)
         self.epochs += 1

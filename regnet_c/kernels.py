@@ -127,7 +127,16 @@ def activation_forward(name, z, param=0.0):
 
 
 def softmax_forward(z):
-    """Softmax of every row of z (n, n_out)."""
+    """Softmax of every row.
+
+    Parameters
+    ----------
+    z : array-like of shape (n, n_out)
+
+    Returns
+    -------
+    ndarray of shape (n, n_out)
+    """
     zt = np.ascontiguousarray(_float(z, "z", 2).T)
     a = np.empty_like(zt)
     _kernels.softmax_forward(a, zt)
@@ -135,7 +144,16 @@ def softmax_forward(z):
 
 
 def softmax_backward(da, a):
-    """Derivative with respect to z of softmax(z) = a, given da; all (n, n_out)."""
+    """Derivative with respect to z of ``a = softmax(z)``, given da.
+
+    Parameters
+    ----------
+    da, a : array-like of shape (n, n_out)
+
+    Returns
+    -------
+    ndarray of shape (n, n_out)
+    """
     a = _float(a, "a", 2)
     da = _float(da, "da", 2, a.dtype)
     _fits(da, "da", a.shape, "a")
@@ -195,20 +213,56 @@ def _random(normal, n, seed, stream, first, dtype):
 
 
 def random_uniform(n, seed, stream=0, first=0, dtype="float32"):
-    """Uniform numbers in [0, 1): element e depends on (seed, stream, first + e) alone."""
+    """Uniform numbers in [0, 1): element e depends on (seed, stream, first + e) alone.
+
+    Parameters
+    ----------
+    n, seed : int
+    stream : int, default 0
+    first : int, default 0
+    dtype : {"float32", "float64"}, default "float32"
+
+    Returns
+    -------
+    ndarray of shape (n,)
+    """
     return _random(False, n, seed, stream, first, dtype)
 
 
 def random_normal(n, seed, stream=0, first=0, dtype="float32"):
-    """Standard normal numbers: element e depends on (seed, stream, first + e) alone."""
+    """Standard normal numbers: element e depends on (seed, stream, first + e) alone.
+
+    Parameters
+    ----------
+    n, seed : int
+    stream : int, default 0
+    first : int, default 0
+    dtype : {"float32", "float64"}, default "float32"
+
+    Returns
+    -------
+    ndarray of shape (n,)
+    """
     return _random(True, n, seed, stream, first, dtype)
 
 
 def dropout_mask(n_rows, n_units, rate, seed, step, layer, dtype="float32"):
-    """The mask of one step: 0 or 1/(1 - rate), shape (n_rows, n_units).
+    """The mask of one training step.
 
     A pure function of its arguments (Philox4x32-10, Salmon et al. 2011), so that
     forward and backward, and every thread, see the same mask.
+
+    Parameters
+    ----------
+    n_rows, n_units : int
+    rate : float in [0, 1)
+    seed, step, layer : int
+    dtype : {"float32", "float64"}, default "float32"
+
+    Returns
+    -------
+    ndarray of shape (n_rows, n_units)
+        0 or 1/(1 - rate).
     """
     seed, step = _word(seed, "seed"), _word(step, "step")
     layer = _word(layer, "layer", 32)
@@ -219,7 +273,16 @@ def dropout_mask(n_rows, n_units, rate, seed, step, layer, dtype="float32"):
 
 
 def permutation(n, seed, epoch):
-    """The order in which epoch `epoch` visits n rows, int64 (n,)."""
+    """The order in which epoch `epoch` visits n rows.
+
+    Parameters
+    ----------
+    n, seed, epoch : int
+
+    Returns
+    -------
+    ndarray of int64, shape (n,)
+    """
     seed, epoch = _word(seed, "seed"), _word(epoch, "epoch")
     order = np.empty(_count(n, "n"), np.int64)
     _kernels.permutation(order, seed, epoch)
@@ -227,7 +290,18 @@ def permutation(n, seed, epoch):
 
 
 def dense_forward(x, w, b=None):
-    """z = x w + b; x (n, n_in), w (n_in, n_out), b (n_out,)."""
+    """``z = x w + b``.
+
+    Parameters
+    ----------
+    x : array-like of shape (n, n_in)
+    w : array-like of shape (n_in, n_out)
+    b : array-like of shape (n_out,), optional
+
+    Returns
+    -------
+    ndarray of shape (n, n_out)
+    """
     x = _float(x, "x", 2)
     w = _float(w, "w", 2, x.dtype)
     _fits(w, "w", (x.shape[1], w.shape[1]), "x")
@@ -240,7 +314,17 @@ def dense_forward(x, w, b=None):
 
 
 def dense_input_gradient(dz, w):
-    """dx = dz w'; dz (n, n_out), w (n_in, n_out)."""
+    """``dx = dz w'``.
+
+    Parameters
+    ----------
+    dz : array-like of shape (n, n_out)
+    w : array-like of shape (n_in, n_out)
+
+    Returns
+    -------
+    ndarray of shape (n, n_in)
+    """
     dz = _float(dz, "dz", 2)
     w = _float(w, "w", 2, dz.dtype)
     _fits(w, "w", (w.shape[0], dz.shape[1]), "dz")
@@ -251,7 +335,17 @@ def dense_input_gradient(dz, w):
 
 
 def dense_weight_gradient(x, dz):
-    """dw = x' dz, summed over the rows in order; x (n, n_in), dz (n, n_out)."""
+    """``dw = x' dz``, summed over the rows in order.
+
+    Parameters
+    ----------
+    x : array-like of shape (n, n_in)
+    dz : array-like of shape (n, n_out)
+
+    Returns
+    -------
+    ndarray of shape (n_in, n_out)
+    """
     x = _float(x, "x", 2)
     dz = _float(dz, "dz", 2, x.dtype)
     _fits(dz, "dz", (len(x), dz.shape[1]), "x")
@@ -261,7 +355,18 @@ def dense_weight_gradient(x, dz):
 
 
 def prox_l1(w, threshold):
-    """sign(w) max(|w| - threshold, 0), the proximal operator of threshold * sum|w|."""
+    """``sign(w) max(|w| - threshold, 0)``, the proximal operator of ``threshold * sum|w|``.
+
+    Parameters
+    ----------
+    w : array-like
+    threshold : float
+        Not negative.
+
+    Returns
+    -------
+    ndarray like w
+    """
     out = _float(w, "w").copy()
     _kernels.prox_l1(
         out.reshape(-1), _check.check_float(threshold, "threshold", minimum=0)
@@ -270,10 +375,21 @@ def prox_l1(w, threshold):
 
 
 def prox_group(w, threshold, groups="units"):
-    """The proximal operator of threshold * sum of group norms, for w (n_in, n_out).
+    """The proximal operator of a threshold times the sum of the groups' norms.
 
-    Every group becomes w max(0, 1 - threshold/|w|); groups are "units" (the columns, a
-    unit's incoming weights) or "inputs" (the rows, an input's outgoing weights).
+    Every group becomes ``w max(0, 1 - threshold/|w|)``.
+
+    Parameters
+    ----------
+    w : array-like of shape (n_in, n_out)
+    threshold : float
+        Not negative.
+    groups : {"units", "inputs"}
+        The columns, a unit's incoming weights, or the rows, an input's outgoing weights.
+
+    Returns
+    -------
+    ndarray of shape (n_in, n_out)
     """
     out = _float(w, "w", 2).copy()
     threshold = _check.check_float(threshold, "threshold", minimum=0)
@@ -313,12 +429,33 @@ def prox_lassonet(beta, theta, threshold, hierarchy):
 
 
 def penalty_sums(w):
-    """(sum |w|, sum w^2, number of exact zeros)."""
+    """``sum |w|``, ``sum w^2`` and the number of exact zeros.
+
+    Parameters
+    ----------
+    w : array-like
+
+    Returns
+    -------
+    sum_abs, sum_square : float
+    zeros : int
+    """
     return _kernels.penalty_sums(_float(w, "w").reshape(-1))
 
 
 def max_norm(w, limit):
-    """w (n_in, n_out) with every column scaled to a norm of at most `limit`."""
+    """w with every column scaled to a norm of at most `limit`.
+
+    Parameters
+    ----------
+    w : array-like of shape (n_in, n_out)
+    limit : float
+        Above 0.
+
+    Returns
+    -------
+    ndarray of shape (n_in, n_out)
+    """
     out = _float(w, "w", 2).copy()
     limit = _check.check_float(limit, "limit", minimum=0, open_minimum=True)
     _kernels.max_norm(out, limit)

@@ -30,7 +30,12 @@ class Layer:
     __slots__ = ()
 
     def get_config(self):
-        """The layer as JSON-able data, for `layer_from_config`."""
+        """The layer as JSON-able data, for `layer_from_config`.
+
+        Returns
+        -------
+        dict
+        """
         raise NotImplementedError
 
     def __eq__(self, other):
@@ -40,7 +45,7 @@ class Layer:
 
 
 class Dense(Layer):
-    """Fully connected layer, a = f(x W + b) with W of shape (n_in, n_out).
+    """Fully connected layer, ``a = f(x W + b)`` with W of shape (n_in, n_out).
 
     Parameters
     ----------
@@ -52,8 +57,9 @@ class Dense(Layer):
     weight_penalty, bias_penalty : Penalty, optional
         Added to the objective; biases are free by default.
     weight_init : str, float, ndarray or callable, optional
-        A name (he_, glorot_ or lecun_ with uniform or normal), the standard deviation of
-        a normal distribution, the weights, or a function of the shape.  Default:
+        A name (``he_``, ``glorot_`` or ``lecun_`` with ``uniform`` or ``normal``), the
+        standard deviation of a normal distribution, the weights, or a function of the
+        shape.  Default:
         he_uniform for the ReLU family, glorot_uniform for the others.  Biases start at 0.
     use_bias : bool, default True
     max_norm : float, optional

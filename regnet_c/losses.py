@@ -31,7 +31,7 @@ class Loss:
         ``softmax_cross_entropy`` (integer labels or one-hot rows), ``binary_cross_entropy``
         (targets in [0, 1], one or many outputs), ``squared_error`` (with 1/2, summed over
         outputs), ``mse`` (mean over outputs), ``absolute_error``, ``mae`` likewise,
-        ``huber``, ``quantile``, ``poisson``.  The derivative of |r| at 0 is 0.
+        ``huber``, ``quantile``, ``poisson``.  The derivative of ``|r|`` at 0 is 0.
     param : float, optional
         delta > 0 of huber (default 1); q in (0, 1) of quantile (default 0.5).
 
@@ -59,7 +59,17 @@ class Loss:
         )
 
     def check_range(self, y):
-        """ValueError if targets are outside what this loss allows."""
+        """ValueError if targets are outside what this loss allows.
+
+        Parameters
+        ----------
+        y : ndarray
+            Not empty.
+
+        Raises
+        ------
+        ValueError
+        """
         low, high = {
             "softmax_cross_entropy": (0, 1),
             "binary_cross_entropy": (0, 1),
@@ -74,14 +84,36 @@ class Loss:
             )
 
     def transform(self, out):
-        """What predict returns: exp(out) for poisson, out itself otherwise."""
+        """What predict returns: exp(out) for poisson, out itself otherwise.
+
+        Parameters
+        ----------
+        out : ndarray of shape (n, n_out)
+            Changed in place.
+
+        Returns
+        -------
+        ndarray of shape (n, n_out)
+        """
         if self.name == "poisson":
             flat = out.reshape(-1)
             _kernels.elementwise(_kernels.FUNCTIONS["exp"], flat, flat)
         return out
 
     def score(self, z, data):
-        """Weighted mean loss (and accuracy) of raw outputs z against checked data."""
+        """Weighted mean loss (and accuracy) of raw outputs z against checked data.
+
+        Parameters
+        ----------
+        z : ndarray of shape (n, n_out)
+        data : regnet_c.arrays.Data
+            Targets and weights, as `Network.fit` checks them.
+
+        Returns
+        -------
+        dict
+            ``loss``, and ``accuracy`` for classification.
+        """
         row_loss = np.empty(len(z), z.dtype)
 
         def some(first, last):
@@ -125,7 +157,12 @@ class Loss:
         return (z.argmax(axis=1) == labels).astype(np.float64)
 
     def get_config(self):
-        """The loss as JSON-able data, for `loss_from_config`."""
+        """The loss as JSON-able data, for `loss_from_config`.
+
+        Returns
+        -------
+        dict
+        """
         return {"name": self.name, "param": self.param}
 
     def __eq__(self, other):

@@ -112,7 +112,12 @@ class Network:
     # ---- weights ---------------------------------------------------------------------
 
     def get_weights(self):
-        """Copies of [W0, b0, W1, b1, ...], W of shape (n_in, n_out).
+        """Copies of ``[W0, b0, W1, b1, ...]``.
+
+        Returns
+        -------
+        list of ndarray
+            W of shape (n_in, n_out), b of shape (n_out,), the network's dtype.
 
         Raises
         ------
@@ -123,7 +128,17 @@ class Network:
         return [view.copy() for view in self._views]
 
     def set_weights(self, weights):
-        """Replace all weights by arrays of the shapes `get_weights` returns."""
+        """Replace all weights by arrays of the shapes `get_weights` returns.
+
+        Parameters
+        ----------
+        weights : list of array-like
+
+        Raises
+        ------
+        TypeError, ValueError
+            For another number or other shapes, and for NaN or infinities.
+        """
         weights = _check.check_weights(weights, self._plan.shapes, self.dtype)
         self._claim.expect_no_other()
         for view, new in zip(self._views, weights, strict=True):
@@ -135,7 +150,12 @@ class Network:
         self._sparse.weights_changed()
 
     def penalty(self):
-        """Value of the penalties at the current weights, a float."""
+        """Value of the penalties at the current weights.
+
+        Returns
+        -------
+        float
+        """
         value = 0.0
         for view, penalty in zip(self._views, self._plan.penalties(), strict=True):
             if penalty and not penalty.group:
@@ -147,7 +167,12 @@ class Network:
         return value
 
     def zeros(self):
-        """Share of exact zeros among the weights (biases apart), a float in [0, 1]."""
+        """Share of exact zeros among the weights, biases apart.
+
+        Returns
+        -------
+        float in [0, 1]
+        """
         rows = self.summary()
         zeros = sum(row["zeros"] * row["weights"] for row in rows)
         return zeros / sum(row["weights"] for row in rows)
@@ -233,11 +258,26 @@ class Network:
     def evaluate(self, X, y, sample_weight=None, threads=None):
         """Data loss, penalty and (for classification) accuracy on given data.
 
+        Parameters
+        ----------
+        X : array-like of shape (n, n_in)
+        y : array-like
+            As in `fit`.
+        sample_weight : array-like of shape (n,), optional
+            Not negative.
+        threads : int, optional
+            At most this many; default: as many as pay.
+
         Returns
         -------
         dict
             ``loss`` (weighted mean data loss), ``penalty``, ``objective`` (their sum)
             and for classification ``accuracy``.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For data that do not fit the network.
         """
         threads = _check.check_threads(threads)
         data = checked_data(self._plan, X, y, sample_weight)
@@ -298,7 +338,6 @@ class Network:
             Show a progress bar.
         threads : int, optional
             At most this many; the bits of the result do not depend on it.
-
         update_tau : float in (0, 1], optional
             Keep a moving average a = (1 - tau) a + tau (change of the weights) over all
             steps: its norm per layer goes to the history as ``update_norm``, the arrays
@@ -381,10 +420,13 @@ class Network:
 
         Parameters
         ----------
-        X, y, sample_weight : array-like
-            The batch; as in `fit`.
+        X : array-like of shape (n, n_in)
+        y : array-like
+            The batch, as in `fit`.
         optimizer : Optimizer
             Its state goes on as long as the same object is passed.
+        sample_weight : array-like of shape (n,), optional
+            Not negative.
         dropout_masks : list of array-like, optional
             One 0/1 array (n, units) for each Dropout layer; default: drawn.
 
@@ -392,6 +434,13 @@ class Network:
         -------
         float
             Mean data loss of the batch before the step.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For data that do not fit the network.
+        DivergenceError
+            If the loss becomes NaN or infinite.
         """
         data = checked_data(self._plan, X, y, sample_weight)
         masks = checked_masks(self._plan, dropout_masks, data.n)
@@ -405,14 +454,29 @@ class Network:
     def loss_and_gradients(self, X, y, sample_weight=None, dropout_masks=None):
         """Data loss and its derivatives at the current weights; nothing is updated.
 
-        Dropout is off unless `dropout_masks` (see `train_step`) are given.  The penalty
-        is not included: `penalty()` and the penalties' `subgradient` have it.
+        The penalty is not included: `penalty()` and the penalties' `subgradient` have it.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, n_in)
+        y : array-like
+            As in `fit`.
+        sample_weight : array-like of shape (n,), optional
+            Not negative.
+        dropout_masks : list of array-like, optional
+            One 0/1 array (n, units) for each Dropout layer; default: dropout is off.
 
         Returns
         -------
         loss : float
+            Weighted mean over the rows.
         gradients : list of ndarray
             In the order and shapes of `get_weights`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For data that do not fit the network.
         """
         data = checked_data(self._plan, X, y, sample_weight)
         model = self._plan.model(dropout=dropout_masks is not None)
@@ -460,31 +524,97 @@ class Network:
         return self._plan.n_inputs
 
     def compact(self):
-        """A smaller network with the same predictions; see `regnet_c.compact`."""
+        """A smaller network with the same predictions, without what zeros cut off.
+
+        `regnet_c.compact.compact` says what is removed.
+
+        Returns
+        -------
+        Network
+        """
         return compact(self)
 
     def to_c(self, path, dtype="float32", prefix="net", calibration=None):
-        """Write the network as one C99 file; see `regnet_c.export.c`."""
+        """Write the network as one C99 file and its header; see `regnet_c.export.to_c`.
+
+        Parameters
+        ----------
+        path : str or Path
+            ``model.c``; ``model.h`` goes beside it.
+        dtype : {"float32", "int8"}, default "float32"
+            Of the stored weights.
+        prefix : str, default "net"
+            Begins every name in the file.
+        calibration : tuple (X, y), optional
+            Data to state loss and accuracy for.
+
+        Returns
+        -------
+        dict
+            Files, sizes and, with a calibration set, accuracies.
+        """
         return export.to_c(self, path, dtype, prefix, calibration)
 
     def to_onnx(self, path):
-        """Write the network as an ONNX model; see `regnet_c.export.onnx`."""
+        """Write the network as an ONNX model; see `regnet_c.export.to_onnx`.
+
+        Parameters
+        ----------
+        path : str or Path
+
+        Raises
+        ------
+        ImportError
+            Without the extra ``[onnx]``.
+        """
         export.to_onnx(self, path)
 
     def to_torch(self, raw=False):
-        """A torch.nn.Sequential with these weights; see `regnet_c.export.torch`."""
+        """The network as a PyTorch module; see `regnet_c.export.to_torch`.
+
+        Parameters
+        ----------
+        raw : bool, default False
+            Whether to stop before softmax, sigmoid or exp.
+
+        Returns
+        -------
+        torch.nn.Sequential
+        """
         return export.to_torch(self, raw)
 
     @classmethod
     def from_torch(
         cls, state_dict, activations="relu", loss="squared_error", dtype=None
     ):
-        """A network from a state_dict of Linear layers; see `regnet_c.export.torch`."""
+        """A network from a state_dict of Linear layers; see `regnet_c.export.from_torch`.
+
+        Parameters
+        ----------
+        state_dict : dict
+        activations : str or list of str, default "relu"
+        loss : str or Loss, default "squared_error"
+        dtype : {"float32", "float64"}, optional
+
+        Returns
+        -------
+        Network
+        """
         return export.from_torch(cls, state_dict, activations, loss, dtype)
 
     @classmethod
     def from_sklearn(cls, mlp):
-        """A network from scikit-learn's MLP; see `regnet_c.export.sklearn`."""
+        """A network from scikit-learn's MLP; see `regnet_c.export.from_sklearn`.
+
+        Parameters
+        ----------
+        mlp : MLPClassifier or MLPRegressor
+            Fitted.
+
+        Returns
+        -------
+        Network
+        """
         return export.from_sklearn(cls, mlp)
 
     # ---- files -----------------------------------------------------------------------
@@ -494,6 +624,10 @@ class Network:
 
         The old file at `path` is replaced as a whole or not at all, even if the machine
         stops.  `network.metadata`, a dict of JSON values, goes with it.
+
+        Parameters
+        ----------
+        path : str or Path
 
         Raises
         ------
@@ -508,6 +642,14 @@ class Network:
     @classmethod
     def load(cls, path):
         """Read a network that `save` wrote; the file may come from a stranger.
+
+        Parameters
+        ----------
+        path : str or Path
+
+        Returns
+        -------
+        Network
 
         Raises
         ------

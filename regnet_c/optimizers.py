@@ -34,14 +34,33 @@ class Optimizer:
         self.learning_rate = learning_rate
 
     def constants(self):
-        """The numbers the C core needs, by their names in rn.h."""
+        """The numbers the C core needs, by their names in rn.h.
+
+        Returns
+        -------
+        dict of str to float
+        """
         return {
             name: getattr(self, name)
             for name in ("momentum", "beta1", "beta2", "epsilon", "weight_decay")
         }
 
     def learning_rates(self, first, count, steps_per_epoch):
-        """Learning rates of `count` steps from step `first` on, float64."""
+        """Learning rates of `count` steps from step `first` on.
+
+        Parameters
+        ----------
+        first, count, steps_per_epoch : int
+
+        Returns
+        -------
+        ndarray of float64, shape (count,)
+
+        Raises
+        ------
+        ValueError
+            If a schedule gives a rate that is negative or not finite.
+        """
         if not isinstance(self.learning_rate, Schedule):
             return np.full(count, self.learning_rate)
         steps = np.arange(first, first + count)
@@ -63,7 +82,7 @@ def _epsilon(value):
 
 
 class SGD(Optimizer):
-    """v = momentum v - lr g, w += v; Nesterov: w += momentum v - lr g.
+    """``v = momentum v - lr g, w += v``; Nesterov: ``w += momentum v - lr g``.
 
     Parameters
     ----------
@@ -90,7 +109,7 @@ class SGD(Optimizer):
 
 
 class Adagrad(Optimizer):
-    """v += g^2, w -= lr g / (sqrt(v) + epsilon) (Duchi et al. 2011).
+    """``v += g^2, w -= lr g / (sqrt(v) + epsilon)`` (Duchi et al. 2011).
 
     Parameters
     ----------
@@ -107,7 +126,9 @@ class Adagrad(Optimizer):
 
 
 class RMSprop(Optimizer):
-    """v = rho v + (1 - rho) g^2, w -= lr g / (sqrt(v) + epsilon).
+    """``v = rho v + (1 - rho) g^2, w -= lr g / (sqrt(v) + epsilon)``.
+
+    Tieleman and Hinton 2012, with epsilon outside the root.
 
     Parameters
     ----------
@@ -126,10 +147,11 @@ class RMSprop(Optimizer):
 
 
 class Adam(Optimizer):
-    """m = b1 m + (1-b1) g, v = b2 v + (1-b2) g^2, w -= lr m^ / (sqrt(v^) + epsilon).
+    """Bias-corrected moments of the gradient and of its square.
 
-    m^ and v^ are bias-corrected; epsilon stands outside the root (Kingma and Ba 2015,
-    and PyTorch).
+    ``m = b1 m + (1-b1) g, v = b2 v + (1-b2) g^2, w -= lr m' / (sqrt(v') + epsilon)``,
+    m' = m / (1 - b1^t), v' = v / (1 - b2^t); epsilon stands outside the root (Kingma and
+    Ba 2015, and PyTorch).
 
     Parameters
     ----------
@@ -149,13 +171,16 @@ class Adam(Optimizer):
 
 
 class AdamW(Adam):
-    """Adam after w *= 1 - lr weight_decay (Loshchilov and Hutter 2019).
+    """Adam after ``w *= 1 - lr weight_decay`` (Loshchilov and Hutter 2019).
 
     The decay shrinks biases too; it is no term of the objective.
 
     Parameters
     ----------
+    learning_rate : float or Schedule, default 0.001
     weight_decay : float, default 0.01
+    beta1, beta2 : float in [0, 1), default 0.9, 0.999
+    epsilon : float, default 1e-8
     """
 
     kind = 6

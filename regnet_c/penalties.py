@@ -47,7 +47,16 @@ class Penalty:
     _names = ()
 
     def value(self, w):
-        """l1 sum|w| + l2 sum w^2, plus the group term; a float."""
+        """``l1 sum|w| + l2 sum w^2``, plus the group term.
+
+        Parameters
+        ----------
+        w : array-like of shape (n_in, n_out) or (n,)
+
+        Returns
+        -------
+        float
+        """
         w = np.asarray(w, np.float64)
         with np.errstate(over="ignore"):  # too large a penalty is infinite
             value = self.l1 * np.abs(w).sum() if self.l1 else 0.0
@@ -58,7 +67,18 @@ class Penalty:
         return float(value)
 
     def subgradient(self, w):
-        """l1 sign(w) + 2 l2 w + strength w/|group|; sign(0) = sign_at_zero, 0/|0| = 0."""
+        """``l1 sign(w) + 2 l2 w + strength w/|group|``.
+
+        sign(0) is `sign_at_zero`, 0/0 for a group of zeros is 0.
+
+        Parameters
+        ----------
+        w : array-like of shape (n_in, n_out) or (n,)
+
+        Returns
+        -------
+        ndarray like w
+        """
         w = np.asarray(w)
         sign = np.where(w == 0, self.sign_at_zero, np.sign(w)).astype(w.dtype)
         slope = self.l1 * sign + 2 * self.l2 * w
@@ -72,7 +92,17 @@ class Penalty:
     def least_subgradient(self, w, gradient):
         """The subgradient of smallest norm of (data loss + penalty) at w.
 
-        Zero exactly where w is stationary; `gradient` is the data loss's.
+        Zero exactly where w is stationary.
+
+        Parameters
+        ----------
+        w : array-like of shape (n_in, n_out) or (n,)
+        gradient : ndarray like w
+            The data loss's.
+
+        Returns
+        -------
+        ndarray like w
         """
         w = np.asarray(w)
         d = gradient + 2 * self.l2 * w
@@ -90,7 +120,18 @@ class Penalty:
         return d
 
     def prox(self, w, step):
-        """argmin_x (x - w)^2 / 2 + step * penalty(x), with exact zeros."""
+        """``argmin_x (x - w)^2 / 2 + step * penalty(x)``, with exact zeros.
+
+        Parameters
+        ----------
+        w : array-like of shape (n_in, n_out) or (n,)
+        step : float
+            Not negative.
+
+        Returns
+        -------
+        ndarray like w
+        """
         w, step = np.asarray(w), _check.check_float(step, "step", minimum=0)
         x = soft_threshold(w, step * self.l1)
         if self.non_negative:
@@ -105,11 +146,25 @@ class Penalty:
         return x / (1 + 2 * step * self.l2)
 
     def group_norms(self, w):
-        """Euclidean norms of the groups: columns for units, rows for inputs."""
+        """Euclidean norms of the groups: columns for units, rows for inputs.
+
+        Parameters
+        ----------
+        w : array-like of shape (n_in, n_out)
+
+        Returns
+        -------
+        ndarray of shape (n_out,) or (n_in,)
+        """
         return np.sqrt(np.square(w).sum(axis=0 if self.group == "units" else 1))
 
     def get_config(self):
-        """The penalty as JSON-able data, for `penalty_from_config`."""
+        """The penalty as JSON-able data, for `penalty_from_config`.
+
+        Returns
+        -------
+        dict
+        """
         config = {name: getattr(self, name) for name in self._names}
         if self.l1:
             config |= {"update": self.update, "sign_at_zero": self.sign_at_zero}
@@ -144,7 +199,7 @@ class Penalty:
 
 
 class L1(Penalty):
-    """l1 sum|w|.
+    """``l1 sum|w|``: weights that the data do not hold become exactly zero.
 
     Parameters
     ----------
@@ -176,7 +231,27 @@ class L1(Penalty):
 
     @classmethod
     def from_convention(cls, convention, strength, n=None, update="cumulative"):
-        """The same penalty from another source's strength; see `convert`."""
+        """The same penalty from another source's strength.
+
+        Parameters
+        ----------
+        convention : str
+            See `regnet_c.conventions.convert`.
+        strength : float
+        n : int, optional
+            Rows of the training set, for r1.
+        update : str, default "cumulative"
+            As for `L1`.
+
+        Returns
+        -------
+        L1
+
+        Raises
+        ------
+        ValueError
+            If the convention has no L1 penalty, or needs n.
+        """
         l1, _, at_zero = convert(convention, strength, n=n, batch_size=1, l1_ratio=1.0)
         if l1 is None:
             raise ValueError(f"the convention {convention!r} has no L1 penalty")
@@ -184,7 +259,12 @@ class L1(Penalty):
 
 
 class L2(Penalty):
-    """l2 sum w^2 (no 1/2), gradient 2 l2 w.
+    """``l2 sum w^2`` (no 1/2), gradient ``2 l2 w``.
+
+    Parameters
+    ----------
+    l2 : float
+        Strength in the objective.
 
     Examples
     --------
@@ -200,22 +280,55 @@ class L2(Penalty):
 
     @classmethod
     def from_convention(cls, convention, strength, n=None, batch_size=None):
-        """The same penalty from another source's strength; see `convert`."""
+        """The same penalty from another source's strength.
+
+        Parameters
+        ----------
+        convention : str
+            See `regnet_c.conventions.convert`.
+        strength : float
+        n : int, optional
+            Rows of the training set, for r1.
+        batch_size : int, optional
+            For r4 and sklearn.
+
+        Returns
+        -------
+        L2
+
+        Raises
+        ------
+        ValueError
+            If the convention needs n or batch_size.
+        """
         return cls(convert(convention, strength, n, batch_size, l1_ratio=0.0)[1])
 
     @classmethod
     def from_sklearn(cls, alpha, batch_size):
-        """alpha/(2m) sum w^2, as scikit-learn's MLP adds it to each batch of m rows."""
+        """``alpha/(2m) sum w^2``, as scikit-learn's MLP adds it to each batch of m rows.
+
+        Parameters
+        ----------
+        alpha : float
+        batch_size : int
+
+        Returns
+        -------
+        L2
+        """
         return cls.from_convention("sklearn", alpha, batch_size=batch_size)
 
 
 class ElasticNet(Penalty):
-    """l1 sum|w| + l2 sum w^2.
+    """``l1 sum|w| + l2 sum w^2``.
 
     Parameters
     ----------
     l1, l2 : float
-    update, sign_at_zero
+        Strengths in the objective.
+    update : {"cumulative", "proximal", "shrink_first", "subgradient"}
+        As for `L1`.
+    sign_at_zero : {0, 1}
         As for `L1`.
     """
 
@@ -230,10 +343,30 @@ class ElasticNet(Penalty):
     def from_convention(
         cls, convention, strength, l1_ratio=None, n=None, update="cumulative"
     ):
-        """The same penalty from another source's strength; see `convert`.
+        """The same penalty from another source's strength.
 
         For conventions without an l1_ratio of their own, the l1 term gets
         l1_ratio * strength and the l2 term (1 - l1_ratio) * strength.
+
+        Parameters
+        ----------
+        convention : str
+            See `regnet_c.conventions.convert`.
+        strength : float
+        l1_ratio : float in [0, 1]
+        n : int, optional
+            Rows of the training set, for r1.
+        update : str, default "cumulative"
+            As for `L1`.
+
+        Returns
+        -------
+        ElasticNet
+
+        Raises
+        ------
+        ValueError
+            If the convention has no L1 penalty, or needs n or l1_ratio.
         """
         if convention in ("glmnet", "skglm"):
             l1, l2, at_zero = convert(convention, strength, l1_ratio=l1_ratio)
@@ -247,7 +380,9 @@ class ElasticNet(Penalty):
 
 
 class GroupLasso(Penalty):
-    """strength * sum over groups of the Euclidean norm of the group's weights.
+    """``strength * sum over groups of the Euclidean norm of the group's weights``.
+
+    It removes whole units or inputs (Yuan and Lin 2006).
 
     Parameters
     ----------
@@ -278,7 +413,9 @@ class GroupLasso(Penalty):
 
 
 class SparseGroupLasso(Penalty):
-    """l1 sum|w| + l2 sum w^2 + strength * sum over groups of the group's Euclidean norm.
+    """L1, L2 and a group penalty in one.
+
+    ``l1 sum|w| + l2 sum w^2 + strength * sum over groups of the group's Euclidean norm``.
 
     The l1 part acts by the proximal rule.
 

@@ -27,7 +27,18 @@ class Schedule:
         )
 
     def __call__(self, steps, steps_per_epoch):
-        """Learning rates (float64) of the given step numbers, counted from 0."""
+        """Learning rates (float64) of the given step numbers, counted from 0.
+
+        Parameters
+        ----------
+        steps : array-like of int
+            Counted from 0.
+        steps_per_epoch : int
+
+        Returns
+        -------
+        ndarray of float64, like steps
+        """
         epochs = np.asarray(steps, np.float64) / steps_per_epoch
         rates = self.initial * self.factor(np.maximum(epochs - self.warmup_epochs, 0))
         if self.warmup_epochs:
@@ -36,7 +47,16 @@ class Schedule:
         return rates
 
     def factor(self, epochs):
-        """Share of the initial rate after so many (fractional) epochs."""
+        """Share of the initial rate after so many (fractional) epochs.
+
+        Parameters
+        ----------
+        epochs : ndarray of float64
+
+        Returns
+        -------
+        ndarray of float64
+        """
         raise NotImplementedError
 
     def __repr__(self):
@@ -46,18 +66,30 @@ class Schedule:
 
 
 class Constant(Schedule):
-    """The initial rate throughout (after the warm-up)."""
+    """The initial rate throughout (after the warm-up).
+
+    Parameters
+    ----------
+    initial : float
+        Learning rate after the warm-up.
+    warmup_epochs : float, default 0
+        As for `Schedule`.
+    """
 
     def factor(self, epochs):
         return np.ones_like(epochs)
 
 
 class ExponentialDecay(Schedule):
-    """initial * decay^epochs, changing every step.
+    """``initial * decay^epochs``, changing every step.
 
     Parameters
     ----------
+    initial : float
+        Learning rate after the warm-up.
     decay : float in (0, 1]
+    warmup_epochs : float, default 0
+        As for `Schedule`.
     """
 
     _names = ("initial", "decay")
@@ -73,13 +105,17 @@ class ExponentialDecay(Schedule):
 
 
 class StepDecay(Schedule):
-    """initial * decay^k after k times `every` epochs.
+    """``initial * decay^k`` after k times `every` epochs.
 
     Parameters
     ----------
+    initial : float
+        Learning rate after the warm-up.
     decay : float in (0, 1]
     every : float
         Epochs between two drops.
+    warmup_epochs : float, default 0
+        As for `Schedule`.
     """
 
     _names = ("initial", "decay", "every")
@@ -107,7 +143,18 @@ class _Until(Schedule):
 
 
 class LinearDecay(_Until):
-    """A straight line from initial to final * initial over `epochs` epochs."""
+    """A straight line from ``initial`` to ``final * initial``.
+
+    Parameters
+    ----------
+    initial : float
+        Learning rate after the warm-up.
+    epochs : float
+        Where it arrives, and stays.
+    final : float in [0, 1], default 0
+    warmup_epochs : float, default 0
+        As for `Schedule`.
+    """
 
     def factor(self, epochs):
         done = np.minimum(epochs / self.epochs, 1)
@@ -115,7 +162,18 @@ class LinearDecay(_Until):
 
 
 class CosineDecay(_Until):
-    """Half a cosine from initial to final * initial (Loshchilov and Hutter 2017)."""
+    """Half a cosine from ``initial`` to ``final * initial`` (Loshchilov and Hutter 2017).
+
+    Parameters
+    ----------
+    initial : float
+        Learning rate after the warm-up.
+    epochs : float
+        Where it arrives, and stays.
+    final : float in [0, 1], default 0
+    warmup_epochs : float, default 0
+        As for `Schedule`.
+    """
 
     def factor(self, epochs):
         done = np.minimum(epochs / self.epochs, 1)

@@ -139,10 +139,12 @@ class RegNetClassifier(ClassifierMixin, BaseRegNet):
 
         Parameters
         ----------
-        X, y, sample_weight, X_val, y_val : array-like
+        X, y : array-like
             As for `fit`.
         classes : array-like, optional
             All classes; needed in the first call, except for multi-label y.
+        sample_weight, X_val, y_val : array-like, optional
+            As for `fit`.
 
         Returns
         -------
@@ -162,6 +164,10 @@ class RegNetClassifier(ClassifierMixin, BaseRegNet):
     def predict(self, X):
         """The most probable class, or the labels of a probability above 1/2.
 
+        Parameters
+        ----------
+        X : array-like of shape (n, n_features)
+
         Returns
         -------
         ndarray of shape (n,) or (n, n_outputs)
@@ -172,6 +178,10 @@ class RegNetClassifier(ClassifierMixin, BaseRegNet):
     def predict_proba(self, X):
         """Probabilities of the classes in the order of `classes_`, or of the labels.
 
+        Parameters
+        ----------
+        X : array-like of shape (n, n_features)
+
         Returns
         -------
         ndarray of shape (n, n_classes) or (n, n_outputs)
@@ -180,7 +190,16 @@ class RegNetClassifier(ClassifierMixin, BaseRegNet):
         return self._labels.probabilities(out)
 
     def predict_log_proba(self, X):
-        """Logarithms of `predict_proba`; -inf where a probability underflows."""
+        """Logarithms of `predict_proba`; -inf where a probability underflows.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n, n_classes) or (n, n_outputs)
+        """
         with np.errstate(divide="ignore"):
             return np.log(self.predict_proba(X))
 

@@ -28,15 +28,32 @@ class RegNetRegressor(RegressorMixin, BaseRegNet):
 
     Parameters
     ----------
+    hidden_layer_sizes : sequence of int, default (100,)
+        As for `RegNetClassifier`, like all that follow but `loss`.
+    activation : str, default "relu"
     loss : str or Loss, default "squared_error"
         squared_error (half the sum over outputs), mse (mean over outputs),
         absolute_error, mae, huber, quantile, poisson (predicts the mean, y >= 0); with
         another threshold or quantile ``Loss("huber", delta)``, ``Loss("quantile", q)``.
-    hidden_layer_sizes, activation, l1, l2, group_l1, l1_update, dropout, max_norm
-        As for `RegNetClassifier`, like all that follow.
-    optimizer, learning_rate, learning_rate_init, batch_size, max_iter
-    early_stopping, validation_fraction, n_iter_no_change, tol
-    warm_start, random_state, n_jobs, dtype, callbacks, verbose
+    l1, l2, group_l1 : float, default 0
+    l1_update : str, default "cumulative"
+    dropout : float or sequence of float, default 0
+    max_norm : float, optional
+    optimizer : str or Optimizer, default "adam"
+    learning_rate : str or Schedule, default "constant"
+    learning_rate_init : float, optional
+    batch_size : int or "auto"
+    max_iter : int, default 200
+    early_stopping : bool, default False
+    validation_fraction : float, default 0.1
+    n_iter_no_change : int or None, default 10
+    tol : float, default 1e-4
+    warm_start : bool, default False
+    random_state : int, RandomState or None
+    n_jobs : int, optional
+    dtype : {"auto", "float32", "float64"}, default "auto"
+    callbacks : sequence of Callback, default ()
+    verbose : bool, default False
 
     Attributes
     ----------
@@ -62,6 +79,13 @@ class RegNetRegressor(RegressorMixin, BaseRegNet):
     def partial_fit(self, X, y, sample_weight=None, X_val=None, y_val=None):
         """One epoch over these rows; as `RegNetClassifier.partial_fit`.
 
+        Parameters
+        ----------
+        X, y : array-like
+            As for `fit`.
+        sample_weight, X_val, y_val : array-like, optional
+            As for `fit`.
+
         Returns
         -------
         self
@@ -70,6 +94,10 @@ class RegNetRegressor(RegressorMixin, BaseRegNet):
 
     def predict(self, X):
         """The outputs; the mean for poisson.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, n_features)
 
         Returns
         -------

@@ -99,6 +99,15 @@ def from_torch(cls, state_dict, activations="relu", loss="squared_error", dtype=
         The cross-entropies contain their softmax or sigmoid.
     dtype : {"float32", "float64"}, optional
         Default: float64 if some tensor is, else float32.
+
+    Returns
+    -------
+    Network
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the state_dict is not that of a chain of Linear layers.
     """
     pairs = _linear_pairs(state_dict)
     names = _layer_activations(activations, len(pairs))

@@ -1,0 +1,27 @@
+"""The documentation site: `python -m sphinx -W docs docs/_build` (extra [docs])."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import regnet_c
+
+project = "regnet_c"
+author = "regnet_c developers"
+version = release = regnet_c.__version__
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "numpydoc",
+    "gallery_pages",
+]
+exclude_patterns = ["_build", "gallery/*.txt"]
+html_theme = "furo"
+html_title = f"regnet_c {version}"
+
+myst_enable_extensions = ["dollarmath"]
+myst_heading_anchors = 3  # so that pages may link to headings, here and on GitHub
+
+autodoc_typehints = "none"  # docstrings have shapes and dtypes as well
+numpydoc_show_class_members = False  # autodoc does

@@ -1,0 +1,153 @@
+"""Docstrings are complete, the examples in them and in docs/ run, the reference has all."""
+
+import doctest
+import importlib
+import inspect
+import pkgutil
+import re
+from pathlib import Path
+
+import pytest
+
+import regnet_c as rn
+
+DOCS = Path(__file__).parent.parent / "docs"
+OPTIONAL = {"estimators": "sklearn", "plots": "matplotlib", "_axes": "matplotlib"}
+# what numpydoc calls its findings: no docstring; parameters missing, unknown, in
+# another order, without a type; nothing about what is returned or yielded
+WANTED = {"GL08", "PR01", "PR02", "PR03", "PR04", "RT01", "YD01"}
+ALLOWED = {
+    ("regnet_c.Diagnosis", "PR01"),  # made by the library: their attributes are
+    ("regnet_c.DivergenceError", "PR01"),  # documented, not their arguments
+    ("regnet_c.export.from_torch", "PR02"),  # numpydoc takes cls for a class's own
+    ("regnet_c.export.from_sklearn", "PR02"),
+}
+
+
+def methods(name, thing):
+    """Names of a class's public methods and properties that this package wrote."""
+    for attribute in dir(thing):
+        member = inspect.getattr_static(thing, attribute)
+        code = getattr(member, "fget", None) or getattr(thing, attribute)
+        ours = str(getattr(code, "__module__", "")).startswith("regnet_c")
+        # an overriding method may leave its docstring to the base
+        if attribute[0] != "_" and ours and callable(code) and code.__doc__:
+            yield f"{name}.{attribute}"
+
+
+def public_names():
+    """Everything the API reference has."""
+    for name in rn.__all__:
+        thing = getattr(rn, name)
+        if callable(thing):
+            yield f"regnet_c.{name}"
+            if isinstance(thing, type):
+                yield from methods(f"regnet_c.{name}", thing)
+    for module in ("kernels", "schedules", "export", "conventions", "datasets"):
+        home = importlib.import_module(f"regnet_c.{module}")
+        for name, thing in vars(home).items():
+            here = str(getattr(thing, "__module__", "")).startswith(home.__name__)
+            if here and callable(thing) and name[0] != "_":
+                yield f"regnet_c.{module}.{name}"
+
+
+def findings(name):
+    validate = pytest.importorskip("numpydoc.validate").validate
+    return [
+        (code, text)
+        for code, text in validate(name)["errors"]
+        if code in WANTED and (name, code) not in ALLOWED
+    ]
+
+
+@pytest.mark.parametrize("name", sorted(set(public_names())))
+def test_docstrings_are_complete(name):
+    assert findings(name) == []
+
+
+def test_docstrings_of_the_estimators_are_complete():
+    pytest.importorskip("sklearn")
+    for name in ("RegNetClassifier", "RegNetRegressor"):
+        for full in (name, *methods(name, getattr(rn, name))):
+            assert findings(f"regnet_c.{full}") == [], full
+
+
+def test_docstrings_of_the_plots_are_complete():
+    pytest.importorskip("matplotlib")
+    from regnet_c import plots
+
+    names = [n for n in vars(plots) if n.startswith("plot_")]
+    assert len(names) == 5
+    for name in names:
+        assert findings(f"regnet_c.plots.{name}") == [], name
+
+
+MODULES = sorted(
+    module.name
+    for module in pkgutil.walk_packages(rn.__path__, "regnet_c.")
+    if not module.name.endswith("__main__")
+)
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_examples_in_docstrings(name, tmp_path, monkeypatch):
+    for part, package in OPTIONAL.items():
+        if f".{part}" in name:
+            pytest.importorskip(package)
+    monkeypatch.chdir(tmp_path)
+    assert doctest.testmod(importlib.import_module(name)).failed == 0
+
+
+def test_there_are_examples_in_docstrings():
+    finder = doctest.DocTestFinder()
+    count = sum(
+        len(test.examples)
+        for name in ("network", "layers", "penalties", "losses", "optimizers")
+        for test in finder.find(importlib.import_module(f"regnet_c.{name}"))
+    )
+    assert count > 15
+
+
+PAGES = sorted(page.name for page in DOCS.glob("*.md"))
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_examples_in_pages(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert doctest.testfile(str(DOCS / page), module_relative=False).failed == 0
+
+
+def test_the_pages_of_examples_have_some():
+    parser = doctest.DocTestParser()
+    for page in ("quick_start", "coming_from_keras", "coming_from_pytorch"):
+        assert len(parser.get_examples((DOCS / f"{page}.md").read_text())) > 10, page
+
+
+def test_the_code_of_the_page_for_scikit_learn_runs():
+    pytest.importorskip("sklearn")
+    text = (DOCS / "coming_from_scikit_learn.md").read_text()
+    blocks = re.findall(r"```python\n(.*?)```", text, re.S)
+    assert len(blocks) == 2
+    for block in blocks:
+        exec(compile(block, "coming_from_scikit_learn.md", "exec"), {})
+
+
+def test_the_reference_has_every_public_name():
+    text = "".join(page.read_text() for page in (DOCS / "api").glob("*.md"))
+    names = {n for n in rn.__all__ if n not in ("__version__", "kernels")}
+    missing = names - set(re.findall(r":: regnet_c\.(\w+)", text))
+    assert missing == set()
+    assert "automodule:: regnet_c.kernels" in text
+
+
+@pytest.mark.parametrize("page", sorted(set(PAGES) - {"index.md"}))
+def test_every_page_is_in_the_index(page):
+    assert f"\n{page[:-3]}\n" in (DOCS / "index.md").read_text()
+
+
+def test_links_between_pages_exist():
+    for page in DOCS.glob("**/*.md"):
+        if "_build" in page.parts or "gallery" in page.parts:
+            continue
+        for target in re.findall(r"\]\(([\w/.]+\.md)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
