@@ -42,8 +42,10 @@ class LassoNet(Network):
     strength : float
     hierarchy : float, default 10
         The paper's M: 0 gives a linear model, a large value the network alone.
-    loss, dtype, seed
-        As for `Network`.
+    loss : str or Loss, default "squared_error"
+    dtype : {"float32", "float64"}, default "float32"
+    seed : int, default 0
+        Like the loss and the dtype as for `Network`.
 
     Examples
     --------
@@ -89,7 +91,12 @@ class LassoNet(Network):
         fill_weights(self._views[-1], None, "identity", self.seed, _SKIP_STREAM)
 
     def selected(self):
-        """Numbers of the inputs in use, in ascending order."""
+        """Numbers of the inputs in use, in ascending order.
+
+        Returns
+        -------
+        ndarray of int
+        """
         return np.flatnonzero(np.any(self._views[-1], axis=1))
 
     def __repr__(self):
@@ -121,7 +128,7 @@ def _refused(name):
         )
 
     method.__name__ = name
-    method.__doc__ = "Refused: there is no place for the linear map."
+    method.__qualname__ = f"LassoNet.{name}"
     return method
 
 

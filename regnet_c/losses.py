@@ -140,7 +140,18 @@ class Loss:
         return logs
 
     def row_scores(self, z, data):
-        """Per row what is better the larger: 1 if right (classification), or -loss."""
+        """Per row what is better the larger: 1 if right (classification), or -loss.
+
+        Parameters
+        ----------
+        z : ndarray of shape (n, n_out)
+            The network's raw outputs.
+        data : Data
+
+        Returns
+        -------
+        ndarray of shape (n,)
+        """
         if self.classification:
             return self._right(z, data)
         zt = np.ascontiguousarray(z.T)

@@ -67,7 +67,16 @@ class RegularizationPath:
         )
 
     def network(self, step):
-        """The network of one step, penalties included: a Network or a LassoNet."""
+        """The network of one step, penalties included.
+
+        Parameters
+        ----------
+        step : int
+
+        Returns
+        -------
+        Network or LassoNet
+        """
         network = self._recipe.network(float(self.strengths[step]))
         network.set_weights(self.weights[step])
         return network
@@ -80,6 +89,10 @@ class RegularizationPath:
         rule : {"best", "1se"}
             The best validation score, or the fewest features whose score is within one
             standard error of it.
+
+        Returns
+        -------
+        int
         """
         rule = _check.check_name(rule, RULES, "rule")
         scores = self.validation_scores
@@ -105,6 +118,10 @@ class RegularizationPath:
             that leave together, the heaviest.
         rule : {"best", "1se"}, optional
             See `step`; "1se" if neither is given.
+
+        Returns
+        -------
+        ndarray of int
         """
         if k is None:
             return self.selected[self.step("1se" if rule is None else rule)]
@@ -119,7 +136,12 @@ class RegularizationPath:
         return np.sort(ranking[:k])
 
     def ranking(self):
-        """Numbers of all inputs that are ever in use, the most important first."""
+        """Numbers of all inputs that are ever in use, the most important first.
+
+        Returns
+        -------
+        ndarray of int
+        """
         by_strength = np.argsort(-self.strengths, kind="stable")
         used = self.importances[by_strength] > 0
         ever = np.flatnonzero(used.any(axis=0))
@@ -142,7 +164,9 @@ class RegularizationPath:
         ----------
         X, y : array-like
             As for `regularization_path`, all columns.
-        k, rule
+        k : int, optional
+            As for `select`.
+        rule : {"best", "1se"}, optional
             As for `select`.
         validation_data : tuple (X, y), optional
             All columns; for early stopping.

@@ -44,6 +44,10 @@ class StabilitySelection:
         ----------
         threshold : float in (0.5, 1], default 0.9
         max_false : float, default 1
+
+        Returns
+        -------
+        ndarray of int
         """
         threshold = _check.check_float(
             threshold, "threshold", minimum=0.5, open_minimum=True, maximum=1
