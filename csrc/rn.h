@@ -143,7 +143,8 @@ typedef struct {
     double max_norm;        /* 0: none */
     uint32_t dropout_layer; /* the layer number its masks are drawn with */
     const rn_source *mask;  /* an explicit mask (batch rows, n_out), or NULL */
-    rn_param weight, bias;  /* bias.w NULL: no bias */
+    int adds; /* to what stands in the outputs; then no bias, identity, keep 1 */
+    rn_param weight, bias; /* bias.w NULL: no bias */
 } rn_layer;
 
 /* The weights of a layer that are not zero; see rn_sparse.inc.c.  Group g of units
@@ -162,6 +163,8 @@ typedef struct {
 typedef struct {
     size_t n_layers;
     const rn_layer *layers;
+    const rn_layer *skip; /* linear, from the inputs to the outputs; NULL: none */
+    double hierarchy;     /* M of the skip's LassoNet penalty, see rn_lassonet.inc.c */
     const rn_sparse *sparse; /* for predict, one for each layer; NULL: all dense */
     double input_keep;
     const rn_source *input_mask;
@@ -251,6 +254,9 @@ typedef struct {
     X(void, prox_group,                                                                \
       (size_t n_in, size_t n_out, size_t g0, size_t g1, const rn_param *p,             \
        const rn_step *step, T *work))                                                  \
+    X(void, prox_lassonet,                                                             \
+      (const rn_layer *skip, const rn_layer *first, double hierarchy, size_t k0,       \
+       size_t k1, const rn_step *step, void *work))                                    \
     X(void, max_norm,                                                                  \
       (size_t n_in, size_t n_out, T *w, size_t j0, size_t j1, double max_norm))        \
     X(void, sparse_count, (size_t n_in, size_t n_out, int64_t *counts, const T *w))    \

@@ -13,6 +13,7 @@
 #include "rn_pack.inc.c"
 #include "rn_update.inc.c"
 #include "rn_group.inc.c"
+#include "rn_lassonet.inc.c"
 #include "rn_layer.inc.c"
 #include "rn_gradient.inc.c"
 #include "rn_work.inc.c"

@@ -80,10 +80,12 @@ RN_INLINE size_t RN_FN(row_at)(const rn_run *run, size_t position) {
     return run->order ? (size_t)run->order[position] : position;
 }
 
-/* Whether the weight gradient of layer l reads its inputs as rows, and not dz. */
+/* Whether the weight gradient of layer l reads its inputs as rows, and not dz; a skip
+ * connection needs dz of the last layer as rows. */
 RN_INLINE int RN_FN(reads_input_rows)(const RN_FN(rn_task) * task, size_t l) {
-    return RN_FN(is_narrow)(&task->run->net->layers[l]) &&
-           !(l == 0 && task->block.flat);
+    const rn_net *net = task->run->net;
+    return RN_FN(is_narrow)(&net->layers[l]) && !(l == 0 && task->block.flat) &&
+           !(net->skip && l == net->n_layers - 1);
 }
 
 /* Units [j0, j1) of panel p (n_units) as rows for the weight gradient of layer l. */
@@ -195,6 +197,12 @@ static void RN_FN(chain)(const RN_FN(rn_task) * task) {
                         layer->dropout_layer, layer->mask);
             if (l + 1 < n) RN_FN(store_input_rows)(task, l + 1, p, from, to);
         }
+        RN_FN(meet)(task);
+    }
+    if (net->skip) {
+        RN_FN(own_units)(task, net->skip->n_out, &from, &to);
+        RN_FN(layer_forward)(net->skip, block, work->a[n - 1], NULL, work->x, p0, p1,
+                             from, to, RN_FN(own_work)(task));
         RN_FN(meet)(task);
     }
     for (size_t p = p0; p < p1; p++) {

@@ -1,5 +1,6 @@
-/* What a step still needs when every gradient has been used: group penalties and
- * max-norm, which look at whole rows or columns of W. */
+/* What a step still needs when every gradient has been used: the penalties of
+ * groups and of the skip connection, and max-norm, which look at whole rows or columns
+ * of W. */
 
 RN_INLINE rn_step RN_FN(step_of)(const rn_run *run, const rn_param *param) {
     const rn_optimizer *o = run->optimizer;
@@ -55,6 +56,23 @@ static void RN_FN(shrink_groups)(const RN_FN(rn_task) * task, const rn_layer *la
     RN_FN(move_ema)(layer, k0, k1, j0, j1, tau);
 }
 
+/* The LassoNet penalty of the skip connection and the first layer. */
+static void RN_FN(shrink_hierarchy)(const RN_FN(rn_task) * task) {
+    const rn_net *net = task->run->net;
+    const rn_worker worker = task->worker;
+    const rn_layer *skip = net->skip, *first = &net->layers[0];
+    const size_t k0 = rn_part(skip->n_in, worker.index, worker.count);
+    const size_t k1 = rn_part(skip->n_in, worker.index + 1, worker.count);
+    const rn_step step = RN_FN(step_of)(task->run, &skip->weight);
+    const double tau = 1 - task->run->ema_decay;
+    RN_FN(move_ema)(skip, k0, k1, 0, skip->n_out, -tau);
+    RN_FN(move_ema)(first, k0, k1, 0, first->n_out, -tau);
+    RN_FN(prox_lassonet)(skip, first, net->hierarchy, k0, k1, &step,
+                         RN_FN(own_work)(task));
+    RN_FN(move_ema)(skip, k0, k1, 0, skip->n_out, tau);
+    RN_FN(move_ema)(first, k0, k1, 0, first->n_out, tau);
+}
+
 static void RN_FN(limit_norms)(const RN_FN(rn_task) * task, const rn_layer *layer) {
     const rn_worker worker = task->worker;
     const size_t j0 = rn_part(layer->n_out, worker.index, worker.count);
@@ -73,7 +91,8 @@ static void RN_FN(constrain)(const RN_FN(rn_task) * task) {
         any_group |= net->layers[l].weight.group != RN_GROUP_NONE;
         any_norm |= net->layers[l].max_norm > 0;
     }
-    if (any_group) rn_barrier(task->worker);
+    if (any_group || net->skip) rn_barrier(task->worker);
+    if (net->skip) RN_FN(shrink_hierarchy)(task);
     for (size_t l = 0; any_group && l < net->n_layers; l++) {
         const rn_layer *layer = &net->layers[l];
         if (layer->weight.group != RN_GROUP_NONE) RN_FN(shrink_groups)(task, layer);

@@ -102,7 +102,9 @@ static void RN_FN(layer_forward)(const rn_layer *layer, const RN_FN(rn_block) * 
                      .ldb = ld,
                      .ldc = ld,
                      .columns = ld,
-                     .start = bias ? RN_FROM_ROW_BIAS : RN_FROM_ZERO,
+                     .start = layer->adds ? RN_FROM_C
+                              : bias      ? RN_FROM_ROW_BIAS
+                                          : RN_FROM_ZERO,
                      .a = packed ? pack + (j - g0) * n_in : w + j,
                      .b = x + p * n_in * RN_PANEL,
                      .bias = bias ? bias + j : NULL,

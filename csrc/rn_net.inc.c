@@ -7,41 +7,61 @@
  */
 #include "rn_fpmode.h"
 
-/* Weight gradients of this thread's inputs of every layer, and their updates. */
-static void RN_FN(descend)(const RN_FN(rn_task) * task, int first, int update) {
+/* Weight gradient of this thread's inputs of layer l, and their update; l == n_layers:
+ * the skip connection, from the inputs to the last layer's outputs. */
+static void RN_FN(descend_weights)(const RN_FN(rn_task) * task, size_t l, int first,
+                                   int update) {
     const rn_run *run = task->run;
     const RN_FN(rn_work) *work = task->work;
+    const int is_skip = l == run->net->n_layers;
+    const rn_layer *layer = is_skip ? run->net->skip : &run->net->layers[l];
+    const size_t count = task->worker.count;
+    const size_t k0 = rn_part(layer->n_in, task->worker.index, count);
+    const size_t k1 = rn_part(layer->n_in, task->worker.index + 1, count);
+    const T *rows = work->rows[is_skip ? l - 1 : l];
+    const T *x = l == 0 || is_skip ? work->x : work->a[l - 1];
     T *buffer =
         RN_FN(own_work)(task) + work->thread_size - RN_TILE_ROWS * RN_GRADIENT_COLUMNS;
-    for (size_t l = 0; l < run->net->n_layers; l++) {
-        const rn_layer *layer = &run->net->layers[l];
-        const size_t count = task->worker.count;
-        const size_t k0 = rn_part(layer->n_in, task->worker.index, count);
-        const size_t k1 = rn_part(layer->n_in, task->worker.index + 1, count);
-        const int narrow = RN_FN(reads_input_rows)(task, l);
-        const T *rows = work->rows[l];
-        rn_step step = {0};
-        if (update) step = RN_FN(step_of)(run, &layer->weight);
-        const rn_step *taken = update ? &step : NULL;
-        if (narrow) {
-            RN_FN(narrow_weight_gradient)(layer, &task->block, work->d[l], rows,
-                                          work->ld_block, k0, k1, first, taken,
-                                          run->ema_decay, buffer);
-        } else {
-            RN_FN(layer_weight_gradient)(
-                layer, &task->block, l ? work->a[l - 1] : work->x, l == 0, rows,
-                work->ld_block, k0, k1, first, taken, run->ema_decay, buffer);
-        }
-        if (!layer->bias.w || l % count != task->worker.index) continue;
-        if (update) step = RN_FN(step_of)(run, &layer->bias);
-        if (narrow) {
-            RN_FN(narrow_bias_gradient)(layer, &task->block, work->d[l], first, taken,
-                                        run->ema_decay);
-        } else {
-            RN_FN(layer_bias_gradient)(layer, &task->block, rows, work->ld_block, first,
-                                       taken, run->ema_decay);
-        }
+    rn_step step = {0};
+    if (update) step = RN_FN(step_of)(run, &layer->weight);
+    const rn_step *taken = update ? &step : NULL;
+    if (!is_skip && RN_FN(reads_input_rows)(task, l)) {
+        RN_FN(narrow_weight_gradient)(layer, &task->block, work->d[l], rows,
+                                      work->ld_block, k0, k1, first, taken,
+                                      run->ema_decay, buffer);
+    } else {
+        RN_FN(layer_weight_gradient)(layer, &task->block, x, x == work->x, rows,
+                                     work->ld_block, k0, k1, first, taken,
+                                     run->ema_decay, buffer);
     }
+}
+
+static void RN_FN(descend_bias)(const RN_FN(rn_task) * task, size_t l, int first,
+                                int update) {
+    const rn_run *run = task->run;
+    const RN_FN(rn_work) *work = task->work;
+    const rn_layer *layer = &run->net->layers[l];
+    if (!layer->bias.w || l % task->worker.count != task->worker.index) return;
+    rn_step step = {0};
+    if (update) step = RN_FN(step_of)(run, &layer->bias);
+    const rn_step *taken = update ? &step : NULL;
+    if (RN_FN(reads_input_rows)(task, l)) {
+        RN_FN(narrow_bias_gradient)(layer, &task->block, work->d[l], first, taken,
+                                    run->ema_decay);
+    } else {
+        RN_FN(layer_bias_gradient)(layer, &task->block, work->rows[l], work->ld_block,
+                                   first, taken, run->ema_decay);
+    }
+}
+
+/* Gradients of this thread's weights and biases, and their updates. */
+static void RN_FN(descend)(const RN_FN(rn_task) * task, int first, int update) {
+    const rn_net *net = task->run->net;
+    for (size_t l = 0; l < net->n_layers; l++) {
+        RN_FN(descend_weights)(task, l, first, update);
+        RN_FN(descend_bias)(task, l, first, update);
+    }
+    if (net->skip) RN_FN(descend_weights)(task, net->n_layers, first, update);
 }
 
 /* Weighted sum of the losses of rows [i0, i1): eight partial sums and a fixed tree. */
@@ -104,7 +124,8 @@ static RN_FN(rn_task)
     task.block.count = rn_min(run->block_rows, task.batch_size - run->batch_row);
     task.block.panels = rn_pieces(task.block.count, RN_PANEL);
     task.block.flat = task.block.count <= RN_LANES && run->net->input_keep >= 1 &&
-                      !run->net->input_mask && run->x->n_cols >= 4 * RN_LANES;
+                      !run->net->input_mask && !run->net->skip &&
+                      run->x->n_cols >= 4 * RN_LANES;
     task.batch_weight = run->batch_row
                             ? run->batch_weight
                             : RN_FN(weight_of_batch)(run, start, task.batch_size);

@@ -10,21 +10,25 @@
  */
 enum { RN_FN(PREDICT_PANELS) = 8, RN_FN(SPARSE_PANELS) = 2 };
 
-RN_INLINE size_t RN_FN(few_rows)(void) { return RN_LANES / 2; }
+/* With a skip connection even a few rows go the way of many. */
+RN_INLINE size_t RN_FN(few_rows)(const rn_net *net) {
+    return net->skip ? 0 : RN_LANES / 2;
+}
 
 /* Rows that there is room for, samples of empty lanes included. */
-RN_INLINE size_t RN_FN(predict_rows)(size_t n) {
-    if (n <= 1) return 1;
-    if (n <= RN_FN(few_rows)()) return RN_LANES;
+RN_INLINE size_t RN_FN(predict_rows)(const rn_net *net, size_t n) {
+    if (n <= 1 && !net->skip) return 1;
+    if (n <= RN_FN(few_rows)(net)) return RN_LANES;
     return rn_min(rn_pieces(n, RN_PANEL), RN_FN(PREDICT_PANELS)) * RN_PANEL;
 }
 
 /* Elements of work memory of each thread. */
 RN_INLINE size_t RN_FN(own_predict_size)(const rn_net *net, size_t n) {
-    const size_t buffers = 2 * RN_FN(predict_rows)(n) * rn_widest(net);
+    const size_t buffers =
+        (net->skip ? 3 : 2) * RN_FN(predict_rows)(net, n) * rn_widest(net);
     const size_t pack =
         RN_PACKED_TILES * RN_TILE_ROWS * rn_deepest_pack(net) + 2 * RN_TILE_ROWS;
-    return rn_pieces(n <= RN_FN(few_rows)() ? buffers : buffers + pack, 64) * 64;
+    return rn_pieces(n <= RN_FN(few_rows)(net) ? buffers : buffers + pack, 64) * 64;
 }
 
 static size_t RN_FN(predict_work_size)(const rn_net *net, size_t n, size_t n_threads) {
@@ -110,9 +114,10 @@ static int RN_FN(predict_layer)(const rn_net *net, size_t l,
 static int RN_FN(predict_block)(const rn_net *net, const rn_source *x,
                                 const RN_FN(rn_block) * block, size_t first, T *out,
                                 T *work) {
-    const size_t size = RN_FN(predict_rows)(x->n_rows) * rn_widest(net);
+    const size_t size = RN_FN(predict_rows)(net, x->n_rows) * rn_widest(net);
     const size_t n_out = net->layers[net->n_layers - 1].n_out;
-    T *a = work, *b = work + size, *pack = work + 2 * size;
+    T *a = work, *b = work + size, *pack = work + (net->skip ? 3 : 2) * size;
+    const T *inputs = a;
     for (size_t p = 0; p < block->panels; p++) {
         T *ap = a + p * x->n_cols * RN_PANEL;
         RN_FN(gather_panel)(ap, x, RN_FN(panel_count)(block, p), NULL,
@@ -125,7 +130,11 @@ static int RN_FN(predict_block)(const rn_net *net, const rn_source *x,
         if (!RN_FN(predict_layer)(net, l, block, b, a, pack)) return RN_OVERFLOW;
         T *swap = a;
         a = b;
-        b = swap;
+        b = l == 0 && net->skip ? work + 2 * size : swap; /* the inputs stay */
+    }
+    if (net->skip) {
+        RN_FN(layer_forward)(net->skip, block, a, NULL, inputs, 0, block->panels, 0,
+                             n_out, pack);
     }
     for (size_t p = 0; p < block->panels; p++) {
         const size_t ld = RN_FN(columns_at)(block, p);
@@ -149,7 +158,7 @@ static void RN_FN(predict_worker)(void *context, rn_worker worker) {
     const rn_net *net = task->net;
     const rn_source *x = task->x;
     const size_t panels = net->sparse ? RN_FN(SPARSE_PANELS) : RN_FN(PREDICT_PANELS);
-    const size_t rows = rn_min(panels * RN_PANEL, RN_FN(predict_rows)(x->n_rows));
+    const size_t rows = rn_min(panels * RN_PANEL, RN_FN(predict_rows)(net, x->n_rows));
     const size_t blocks = rn_pieces(x->n_rows, rows);
     T *work = task->work + worker.index * RN_FN(own_predict_size)(net, x->n_rows);
     const rn_fpmode before = rn_flush_denormals();
@@ -193,7 +202,7 @@ static size_t RN_FN(predict)(const rn_net *net, const rn_source *x, T *out,
                              size_t n_threads, void *work) {
     const size_t n = x->n_rows;
     size_t first = n;
-    if (n <= RN_FN(few_rows)()) {
+    if (n <= RN_FN(few_rows)(net)) {
         const rn_fpmode before = rn_flush_denormals();
         first = RN_FN(predict_small)(net, x, out, work);
         rn_restore_fpmode(before);

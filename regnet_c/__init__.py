@@ -11,10 +11,12 @@ from ._version import __version__
 from .callbacks import Callback, Checkpoint, EarlyStopping
 from .diagnose import Diagnosis
 from .history import History
+from .lassonet import LassoNet
 from .layers import Dense, Dropout
 from .losses import Loss
 from .network import Network
 from .optimizers import SGD, Adagrad, Adam, AdamW, Optimizer, RMSprop
+from .path import RegularizationPath, StabilitySelection, regularization_path
 from .penalties import (
     L1,
     L2,
@@ -46,6 +48,7 @@ __all__ = [
     "ElasticNet",
     "GroupLasso",
     "History",
+    "LassoNet",
     "Loss",
     "ModelFileError",
     "Network",
@@ -54,11 +57,14 @@ __all__ = [
     "Penalty",
     "Prune",
     "RMSprop",
+    "RegularizationPath",
     "SparseGroupLasso",
+    "StabilitySelection",
     "__version__",
     "cpu_info",
     "get_include",
     "kernels",
+    "regularization_path",
 ]
 
 if os.environ.get("REGNET_C_ISA"):

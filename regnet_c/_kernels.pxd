@@ -63,6 +63,7 @@ cdef extern from "rn.h" nogil:
         double max_norm
         uint32_t dropout_layer
         const rn_source *mask
+        int adds
         rn_param weight
         rn_param bias
 
@@ -79,6 +80,8 @@ cdef extern from "rn.h" nogil:
     ctypedef struct rn_net:
         size_t n_layers
         const rn_layer *layers
+        const rn_layer *skip
+        double hierarchy
         const rn_sparse *sparse
         double input_keep
         const rn_source *input_mask
@@ -173,6 +176,9 @@ cdef extern from "rn.h" nogil:
         void (*prox_group)(
             size_t, size_t, size_t, size_t, const rn_param *, const rn_step *,
             float *) noexcept nogil
+        void (*prox_lassonet)(
+            const rn_layer *, const rn_layer *, double, size_t, size_t, const rn_step *,
+            void *) noexcept nogil
         void (*max_norm)(size_t, size_t, float *, size_t, size_t, double) noexcept nogil
         void (*sparse_count)(size_t, size_t, int64_t *, const float *) noexcept nogil
         void (*sparse_fill)(
@@ -217,6 +223,9 @@ cdef extern from "rn.h" nogil:
         void (*prox_group)(
             size_t, size_t, size_t, size_t, const rn_param *, const rn_step *,
             double *) noexcept nogil
+        void (*prox_lassonet)(
+            const rn_layer *, const rn_layer *, double, size_t, size_t, const rn_step *,
+            void *) noexcept nogil
         void (*max_norm)(size_t, size_t, double *, size_t, size_t, double) noexcept nogil
         void (*sparse_count)(size_t, size_t, int64_t *, const double *) noexcept nogil
         void (*sparse_fill)(

@@ -56,6 +56,16 @@ def prox_group(
     step: dict[str, Any],
     work: Floats,
 ) -> None: ...
+def prox_lassonet(
+    beta: Floats,
+    theta: Floats,
+    v_beta: Floats,
+    v_theta: Floats,
+    strength: float,
+    hierarchy: float,
+    step: dict[str, Any],
+    work: NDArray[np.float64],
+) -> None: ...
 def max_norm(w: Floats, max_norm: float) -> None: ...
 def sparse_count(counts: NDArray[np.int64], w: Floats) -> None: ...
 def sparse_fill(

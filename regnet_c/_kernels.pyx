@@ -9,6 +9,7 @@ from cpython.buffer cimport (
     PyBUF_FORMAT, PyBUF_STRIDES, PyBuffer_Release, PyObject_GetBuffer)
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t, uintptr_t
 from libc.stdlib cimport calloc, free
+from libc.string cimport memset
 
 from _thread import allocate_lock, get_ident
 
@@ -372,6 +373,34 @@ def prox_group(
             table.f64.prox_group(n_in, n_out, 0, groups, &p, &s, &work[0])
 
 
+def prox_lassonet(
+        floating[:, ::1] beta, floating[:, ::1] theta, const floating[:, ::1] v_beta,
+        const floating[:, ::1] v_theta, double strength, double hierarchy, dict step,
+        double[::1] work):  # beta, theta: in/out
+    """LassoNet's penalty after one step; work: 2 * (columns of both + 16)."""
+    cdef size_t n_in = theta.shape[0]
+    cdef rn_layer skip, first
+    cdef rn_step s = step
+    memset(&skip, 0, sizeof(skip))
+    memset(&first, 0, sizeof(first))
+    expect(beta.shape[0] == theta.shape[0], "beta and theta differ in rows")
+    expect(v_beta.shape[0] == beta.shape[0] and v_beta.shape[1] == beta.shape[1]
+           and v_theta.shape[0] == theta.shape[0]
+           and v_theta.shape[1] == theta.shape[1], "v has another shape")
+    expect(work.shape[0] >= 2 * (beta.shape[1] + theta.shape[1] + 16), "work is too small")
+    if n_in == 0 or beta.shape[1] == 0 or theta.shape[1] == 0:
+        return
+    skip.n_in, skip.n_out, skip.weight.group_strength = n_in, beta.shape[1], strength
+    first.n_in, first.n_out = n_in, theta.shape[1]
+    skip.weight.w, skip.weight.v = &beta[0, 0], <void *>&v_beta[0, 0]
+    first.weight.w, first.weight.v = &theta[0, 0], <void *>&v_theta[0, 0]
+    with nogil:
+        if floating is float:
+            table.f32.prox_lassonet(&skip, &first, hierarchy, 0, n_in, &s, &work[0])
+        else:
+            table.f64.prox_lassonet(&skip, &first, hierarchy, 0, n_in, &s, &work[0])
+
+
 def max_norm(floating[:, ::1] w, double max_norm):  # in/out
     """Scale every column of w to a Euclidean norm of at most max_norm."""
     cdef size_t n_in = w.shape[0], n_out = w.shape[1]
@@ -584,6 +613,9 @@ cdef class Model:
         group_strength.
     loss, output : int
         Codes of rn.h.
+    skip : dict, optional
+        A linear connection from the inputs to the outputs: `weight` as above, whose group
+        strength is that of the LassoNet penalty, and `hierarchy`, its M.
     """
 
     cdef readonly bint single
@@ -594,10 +626,10 @@ cdef class Model:
     cdef bint dropout_on
 
     def __cinit__(self, bint single, list layers, double input_keep, int loss,
-                  double loss_param, int output, uint64_t seed):
+                  double loss_param, int output, uint64_t seed, dict skip=None):
         cdef size_t n = len(layers)
         cdef rn_layer *c
-        self.layers = <rn_layer *>calloc(n, sizeof(rn_layer))
+        self.layers = <rn_layer *>calloc(n + 1, sizeof(rn_layer))
         if self.layers == NULL:
             raise MemoryError()
         self.single = single
@@ -620,9 +652,17 @@ cdef class Model:
                                  else layer["bias"]["offset"]))
         self.n_in, self.n_out = layers[0]["n_in"], layers[n - 1]["n_out"]
         self.net.n_layers, self.net.layers = n, self.layers
+        if skip is not None:
+            self._add_skip(&self.layers[n], skip)
         self.net.input_keep = input_keep
         self.net.loss, self.net.loss_param = loss, loss_param
         self.net.output, self.net.seed = output, seed
+
+    cdef void _add_skip(self, rn_layer *c, dict spec) except *:
+        c.n_in, c.n_out, c.keep, c.adds = self.n_in, self.n_out, 1, 1
+        self._describe(&c.weight, spec["weight"])
+        self.offsets.append((spec["weight"]["offset"], None))
+        self.net.skip, self.net.hierarchy = c, spec["hierarchy"]
 
     cdef void _describe(self, rn_param *p, dict spec) except *:
         p.l1, p.l2 = spec["l1"], spec["l2"]

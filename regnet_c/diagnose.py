@@ -139,7 +139,7 @@ def _layers(network, X, y):
                 *w.shape,
                 sum_abs=float(np.abs(w).sum()),
                 zeros=int((w == 0).sum()),
-                dead_units=next(dead),
+                dead_units=next(dead, 0),  # a skip connection has none
                 update_norm=float(np.linalg.norm(average[number]))
                 if average
                 else float("nan"),

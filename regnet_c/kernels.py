@@ -29,6 +29,7 @@ __all__ = [
     "permutation",
     "prox_group",
     "prox_l1",
+    "prox_lassonet",
     "random_normal",
     "random_uniform",
     "softmax_backward",
@@ -399,6 +400,34 @@ def prox_group(w, threshold, groups="units"):
     step = _step(SGD(1.0), 1.0, _first_step())
     _kernels.prox_group(code, out, out, None, threshold, step, work)
     return out
+
+
+def prox_lassonet(beta, theta, threshold, hierarchy):
+    """LassoNet's hierarchical proximal operator (Lemhadri et al. 2021), input by input.
+
+    Minimises |b - beta_j|^2/2 + |w - theta_j|^2/2 + threshold |b| over the rows b and w
+    with max |w_k| <= hierarchy |b|.  A row of beta that is zero stays zero.
+
+    Parameters
+    ----------
+    beta : array-like of shape (n_in, n_out)
+        Weights of the skip connection.
+    theta : array-like of shape (n_in, n_hidden)
+        Weights into the first hidden layer.
+    threshold, hierarchy : float
+
+    Returns
+    -------
+    beta, theta : ndarray
+    """
+    beta = _float(beta, "beta", 2).copy()
+    theta = _float(theta, "theta", 2, beta.dtype).copy()
+    threshold = _check.check_float(threshold, "threshold", minimum=0)
+    hierarchy = _check.check_float(hierarchy, "hierarchy", minimum=0)
+    work = np.empty(2 * (beta.shape[1] + theta.shape[1] + 16))
+    step = _step(SGD(1.0), 1.0, _first_step())
+    _kernels.prox_lassonet(beta, theta, beta, theta, threshold, hierarchy, step, work)
+    return beta, theta
 
 
 def penalty_sums(w):

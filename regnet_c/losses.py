@@ -139,6 +139,27 @@ class Loss:
             logs["accuracy"] = float(np.average(right, weights=weight))
         return logs
 
+    def row_scores(self, z, data):
+        """Per row what is better the larger: 1 if right (classification), or -loss.
+
+        Parameters
+        ----------
+        z : ndarray of shape (n, n_out)
+            The network's raw outputs.
+        data : Data
+
+        Returns
+        -------
+        ndarray of shape (n,)
+        """
+        if self.classification:
+            return self._right(z, data)
+        zt = np.ascontiguousarray(z.T)
+        y = np.ascontiguousarray(data.raw_y.T.astype(z.dtype, copy=False))
+        row_loss, dz = np.empty(len(z), z.dtype), np.empty_like(zt)
+        _kernels.loss_rows(self.kind, row_loss, dz, zt, y, None, None, self.param)
+        return -row_loss.astype(np.float64)
+
     def _right(self, z, data):
         """Per row: 1 if the most probable class is the given one (share of outputs)."""
         if self.name == "binary_cross_entropy":

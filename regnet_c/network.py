@@ -65,7 +65,7 @@ class Network:
         self.seed = _check.check_int(seed, "seed", minimum=0, maximum=2**64 - 1)
         self.metadata = {}
         self.history = None
-        self._plan = Plan(self.layers, self.loss, self.dtype, self.seed)
+        self._plan = self._make_plan()
         self._params = np.zeros(self._plan.size, self.dtype)
         self._views = self._plan.views(self._params)
         self._predictor = self._plan.model(dropout=False)
@@ -73,6 +73,9 @@ class Network:
         self._sparse = SparseWeights(self._views)
         self._state = None
         self._claim = _kernels.Claim()
+
+    def _make_plan(self):
+        return Plan(self.layers, self.loss, self.dtype, self.seed)
 
     def _initialize(self):
         views = iter(self._views)
@@ -183,12 +186,12 @@ class Network:
         """
         rows = []
         matrices = [view for view in self._views if view.ndim == 2]
-        for layer, w in zip(self._plan.dense, matrices, strict=True):
+        for w in matrices:
             sum_abs, _, zeros = _kernels.penalty_sums(w.reshape(-1))
             rows.append(
                 {
-                    "n_in": layer.n_in,
-                    "n_out": layer.n_out,
+                    "n_in": w.shape[0],
+                    "n_out": w.shape[1],
                     "weights": w.size,
                     "sum_abs": sum_abs,
                     "zeros": zeros / w.size,

@@ -66,7 +66,8 @@ class Plan:
     dropouts : list of int
         Positions in `rates` of the Dropout layers.
     shapes : list of tuple
-        Shapes of [W0, b0, W1, b1, ...]; biases that do not exist are left out.
+        Shapes of [W0, b0, W1, b1, ...]; biases that do not exist are left out, and the
+        weights of a skip connection come last.
     products : int
         Multiply-adds of one row's prediction.
     n_inputs : int
@@ -77,28 +78,25 @@ class Plan:
         The same, made when it is asked for.
     """
 
-    def __init__(self, layers, loss, dtype, seed):
+    def __init__(self, layers, loss, dtype, seed, skip=None):
         self.dense, self.rates, self.dropouts = split_layers(layers)
         self.loss, self.dtype, self.seed = loss, np.dtype(dtype), seed
         self.shapes, self.offsets, self._specs = [], [], []
         self.products = sum(layer.n_in * layer.n_out for layer in self.dense)
-        self.size = 0
-        step = _ALIGNMENT // self.dtype.itemsize
+        self.size, self._skip, self._skip_spec = 0, skip, None
         for number, layer in enumerate(self.dense):
-            pair = []
-            for shape, penalty in (
-                ((layer.n_in, layer.n_out), layer.weight_penalty),
-                ((layer.n_out,), layer.bias_penalty),
-            ):
-                if len(shape) == 1 and not layer.use_bias:
-                    pair.append(None)
-                    continue
-                pair.append(_param_spec(self.size, penalty))
-                self.shapes.append(shape)
-                self.offsets.append(self.size)
-                count = math.prod(shape)
-                self.size += -(-count // step) * step
-            self._specs.append(self._layer_spec(number, layer, *pair))
+            weight = self._place((layer.n_in, layer.n_out), layer.weight_penalty)
+            bias = None
+            if layer.use_bias:
+                bias = self._place((layer.n_out,), layer.bias_penalty)
+            self._specs.append(self._layer_spec(number, layer, weight, bias))
+        if skip is not None:
+            shape = (self.dense[0].n_in, self.dense[-1].n_out)
+            self.products += math.prod(shape)
+            self._skip_spec = {
+                "weight": self._place(shape, skip),
+                "hierarchy": skip.hierarchy,
+            }
         if self.size * self.dtype.itemsize > np.iinfo(np.intp).max // 8:
             size = self.size if self.size < 2**100 else "over 2**100"
             raise ValueError(
@@ -106,6 +104,16 @@ class Plan:
             )
         self.n_inputs = self.dense[0].n_in
         self.kept = None
+
+    def _place(self, shape, penalty):
+        """Room for one more array, and what C has to know about it."""
+        spec = _param_spec(self.size, penalty)
+        self.shapes.append(shape)
+        self.offsets.append(self.size)
+        step = _ALIGNMENT // self.dtype.itemsize
+        count = math.prod(shape)
+        self.size += -(-count // step) * step
+        return spec
 
     def _layer_spec(self, number, layer, weight, bias):
         code = ACTIVATIONS.index(layer.activation)
@@ -170,10 +178,11 @@ class Plan:
             self.loss.param,
             ACTIVATIONS.index(output),
             self.seed,
+            self._skip_spec,
         )
 
     def views(self, flat):
-        """[W0, b0, W1, b1, ...] as views of a flat array."""
+        """[W0, b0, W1, b1, ...], at last the skip's W, as views of a flat array."""
         return [
             flat[offset : offset + math.prod(shape)].reshape(shape)
             for offset, shape in zip(self.offsets, self.shapes, strict=True)
@@ -186,7 +195,7 @@ class Plan:
             found.append(layer.weight_penalty)
             if layer.use_bias:
                 found.append(layer.bias_penalty)
-        return found
+        return found if self._skip is None else [*found, self._skip]
 
     def needs_ledger(self):
         """True if some array is trained by the cumulative L1 rule."""

@@ -310,6 +310,34 @@ def max_norm(w, limit):
     return w * np.minimum(1, limit / np.maximum(norm, np.finfo(float).tiny))
 
 
+def prox_lassonet(v, u, t, r, strength, hierarchy):
+    """(b, w) of one input: argmin of Σ (b - v)²/2t + Σ (w - u)²/2r + strength |b| subject
+    to |w| <= hierarchy |b|, by bisection on s = |b|; t, r: steps of a unit gradient."""
+    v, u, t, r = (_f64(a) for a in (v, u, t + 0 * v, r + 0 * u))
+
+    def pull(s):
+        return (
+            strength - hierarchy * (np.maximum(np.abs(u) - hierarchy * s, 0) / r).sum()
+        )
+
+    def too_small(s):
+        """True below the root of |b(s)| = s."""
+        a = s + t[v != 0] * pull(s)
+        return np.any(a <= 0) or ((v[v != 0] / a) ** 2).sum() > 1
+
+    c = pull(0.0)
+    if not v.any() or (c >= 0 and ((v / t) ** 2).sum() <= c**2):
+        return np.zeros_like(v), np.zeros_like(u)
+    low, high = 0.0, 1.0
+    while too_small(high):
+        high *= 2
+    for _ in range(200):
+        middle = (low + high) / 2
+        low, high = (middle, high) if too_small(middle) else (low, middle)
+    s = high
+    return v * s / (s + t * pull(s)), np.clip(u, -hierarchy * s, hierarchy * s)
+
+
 # -------------------------------------------------------------------- optimisers
 
 

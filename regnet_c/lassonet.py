@@ -1,0 +1,138 @@
+"""LassoNet: a network with a linear skip connection that decides which inputs count."""
+
+import numpy as np
+
+from . import _check
+from .initialization import fill_weights
+from .network import Network
+from .penalties import Penalty
+from .plan import Plan
+
+_SKIP_STREAM = 1 << 16  # of the random numbers, beyond those of the layers
+
+
+class SkipPenalty(Penalty):
+    """strength * sum over inputs of |b_j|, b_j the skip's weights of input j.
+
+    Every weight of input j into the first layer is kept at or below hierarchy * |b_j|.
+    """
+
+    group = "inputs"
+    _names = ("group_strength", "hierarchy")
+
+    def __init__(self, strength, hierarchy):
+        self.group_strength = _check.check_float(strength, "strength", minimum=0)
+        self.hierarchy = _check.check_float(hierarchy, "hierarchy", minimum=0)
+
+
+class LassoNet(Network):
+    """A network plus a linear map from its inputs to its outputs, sparse in the inputs.
+
+    Minimises the mean data loss + strength sum_j |b_j| subject to |W_jk| <= hierarchy
+    |b_j| (Lemhadri, Ruan, Abraham and Tibshirani 2021), where b_j are the weights of
+    input j in the linear map and W_jk those into the first layer: an input that the
+    linear map gives up leaves the network as a whole, with exact zeros.
+
+    The weights of the linear map come last in `get_weights`.
+
+    Parameters
+    ----------
+    layers : list of Dense and Dropout
+        At least two Dense layers; the last has no activation.
+    strength : float
+    hierarchy : float, default 10
+        The paper's M: 0 gives a linear model, a large value the network alone.
+    loss : str or Loss, default "squared_error"
+    dtype : {"float32", "float64"}, default "float32"
+    seed : int, default 0
+        Like the loss and the dtype as for `Network`.
+
+    Examples
+    --------
+    >>> import numpy as np, regnet_c as rn
+    >>> X = np.random.RandomState(0).randn(300, 6)
+    >>> layers = [rn.Dense(6, 16, activation="relu"), rn.Dense(16, 1)]
+    >>> net = rn.LassoNet(layers, strength=3.0, seed=0)
+    >>> _ = net.fit(X, X[:, 2] ** 2 + X[:, 2], epochs=60, optimizer=rn.Adam(0.01))
+    >>> net.selected()
+    array([2])
+    """
+
+    def __init__(
+        self,
+        layers,
+        strength,
+        hierarchy=10.0,
+        loss="squared_error",
+        dtype="float32",
+        seed=0,
+    ):
+        self.skip_penalty = SkipPenalty(strength, hierarchy)
+        super().__init__(layers, loss, dtype, seed)
+
+    def _make_plan(self):
+        plan = Plan(self.layers, self.loss, self.dtype, self.seed, self.skip_penalty)
+        if len(plan.dense) < 2:
+            raise ValueError("LassoNet has one Dense layer, expected at least two")
+        if plan.activation_code(len(plan.dense) - 1):
+            raise ValueError(
+                f"the last layer has the activation {plan.dense[-1].activation!r}, "
+                "LassoNet expects 'identity'"
+            )
+        penalty = plan.dense[0].weight_penalty
+        if penalty is not None and penalty.group:
+            raise ValueError(
+                f"the first layer has {penalty!r}, its groups belong to LassoNet"
+            )
+        return plan
+
+    def _initialize(self):
+        super()._initialize()
+        fill_weights(self._views[-1], None, "identity", self.seed, _SKIP_STREAM)
+
+    def selected(self):
+        """Numbers of the inputs in use, in ascending order.
+
+        Returns
+        -------
+        ndarray of int
+        """
+        return np.flatnonzero(np.any(self._views[-1], axis=1))
+
+    def __repr__(self):
+        inner = ",\n    ".join(repr(layer) for layer in self.layers)
+        return (
+            f"LassoNet(\n    [{inner}],\n    {self.skip_penalty.group_strength!r}, "
+            f"hierarchy={self.skip_penalty.hierarchy!r}, loss={self.loss.name!r}, "
+            f"dtype={self.dtype.name!r}, seed={self.seed})"
+        )
+
+    def __getstate__(self):
+        penalty = self.skip_penalty
+        arguments = (penalty.group_strength, penalty.hierarchy)
+        return arguments, super().__getstate__()
+
+    def __setstate__(self, state):
+        arguments, state = state
+        self.skip_penalty = SkipPenalty(*arguments)
+        super().__setstate__(state)
+
+
+def _refused(name):
+    """A method of Network whose result has no place for the linear map."""
+
+    def method(*args, **kwargs):
+        raise TypeError(
+            f"{name} has no place for a LassoNet's linear map; use a Network trained on "
+            "its selected() columns, or pickle the LassoNet"
+        )
+
+    method.__name__ = name
+    method.__qualname__ = f"LassoNet.{name}"
+    return method
+
+
+for _name in ("compact", "save", "to_c", "to_onnx", "to_torch"):
+    setattr(LassoNet, _name, _refused(_name))
+for _name in ("load", "from_torch", "from_sklearn"):
+    setattr(LassoNet, _name, staticmethod(_refused(_name)))

@@ -1,0 +1,26 @@
+"""A progress bar over the steps of a path."""
+
+
+class Bar:
+    """A tqdm bar over steps, or nothing."""
+
+    def __init__(self, show, total, name):
+        self._bar = None
+        if show:
+            from tqdm.auto import tqdm
+
+            self._bar = tqdm(total=total, unit=" steps", desc=name)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        if self._bar is not None:
+            self._bar.close()
+
+    def step(self, n_features):
+        """One step is done."""
+        if self._bar is not None:
+            self._bar.total = max(self._bar.total, self._bar.n + 1)
+            self._bar.set_postfix_str(f"{n_features} features", refresh=False)
+            self._bar.update()

@@ -1,0 +1,105 @@
+"""Paths over the same strengths on parts of the data, several at a time."""
+
+import threading
+from dataclasses import replace
+
+import numpy as np
+
+from .. import _check
+from .bar import Bar
+from .steps import Walk, start_weights
+
+
+def splits_of(cv, y, recipe):
+    """List of (train rows, test rows); an int is that many folds, even in the labels."""
+    if not isinstance(cv, (int, np.integer)):
+        pairs = [(np.asarray(train), np.asarray(test)) for train, test in cv]
+        if len(pairs) < 2:
+            raise ValueError(f"cv has {len(pairs)} split(s), expected at least 2")
+        return pairs
+    cv = _check.check_int(cv, "cv", minimum=2, maximum=len(y))
+    order = np.random.default_rng(recipe.seed).permutation(len(y))
+    if recipe.loss.classification and y.ndim == 1:
+        order = order[np.argsort(y[order], kind="stable")]
+    fold = np.empty(len(y), int)
+    fold[order] = np.arange(len(y)) % cv
+    return [(np.flatnonzero(fold != i), np.flatnonzero(fold == i)) for i in range(cv)]
+
+
+class Parts:
+    """Walks along one grid on parts of the data; what they share."""
+
+    def __init__(self, recipe, direction, grid, X, y, validation_data=None):
+        self.recipe, self.direction, self.grid = recipe, direction, list(grid)
+        self._X, self._y, self._validation = X, y, validation_data
+
+    def run(self, parts, n_jobs, progress, name):
+        """(lists of steps, interrupted): one list for each finished (rows, held out).
+
+        Held-out rows score the steps; None: nothing does.  Threads, not processes: the
+        core trains without the GIL, and the data are shared.
+        """
+        stop, done = threading.Event(), {}
+        jobs = _jobs(n_jobs)
+        recipe = replace(self.recipe, threads=1) if jobs > 1 else self.recipe
+        with Bar(progress, len(parts) * len(self.grid), name) as bar:
+
+            def walk(number, rows, held_out):
+                steps = self._walk(recipe, rows, held_out, stop, bar)
+                if len(steps) == len(self.grid):
+                    done[number] = steps
+
+            try:
+                _run_all(walk, [(i, *part) for i, part in enumerate(parts)], jobs)
+            except KeyboardInterrupt:
+                stop.set()
+            finally:
+                found = [done[i] for i in sorted(done)]
+        return found, stop.is_set()
+
+    def _walk(self, recipe, rows, held_out, stop, bar):
+        X, y = self._X[rows], self._y[rows]
+        judge = None if held_out is None else (self._X[held_out], self._y[held_out])
+        start = start_weights(recipe, self.direction, X, y, self._validation, stop)
+        steps = []
+        for step in Walk(recipe, start, X, y, judge, stop).steps(self.grid):
+            steps.append(step)
+            bar.step(np.count_nonzero(step.importance))
+        return steps
+
+
+def cross_validate(parts, splits, n_jobs, progress):
+    """[(mean score, its standard error)] for each strength, or None after Ctrl-C."""
+    found, interrupted = parts.run(splits, n_jobs, progress, "folds")
+    if interrupted:
+        return None
+    rows = np.array([[step.validation[0] for step in steps] for steps in found])
+    errors = rows.std(axis=0, ddof=1) / np.sqrt(len(rows))
+    return list(zip(rows.mean(axis=0), errors, strict=True))
+
+
+def _jobs(n_jobs):
+    """How many walks at a time; joblib knows, unless it is one."""
+    if n_jobs is not None and _check.check_int(n_jobs, "n_jobs") == 1:
+        return 1
+    try:
+        from joblib import effective_n_jobs
+    except ImportError:
+        if n_jobs is None:
+            return 1
+        raise ImportError(
+            f"n_jobs={n_jobs} needs joblib: pip install regnet-c[sklearn]"
+        ) from None
+    return effective_n_jobs(n_jobs)
+
+
+def _run_all(function, calls, jobs):
+    if jobs == 1:
+        for arguments in calls:
+            function(*arguments)
+        return
+    from joblib import Parallel, delayed
+
+    Parallel(jobs, require="sharedmem")(
+        delayed(function)(*arguments) for arguments in calls
+    )

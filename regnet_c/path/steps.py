@@ -1,0 +1,241 @@
+"""One walk along the strengths of a penalty: a network that is warm-started at each."""
+
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+
+from ..arrays import checked_data
+from ..callbacks import Callback, EarlyStopping
+
+_OPEN = 0.5  # biases of a first layer without inputs
+_SETTLED = 0.01  # relative fall of the objective that counts as progress
+
+
+class Step(NamedTuple):
+    """What one strength left behind; scores are mean and standard error, or None."""
+
+    strength: float
+    weights: list
+    importance: np.ndarray  # per input, 0 where it is not used
+    train: tuple
+    validation: tuple | None
+
+
+class Settled(Callback):
+    """Stops when the training objective has not fallen by 1 % for `patience` epochs."""
+
+    def __init__(self, patience):
+        self.patience = patience
+        self._best, self._wait = np.inf, 0
+
+    def on_epoch_end(self, epoch, logs):
+        objective = logs["loss"] + logs["penalty"]
+        if objective < self._best - _SETTLED * abs(self._best) or self._best == np.inf:
+            self._best, self._wait = objective, 0
+            return False
+        self._wait += 1
+        return self._wait >= self.patience
+
+
+class StopWhen(Callback):
+    """Stops when another thread has set an event, and for the walk to see it too."""
+
+    def __init__(self, event):
+        self.event = event
+
+    def on_epoch_end(self, epoch, logs):
+        return self.event is not None and self.event.is_set()
+
+
+def importance(penalty, weights):
+    """Per input the norm of the weights that decide whether it is in use."""
+    w = weights[-1] if penalty == "lassonet" else weights[0]
+    return np.linalg.norm(w.astype(np.float64), axis=1)
+
+
+def score(network, X, y):
+    """Mean and standard error over the rows of accuracy, or of minus the loss."""
+    data = checked_data(network._plan, X, y, None)
+    rows = network.loss.row_scores(network._predict(data.raw_x, None, raw=True), data)
+    return float(rows.mean()), float(rows.std() / np.sqrt(len(rows)))
+
+
+def empty_start(recipe):
+    """Initial weights with nothing coming in from the inputs.
+
+    The first layer's biases are positive: a ReLU with a bias of 0 would never learn.
+    """
+    weights = without_inputs(recipe, recipe.network(0.0).get_weights())
+    weights[1][...] = _OPEN
+    return weights
+
+
+def without_inputs(recipe, weights):
+    """The same weights with nothing coming in from the inputs."""
+    weights = [w.copy() for w in weights]
+    weights[0][...] = 0
+    if recipe.penalty == "lassonet":
+        weights[-1][...] = 0
+    return weights
+
+
+def critical_strength(recipe, weights, X, y):
+    """Least strength at which no input enters when none is used: `lambda_max`.
+
+    An input stays out while no direction of its weights pays for its penalty: with the
+    gradient g of the data loss at zero weights, |g|_2 <= strength for a group, |g|_inf
+    for L1, |g_skip|_2 + hierarchy |g|_1 for LassoNet.
+    """
+    network = recipe.network(0.0)
+    network.set_weights(without_inputs(recipe, weights))
+    _, gradients = network.loss_and_gradients(X, y)
+    g = np.abs(gradients[0].astype(np.float64))
+    if recipe.penalty == "l1":
+        return float(g.max())
+    if recipe.penalty == "group_inputs":
+        return float(np.linalg.norm(g, axis=1).max())
+    skip = np.linalg.norm(gradients[-1].astype(np.float64), axis=1)
+    return float((skip + recipe.hierarchy * g.sum(axis=1)).max())
+
+
+def start_weights(recipe, direction, X, y, validation_data, event=None):
+    """The weights a walk in this direction starts from."""
+    if direction == "down":
+        return empty_start(recipe)
+    return fit_dense(recipe, X, y, validation_data, event)
+
+
+def fit_dense(recipe, X, y, validation_data, event=None):
+    """Weights of the network without penalty on its inputs."""
+    network = recipe.network(0.0)
+    monitor = "loss" if validation_data is None else "val_loss"
+    callbacks = [EarlyStopping(monitor, recipe.patience[0]), StopWhen(event)]
+    recipe.fit(network, X, y, callbacks, recipe.epochs[0], validation_data)
+    return network.get_weights()
+
+
+def relax(recipe, weights, columns, X, y, event=None):
+    """A step's network on its own inputs alone, trained on without their penalty.
+
+    Judged by this one, sparse steps do not pay for the shrinkage that made them sparse
+    (the relaxed Lasso of Meinshausen 2007).
+    """
+    reduced = replace(recipe, n_in=len(columns))
+    network = reduced.network(0.0)
+    by_input = (0, len(weights) - 1) if recipe.penalty == "lassonet" else (0,)
+    network.set_weights(
+        [w[columns] if i in by_input else w for i, w in enumerate(weights)]
+    )
+    callbacks = [Settled(recipe.patience[1]), StopWhen(event)]
+    recipe.fit(network, X[:, columns], y, callbacks, recipe.epochs[1])
+    return network
+
+
+class Columns:
+    """The inputs of one step: which ones, and the scale at which the network sees them.
+
+    With x_j s_j in place of x_j, and W_j / s_j in place of W_j, the penalty on an input's
+    weights becomes that of W_j divided by s_j.  So s_j = (|W_j| / unit)^adaptive of the
+    step before makes it the tangent of a multiple of |W_j|^(1 - adaptive), which shrinks
+    large weights less (Candes, Wakin and Boyd 2008).
+    """
+
+    def __init__(self, recipe, weights, unit):
+        self._penalty, self._n_in = recipe.penalty, recipe.n_in
+        used = importance(recipe.penalty, weights)
+        self.numbers, self._scale = np.arange(recipe.n_in), None
+        if recipe.adaptive and used.any():
+            self.numbers = np.flatnonzero(used)
+            scale = (used[self.numbers] / unit) ** recipe.adaptive
+            self._scale = scale.astype(recipe.dtype)
+
+    def data(self, X):
+        """These columns of X as the network sees them."""
+        return X if self._scale is None else X[:, self.numbers] * self._scale
+
+    def narrow(self, weights):
+        """The network's weights from those for all inputs."""
+        return self._by_input(weights, lambda w: w[self.numbers] / self._scale[:, None])
+
+    def widen(self, weights):
+        """And back, with zeros for the other inputs."""
+
+        def full(w):
+            wide = np.zeros((self._n_in, w.shape[1]), w.dtype)
+            wide[self.numbers] = w * self._scale[:, None]
+            return wide
+
+        return self._by_input(weights, full)
+
+    def _by_input(self, weights, function):
+        if self._scale is None:
+            return weights
+        weights = list(weights)
+        for i in (0, -1) if self._penalty == "lassonet" else (0,):
+            weights[i] = function(weights[i])
+        return weights
+
+
+class Judge:
+    """Scores the steps of one walk on validation data; equal selections once."""
+
+    def __init__(self, recipe, X, y, validation_data, event):
+        self._recipe, self._train, self._event = recipe, (X, y), event
+        self._validation, self._known = validation_data, {}
+
+    def __call__(self, network, columns, weights, used):
+        """Mean and standard error, or None without validation data."""
+        if self._validation is None:
+            return None
+        X, y = self._validation
+        chosen = np.flatnonzero(used)
+        if not self._recipe.relax or not len(chosen):
+            return score(network, columns.data(X), y)
+        key = chosen.tobytes()
+        if key not in self._known:
+            relaxed = relax(self._recipe, weights, chosen, *self._train, self._event)
+            self._known[key] = score(relaxed, X[:, chosen], y)
+        return self._known[key]
+
+
+class Walk:
+    """Steps of growing or falling strength on one data set."""
+
+    def __init__(self, recipe, start, X, y, validation_data, event=None):
+        self._recipe, self._start, self._event = recipe, start, event
+        self._X, self._y = X, y
+        self._judge = Judge(recipe, X, y, validation_data, event)
+        norms = importance(recipe.penalty, start)
+        self._unit = np.median(norms[norms > 0]) if norms.any() else 1.0
+
+    def steps(self, strengths):
+        """Yields a Step for each strength, started from the weights of the last one.
+
+        Where the last one used no input its weights have nothing to give: if the
+        strengths grow the step repeats it, else it begins at the start again.
+        """
+        last = None
+        for strength in strengths:
+            empty = last is not None and not last.importance.any()
+            if empty and strength > last.strength:
+                last = last._replace(strength=strength)
+            else:
+                fresh = last is None or empty
+                last = self._step(strength, self._start if fresh else last.weights)
+            if self._event is not None and self._event.is_set():
+                return
+            yield last
+
+    def _step(self, strength, weights):
+        recipe = self._recipe
+        columns = Columns(recipe, weights, self._unit)
+        X = columns.data(self._X)
+        network = replace(recipe, n_in=X.shape[1]).network(strength)
+        network.set_weights(columns.narrow(weights))
+        callbacks = [Settled(recipe.patience[1]), StopWhen(self._event)]
+        recipe.fit(network, X, self._y, callbacks, recipe.epochs[1])
+        weights = columns.widen(network.get_weights())
+        used = importance(recipe.penalty, weights)
+        judged = self._judge(network, columns, weights, used)
+        return Step(strength, weights, used, score(network, X, self._y), judged)

@@ -1,0 +1,347 @@
+"""regularization_path: the strengths, the steps, the choices, Ctrl-C."""
+
+import _thread
+import threading
+
+import numpy as np
+import pytest
+
+import regnet_c as rn
+from regnet_c.path import search, steps
+
+PENALTIES = ["group_inputs", "l1", "lassonet"]
+QUICK = {
+    "hidden": (16,),
+    "optimizer": rn.Adam(0.01),
+    "batch_size": 32,
+    "epochs": (30, 5),
+    "n_lambdas": 12,
+}
+
+
+def problem(n=500, n_in=12, seed=0):
+    """Columns 3 and 7 decide the class."""
+    x = np.random.default_rng(seed).standard_normal((n, n_in)).astype(np.float32)
+    return x, (x[:, 3] * x[:, 7] > 0).astype(int)
+
+
+@pytest.fixture(scope="module", params=PENALTIES)
+def path(request):
+    x, y = problem()
+    return rn.regularization_path(
+        x[:350],
+        y[:350],
+        penalty=request.param,
+        validation_data=(x[350:], y[350:]),
+        **QUICK,
+    )
+
+
+def test_path_goes_from_many_features_to_none(path):
+    assert path.n_features[0] >= 4
+    assert path.n_features[-1] == 0 and np.all(path.n_features[:-1] > 0)
+    assert np.all(np.diff(path.n_features) <= 0)
+    for more, fewer in zip(path.selected, path.selected[1:], strict=False):
+        assert set(fewer) <= set(more)
+
+
+def test_strengths_are_evenly_spaced_around_lambda_max(path):
+    ratios = path.strengths[1:] / path.strengths[:-1]
+    np.testing.assert_allclose(ratios, 0.01 ** (-1 / 11), rtol=1e-9)
+    assert path.strengths[0] == pytest.approx(0.01 * path.lambda_max)
+    assert len(path) <= 2 * 12
+
+
+def test_the_right_columns_are_selected(path):
+    assert path.select(k=2).tolist() == [3, 7]
+    assert path.select(rule="1se").tolist() == [3, 7]
+    assert set(path.ranking()[:2]) == {3, 7}
+    best = path.step("best")
+    assert path.validation_scores[best] == path.validation_scores.max() > 0.9
+
+
+def test_weights_scores_and_importances_belong_together(path):
+    x, y = problem()
+    for step in (0, len(path) // 2):
+        network = path.network(step)
+        accuracy = network.evaluate(x[:350], y[:350])["accuracy"]
+        assert accuracy == pytest.approx(path.train_scores[step], abs=0.01)
+        used = np.any(path.weights[step][0], axis=1)
+        if path.weights[step][-1].ndim == 2:  # the linear map of a LassoNet
+            used |= np.any(path.weights[step][-1], axis=1)
+        if len(path.weights[step]) == 4:
+            used = np.any(path.weights[step][0], axis=1)
+        np.testing.assert_array_equal(path.importances[step] > 0, used)
+
+
+def test_refit_trains_on_the_selected_columns_alone(path):
+    x, y = problem()
+    network = path.refit(x[:350], y[:350], k=2, epochs=60)
+    assert network.metadata["columns"] == [3, 7]
+    assert network.get_weights()[0].shape == (2, 16)
+    assert network.zeros() == 0
+    assert network.evaluate(x[350:][:, [3, 7]], y[350:])["accuracy"] > 0.93
+    early = path.refit(
+        x, y, rule="1se", validation_data=(x, y), patience=0, epochs=1000
+    )
+    assert early.history.stopped_early
+
+
+def test_ways_to_choose_that_make_no_sense_are_refused(path):
+    with pytest.raises(ValueError, match="k is 13, the path has ever used"):
+        path.select(k=13)
+    with pytest.raises(ValueError, match="k is 0, expected at least 1"):
+        path.select(k=0)
+    with pytest.raises(ValueError, match="expected one of them"):
+        path.select(k=2, rule="1se")
+    with pytest.raises(ValueError, match="rule"):
+        path.select(rule="2se")
+
+
+def test_1se_takes_the_sparsest_step_within_one_standard_error():
+    recipe = steps_recipe()
+    fake = [
+        steps.Step(float(i + 1), [], np.arange(12) < n, (0.0, 0.0), (score, 0.02))
+        for i, (n, score) in enumerate([(9, 0.9), (6, 0.92), (4, 0.905), (2, 0.89)])
+    ]
+    path = rn.RegularizationPath(recipe, "up", fake, 1.0, False, None)
+    assert (path.step("best"), path.step("1se")) == (1, 2)
+    assert path.select().tolist() == [0, 1, 2, 3]
+
+
+def steps_recipe(**options):
+    x, y = problem()
+    return search.make_recipe(x, y, options.pop("penalty", "group_inputs"), **options)
+
+
+@pytest.mark.parametrize("penalty", PENALTIES)
+def test_nothing_enters_at_lambda_max_and_something_below(penalty):
+    x, _ = problem()
+    y = (x[:, 3] + 0.5 * x[:, 7] > 0).astype(int)
+    options = {"optimizer": rn.SGD(0.02), "batch_size": len(x), "epochs": (5, 300)}
+    recipe = steps_recipe(
+        penalty=penalty, hidden=(8,), patience=(5, 300), adaptive=0.0, **options
+    )
+    start = steps.empty_start(recipe)
+    top = steps.critical_strength(recipe, start, x, y)
+    # the biases would move and change the gradient: one step is exact
+    for factor, enters in ((1.001, False), (0.95, True)):
+        network = recipe.network(top * factor)
+        network.set_weights(start)
+        network.train_step(x, y, rn.SGD(0.02))
+        used = steps.importance(penalty, network.get_weights())
+        assert used.any() == enters
+
+
+def test_down_starts_empty_and_ends_with_many():
+    x, y = problem()
+    y = (x[:, 3] + x[:, 7] > 0).astype(int)
+    path = rn.regularization_path(x, y, direction="down", **QUICK)
+    assert len(path) == 12 and path.strengths[0] == pytest.approx(path.lambda_max)
+    assert np.all(np.diff(path.strengths) < 0)
+    assert path.n_features[0] <= 1 < path.n_features[-1]
+    assert path.select(k=2).tolist() == [3, 7]
+
+
+def test_every_step_starts_from_the_one_before():
+    x, y = problem()
+    start = steps.fit_dense(steps_recipe(**small()), x, y, None)
+    frozen = {**small(), "optimizer": rn.SGD(1e-12), "adaptive": 0.0}
+    walk = steps.Walk(steps_recipe(**frozen), start, x, y, None)
+    found = list(walk.steps([1e-9, 2e-9]))
+    for step in found:
+        for w, first in zip(step.weights, start, strict=True):
+            np.testing.assert_allclose(w, first, atol=1e-6)
+
+
+def small():
+    return {key: value for key, value in QUICK.items() if key != "n_lambdas"}
+
+
+def test_an_empty_network_stays_empty_as_the_strength_grows():
+    x, y = problem()
+    recipe = steps_recipe(**small())
+    walk = steps.Walk(recipe, steps.fit_dense(recipe, x, y, None), x, y, None)
+    found = list(walk.steps([1e3, 2e3]))
+    assert not any(step.importance.any() for step in found)
+    assert [step.strength for step in found] == [1e3, 2e3]
+
+
+def test_equal_seeds_give_equal_bits():
+    x, y = problem(200)
+    a, b = (rn.regularization_path(x, y, seed=4, threads=t, **QUICK) for t in (1, 2))
+    np.testing.assert_array_equal(a.importances, b.importances)
+
+
+def test_regression_scores_are_minus_the_loss():
+    x, _ = problem()
+    y = 2 * x[:, 5] + x[:, 2]
+    path = rn.regularization_path(
+        x[:350], y[:350], validation_data=(x[350:], y[350:]), **QUICK
+    )
+    assert path.select(k=2).tolist() == [2, 5]
+    assert np.all(path.validation_scores <= 0)
+
+
+def test_cross_validation_scores_the_same_strengths():
+    pytest.importorskip("joblib")
+    x, y = problem(300)
+    one, two = (
+        rn.regularization_path(x, y, cv=3, n_jobs=jobs, **QUICK) for jobs in (1, 2)
+    )
+    np.testing.assert_array_equal(one.validation_scores, two.validation_scores)
+    assert one.validation_scores.shape == one.strengths.shape
+    assert np.all(one.validation_errors[:-1] > 0)
+    assert set(one.select()) >= {3, 7}
+
+
+def test_folds_are_even_in_the_labels():
+    x, _ = problem(90)
+    y = np.repeat([0, 1, 2], [60, 20, 10])
+    pairs = search.splits_of(5, y, steps_recipe())
+    for train, test in pairs:
+        assert np.bincount(y[test]).tolist() == [12, 4, 2]
+        assert sorted([*train, *test]) == list(range(90))
+    with pytest.raises(ValueError, match="expected at least 2"):
+        search.splits_of([(np.arange(5), np.arange(5, 9))], y, steps_recipe())
+
+
+class Interrupt:
+    """tqdm's place: Ctrl-C at one of its steps."""
+
+    def __init__(self, at):
+        self.at, self.total, self.n = at, 0, 0
+
+    def step(self, n_features):
+        self.n += 1
+        if self.n == self.at:
+            raise KeyboardInterrupt
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        pass
+
+
+def test_ctrl_c_returns_the_steps_that_are_done(monkeypatch):
+    x, y = problem()
+    monkeypatch.setattr(search, "Bar", lambda *args: Interrupt(4))
+    path = rn.regularization_path(x, y, cv=3, **QUICK)
+    assert path.interrupted and len(path) == 4
+    assert "interrupted" in repr(path)
+    assert np.isnan(path.validation_scores).all()
+    with pytest.raises(ValueError, match="there are none"):
+        path.select(rule="best")
+
+
+def test_ctrl_c_in_the_dense_fit_returns_no_step(monkeypatch):
+    def interrupt(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(search, "start_weights", interrupt)
+    path = rn.regularization_path(*problem(), **QUICK)
+    assert path.interrupted and len(path) == 0
+    assert repr(path) == "RegularizationPath(0 steps)"
+    with pytest.raises(ValueError, match="ever used 0 features"):
+        path.select(k=1)
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_ctrl_c_in_the_folds_keeps_the_path(jobs, monkeypatch):
+    pytest.importorskip("joblib")
+    x, y = problem(300)
+    whole = steps.Walk.steps
+
+    def slow(self, strengths):
+        for step in whole(self, strengths):
+            if self._event is not None and not self._event.is_set():
+                if threading.current_thread() is threading.main_thread():
+                    raise KeyboardInterrupt
+                _thread.interrupt_main()
+                self._event.wait(20)
+            yield step
+
+    monkeypatch.setattr(steps.Walk, "steps", slow)
+    path = rn.regularization_path(x, y, cv=3, n_jobs=jobs, **QUICK)
+    assert path.interrupted and len(path) > 5 and path.n_features[-1] == 0
+
+
+def test_progress_shows_features(capsys):
+    rn.regularization_path(*problem(150), progress=True, **QUICK)
+    assert "0 features" in capsys.readouterr().err
+
+
+def test_stability_finds_the_columns_that_always_count():
+    x, _ = problem()
+    y = (x[:, 3] + x[:, 7] > 0).astype(int)
+    path = rn.regularization_path(x, y, **QUICK)
+    found = path.stability(x, y, n_subsamples=6)
+    assert found.frequencies.shape == (len(path), 12) and found.n_subsamples == 6
+    assert found.select(max_false=4.0).tolist() == [3, 7]
+    assert not found.interrupted
+    with pytest.raises(ValueError, match="threshold is 0.5"):
+        found.select(threshold=0.5)
+
+
+def test_stability_counts_only_sparse_strengths():
+    used = np.ones((4, 3, 10), bool)
+    used[:, 1] = np.arange(10) < 3
+    used[:, 2] = [[i == 0 for i in range(10)]] * 3 + [[False] * 10]
+    found = rn.StabilitySelection([0.1, 0.2, 0.3], used, False)
+    # q = 0.75 and 3 inputs: 0.75^2 / 6 and 9 / 6 wrong ones expected at 0.8
+    assert found.select(0.8, max_false=1.5).tolist() == [0, 1, 2]
+    assert found.select(0.8, max_false=1.4).tolist() == []
+    assert found.select(0.75, max_false=0.2).tolist() == [0]
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        ({"penalty": "l2"}, ValueError, "unknown penalty 'l2'"),
+        ({"direction": "left"}, ValueError, "unknown direction 'left'"),
+        ({"hidden": ()}, ValueError, "hidden is"),
+        ({"epochs": 5}, TypeError, "expected a pair"),
+        ({"lambda_min_ratio": 1.0}, ValueError, "lambda_min_ratio"),
+        ({"adaptive": 2}, ValueError, "adaptive is 2"),
+        ({"cv": 1}, ValueError, "cv is 1"),
+        ({"validation_data": 3}, TypeError, "validation_data must be a tuple"),
+        ({"nonsense": 3}, TypeError, "nonsense"),
+    ],
+)
+def test_bad_arguments_are_refused(change, error, message):
+    with pytest.raises(error, match=message):
+        rn.regularization_path(*problem(50), **{**QUICK, **change})
+
+
+def test_bad_data_are_refused():
+    x, y = problem(50)
+    with pytest.raises(ValueError, match="1 dimension"):
+        rn.regularization_path(x[0], y)
+    with pytest.raises(ValueError, match="y has|rows"):
+        rn.regularization_path(x, y[:-1])
+    with pytest.raises(ValueError, match="X_val has 11 columns"):
+        rn.regularization_path(x, y, validation_data=(x[:, 1:], y))
+    labels = np.array(["a", "b"] * 25)
+    with pytest.raises(TypeError, match="expected integer labels"):
+        rn.regularization_path(x, labels, loss="softmax_cross_entropy")
+
+
+def test_plot_draws_features_and_scores(path):
+    matplotlib = pytest.importorskip("matplotlib")
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, given = pyplot.subplots()
+    ax = path.plot(ax=given)
+    assert ax is given and ax.get_xscale() == "log"
+    twin = next(other for other in figure.axes if other is not ax)
+    assert twin.get_ylabel() == "accuracy"
+    np.testing.assert_array_equal(ax.lines[0].get_ydata(), path.n_features)
+    np.testing.assert_array_equal(twin.lines[1].get_ydata(), path.validation_scores)
+    assert [t.get_text() for t in twin.get_legend().get_texts()] == [
+        "training",
+        "validation",
+    ]
+    assert ax.lines[1].get_xdata()[0] == path.strengths[path.step("1se")]
+    pyplot.close(figure)
