@@ -28,7 +28,8 @@ from .penalties import (
 )
 from .pruning import Prune
 from .storage import ModelFileError
-from .training import DeadStartWarning, DivergenceError, available_threads
+from .team import available_threads
+from .training import DeadStartWarning, DivergenceError
 
 __all__ = [
     "L1",

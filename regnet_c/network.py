@@ -14,7 +14,8 @@ from .plan import Plan
 from .slices import in_slices
 from .sparse import SparseWeights
 from .state import TrainingState
-from .training import Progress, Trainer, divide, make_run, useful_threads
+from .team import divide, useful_threads
+from .training import Progress, Trainer, make_run
 
 _PREDICTED_ROWS = 1024  # at least, and
 _PREDICTED_WORK = 1 << 27  # multiply-adds, in the first slice of a prediction

@@ -16,7 +16,7 @@ from ..layers import Dense, Dropout
 from ..optimizers import get_optimizer
 from ..penalties import L1, L2, UPDATES, ElasticNet, GroupLasso, SparseGroupLasso
 from ..schedules import CosineDecay, ExponentialDecay, LinearDecay, Schedule
-from ..training import available_threads
+from ..team import available_threads
 from .monitor import Monitor
 
 _SCHEDULES = {
