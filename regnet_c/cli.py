@@ -20,7 +20,8 @@ from .export import command as export_command
 from .layers import ACTIVATIONS, Dense, Dropout
 from .network import Network
 from .optimizers import SGD, Adagrad, Adam, AdamW, RMSprop
-from .penalties import UPDATES, ElasticNet
+from .penalties import ElasticNet
+from .penalty import UPDATES
 from .reproduce import command as reproduce_command
 from .schedules import CosineDecay, ExponentialDecay, LinearDecay
 

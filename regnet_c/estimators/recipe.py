@@ -14,7 +14,8 @@ import numpy as np
 from .. import _check
 from ..layers import Dense, Dropout
 from ..optimizers import get_optimizer
-from ..penalties import L1, L2, UPDATES, ElasticNet, GroupLasso, SparseGroupLasso
+from ..penalties import L1, L2, ElasticNet, GroupLasso, SparseGroupLasso
+from ..penalty import UPDATES
 from ..schedules import CosineDecay, ExponentialDecay, LinearDecay, Schedule
 from ..team import available_threads
 from .monitor import Monitor
