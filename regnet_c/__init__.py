@@ -8,7 +8,8 @@ from pathlib import Path
 
 from . import _kernels, kernels
 from ._version import __version__
-from .callbacks import Callback, Checkpoint, EarlyStopping
+from .callback import Callback
+from .callbacks import Checkpoint, EarlyStopping
 from .diagnose import Diagnosis
 from .history import History
 from .lassonet import LassoNet
