@@ -5,7 +5,7 @@ import os
 
 import numpy as np
 
-from . import _check
+from . import _check, _check_arrays
 from .callback import Callback
 
 
@@ -164,7 +164,9 @@ class EarlyStopping(Callback):
 def _like(weights, flat):
     """Weights of these shapes from one array of all of them end to end."""
     ends = np.cumsum([w.size for w in weights])
-    flat = _check.check_array(flat, "best_weights", (int(ends[-1]),), weights[0].dtype)
+    flat = _check_arrays.check_array(
+        flat, "best_weights", (int(ends[-1]),), weights[0].dtype
+    )
     parts = np.split(flat, ends[:-1])
     return [part.reshape(w.shape) for part, w in zip(parts, weights, strict=True)]
 

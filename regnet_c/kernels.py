@@ -6,7 +6,7 @@ other arrays are converted to it.  W is (n_in, n_out), rows are samples.
 
 import numpy as np
 
-from . import _check, _kernels
+from . import _check, _check_arrays, _kernels
 from .losses import Loss, get_loss
 from .optimizers import SGD, get_optimizer
 from .plan import ACTIVATIONS, GROUPS, L1_RULES
@@ -41,7 +41,7 @@ __all__ = [
 
 def _float(array, name, ndim=None, dtype=None):
     """A C-contiguous, aligned float32 or float64 array; converted if it is not."""
-    array = _check.as_array(array, name)
+    array = _check_arrays.as_array(array, name)
     if ndim is not None and array.ndim != ndim:
         raise ValueError(f"{name} has {array.ndim} dimensions, expected {ndim}")
     if dtype is None:
@@ -188,10 +188,14 @@ def loss_rows(name, z, y, scale=None, param=None):
     z = _float(z, "z", 2)
     zt = np.ascontiguousarray(z.T)
     labels = targets = None
-    y = _check.as_array(y, "y")
+    y = _check_arrays.as_array(y, "y")
     if y.ndim == 1 and loss.name == "softmax_cross_entropy":
         _fits(y, "y", (len(z),), "z")
-        labels = _check.check_labels(y, z.shape[1]) if y.size else np.empty(0, np.int64)
+        labels = (
+            _check_arrays.check_labels(y, z.shape[1])
+            if y.size
+            else np.empty(0, np.int64)
+        )
     else:
         y = _float(y, "y", 2, z.dtype)
         _fits(y, "y", z.shape, "z")

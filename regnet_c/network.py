@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from . import _check, _kernels, export, storage
+from . import _check, _check_arrays, _kernels, export, storage
 from .arrays import checked_data, checked_masks, checked_x
 from .compact import compact
 from .diagnose import diagnose
@@ -140,7 +140,7 @@ class Network:
         TypeError, ValueError
             For another number or other shapes, and for NaN or infinities.
         """
-        weights = _check.check_weights(weights, self._plan.shapes, self.dtype)
+        weights = _check_arrays.check_weights(weights, self._plan.shapes, self.dtype)
         self._claim.expect_no_other()
         for view, new in zip(self._views, weights, strict=True):
             view[...] = new
@@ -253,7 +253,7 @@ class Network:
         rows = max(_PREDICTED_ROWS, _PREDICTED_WORK // self._plan.size)
         bad = in_slices(n, some, rows)
         if bad is not None:
-            raise ValueError(_check.not_finite_message(x, "X", bad, self.dtype))
+            raise ValueError(_check_arrays.not_finite_message(x, "X", bad, self.dtype))
         return out
 
     def evaluate(self, X, y, sample_weight=None, threads=None):

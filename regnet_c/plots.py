@@ -7,7 +7,7 @@ and the saving are the caller's.
 
 import numpy as np
 
-from . import _check
+from . import _check, _check_arrays
 from ._axes import COLORS, class_colors, color_map, one_or_all, panels, percent, plain
 
 _SPIKE = COLORS[5]
@@ -213,7 +213,7 @@ def plot_decision_regions(network_or_function, X, y, resolution=200, ax=None):
     -------
     Axes
     """
-    X, y = _check.as_array(X, "X").astype(np.float64), np.asarray(y)
+    X, y = _check_arrays.as_array(X, "X").astype(np.float64), np.asarray(y)
     if X.ndim != 2 or X.shape[1] != 2 or y.shape != X.shape[:1] or not len(X):
         raise ValueError(
             f"X has shape {X.shape} and y {y.shape}, expected (n, 2) and (n,)"
