@@ -7,6 +7,8 @@ with a sentence that says what came and what was expected.
 import difflib
 import math
 import numbers
+import os
+from pathlib import Path
 
 import numpy as np
 
@@ -160,3 +162,12 @@ def check_list(value, name, of="arrays"):
     if isinstance(value, (str, bytes)) or not hasattr(value, "__iter__"):
         raise TypeError(f"{name} is {_shown(value)}, expected a list of {of}")
     return list(value)
+
+
+def check_output(path):
+    """OSError before the work rather than after it."""
+    folder = Path(path).absolute().parent
+    if not folder.is_dir():
+        raise FileNotFoundError(f"--output {path}: there is no folder {folder}")
+    if Path(path).is_dir() or not os.access(folder, os.W_OK):
+        raise PermissionError(f"--output {path} cannot be written")
