@@ -5,7 +5,8 @@ objects.  The dispatcher picks a variant at import, so one wheel serves every CP
 also serves every Python from 3.11 on (the stable ABI); docs/abi3.md has what that costs.
 
 REGNET_C_DEBUG=1 builds with sanitizers and Cython's bounds checks, REGNET_C_ABI3=0 for
-this Python alone.  On Windows CC=clang-cl compiles with Clang.
+this Python alone; REGNET_C_FLAGS has flags for the compiler, after all others, and the
+linker: tools/ counts lines with them.  On Windows CC=clang-cl compiles with Clang.
 """
 
 import os
@@ -21,6 +22,7 @@ from setuptools.command.build_ext import build_ext
 DEBUG = os.environ.get("REGNET_C_DEBUG") == "1"
 FREE_THREADED = sysconfig.get_config_var("Py_GIL_DISABLED") == 1  # has no stable ABI
 ABI3 = os.environ.get("REGNET_C_ABI3", "1") == "1" and not FREE_THREADED
+TOOL_FLAGS = os.environ.get("REGNET_C_FLAGS", "").split()
 CSRC = Path("csrc")
 HEADERS = sorted(str(p) for p in CSRC.glob("*.h")) + sorted(
     str(p) for p in CSRC.glob("*.inc.c")
@@ -37,6 +39,7 @@ UNIX_FLAGS = [
     "-fvisibility=hidden",
     "-Wall",
     "-Wextra",
+    *TOOL_FLAGS,
 ]
 GENERATED_FLAGS = ["-Wno-unused-parameter"]  # Cython's C, not ours
 COMMON_FLAGS = {
@@ -144,8 +147,9 @@ class BuildVariants(build_ext):
             ext.libraries.append("m")
         if DEBUG:
             ext.extra_link_args += ["-fsanitize=address,undefined"]
-        elif sys.platform == "linux":
+        elif sys.platform == "linux" and not TOOL_FLAGS:
             ext.extra_link_args += ["-Wl,-s"]  # symbols would double the wheel
+        ext.extra_link_args += TOOL_FLAGS
 
 
 def extension(name, source, depends):

@@ -21,7 +21,7 @@ import numpy as np
 import regnet_c as rn
 from regnet_c.schedules import CosineDecay
 
-DENSITIES = (0.028, 0.012, 0.05)
+DENSITIES = (0.028, 0.012, 0.02)
 PUBLISHED = {  # (error in %, bytes), as the papers count them; sources in the docs
     "Deep Compression": (1.58, 27_000),
     "L0, 266-88-33": (1.8, 106_060),

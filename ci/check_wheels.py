@@ -100,11 +100,12 @@ def seconds_of_import(python, folder):
     )
 
 
-def check(python, wheel, source, folder, options):
+def check(python, wheel, source, folder, extra, options):
     """The suite with this wheel in a fresh environment of this interpreter."""
     run(python, "-m", "venv", folder / "venv")
     inside = folder / "venv/bin/python"
-    run(inside, "-m", "pip", "install", "--only-binary=:all:", f"{wheel}[test]")
+    wanted = [f"{wheel}[{extra}]" if extra else wheel, "pytest", "hypothesis"]
+    run(inside, "-m", "pip", "install", "--only-binary=:all:", *wanted)
     run(inside, "-m", "pip", "check")
     shutil.copytree(source, folder / "source")
     # the package of the source folder has no compiled module here and must not be seen
@@ -126,6 +127,7 @@ def main():
     parser.add_argument("--wheel", type=Path, help="check this one, build none")
     parser.add_argument("--source", type=Path, help="unpacked sdist with the tests")
     parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--extra", default="test", help="'': what NumPy alone can test")
     parser.add_argument("--keep", type=Path, help="put sdist and wheels here")
     wanted = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
@@ -144,7 +146,8 @@ def main():
                     shutil.copy(wheels[own], wanted.keep)
                     shutil.copy(sdist, wanted.keep)
             place = folder / f"check{number}"
-            check(python, wheels[own], source, place, QUICK if wanted.quick else [])
+            options = QUICK if wanted.quick else []
+            check(python, wheels[own], source, place, wanted.extra, options)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,8 @@
-/* Flush-to-zero while training, restored on the way out: denormals cost a hundred
- * cycles each, and shrinking weights produce them by the million.  Never process-wide.
+/* The floating-point mode while training, restored on the way out, never process-wide.
+ *
+ * Denormals are flushed to zero: they cost a hundred cycles each, and shrinking weights
+ * produce them by the million.  The rest does not follow the caller's mode either,
+ * which the team's threads do not have: to the nearest, and without traps.
  */
 #ifndef RN_FPMODE_H
 #define RN_FPMODE_H
@@ -11,7 +14,7 @@
 typedef unsigned rn_fpmode;
 static inline rn_fpmode rn_flush_denormals(void) {
     const rn_fpmode before = _mm_getcsr();
-    _mm_setcsr(before | 0x8040u); /* FTZ, DAZ */
+    _mm_setcsr(0x9fc0u); /* FTZ, DAZ, all exceptions masked, to the nearest */
     return before;
 }
 static inline void rn_restore_fpmode(rn_fpmode before) { _mm_setcsr(before); }
@@ -20,7 +23,7 @@ typedef uint64_t rn_fpmode;
 static inline rn_fpmode rn_flush_denormals(void) {
     rn_fpmode before;
     __asm__ volatile("mrs %0, fpcr" : "=r"(before));
-    __asm__ volatile("msr fpcr, %0" : : "r"(before | (uint64_t)1 << 24)); /* FZ */
+    __asm__ volatile("msr fpcr, %0" : : "r"((uint64_t)1 << 24)); /* FZ alone */
     return before;
 }
 static inline void rn_restore_fpmode(rn_fpmode before) {
@@ -32,7 +35,7 @@ typedef uint64_t rn_fpmode;
 enum { RN_FPCR = 0x5A20 }; /* ARM64_SYSREG(3, 3, 4, 4, 0) */
 static inline rn_fpmode rn_flush_denormals(void) {
     const rn_fpmode before = (rn_fpmode)_ReadStatusReg(RN_FPCR);
-    _WriteStatusReg(RN_FPCR, (__int64)(before | (uint64_t)1 << 24)); /* FZ */
+    _WriteStatusReg(RN_FPCR, (__int64)1 << 24); /* FZ alone */
     return before;
 }
 static inline void rn_restore_fpmode(rn_fpmode before) {

@@ -142,21 +142,20 @@ RN_INLINE void RN_FN(softmax_rows)(size_t n_out, size_t k, size_t ld, T *row_los
     for (size_t j = 0; j < n_out; j++) {
         const T *t = RN_FN(rows_in)(k, buffer, z + j * ld);
         const T *p = RN_FN(targets)(k, buffer2, y, label_t, j, ld);
-        T *out = dz != NULL ? RN_FN(rows_out)(k, buffer, dz + j * ld) : buffer;
+        T *out = RN_FN(rows_out)(k, buffer, dz + j * ld);
         RN_ELEMENTWISE
         for (size_t l = 0; l < whole; l++) {
             dot[l] = RN_FMA(p[l], t[l] - top[l], dot[l]);
             total[l] += p[l];
         }
         RN_FN(exp_rows)(k, out, sum, t, top);
-        if (dz != NULL) RN_FN(rows_done)(k, buffer, dz + j * ld);
+        RN_FN(rows_done)(k, buffer, dz + j * ld);
     }
     for (size_t l = 0; l < whole; l++) {
         buffer[l] = RN_FMA(total[l], RN_LOG(sum[l]), -dot[l]);
         total[l] /= sum[l];
     }
     memcpy(row_loss, buffer, k * sizeof(T));
-    if (dz == NULL) return;
     for (size_t j = 0; j < n_out; j++) {
         const T *e = RN_FN(rows_in)(k, buffer, dz + j * ld);
         const T *p = RN_FN(targets)(k, buffer2, y, label_t, j, ld);
@@ -202,33 +201,32 @@ RN_INLINE void RN_FN(loss_sum_rows)(int loss, size_t n_out, size_t k, size_t ld,
     for (size_t j = 0; j < n_out; j++) {
         const T *t = RN_FN(rows_in)(k, buffer, z + j * ld);
         const T *p = RN_FN(rows_in)(k, buffer2, y + j * ld);
-        T *out = dz != NULL ? RN_FN(rows_out)(k, buffer, dz + j * ld) : buffer;
+        T *out = RN_FN(rows_out)(k, buffer, dz + j * ld);
         RN_ELEMENTWISE
         for (size_t l = 0; l < RN_WHOLE(k); l++) {
             T d;
             sum[l] += RN_FN(loss_of)(loss, t[l], p[l], param, &d);
             out[l] = d * scale[l];
         }
-        if (dz != NULL) RN_FN(rows_done)(k, buffer, dz + j * ld);
+        RN_FN(rows_done)(k, buffer, dz + j * ld);
     }
     memcpy(row_loss, sum, k * sizeof(T));
 }
 
-/* row_loss[i], not scaled; dz = d row_loss / dz * scale[i] (scale NULL: 1; dz NULL: not
- * wanted; dz may be z).  Targets are the panel y or, for softmax, label[i]. */
+/* row_loss[i], not scaled; dz = d row_loss / dz * scale[i] (scale NULL: 1; dz may be
+ * z).  Targets are the panel y or, for softmax, label[i]. */
 static void RN_FN(loss_rows)(int loss, size_t n_out, size_t n, size_t ld, T *row_loss,
                              T *dz, const T *z, const T *y, const int64_t *label,
                              const T *scale, T param) {
 #define RN_CASE(name, factor)                                                          \
     case name:                                                                         \
-        RN_FN(loss_sum_rows)(name, n_out, k, ld, row_loss + i, d, z + i, y + i,        \
+        RN_FN(loss_sum_rows)(name, n_out, k, ld, row_loss + i, dz + i, z + i, y + i,   \
                              weight, factor);                                          \
         break;
     T weight[RN_ROWS];
     RN_FN(fill_rows)(RN_ROWS, weight, 1);
     for (size_t i = 0; i < n; i += RN_ROWS) {
         const size_t k = rn_row_block(n, i);
-        T *d = dz ? dz + i : NULL;
         if (scale != NULL) memcpy(weight, scale + i, k * sizeof(T));
         switch (loss) {
             RN_CASE(RN_BINARY_CROSS_ENTROPY, 0)
@@ -240,8 +238,8 @@ static void RN_FN(loss_rows)(int loss, size_t n_out, size_t n, size_t ld, T *row
             RN_CASE(RN_QUANTILE, param)
             RN_CASE(RN_POISSON, 0)
         default:
-            RN_FN(softmax_rows)(n_out, k, ld, row_loss + i, d, z + i, y ? y + i : NULL,
-                                label ? label + i : NULL, weight);
+            RN_FN(softmax_rows)(n_out, k, ld, row_loss + i, dz + i, z + i,
+                                y ? y + i : NULL, label ? label + i : NULL, weight);
         }
     }
 #undef RN_CASE

@@ -90,8 +90,6 @@ RN_INLINE T RN_FN(exp_below)(T x, T low) {
     return p * RN_FN(power_of_two)(t + lift) * drop;
 }
 
-RN_INLINE T RN_FN(exp_nonpositive)(T x) { return RN_FN(exp_below)(x, 0); }
-
 /* expm1(x) for x <= 0; *e = exp(x), 0 where it would be denormal. */
 RN_INLINE T RN_FN(expm1_nonpositive)(T x, T *e) {
     T t;

@@ -67,7 +67,15 @@ static void spin_hint(void) { __asm__ volatile("yield"); }
 static void spin_hint(void) {}
 #endif
 
-enum { MAX_THREADS = 256, SPINS_BEFORE_SLEEP = 1000 };
+#define SPIN_SECONDS 50e-6
+enum { MAX_THREADS = 256, SPINS_PER_LOOK = 64 }; /* at the clock */
+
+/* Where threads sleep.  Those without a part in the call have a place of their own: no
+ * barrier of the others wakes them. */
+typedef struct {
+    atomic_size_t sleepers;
+    rn_signal changed;
+} rn_place;
 
 typedef struct {
     atomic_size_t arrived;
@@ -78,10 +86,9 @@ typedef struct {
     char apart3[64];
     atomic_size_t call; /* number of the call * MAX_THREADS + its threads - 1 */
     atomic_size_t finished;
-    atomic_size_t sleepers;
     double seconds_asleep; /* of all threads in this call; under the lock */
     rn_lock lock;
-    rn_signal changed;
+    rn_place between, within; /* calls */
     void (*fn)(void *, rn_worker);
     void *context;
 } rn_team;
@@ -91,29 +98,41 @@ typedef struct {
     rn_handle handle;
 } rn_member;
 
-static rn_team team = {.lock = RN_LOCK_INIT, .changed = RN_SIGNAL_INIT};
+#define RN_TEAM_INIT                                                                   \
+    {                                                                                  \
+        .lock = RN_LOCK_INIT, .between = {.changed = RN_SIGNAL_INIT},                  \
+        .within = {.changed = RN_SIGNAL_INIT}                                          \
+    }
+static rn_team team = RN_TEAM_INIT;
 static rn_member members[MAX_THREADS];
 static size_t team_size = 1; /* with the caller */
 static atomic_flag busy = ATOMIC_FLAG_INIT;
 
-/* Returns when *word is (or, with `other`, is no longer) the value; the time asleep. */
-static double wait_until(atomic_size_t *word, size_t value, int other) {
-    for (size_t spins = 0; spins < SPINS_BEFORE_SLEEP; spins++) {
+/* Returns when *word is (or, with `other`, is no longer) the value; the time asleep.
+ * By the clock, as a spin takes 1 to 140 cycles, depending on the CPU. */
+static double wait_until(atomic_size_t *word, size_t value, int other,
+                         rn_place *place) {
+    double start = 0;
+    for (size_t spins = 1;; spins++) {
         const int equal = atomic_load_explicit(word, memory_order_acquire) == value;
         if (equal != other) return 0;
         spin_hint();
+        if (spins % SPINS_PER_LOOK) continue;
+        const double now = rn_seconds();
+        if (start == 0) start = now;
+        if (now - start > SPIN_SECONDS) break;
     }
-    const double start = rn_seconds();
+    start = rn_seconds();
     lock(&team.lock);
-    atomic_fetch_add(&team.sleepers, 1);
-    while ((atomic_load(word) == value) == other) sleep_on(&team.changed, &team.lock);
-    atomic_fetch_sub(&team.sleepers, 1);
+    atomic_fetch_add(&place->sleepers, 1);
+    while ((atomic_load(word) == value) == other) sleep_on(&place->changed, &team.lock);
+    atomic_fetch_sub(&place->sleepers, 1);
     unlock(&team.lock);
     return rn_seconds() - start;
 }
 
 static void wait_in_call(atomic_size_t *word, size_t value) {
-    const double asleep = wait_until(word, value, 0);
+    const double asleep = wait_until(word, value, 0, &team.within);
     if (asleep == 0) return;
     lock(&team.lock);
     team.seconds_asleep += asleep;
@@ -123,10 +142,10 @@ static void wait_in_call(atomic_size_t *word, size_t value) {
 /* After a change of a word.  A sleeper counts itself, then looks at the word; here it
  * is the other way round: in the one order of all these steps, one of the two sees the
  * other. */
-static void wake_sleepers(void) {
-    if (atomic_load(&team.sleepers) == 0) return;
+static void wake_sleepers(rn_place *place) {
+    if (atomic_load(&place->sleepers) == 0) return;
     lock(&team.lock);
-    wake_all(&team.changed);
+    wake_all(&place->changed);
     unlock(&team.lock);
 }
 
@@ -137,7 +156,7 @@ void rn_barrier(rn_worker worker) {
         worker.count) {
         atomic_store_explicit(&team.arrived, 0, memory_order_relaxed);
         atomic_store(&team.round, round + 1);
-        wake_sleepers();
+        wake_sleepers(&team.within);
     } else {
         wait_in_call(&team.round, round + 1);
     }
@@ -150,18 +169,18 @@ void rn_wait_for_turn(rn_worker worker, size_t turn) {
 void rn_end_turn(rn_worker worker) {
     if (worker.count == 1) return;
     atomic_fetch_add(&team.turns, 1);
-    wake_sleepers();
+    wake_sleepers(&team.within);
 }
 
 static void member_main(const rn_member *member) {
     for (size_t call = member->call;;) {
-        wait_until(&team.call, call, 1);
+        wait_until(&team.call, call, 1, &team.between);
         call = atomic_load(&team.call);
         const size_t count = call % MAX_THREADS + 1;
         if (member->index >= count) continue;
         team.fn(team.context, (rn_worker){.index = member->index, .count = count});
         atomic_fetch_add(&team.finished, 1);
-        wake_sleepers();
+        wake_sleepers(&team.within);
     }
 }
 
@@ -180,7 +199,7 @@ static void *thread_main(void *member) {
     return NULL;
 }
 static void forget_team(void) { /* in a forked child, where its threads do not exist */
-    static const rn_team nobody = {.lock = RN_LOCK_INIT, .changed = RN_SIGNAL_INIT};
+    static const rn_team nobody = RN_TEAM_INIT;
     memcpy(&team, &nobody, sizeof team);
     team_size = 1;
     atomic_flag_clear(&busy);
@@ -235,7 +254,7 @@ double rn_parallel(size_t n_threads, void (*fn)(void *, rn_worker), void *contex
     atomic_store(&team.turns, 0);
     const size_t number = atomic_load(&team.call) / MAX_THREADS + 1;
     atomic_store(&team.call, number * MAX_THREADS + count - 1);
-    wake_sleepers();
+    wake_sleepers(&team.between);
     fn(context, (rn_worker){.index = 0, .count = count});
     wait_in_call(&team.finished, count - 1);
     const double asleep = team.seconds_asleep;

@@ -84,6 +84,8 @@ class Fit:
         ):
             self.state = TrainingState(network._plan, job.optimizer)
         self.state.track_updates(job.update_tau)
+        if not self._saved:  # else only when everything in the file has been taken
+            network._state = self.state
         self.history = History()
         self.first_epoch = self.state.epoch
         self.reported = Reported(0, False, [])

@@ -308,6 +308,8 @@ def dense_forward(x, w, b=None):
         b = _float(b, "b", 1, x.dtype)
         _fits(b, "b", (w.shape[1],), "w")
     z = np.zeros((x.shape[0], w.shape[1]), x.dtype)
+    if b is not None and not x.shape[1]:
+        z += b  # the binding leaves z as it is where there is nothing to sum
     _kernels.dense_forward(z, x, w, b)
     return z
 

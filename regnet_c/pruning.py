@@ -44,7 +44,17 @@ class Prune(Callback):
         self.end = _check.check_int(end, "end", minimum=self.begin + 1)
 
     def share(self, epoch):
-        """Share of the weights left after this epoch, counted from 1; a float."""
+        """Share of the weights left after this epoch.
+
+        Parameters
+        ----------
+        epoch : int
+            Counted from 1.
+
+        Returns
+        -------
+        float
+        """
         if epoch < self.begin:
             return 1.0
         done = min((epoch - self.begin) / (self.end - self.begin), 1)

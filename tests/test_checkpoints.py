@@ -118,11 +118,14 @@ def test_resumed_training_has_the_bits_of_uninterrupted(
         return network(PENALTIES[penalty], rate, dtype)
 
     whole = trained(fresh(), **call(optimizer=OPTIMIZERS[kind]()))
-    resume = {}
+    resume, taken = {}, 0
     for step in (7, 3, 9):  # after 7 steps, after 10, after 19 of 20
         with interrupt(monkeypatch, step):
             fresh().fit(**call(path, OPTIMIZERS[kind]()), **resume)
         resume = {"resume_from": path}
+        taken += step
+        _, (values, _) = storage.load_with_state(rn.Network, path)
+        assert values["training"]["step"] == taken
     parts = trained(fresh(), **call(path, OPTIMIZERS[kind]()), **resume)
     assert parts == whole
     assert whole.position == (4, 0) and whole.scalars["step"] == 20
@@ -349,6 +352,24 @@ def test_a_network_without_some_inputs_is_resumed(tmp_path):
     x = call()["X"][:, 1:]
     with pytest.raises(ValueError, match=r"inputs='4 of 5, .*'4 of 4"):
         other.fit(**call(X=x, validation_data=(x, call()["y"])), resume_from=path)
+
+
+def test_pruned_networks_are_resumed(tmp_path, monkeypatch):
+    """Zeros stay zeros, and the next ones are pruned in their epoch."""
+    path = tmp_path / "run"
+
+    def pruning():
+        callbacks = [rn.Prune(0.3, 1, 3), rn.Checkpoint(path)]
+        return call(keep_zeros=True, callbacks=callbacks)
+
+    whole = trained(network(), **pruning())
+    with interrupt(monkeypatch, 12):
+        network().fit(**pruning())
+    net = network()
+    assert trained(net, **pruning(), resume_from=path) == whole
+    assert net.zeros() > 0.6
+    with pytest.raises(ValueError, match="keep_zeros=True in the file, False here"):
+        network().fit(**pruning() | {"keep_zeros": False}, resume_from=path)
 
 
 def test_the_form_of_the_data_does_not_matter(tmp_path):

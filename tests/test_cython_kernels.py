@@ -18,11 +18,12 @@ from regnet_c import cython_kernels, kernels
 ROOT = Path(__file__).parent.parent
 HEADER = (ROOT / "csrc/rn.h").read_text().replace("\\\n", "\n")
 LIST = re.findall(r"X\((\w+), (\w+),\s*\(([^)]*)\)\)", HEADER)
-# networks, data sources and runs are not for others; these two structs are
+# networks, data sources, runs and predict's own sparse form are not for others; these
+# two structs are
 FOR_OTHERS = {
     name: " ".join(args.split())
     for _, name, args in LIST
-    if not re.search(r"rn_(?!step\b|dropout\b)", args)
+    if not re.search(r"rn_(?!step\b|dropout\b)", args) and name[:7] != "sparse_"
 }
 C_TYPES = {"float32": ctypes.c_float, "float64": ctypes.c_double}
 

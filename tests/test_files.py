@@ -20,12 +20,14 @@ import tracemalloc
 
 import numpy as np
 import pytest
-import safetensors.numpy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import regnet_c as rn
 from regnet_c import atomic
+
+safetensors = pytest.importorskip("safetensors")
+pytest.importorskip("safetensors.numpy")  # the submodule
 
 POSIX = pytest.mark.skipif(os.name != "posix", reason="needs POSIX")
 SLACK = 1 << 18  # bytes of Python objects, whatever the file's size
