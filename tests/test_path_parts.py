@@ -1,0 +1,123 @@
+"""Paths on parts of the data: folds, stability selection; Ctrl-C and the progress bar."""
+
+import _thread
+import threading
+
+import numpy as np
+import pytest
+from test_path import QUICK, problem, steps_recipe
+
+import regnet_c as rn
+from regnet_c.path import search, steps
+
+
+def test_cross_validation_scores_the_same_strengths():
+    pytest.importorskip("joblib")
+    x, y = problem(300)
+    one, two = (
+        rn.regularization_path(x, y, cv=3, n_jobs=jobs, **QUICK) for jobs in (1, 2)
+    )
+    np.testing.assert_array_equal(one.validation_scores, two.validation_scores)
+    assert one.validation_scores.shape == one.strengths.shape
+    assert np.all(one.validation_errors[:-1] > 0)
+    assert set(one.select()) >= {3, 7}
+
+
+def test_folds_are_even_in_the_labels():
+    x, _ = problem(90)
+    y = np.repeat([0, 1, 2], [60, 20, 10])
+    pairs = search.splits_of(5, y, steps_recipe())
+    for train, test in pairs:
+        assert np.bincount(y[test]).tolist() == [12, 4, 2]
+        assert sorted([*train, *test]) == list(range(90))
+    with pytest.raises(ValueError, match="expected at least 2"):
+        search.splits_of([(np.arange(5), np.arange(5, 9))], y, steps_recipe())
+
+
+class Interrupt:
+    """tqdm's place: Ctrl-C at one of its steps."""
+
+    def __init__(self, at):
+        self.at, self.total, self.n = at, 0, 0
+
+    def step(self, n_features):
+        self.n += 1
+        if self.n == self.at:
+            raise KeyboardInterrupt
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        pass
+
+
+def test_ctrl_c_returns_the_steps_that_are_done(monkeypatch):
+    x, y = problem()
+    monkeypatch.setattr(search, "Bar", lambda *args: Interrupt(4))
+    path = rn.regularization_path(x, y, cv=3, **QUICK)
+    assert path.interrupted and len(path) == 4
+    assert "interrupted" in repr(path)
+    assert np.isnan(path.validation_scores).all()
+    with pytest.raises(ValueError, match="there are none"):
+        path.select(rule="best")
+
+
+def test_ctrl_c_in_the_dense_fit_returns_no_step(monkeypatch):
+    def interrupt(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(search, "start_weights", interrupt)
+    path = rn.regularization_path(*problem(), **QUICK)
+    assert path.interrupted and len(path) == 0
+    assert repr(path) == "RegularizationPath(0 steps)"
+    with pytest.raises(ValueError, match="ever used 0 features"):
+        path.select(k=1)
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_ctrl_c_in_the_folds_keeps_the_path(jobs, monkeypatch):
+    pytest.importorskip("joblib")
+    x, y = problem(300)
+    whole = steps.Walk.steps
+
+    def slow(self, strengths):
+        for step in whole(self, strengths):
+            if self._event is not None and not self._event.is_set():
+                if threading.current_thread() is threading.main_thread():
+                    raise KeyboardInterrupt
+                _thread.interrupt_main()
+                self._event.wait(20)
+            yield step
+
+    monkeypatch.setattr(steps.Walk, "steps", slow)
+    path = rn.regularization_path(x, y, cv=3, n_jobs=jobs, **QUICK)
+    assert path.interrupted and len(path) > 5 and path.n_features[-1] == 0
+
+
+def test_progress_shows_features(capsys):
+    rn.regularization_path(*problem(150), progress=True, **QUICK)
+    assert "0 features" in capsys.readouterr().err
+
+
+def test_stability_finds_the_columns_that_always_count():
+    x, _ = problem()
+    y = (x[:, 3] + x[:, 7] > 0).astype(int)
+    path = rn.regularization_path(x, y, **QUICK)
+    found = path.stability(x, y, n_subsamples=6)
+    assert found.frequencies.shape == (len(path), 12) and found.n_subsamples == 6
+    assert found.select(max_false=4.0).tolist() == [3, 7]
+    assert not found.interrupted
+    with pytest.raises(ValueError, match="threshold is 0.5"):
+        found.select(threshold=0.5)
+
+
+def test_stability_counts_only_sparse_strengths():
+    used = np.ones((4, 3, 10), bool)
+    used[:, 1] = np.arange(10) < 3
+    used[:, 2] = [[i == 0 for i in range(10)]] * 3 + [[False] * 10]
+    found = rn.StabilitySelection([0.1, 0.2, 0.3], used, False)
+    # q = 0.75 and 3 inputs: 0.75^2 / 6 and 9 / 6 wrong ones expected at 0.8
+    assert found.select(0.8, max_false=1.5).tolist() == [0, 1, 2]
+    assert found.select(0.8, max_false=1.4).tolist() == []
+    assert found.select(0.75, max_false=0.2).tolist() == [0]
