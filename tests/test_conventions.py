@@ -79,7 +79,8 @@ def test_the_kernel_list_was_found():
 @pytest.mark.parametrize("kernel", KERNELS)
 def test_every_kernel_is_declared_bound_and_described(kernel):
     pxd = (ROOT / "regnet_c/_kernels.pxd").read_text()
-    pyx = (ROOT / "regnet_c/_kernels.pyx").read_text()
+    files = [ROOT / "regnet_c/_kernels.pyx", *(ROOT / "regnet_c").glob("*.pxi")]
+    pyx = "".join(file.read_text() for file in files)
     for table in ("f32", "f64"):
         assert re.search(rf"\b(table|t)\.{table}\.{kernel}\(", pyx)
     assert len(re.findall(rf"\(\*{kernel}\)", pxd)) == 2
