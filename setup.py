@@ -164,9 +164,10 @@ def extension(name, source, depends):
     )
 
 
+PARTS = sorted(str(p) for p in Path("regnet_c").glob("*.pxi"))  # included by the .pyx
 VARIANTS = [str(CSRC / f"rn_{v}.c") for v in ("base", "avx2", "avx512")]
 extensions = [
-    extension(KERNELS, "regnet_c/_kernels.pyx", [*HEADERS, *VARIANTS]),
+    extension(KERNELS, "regnet_c/_kernels.pyx", [*PARTS, *HEADERS, *VARIANTS]),
     extension(
         "regnet_c.cython_kernels",
         "regnet_c/cython_kernels.pyx",

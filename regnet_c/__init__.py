@@ -8,7 +8,8 @@ from pathlib import Path
 
 from . import _kernels, kernels
 from ._version import __version__
-from .callbacks import Callback, Checkpoint, EarlyStopping
+from .callback import Callback
+from .callbacks import Checkpoint, EarlyStopping
 from .diagnose import Diagnosis
 from .history import History
 from .lassonet import LassoNet
@@ -28,7 +29,8 @@ from .penalties import (
 )
 from .pruning import Prune
 from .storage import ModelFileError
-from .training import DeadStartWarning, DivergenceError, available_threads
+from .team import available_threads
+from .training import DeadStartWarning, DivergenceError
 
 __all__ = [
     "L1",

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from . import _check, _kernels
+from . import _check_arrays, _kernels
 from .digest import hexdigest, sha256
 from .slices import in_slices
 
@@ -55,13 +55,13 @@ def as_source(array, name, dtype):
     if array.dtype.kind == "f":
         bad = _first_not_finite(source, array, dtype)
         if bad is not None:
-            raise ValueError(_check.not_finite_message(array, name, bad, dtype))
+            raise ValueError(_check_arrays.not_finite_message(array, name, bad, dtype))
     return source
 
 
 def checked_x(plan, X):
     """The inputs of `plan`'s network from its own columns or all of the original's."""
-    return _check.check_x(X, plan.dense[0].n_in, "X", plan.kept, plan.n_inputs)
+    return _check_arrays.check_x(X, plan.dense[0].n_in, "X", plan.kept, plan.n_inputs)
 
 
 def _first_not_finite(source, array, dtype):
@@ -78,8 +78,8 @@ def _first_not_finite(source, array, dtype):
 def checked_data(plan, X, y, sample_weight):
     """The data set as `plan`'s network needs it, or the error that says why not."""
     x = checked_x(plan, X)
-    y, labels = _check.check_targets(y, len(x), plan.dense[-1].n_out, plan.loss)
-    weight = _check.check_sample_weight(sample_weight, len(x))
+    y, labels = _check_arrays.check_targets(y, len(x), plan.dense[-1].n_out, plan.loss)
+    weight = _check_arrays.check_sample_weight(sample_weight, len(x))
     return Data(x, y, labels, weight, plan.dtype)
 
 
@@ -88,7 +88,7 @@ def checked_masks(plan, masks, n):
     if masks is None:
         return None, None
     units = [plan.dense[0].n_in, *(layer.n_out for layer in plan.dense)]
-    arrays = _check.check_masks(masks, [(n, units[i]) for i in plan.dropouts])
+    arrays = _check_arrays.check_masks(masks, [(n, units[i]) for i in plan.dropouts])
     sources = [None] * len(units)
     for i, array in zip(plan.dropouts, arrays, strict=True):
         sources[i] = _kernels.Source(array)

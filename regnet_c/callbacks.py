@@ -1,73 +1,12 @@
-"""Callbacks: code that runs at the end of every epoch of `Network.fit`."""
+"""The callbacks that remember: early stopping and checkpoints."""
 
 import math
 import os
 
 import numpy as np
 
-from . import _check
-
-
-class Callback:
-    """Base of the callbacks; every method may be left out."""
-
-    def on_train_begin(self, network):
-        """Called once before the first epoch.
-
-        Parameters
-        ----------
-        network : Network
-        """
-
-    def on_epoch_end(self, epoch, logs):
-        """Called after every epoch; return True to stop training.
-
-        Parameters
-        ----------
-        epoch : int
-            Counted from 0 since the optimiser's first step.
-        logs : dict
-            The epoch's entries of `History.history`.
-        """
-
-    def on_checkpoint(self, training):
-        """Called where the state of training may be saved.
-
-        That is after every epoch, when all callbacks have seen it, and when Ctrl-C (or
-        SystemExit) ends training.
-
-        Parameters
-        ----------
-        training : object
-            ``save(path)`` writes the state; ``epochs`` is the number of epochs done;
-            ``ends`` is True after the last epoch and on Ctrl-C.
-        """
-
-    def on_train_end(self):
-        """Called once after the last epoch, also when training fails."""
-
-    def get_state(self):
-        """What a checkpoint has to keep of this callback after an epoch.
-
-        Returns
-        -------
-        dict or None
-            JSON values and arrays of float32 or float64, by names of letters, digits
-            and underscores; a list of arrays comes back as one, end to end.  Numbers
-            that may be infinite or NaN must be arrays.  None: nothing.
-        """
-
-    def set_state(self, state):
-        """Take back what `get_state` returned, when training resumes.
-
-        Called after `on_train_begin`; right afterwards the network gets the weights of
-        the checkpoint.  The file may come from a stranger: ValueError for a state that
-        `get_state` does not return.
-
-        Parameters
-        ----------
-        state : dict
-        """
+from . import _check, _check_arrays
+from .callback import Callback
 
 
 class _Best:
@@ -225,7 +164,9 @@ class EarlyStopping(Callback):
 def _like(weights, flat):
     """Weights of these shapes from one array of all of them end to end."""
     ends = np.cumsum([w.size for w in weights])
-    flat = _check.check_array(flat, "best_weights", (int(ends[-1]),), weights[0].dtype)
+    flat = _check_arrays.check_array(
+        flat, "best_weights", (int(ends[-1]),), weights[0].dtype
+    )
     parts = np.split(flat, ends[:-1])
     return [part.reshape(w.shape) for part, w in zip(parts, weights, strict=True)]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from . import _check
+from . import _check, _check_arrays
 
 _MISSING = {"", "na", "nan", "n/a", "null", "none", "?"}
 
@@ -137,7 +137,7 @@ def load_npz(path):
 
 def rows_of(arrays, x_name, y_name):
     """(X with a row per sample, y or None), of one length."""
-    X, y = _check.as_array(arrays[x_name], x_name), arrays.get(y_name)
+    X, y = _check_arrays.as_array(arrays[x_name], x_name), arrays.get(y_name)
     if X.ndim == 0 or X.size == 0:
         raise ValueError(f"{x_name} has shape {X.shape}, expected rows of numbers")
     if y is not None and (y.ndim == 0 or len(y) != len(X)):

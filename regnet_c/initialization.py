@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 
-from . import _check, _kernels
+from . import _check_arrays, _kernels
 
 # name -> (normal?, standard deviation as a function of n_in, n_out)
 INITIALIZERS = {
@@ -44,7 +44,7 @@ def fill_weights(weight, init, activation, seed, stream):
     if callable(init):
         init = np.asarray(init(weight.shape))
     if isinstance(init, np.ndarray):
-        weight[...] = _check.check_array(
+        weight[...] = _check_arrays.check_array(
             init, "weight_init", weight.shape, weight.dtype
         )
         return

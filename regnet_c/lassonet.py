@@ -5,7 +5,7 @@ import numpy as np
 from . import _check
 from .initialization import fill_weights
 from .network import Network
-from .penalties import Penalty
+from .penalty import Penalty
 from .plan import Plan
 
 _SKIP_STREAM = 1 << 16  # of the random numbers, beyond those of the layers

@@ -4,7 +4,8 @@ import numpy as np
 
 from . import _check
 from .initialization import INITIALIZERS
-from .penalties import Penalty, penalty_from_config
+from .penalties import penalty_from_config
+from .penalty import Penalty
 
 ACTIVATIONS = (
     "identity",

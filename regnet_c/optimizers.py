@@ -6,7 +6,7 @@ l1 times what the optimiser makes of a constant unit gradient, and L2 is in the 
 
 import numpy as np
 
-from . import _check
+from . import _check, _check_arrays
 from .schedules import Schedule
 
 
@@ -65,7 +65,7 @@ class Optimizer:
             return np.full(count, self.learning_rate)
         steps = np.arange(first, first + count)
         rates = self.learning_rate(steps, steps_per_epoch)
-        return _check.check_learning_rates(rates, count)
+        return _check_arrays.check_learning_rates(rates, count)
 
     def __repr__(self):
         parts = [repr(self.learning_rate)]

@@ -7,8 +7,9 @@ and the saving are the caller's.
 
 import numpy as np
 
-from . import _check
+from . import _check, _check_arrays
 from ._axes import COLORS, class_colors, color_map, one_or_all, panels, percent, plain
+from ._plane import grid, region
 
 _SPIKE = COLORS[5]
 _LOSSES = {"loss": ("training loss", 0), "val_loss": ("validation loss", 1)}
@@ -213,7 +214,7 @@ def plot_decision_regions(network_or_function, X, y, resolution=200, ax=None):
     -------
     Axes
     """
-    X, y = _check.as_array(X, "X").astype(np.float64), np.asarray(y)
+    X, y = _check_arrays.as_array(X, "X").astype(np.float64), np.asarray(y)
     if X.ndim != 2 or X.shape[1] != 2 or y.shape != X.shape[:1] or not len(X):
         raise ValueError(
             f"X has shape {X.shape} and y {y.shape}, expected (n, 2) and (n,)"
@@ -226,17 +227,17 @@ def plot_decision_regions(network_or_function, X, y, resolution=200, ax=None):
         raise TypeError(
             f"network_or_function is {predict!r:.99}, expected predict or a function"
         )
-    grid, extent = _grid(X, resolution)
-    scores = np.asarray(predict(grid))
-    if scores.shape[:1] != grid.shape[:1] or scores.ndim > 2:
+    points, extent = grid(X, resolution)
+    scores = np.asarray(predict(points))
+    if scores.shape[:1] != points.shape[:1] or scores.ndim > 2:
         raise ValueError(
-            f"predictions have shape {scores.shape}, expected {len(grid)} rows"
+            f"predictions have shape {scores.shape}, expected {len(points)} rows"
         )
-    region, labels = _region(scores, y)
+    classes, labels = region(scores, y)
     colors = class_colors(len(labels))
     ax = panels(ax, 1, size=(5.6, 4.0))[0]
     ax.imshow(
-        np.ma.masked_invalid(region.reshape(resolution, resolution)),
+        np.ma.masked_invalid(classes.reshape(resolution, resolution)),
         cmap=color_map(colors),
         vmin=-0.5,
         vmax=len(labels) - 0.5,
@@ -246,39 +247,12 @@ def plot_decision_regions(network_or_function, X, y, resolution=200, ax=None):
         alpha=0.35,
     )
     for color, label in zip(colors, labels, strict=True):
-        points = X[y == label]
-        ax.scatter(*points.T, s=4, color=color, linewidths=0, label=f"class {label}")
+        own = X[y == label]
+        ax.scatter(*own.T, s=4, color=color, linewidths=0, label=f"class {label}")
     plain(ax, "first input", "second input")
     ax.locator_params(nbins=6)
     ax.legend(frameon=False, markerscale=3, loc="upper left", bbox_to_anchor=(1, 1))
     return ax
-
-
-def _grid(X, resolution):
-    """Centres of resolution^2 cells around the points (row by row), and their edges."""
-    low, high = X.min(axis=0), X.max(axis=0)
-    margin = 0.05 * np.where(high > low, high - low, 1)
-    low, high = low - margin, high + margin
-    steps = (np.arange(resolution) + 0.5) / resolution
-    first, second = (low + (high - low) * steps[:, None]).T
-    grid = np.stack(np.meshgrid(first, second), axis=-1).reshape(-1, 2)
-    return grid, (low[0], high[0], low[1], high[1])
-
-
-def _region(scores, y):
-    """(place of each predicted class in the labels, NaN for none; the labels)."""
-    if scores.ndim == 1:
-        labels = np.unique(y)
-        if not np.isin(scores, labels).all():
-            raise ValueError(
-                f"predictions are {np.unique(scores)[:5]} ..., y has {labels[:5]} ...; "
-                "expected labels of y, or scores of shape (n, classes)"
-            )
-        return np.searchsorted(labels, scores).astype(np.float64), labels
-    if scores.shape[1] == 1:
-        scores = np.hstack([1 - scores, scores])
-    unknown = np.isnan(scores).any(axis=1)
-    return np.where(unknown, np.nan, scores.argmax(axis=1)), np.arange(scores.shape[1])
 
 
 # ---- networks ------------------------------------------------------------------------

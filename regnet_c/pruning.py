@@ -6,7 +6,7 @@ A penalty decides which weights are small, pruning how many remain.
 import numpy as np
 
 from . import _check
-from .callbacks import Callback
+from .callback import Callback
 
 
 class Prune(Callback):

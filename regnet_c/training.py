@@ -5,8 +5,6 @@ the progress bar and the schedule.  Everything a run needs to go on exactly wher
 stopped is in `TrainingState`.
 """
 
-import math
-import os
 import time
 import warnings
 
@@ -14,22 +12,11 @@ import numpy as np
 
 from . import _kernels
 from .slices import in_slices
+from .team import MIN_BLOCK_ROWS, Crowd, divide
 
 _SLICE_SECONDS = 0.02  # between two looks at Ctrl-C
 _SNAPSHOT_SECONDS = 1.0  # between two copies of the weights, for divergence
 _STEPS_PER_CALL = 4096  # learning rates computed ahead
-_STEP_WORK = (
-    1_500_000  # multiply-adds of a step that pay for one more thread's barriers
-)
-_CALL_WORK = 10_000_000  # and of a call, for starting it
-_ASLEEP = 0.2  # share of the threads' time that may be slept through
-_SHORT = 0.001  # seconds of a call that say nothing about the machine
-_FIRST_PAUSE, _LAST_PAUSE = 0.5, 10.0  # seconds of one thread on a crowded machine
-_TURN_BYTES = 1 << 15  # weights whose gradient travels from thread to thread in turns
-_TURN_ROWS, _TURNS = 256, 64  # rows of a turn, turns of a block
-_NEAR_BYTES = 1 << 17  # weights beyond this are read once per block, not per panel
-_BLOCK_BYTES = 1 << 20  # activations kept at a time
-_MIN_BLOCK_ROWS = 256
 
 
 class DivergenceError(ArithmeticError):
@@ -89,67 +76,6 @@ def _warn(reason):
     )
 
 
-def available_threads():
-    """Number of CPUs this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def useful_threads(plan, threads, step_rows, call_rows, products):
-    """At most `threads`, fewer where starting and meeting would cost more than it saves.
-
-    Between two barriers lies a step of `step_rows`, between two starts of the team a call
-    of about `call_rows`; `products` is the dense products per layer: 3 in training, 1 in
-    prediction.
-    """
-    work = products * plan.products
-    paid = min(step_rows * work // _STEP_WORK, call_rows * work // _CALL_WORK)
-    if paid == 0:  # asking the system would take longer than a small prediction
-        return 1
-    limit = available_threads() if threads is None else threads
-    return int(min(limit, paid + 1))
-
-
-def block_rows(plan, batch_size):
-    """Rows whose activations are kept at a time; no bit depends on it."""
-    units = plan.dense[0].n_in + 3 * sum(layer.n_out for layer in plan.dense)
-    rows = max(_MIN_BLOCK_ROWS, _BLOCK_BYTES // (units * plan.dtype.itemsize))
-    return batch_size if batch_size <= 2 * rows else rows // 64 * 64
-
-
-def divide(plan, threads, batch_size, n):
-    """How a step is divided among threads and cut into blocks; no bit depends on it.
-
-    Returns
-    -------
-    dict
-        n_threads, block_rows, turn_rows, by_layer: members of rn_run.
-    """
-    threads = useful_threads(plan, threads, batch_size, n, 3)
-    if (
-        threads > 1
-        and plan.size * plan.dtype.itemsize <= _TURN_BYTES
-        and batch_size >= 4 * threads * _TURN_ROWS
-    ):
-        rows = min(batch_size, _TURNS * _TURN_ROWS)
-        return {
-            "n_threads": threads,
-            "block_rows": rows,
-            "turn_rows": _TURN_ROWS,
-            "by_layer": False,
-        }
-    rows = block_rows(plan, batch_size)
-    panels = -(-min(rows, batch_size) // (2 * _kernels.lanes(plan.dtype == np.float32)))
-    even = panels >= threads and (panels % threads == 0 or panels >= 4 * threads)
-    return {
-        "n_threads": threads,
-        "block_rows": rows,
-        "turn_rows": 0,
-        "by_layer": not even or plan.size * plan.dtype.itemsize > _NEAR_BYTES,
-    }
-
-
 def make_run(plan, model, optimizer, data, batch_size, division, **options):
     """A `_kernels.Run` with its work memory."""
     sizes = (division[k] for k in ("block_rows", "turn_rows", "n_threads"))
@@ -166,33 +92,6 @@ def make_run(plan, model, optimizer, data, batch_size, division, **options):
         **division,
         **options,
     )
-
-
-class Crowd:
-    """Whether other programs leave room for a team of threads.
-
-    Threads that meet many times in a millisecond need their CPUs at the same time.
-    Where others hold a CPU, they sleep for each other most of the time, and one thread is
-    faster: then only one is used for a while, each time longer, before the next attempt.
-    The result has the same bits.
-    """
-
-    def __init__(self):
-        self._alone_until, self._pause = -math.inf, _FIRST_PAUSE
-
-    def threads(self, wanted):
-        """How many of the wanted threads to use now."""
-        return 1 if time.monotonic() < self._alone_until else wanted
-
-    def report(self, threads, seconds, asleep):
-        """A call of so many threads took so long, of which they slept so long in sum."""
-        if threads == 1 or seconds < _SHORT:
-            return
-        if asleep > _ASLEEP * threads * seconds:
-            self._alone_until = time.monotonic() + self._pause
-            self._pause = min(2 * self._pause, _LAST_PAUSE)
-        else:
-            self._pause = _FIRST_PAUSE
 
 
 _crowd = Crowd()  # a property of the machine, not of a network
@@ -326,7 +225,7 @@ class Trainer:
                 self.network, self.data.raw_x[rows if order is None else order[rows]]
             )
 
-        return in_slices(last - first, search, _MIN_BLOCK_ROWS)
+        return in_slices(last - first, search, MIN_BLOCK_ROWS)
 
 
 def all_finite(array):

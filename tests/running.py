@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import regnet_c as rn
-from regnet_c import training
+from regnet_c import team
 
 HERE = Path(__file__).parent
 POSIX = pytest.mark.skipif(os.name != "posix", reason="needs POSIX")
@@ -45,9 +45,9 @@ def trained_bits(threads=None, epochs=2):
 
 def use_real_threads(set_attribute=setattr):
     """Use as many threads as asked for, however small the network and busy the CPUs."""
-    set_attribute(training, "_STEP_WORK", 1)
-    set_attribute(training, "_CALL_WORK", 1)
-    set_attribute(training.Crowd, "threads", lambda crowd, wanted: wanted)
+    set_attribute(team, "_STEP_WORK", 1)
+    set_attribute(team, "_CALL_WORK", 1)
+    set_attribute(team.Crowd, "threads", lambda crowd, wanted: wanted)
 
 
 def threads_of_this_process():

@@ -16,7 +16,7 @@ import safetensors.numpy
 from conftest import OPTIMIZERS as NAMES
 
 import regnet_c as rn
-from regnet_c import schedules, storage, training
+from regnet_c import schedules, storage, team, training
 
 POSIX = pytest.mark.skipif(os.name != "posix", reason="needs POSIX")
 RATE = schedules.CosineDecay(0.01, 4, warmup_epochs=0.5)
@@ -233,8 +233,8 @@ def test_a_process_that_is_stopped_again_and_again_comes_to_the_same_end(
 
 
 def test_a_checkpoint_of_one_thread_is_resumed_by_three(dtype, tmp_path, monkeypatch):
-    monkeypatch.setattr(training, "_STEP_WORK", 1)
-    monkeypatch.setattr(training, "_CALL_WORK", 1)
+    monkeypatch.setattr(team, "_STEP_WORK", 1)
+    monkeypatch.setattr(team, "_CALL_WORK", 1)
     path = tmp_path / "run"
     whole = trained(network(dtype=dtype), **call(threads=1))
     network(dtype=dtype).fit(**call(path, epochs=2, threads=1))

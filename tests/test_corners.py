@@ -8,7 +8,7 @@ import reference as ref
 from conftest import assert_close, oracle_network, oracle_optimizer, weights64
 
 import regnet_c as rn
-from regnet_c import _kernels, kernels, training
+from regnet_c import _kernels, kernels, team
 
 
 def assert_epoch_equals_the_oracle(net, n, batch_size, threads=None):
@@ -56,7 +56,7 @@ def test_few_rows_without_a_bias_equal_those_with_one_of_zeros(dtype, isa, rng):
 @pytest.mark.parametrize("activation", ["relu", "silu"])
 def test_wide_layers_equal_the_oracle(activation, rate, dtype, isa, monkeypatch):
     """So wide that tiles of W are packed, forward and backward, by several threads."""
-    monkeypatch.setattr(training, "useful_threads", lambda plan, threads, *_: threads)
+    monkeypatch.setattr(team, "useful_threads", lambda plan, threads, *_: threads)
     layers = [rn.Dense(70, 270, activation), rn.Dropout(rate)]
     layers += [rn.Dense(270, 265, activation), rn.Dense(265, 3)]
     for threads in (1, 2):

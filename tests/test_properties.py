@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import regnet_c as rn
-from regnet_c import _kernels, kernels, training
+from regnet_c import _kernels, kernels, team
 
 # sizes around those of vectors, tiles and panels, and any other
 SIZE = st.one_of(
@@ -91,12 +91,10 @@ def test_no_division_of_the_work_changes_a_bit(data, dtype, n, batch_size):
             continue
         for threads, near_bytes, rows in ((1, 0, 256), (3, 0, 64), (2, 1 << 40, 64)):
             with pytest.MonkeyPatch.context() as patch:
-                patch.setattr(
-                    training, "useful_threads", lambda p, threads, *_: threads
-                )
-                patch.setattr(training, "_NEAR_BYTES", near_bytes)
-                patch.setattr(training, "_BLOCK_BYTES", 1)
-                patch.setattr(training, "_MIN_BLOCK_ROWS", rows)
+                patch.setattr(team, "useful_threads", lambda p, threads, *_: threads)
+                patch.setattr(team, "_NEAR_BYTES", near_bytes)
+                patch.setattr(team, "_BLOCK_BYTES", 1)
+                patch.setattr(team, "MIN_BLOCK_ROWS", rows)
                 results.add(bits_after_training(net, start, x, y, batch_size, threads))
     _kernels.set_isa(before)
     assert len(results) <= 1

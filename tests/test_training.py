@@ -20,7 +20,7 @@ from conftest import (
 )
 
 import regnet_c as rn
-from regnet_c import _kernels, kernels, schedules, training
+from regnet_c import _kernels, kernels, schedules, team, training
 
 OPTIMIZERS = {
     "sgd": lambda lr=0.1: rn.SGD(lr),
@@ -439,8 +439,8 @@ def trained_bits(dtype, threads, n=700, batch_size=130):
 @pytest.fixture
 def real_threads(monkeypatch):
     """Use as many threads as asked for, however small the network."""
-    monkeypatch.setattr(training, "_STEP_WORK", 1)
-    monkeypatch.setattr(training, "_CALL_WORK", 1)
+    monkeypatch.setattr(team, "_STEP_WORK", 1)
+    monkeypatch.setattr(team, "_CALL_WORK", 1)
 
 
 def test_training_bits_are_the_same_under_every_variant(dtype, each_fused_isa):
@@ -452,7 +452,7 @@ def test_training_bits_are_the_same_under_every_variant(dtype, each_fused_isa):
 def test_training_bits_do_not_depend_on_threads(
     share_bytes, dtype, isa, real_threads, monkeypatch
 ):
-    monkeypatch.setattr(training, "_NEAR_BYTES", share_bytes)
+    monkeypatch.setattr(team, "_NEAR_BYTES", share_bytes)
     want = trained_bits(dtype, threads=1)
     for threads in (2, 3):
         assert trained_bits(dtype, threads) == want
@@ -460,8 +460,8 @@ def test_training_bits_do_not_depend_on_threads(
 
 def test_training_bits_do_not_depend_on_blocks(dtype, isa, real_threads, monkeypatch):
     want = trained_bits(dtype, threads=1, batch_size=600)
-    monkeypatch.setattr(training, "_BLOCK_BYTES", 1)
-    monkeypatch.setattr(training, "_MIN_BLOCK_ROWS", 64)
+    monkeypatch.setattr(team, "_BLOCK_BYTES", 1)
+    monkeypatch.setattr(team, "MIN_BLOCK_ROWS", 64)
     for threads in (1, 2, 3):
         got = trained_bits(dtype, threads, batch_size=600)
         assert got[:-2] == want[:-2]  # the reported loss is summed block by block
@@ -495,10 +495,10 @@ def turn_bits(dtype, threads, n=2100, batch_size=2000):
 def test_training_bits_do_not_depend_on_turns(dtype, isa, real_threads, monkeypatch):
     """Pieces of a batch done in turn by several threads: the same sums in one order."""
     want, loss = turn_bits(dtype, threads=1)
-    monkeypatch.setattr(training, "_TURN_BYTES", 1 << 20)
+    monkeypatch.setattr(team, "_TURN_BYTES", 1 << 20)
     for rows, turns in ((64, 64), (64, 4), (192, 64)):
-        monkeypatch.setattr(training, "_TURN_ROWS", rows)
-        monkeypatch.setattr(training, "_TURNS", turns)
+        monkeypatch.setattr(team, "_TURN_ROWS", rows)
+        monkeypatch.setattr(team, "_TURNS", turns)
         for threads in (2, 3):
             got, other_loss = turn_bits(dtype, threads)
             assert got == want
@@ -670,8 +670,8 @@ def test_training_leaves_the_floating_point_mode_alone(rng):
 
 def test_a_crowd_is_left_alone_longer_each_time(monkeypatch):
     now = [100.0]
-    monkeypatch.setattr(training.time, "monotonic", lambda: now[0])
-    crowd = training.Crowd()
+    monkeypatch.setattr(team.time, "monotonic", lambda: now[0])
+    crowd = team.Crowd()
     pauses = []
     for _ in range(7):
         assert crowd.threads(2) == 2
@@ -689,14 +689,14 @@ def test_a_crowd_is_left_alone_longer_each_time(monkeypatch):
 
 def test_training_on_a_busy_machine_is_not_much_slower(rng, real_threads, monkeypatch):
     """Another program on every CPU: threads stop waiting for each other."""
-    monkeypatch.setattr(training, "_crowd", training.Crowd())
+    monkeypatch.setattr(training, "_crowd", team.Crowd())
     net = small_network("float32", l1=0.0)
     x, y = small_data(rng, np.float32, n=20_000)
     net.fit(x, y, 1, 10, rn.SGD(0.01), threads=2)
     burn = "while True: pass"
     others = [
         subprocess.Popen([sys.executable, "-c", burn])
-        for _ in range(training.available_threads())
+        for _ in range(team.available_threads())
     ]
     try:
         seconds = {}

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 import regnet_c as rn
-from regnet_c import training
+from regnet_c import team
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
 
@@ -57,7 +57,7 @@ def main():
     parser.add_argument("--fits", type=int, default=100_000)
     parser.add_argument("--limit", type=int, default=1_000_000)
     options = parser.parse_args()
-    training.useful_threads = lambda plan, threads, *rest: threads or 1
+    team.useful_threads = lambda plan, threads, *rest: threads or 1
     rng = np.random.default_rng(1)
     x, labels = rng.standard_normal((32, 8)), rng.integers(0, 3, 32)
     start, before = time.monotonic(), None

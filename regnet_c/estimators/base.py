@@ -14,7 +14,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from .. import _check
+from .. import _check, _check_arrays
 from ..network import Network
 from . import recipe
 from .guard import unchanged_if_refused, validated
@@ -207,7 +207,7 @@ class BaseRegNet(BaseEstimator):
 
     def _data(self, X, y, sample_weight):
         """(X, encoded y, row weights or None) as `Network.fit` wants them."""
-        weight = _check.check_sample_weight(sample_weight, len(X))
+        weight = _check_arrays.check_sample_weight(sample_weight, len(X))
         y = self._encode(y)
         return X, y, self._row_weights(y, weight)
 

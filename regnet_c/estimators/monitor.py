@@ -2,7 +2,7 @@
 
 import math
 
-from ..callbacks import Callback
+from ..callback import Callback
 
 
 class Monitor(Callback):

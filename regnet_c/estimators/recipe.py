@@ -12,11 +12,13 @@ import threading
 import numpy as np
 
 from .. import _check
+from ..group_penalties import GroupLasso, SparseGroupLasso
 from ..layers import Dense, Dropout
 from ..optimizers import get_optimizer
-from ..penalties import L1, L2, UPDATES, ElasticNet, GroupLasso, SparseGroupLasso
+from ..penalties import L1, L2, ElasticNet
+from ..penalty import UPDATES
 from ..schedules import CosineDecay, ExponentialDecay, LinearDecay, Schedule
-from ..training import available_threads
+from ..team import available_threads
 from .monitor import Monitor
 
 _SCHEDULES = {

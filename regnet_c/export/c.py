@@ -11,13 +11,12 @@ from pathlib import Path
 import numpy as np
 
 from .. import _check
-from .._version import __version__
 from ..arrays import checked_data, checked_x
 from ..atomic import write_atomically
 from ..slices import in_slices
-from .c_layer import c_function, c_numbers, n_bytes, smallest_form
+from .c_frame import buffers, function_names, head, header, predict_function, self_test
+from .c_layer import c_function, n_bytes, smallest_form
 from .c_math import source
-from .legend import legend
 from .plain import describe, finish, forward
 
 DTYPES = ("float32", "int8")
@@ -71,18 +70,18 @@ def to_c(network, path, dtype="float32", prefix="net", calibration=None):
     if calibration is not None:
         report |= _compare(network, layers, calibration)
     text = [
-        _head(network, dtype, report),
+        head(network, dtype, report),
         f'#include "{stem.name}.h"\n\n#include <math.h>\n#include <stdint.h>\n',
-        source(_names(layers, output)),
+        source(function_names(layers, output)),
         *(
             c_function(number, layer, *form)
             for number, (layer, form) in enumerate(zip(layers, forms, strict=True))
         ),
-        _predict(layers, output),
-        _self_test(rows, finish(output, forward(layers, rows))),
+        predict_function(layers, output),
+        self_test(rows, finish(output, forward(layers, rows))),
     ]
     for name, content in zip(
-        report["files"], ("\n".join(text), _header(network, layers)), strict=True
+        report["files"], ("\n".join(text), header(network, layers)), strict=True
     ):
         write_atomically(name, [_rename(content, prefix).encode("ascii")])
     return report
@@ -124,12 +123,6 @@ def _rename(text, prefix):
     return re.sub(r"\bNET_", f"{prefix.upper()}_", text)
 
 
-def _buffers(layers):
-    """Lengths of the two arrays that hidden layers write to in turn."""
-    widths = [layer.w.shape[1] for layer in layers[:-1]]
-    return max(widths[0::2], default=0), max(widths[1::2], default=0)
-
-
 def _sizes(layers, forms):
     rows = [
         {
@@ -142,7 +135,7 @@ def _sizes(layers, forms):
         for layer, (name, arrays) in zip(layers, forms, strict=True)
     ]
     flash = sum(row["bytes"] for row in rows)
-    return {"flash": flash, "ram": 4 * sum(_buffers(layers)), "layers": rows}
+    return {"flash": flash, "ram": 4 * sum(buffers(layers)), "layers": rows}
 
 
 def _test_rows(network, calibration):
@@ -171,132 +164,3 @@ def _compare(network, layers, calibration):
         "original": network._evaluate(data, None),
         "exported": network.loss.score(z, data),
     }
-
-
-def _names(layers, output):
-    """The pieces of c_math that the file calls."""
-    names = {layer.activation for layer in layers} | {output}
-    if output == "softmax" or (output == "sigmoid" and layers[-1].w.shape[1] > 1):
-        names.add("largest")
-    return names - {"identity"}
-
-
-def _head(network, dtype, report):
-    """The comment at the top: origin, structure, sizes."""
-    lines = [f"/* Written by regnet_c {__version__}, do not edit.", " *"]
-    for row in report["layers"]:
-        lines.append(
-            f" *   {row['n_in']:>5} -> {row['n_out']:<5} {row['weights']:>7} weights, "
-            f"{row['form']:<6} {row['bytes']:>8} bytes"
-        )
-    lines += [
-        f" * Loss {network.loss.name}, trained in {network.dtype}, weights {dtype}.",
-        f" * Flash: {report['flash']} bytes of constants.  "
-        f"RAM: {report['ram']} bytes of stack.",
-    ]
-    for name in ("original", "exported"):
-        if name in report:
-            scores = ", ".join(f"{k} {v:.6g}" for k, v in report[name].items())
-            lines.append(f" * On the calibration data, {name}: {scores}.")
-    lines += [
-        " *",
-        " * Compile as C99 with -ffp-contract=off (-std=c99 does that) and the outputs",
-        " * have the bits of regnet_c's predict; -DNET_NO_FMA is faster on a CPU without",
-        " * fused multiply-add.  -DNET_SELF_TEST gives a program that checks itself. */",
-    ]
-    return "\n".join(lines)
-
-
-def _predict(layers, output):
-    """The one public function."""
-    names, widths = ("even", "odd"), _buffers(layers)
-    lines = ["int net_predict(const float *x, float *y) {"]
-    for name, width in zip(names, widths, strict=True):
-        if width:
-            lines.append(f"    float {name}[{width}];")
-    if output in ("sigmoid", "exp"):
-        lines.append("    unsigned j;")
-    source_name = "x"
-    for number in range(len(layers)):
-        target = "y" if number == len(layers) - 1 else names[number % 2]
-        lines.append(f"    net_layer{number}({source_name}, {target});")
-        source_name = target
-    n_out = layers[-1].w.shape[1]
-    if output == "softmax":
-        lines.append(f"    net_softmax({n_out}, y);")
-    elif output != "identity":
-        lines.append(f"    for (j = 0; j < {n_out}; j++) y[j] = net_{output}(y[j]);")
-    result = "0"
-    if "largest" in _names(layers, output):
-        result = f"net_largest({n_out}, y)"
-    elif output == "sigmoid":
-        result = "y[0] > 0.5f"
-    return "\n".join([*lines, f"    return {result};", "}", ""])
-
-
-def _self_test(x, y):
-    """A main() that compares rows with what they must give."""
-    return f"""\
-#ifdef NET_SELF_TEST
-#include <stdio.h>
-
-static const float net_test_x[][NET_N_IN] = {{
-    {{{_rows(x)}}}}};
-static const float net_test_y[][NET_N_OUT] = {{
-    {{{_rows(y)}}}}};
-
-/* Every output within a ten-thousandth of its row's largest. */
-int main(void) {{
-    int i, j, wrong = 0;
-    for (i = 0; i < {len(x)}; i++) {{
-        float y[NET_N_OUT], top = 0, error = 0;
-        net_predict(net_test_x[i], y);
-        for (j = 0; j < NET_N_OUT; j++) {{
-            top = fmaxf(top, fabsf(net_test_y[i][j]));
-            error = fmaxf(error, fabsf(y[j] - net_test_y[i][j]));
-        }}
-        wrong += !(error <= 1e-4f * top);
-    }}
-    printf("%d of {len(x)} rows wrong\\n", wrong);
-    return wrong;
-}}
-#endif
-"""
-
-
-def _rows(array):
-    return "},\n    {".join(c_numbers(row.astype(np.float32)) for row in array)
-
-
-def _header(network, layers):
-    """The text of the header file."""
-    n_in, n_out = layers[0].w.shape[0], layers[-1].w.shape[1]
-    lines = [
-        "#ifndef NET_PREDICT_H",
-        "#define NET_PREDICT_H",
-        "",
-        f"#define NET_N_IN {n_in}",
-        f"#define NET_N_OUT {n_out}",
-    ]
-    if network.n_inputs != n_in:
-        columns = ", ".join(map(str, network.kept_inputs))
-        lines += [
-            "/* x has these columns of the original ones, in this order. */",
-            f"#define NET_N_ORIGINAL {network.n_inputs}",
-            f"#define NET_KEPT_INPUTS {{{columns}}}",
-        ]
-    lines += [f"/* {line} */" for line in legend(network)]
-    lines += [
-        "",
-        "#ifdef __cplusplus",
-        'extern "C" {',
-        "#endif",
-        "/* y[NET_N_OUT] = outputs for x[NET_N_IN]; returns the class, 0 without one. */",
-        "int net_predict(const float *x, float *y);",
-        "#ifdef __cplusplus",
-        "}",
-        "#endif",
-        "#endif",
-        "",
-    ]
-    return "\n".join(lines)

@@ -1,6 +1,6 @@
 """Networks from scikit-learn's MLPClassifier and MLPRegressor."""
 
-from .. import _check
+from .. import _check, _check_arrays
 from ..layers import Dense
 
 _LOSSES = {  # by what scikit-learn does to the last layer
@@ -69,4 +69,4 @@ def from_sklearn(cls, mlp):
 def _arrays(values, name):
     """The arrays of a list, each checked."""
     values = _check.check_list(values, name)
-    return [_check.as_array(v, f"{name}[{i}]") for i, v in enumerate(values)]
+    return [_check_arrays.as_array(v, f"{name}[{i}]") for i, v in enumerate(values)]

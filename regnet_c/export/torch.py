@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .. import _check
+from .. import _check, _check_arrays
 from ..layers import ACTIVATIONS, Dense, Dropout
 from .plain import describe
 
@@ -158,7 +158,7 @@ def _to_numpy(value, name):
         value = value.detach().cpu()
         value = value.double() if value.element_size() == 8 else value.float()
         return value.numpy()
-    return _check.as_array(value, name)
+    return _check_arrays.as_array(value, name)
 
 
 def _layer_activations(activations, n):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .. import _check
+from .. import _check, _check_arrays
 from ..arrays import checked_data
 from ..lassonet import LassoNet
 from ..layers import Dense
@@ -122,7 +122,7 @@ def make_recipe(
         hidden=tuple(_check.check_int(n, "hidden", minimum=1) for n in hidden),
         activation=activation,
         loss=loss,
-        n_in=_check.check_x(X, np.shape(X)[-1] if np.ndim(X) else 0).shape[1],
+        n_in=_check_arrays.check_x(X, np.shape(X)[-1] if np.ndim(X) else 0).shape[1],
         n_out=_outputs(y, loss),
         hierarchy=hierarchy,
         l2=_check.check_float(l2, "l2", minimum=0),
@@ -140,7 +140,7 @@ def make_recipe(
 
 def check_data(X, y, recipe, name="X"):
     """X and y as arrays that the recipe's networks take."""
-    X = _check.check_x(X, recipe.n_in, name)
+    X = _check_arrays.check_x(X, recipe.n_in, name)
     checked_data(recipe.network(0.0)._plan, X, y, None)
     return X, np.asarray(y)
 

@@ -6,7 +6,8 @@ from typing import NamedTuple
 import numpy as np
 
 from ..arrays import checked_data
-from ..callbacks import Callback, EarlyStopping
+from ..callback import Callback
+from ..callbacks import EarlyStopping
 
 _OPEN = 0.5  # biases of a first layer without inputs
 _SETTLED = 0.01  # relative fall of the objective that counts as progress

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .. import _check, data
+from .. import _check_arrays, data
 from .row import Skip
 
 
@@ -32,5 +32,5 @@ def _images(arrays, x_name, y_name):
         raise ValueError(
             f"{x_name} has {x.shape[1]} numbers a row, expected 784 finite ones"
         )
-    labels = _check.check_labels(_check.as_array(y, y_name), 10)
+    labels = _check_arrays.check_labels(_check_arrays.as_array(y, y_name), 10)
     return x / np.float32(255), labels

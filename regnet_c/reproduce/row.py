@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..training import available_threads
+from ..team import available_threads
 
 
 class Skip(Exception):

@@ -1,0 +1,416 @@
+# Whole networks: one call trains or predicts.  Part of _kernels.pyx.
+
+cdef class Claim:
+    """What one call at a time may hold; `with` raises RuntimeError if another does.
+
+    Entering and leaving are single C calls, so that no signal handler can run between
+    the lock and the `with` statement that guards it.
+    """
+
+    cdef object lock
+    cdef unsigned long long holder  # a thread or 0; no object: read beside its writer
+
+    def __cinit__(self):
+        try:
+            self.lock = allocate_lock()
+        except RuntimeError:
+            raise MemoryError() from None
+
+    def __enter__(self):
+        if not self.lock.acquire(False):
+            raise RuntimeError(
+                "another thread is training this network" if self.holder != get_ident()
+                else "this network is being trained, by the call that called this one")
+        self.holder = get_ident()
+
+    def __exit__(self, *exc):
+        self.holder = 0
+        self.lock.release()
+
+    def expect_no_other(self):
+        """RuntimeError while another thread holds it: it is in the middle of a step."""
+        cdef unsigned long long holder = self.holder
+        if holder != 0 and holder != get_ident():
+            raise RuntimeError(
+                "another thread is training this network, its weights are in the middle "
+                "of a step; a callback of `fit` is called between two steps")
+
+
+cdef void *address(array, Py_ssize_t offset, Py_ssize_t itemsize):
+    """Where element `offset` of a flat array begins; NULL for None."""
+    if array is None:
+        return NULL
+    return <void *><uintptr_t>(<uintptr_t>array.ctypes.data + <size_t>(offset * itemsize))
+
+
+SPARSE_UNITS = RN_SPARSE_UNITS
+
+
+cdef class SparseLayers:
+    """The layers of a network by their non-zero weights, for Model.predict.
+
+    Parameters
+    ----------
+    layers : list
+        For each layer None (dense) or (slices, start, unit, index, value): their number
+        and arrays as rn_sparse in rn.h describes them, which are kept alive and must
+        not change.
+    """
+
+    cdef rn_sparse *layers
+    cdef readonly Py_ssize_t n_layers
+    cdef object arrays
+
+    def __cinit__(self, list layers):
+        cdef const int64_t[::1] start
+        cdef const int32_t[::1] unit, index
+        self.layers = <rn_sparse *>calloc(len(layers), sizeof(rn_sparse))
+        if self.layers == NULL:
+            raise MemoryError()
+        self.n_layers, self.arrays = len(layers), layers
+        for i, arrays in enumerate(layers):
+            if arrays is None:
+                continue
+            slices, start, unit, index, value = arrays
+            expect(unit.shape[0] == (start.shape[0] - 1) * RN_SPARSE_UNITS,
+                   "start and unit do not fit")
+            expect((start.shape[0] - 1) % slices == 0, "groups and slices do not fit")
+            expect(index.shape[0] == len(value) >= start[start.shape[0] - 1]
+                   * RN_SPARSE_UNITS, "index or value is too short")
+            self.layers[i].n_groups = start.shape[0] - 1
+            self.layers[i].slice_groups = self.layers[i].n_groups // <size_t>slices
+            self.layers[i].start = &start[0]
+            self.layers[i].unit = &unit[0]
+            self.layers[i].index = &index[0]
+            self.layers[i].value = address(value, 0, 0)
+
+    def __dealloc__(self):
+        free(self.layers)
+
+
+cdef class Model:
+    """A network as C sees it: layer structs that point into flat NumPy arrays.
+
+    Parameters
+    ----------
+    single : bool
+        float32 if true, float64 if not.
+    layers : list of dict
+        n_in, n_out, activation, activation_param, keep, max_norm, dropout_layer and
+        `weight` and `bias`, each a dict: offset (in the flat arrays; bias None if there
+        is none), l1, l2, l1_rule, sign_at_zero, non_negative, group, group_rule,
+        group_strength.
+    loss, output : int
+        Codes of rn.h.
+    skip : dict, optional
+        A linear connection from the inputs to the outputs: `weight` as above, whose group
+        strength is that of the LassoNet penalty, and `hierarchy`, its M.
+    """
+
+    cdef readonly bint single
+    cdef readonly Py_ssize_t n_in, n_out
+    cdef rn_net net
+    cdef rn_layer *layers
+    cdef object offsets, arrays, masks
+    cdef bint dropout_on
+
+    def __cinit__(self, bint single, list layers, double input_keep, int loss,
+                  double loss_param, int output, uint64_t seed, dict skip=None):
+        cdef size_t n = len(layers)
+        cdef rn_layer *c
+        self.layers = <rn_layer *>calloc(n + 1, sizeof(rn_layer))
+        if self.layers == NULL:
+            raise MemoryError()
+        self.single = single
+        self.offsets = []
+        for i, layer in enumerate(layers):
+            c = &self.layers[i]
+            c.n_in, c.n_out = layer["n_in"], layer["n_out"]
+            c.activation = layer["activation"]
+            c.activation_param = layer["activation_param"]
+            c.keep = layer["keep"]
+            c.max_norm = layer["max_norm"]
+            c.dropout_layer = layer["dropout_layer"]
+            for param, spec in zip(("weight", "bias"), (layer["weight"], layer["bias"])):
+                if spec is None:
+                    continue
+                p = param == "weight"
+                self._describe(&c.weight if p else &c.bias, spec)
+            self.offsets.append((layer["weight"]["offset"],
+                                 None if layer["bias"] is None
+                                 else layer["bias"]["offset"]))
+        self.n_in, self.n_out = layers[0]["n_in"], layers[n - 1]["n_out"]
+        self.net.n_layers, self.net.layers = n, self.layers
+        if skip is not None:
+            self._add_skip(&self.layers[n], skip)
+        self.net.input_keep = input_keep
+        self.net.loss, self.net.loss_param = loss, loss_param
+        self.net.output, self.net.seed = output, seed
+
+    cdef void _add_skip(self, rn_layer *c, dict spec) except *:
+        c.n_in, c.n_out, c.keep, c.adds = self.n_in, self.n_out, 1, 1
+        self._describe(&c.weight, spec["weight"])
+        self.offsets.append((spec["weight"]["offset"], None))
+        self.net.skip, self.net.hierarchy = c, spec["hierarchy"]
+
+    cdef void _describe(self, rn_param *p, dict spec) except *:
+        p.l1, p.l2 = spec["l1"], spec["l2"]
+        p.l1_rule = spec["l1_rule"]
+        p.sign_at_zero = spec["sign_at_zero"]
+        p.non_negative = spec["non_negative"]
+        p.group, p.group_strength = spec["group"], spec["group_strength"]
+        p.group_rule = spec["group_rule"]
+
+    def __dealloc__(self):
+        free(self.layers)
+
+    def bind(self, w, m=None, v=None, q=None, g=None, ema=None):
+        """Point the layers into these flat arrays, which are kept alive."""
+        cdef Py_ssize_t size = 4 if self.single else 8
+        cdef rn_param *p
+        for i, pair in enumerate(self.offsets):
+            for kind, offset in enumerate(pair):
+                if offset is None:
+                    continue
+                p = &self.layers[i].weight if kind == 0 else &self.layers[i].bias
+                p.w = address(w, offset, size)
+                p.m, p.v = address(m, offset, size), address(v, offset, size)
+                p.q, p.g = address(q, offset, size), address(g, offset, size)
+                p.ema = address(ema, offset, size)
+        self.arrays = (w, m, v, q, g, ema)
+
+    def set_masks(self, input_mask, masks):
+        """Explicit dropout masks: Source or None for the input and for every layer."""
+        cdef Source s
+        self.masks = (input_mask, masks)
+        self.net.input_mask = NULL
+        if input_mask is not None:
+            s = input_mask
+            self.net.input_mask = &s.source
+        for i in range(self.net.n_layers):
+            self.layers[i].mask = NULL
+            if masks is not None and masks[i] is not None:
+                s = masks[i]
+                self.layers[i].mask = &s.source
+
+    def keep_zeros(self, bint keep):
+        """Whether weights that are zero stay zero in training; biases are free."""
+        for i in range(self.net.n_layers):
+            self.layers[i].weight.keep_zeros = keep
+
+    def train_work_size(self, size_t block_rows, size_t turn_rows, size_t n_threads):
+        """Bytes of work memory a Run needs."""
+        return self._train_size(table, block_rows, turn_rows, n_threads)
+
+    cdef size_t _train_size(self, const rn_tables *t, size_t block_rows,
+                            size_t turn_rows, size_t n_threads):
+        if self.single:
+            return t.f32.train_work_size(&self.net, block_rows, turn_rows, n_threads)
+        return t.f64.train_work_size(&self.net, block_rows, turn_rows, n_threads)
+
+    def predict_work_size(self, size_t n, size_t n_threads):
+        """Bytes of work memory predict needs."""
+        return self._predict_size(table, n, n_threads)
+
+    cdef size_t _predict_size(self, const rn_tables *t, size_t n, size_t n_threads):
+        if self.single:
+            return t.f32.predict_work_size(&self.net, n, n_threads)
+        return t.f64.predict_work_size(&self.net, n, n_threads)
+
+    def predict(self, Source x, floating[:, ::1] out, unsigned char[::1] work,
+                bint raw, size_t n_threads, size_t first=0, SparseLayers sparse=None):
+        """out = prediction for the rows of x from `first` on, as many as out has.
+
+        work: predict_work_size(all rows of x, n_threads) + 64 bytes; raw: without
+        softmax or sigmoid; sparse: made of the same weights as those bound, or None.
+        Returns the first of these rows with a NaN or infinity, where out means
+        nothing, or -1.
+        """
+        cdef size_t bad
+        cdef rn_net net = self.net
+        cdef const rn_tables *t = table  # one variant, whoever sets another meanwhile
+        cdef rn_source rows = x.rows(first, first + <size_t>out.shape[0])
+        cdef void *aligned
+        if raw:
+            net.output = 0
+        expect(x.source.n_cols == <size_t>self.n_in, "x and the network do not fit")
+        expect(out.shape[1] == self.n_out, "out has another shape")
+        expect(self.single == (sizeof(floating) == 4), "out has another dtype")
+        expect(<size_t>work.shape[0] >= self._predict_size(t, out.shape[0], n_threads) + 64,
+               "work is too small")
+        if out.shape[0] == 0:
+            return -1
+        if sparse is not None:
+            expect(<size_t>sparse.n_layers == net.n_layers, "sparse has other layers")
+            net.sparse = sparse.layers
+        aligned = <void *>((<uintptr_t>&work[0] + 63) & ~<uintptr_t>63)
+        with nogil:
+            if floating is float:
+                bad = t.f32.predict(&net, &rows, &out[0, 0], n_threads, aligned)
+            else:
+                bad = t.f64.predict(&net, &rows, &out[0, 0], n_threads, aligned)
+        return -1 if bad == rows.n_rows else first + bad
+
+
+cdef class Optimizer:
+    """The scalars an optimiser carries from step to step."""
+
+    cdef rn_optimizer state
+
+    def __init__(self, **members):
+        self.state.beta1_power = self.state.beta2_power = 1
+        self.set(**members)
+
+    def set(self, **members):
+        """Set members of rn_optimizer by name."""
+        cdef dict now = self.get()
+        unknown = set(members) - set(now)
+        if unknown:
+            raise TypeError(f"unknown members {sorted(unknown)}")
+        now.update(members)
+        self.state = now
+
+    def get(self):
+        """All members as a dict of Python numbers."""
+        return self.state
+
+
+cdef class Run:
+    """A training run: many calls of advance(), each of many steps.
+
+    One thread at a time: advance() lets other Python threads run, and a second call is
+    refused until it returns.
+    """
+
+    cdef rn_run run
+    cdef const rn_tables *table  # of one variant, whoever sets another meanwhile
+    cdef bint busy
+    cdef readonly size_t max_threads
+    cdef object kept
+    cdef Model model
+
+    def __cinit__(self, Model model, Optimizer optimizer, Source x, Source y,
+                  const int64_t[::1] labels, const double[::1] sample_weight,
+                  unsigned char[::1] work, *, size_t batch_size, size_t block_rows,
+                  size_t turn_rows, size_t n_threads, bint by_layer,
+                  bint gradient_only=False, double ema_decay=0.0):
+        cdef size_t n = x.source.n_rows
+        expect(x.source.n_cols == <size_t>model.n_in, "x and the network do not fit")
+        self.model, self.table = model, table
+        self.kept = (optimizer, x, y, labels, sample_weight, work)
+        self.run.net = &model.net
+        self.run.optimizer = &optimizer.state if optimizer is not None else NULL
+        self.run.x = &x.source
+        if y is not None:
+            expect(y.source.n_rows == n and y.source.n_cols == <size_t>model.n_out,
+                   "y and the network do not fit")
+            self.run.y = &y.source
+        else:
+            expect(<size_t>labels.shape[0] == n, "x and the labels differ in length")
+            self.run.labels = &labels[0]
+        if sample_weight is not None:
+            expect(<size_t>sample_weight.shape[0] == n,
+                   "x and the weights differ in length")
+            self.run.sample_weight = &sample_weight[0]
+        expect(<size_t>work.shape[0]
+               >= model._train_size(self.table, block_rows, turn_rows, n_threads) + 64,
+               "work is too small")
+        self.run.work = <void *>((<uintptr_t>&work[0] + 63) & ~<uintptr_t>63)
+        self.run.n = n
+        self.run.batch_size, self.run.block_rows = batch_size, block_rows
+        self.run.turn_rows = turn_rows
+        self.max_threads, self.run.by_layer = n_threads, by_layer
+        self.run.gradient_only = gradient_only
+        self.run.ema_decay = ema_decay
+        self.run.status = RN_RUNNING
+
+    def start_epoch(self, const int64_t[::1] order, size_t row=0, double loss_sum=0,
+                    double weight_sum=0):
+        """Begin a pass over the rows in this order (None: as they stand) at `row`.
+
+        The sums are those of the rows before it.
+        """
+        self._enter()
+        try:
+            if order is not None:
+                expect(<size_t>order.shape[0] == self.run.n, "order has another length")
+                self.run.order = &order[0]
+            else:
+                self.run.order = NULL
+            self.kept = (*self.kept[:6], order)
+            self.run.row, self.run.batch_row = row, 0
+            self.run.loss_sum, self.run.weight_sum = loss_sum, weight_sum
+        finally:
+            self._leave()
+
+    def advance(self, const double[::1] learning_rates, double seconds, size_t threads):
+        """Train for about `seconds`, at most one step per learning rate.
+
+        threads: at most n_threads.  Returns the seconds that threads slept, in sum.
+        """
+        expect(0 < threads <= self.max_threads, "more threads than there is memory for")
+        self._enter()
+        self.run.n_threads = threads
+        self.run.learning_rates = &learning_rates[0]
+        self.run.max_steps = learning_rates.shape[0]
+        self.run.steps_done = 0
+        self.run.seconds = seconds
+        with nogil:
+            if self.model.single:
+                self.table.f32.train(&self.run)
+            else:
+                self.table.f64.train(&self.run)
+        self._leave()
+        return self.run.seconds_asleep
+
+    cdef void _enter(self) except *:
+        with cython.critical_section(self):  # nothing where there is a GIL
+            if self.busy:
+                raise RuntimeError("another thread is in this run")
+            self.busy = True
+
+    cdef void _leave(self) noexcept:
+        with cython.critical_section(self):
+            self.busy = False
+
+    @property
+    def n(self):
+        """Rows of the data set."""
+        return self.run.n
+
+    @property
+    def row(self):
+        """Next row of the epoch."""
+        return self.run.row
+
+    @property
+    def batch_row(self):
+        """Rows of an unfinished batch that are already in the gradient."""
+        return self.run.batch_row
+
+    @property
+    def diverged(self):
+        """True if the last batch had a loss that is not finite; nothing was updated."""
+        return self.run.status == RN_DIVERGED
+
+    @property
+    def batch_loss(self):
+        """Mean data loss of the last finished batch."""
+        return self.run.batch_loss / self.run.batch_weight
+
+    @property
+    def loss_sum(self):
+        """Weighted data loss of the finished batches of this epoch."""
+        return self.run.loss_sum
+
+    @property
+    def weight_sum(self):
+        """Weight of the finished batches of this epoch."""
+        return self.run.weight_sum
+
+    @property
+    def loss(self):
+        """Mean data loss of the finished batches of this epoch (NaN if none)."""
+        if self.run.weight_sum == 0:
+            return float("nan")
+        return self.run.loss_sum / self.run.weight_sum

@@ -1,0 +1,142 @@
+"""What stands around the layers in an exported file: comment, predict, test, header."""
+
+import numpy as np
+
+from .._version import __version__
+from .c_layer import c_numbers
+from .legend import legend
+
+
+def buffers(layers):
+    """Lengths of the two arrays that hidden layers write to in turn."""
+    widths = [layer.w.shape[1] for layer in layers[:-1]]
+    return max(widths[0::2], default=0), max(widths[1::2], default=0)
+
+
+def function_names(layers, output):
+    """The pieces of c_math that the file calls."""
+    names = {layer.activation for layer in layers} | {output}
+    if output == "softmax" or (output == "sigmoid" and layers[-1].w.shape[1] > 1):
+        names.add("largest")
+    return names - {"identity"}
+
+
+def head(network, dtype, report):
+    """The comment at the top: origin, structure, sizes."""
+    lines = [f"/* Written by regnet_c {__version__}, do not edit.", " *"]
+    for row in report["layers"]:
+        lines.append(
+            f" *   {row['n_in']:>5} -> {row['n_out']:<5} {row['weights']:>7} weights, "
+            f"{row['form']:<6} {row['bytes']:>8} bytes"
+        )
+    lines += [
+        f" * Loss {network.loss.name}, trained in {network.dtype}, weights {dtype}.",
+        f" * Flash: {report['flash']} bytes of constants.  "
+        f"RAM: {report['ram']} bytes of stack.",
+    ]
+    for name in ("original", "exported"):
+        if name in report:
+            scores = ", ".join(f"{k} {v:.6g}" for k, v in report[name].items())
+            lines.append(f" * On the calibration data, {name}: {scores}.")
+    lines += [
+        " *",
+        " * Compile as C99 with -ffp-contract=off (-std=c99 does that) and the outputs",
+        " * have the bits of regnet_c's predict; -DNET_NO_FMA is faster on a CPU without",
+        " * fused multiply-add.  -DNET_SELF_TEST gives a program that checks itself. */",
+    ]
+    return "\n".join(lines)
+
+
+def predict_function(layers, output):
+    """The one public function."""
+    names, widths = ("even", "odd"), buffers(layers)
+    lines = ["int net_predict(const float *x, float *y) {"]
+    for name, width in zip(names, widths, strict=True):
+        if width:
+            lines.append(f"    float {name}[{width}];")
+    if output in ("sigmoid", "exp"):
+        lines.append("    unsigned j;")
+    source_name = "x"
+    for number in range(len(layers)):
+        target = "y" if number == len(layers) - 1 else names[number % 2]
+        lines.append(f"    net_layer{number}({source_name}, {target});")
+        source_name = target
+    n_out = layers[-1].w.shape[1]
+    if output == "softmax":
+        lines.append(f"    net_softmax({n_out}, y);")
+    elif output != "identity":
+        lines.append(f"    for (j = 0; j < {n_out}; j++) y[j] = net_{output}(y[j]);")
+    result = "0"
+    if "largest" in function_names(layers, output):
+        result = f"net_largest({n_out}, y)"
+    elif output == "sigmoid":
+        result = "y[0] > 0.5f"
+    return "\n".join([*lines, f"    return {result};", "}", ""])
+
+
+def self_test(x, y):
+    """A main() that compares rows with what they must give."""
+    return f"""\
+#ifdef NET_SELF_TEST
+#include <stdio.h>
+
+static const float net_test_x[][NET_N_IN] = {{
+    {{{_rows(x)}}}}};
+static const float net_test_y[][NET_N_OUT] = {{
+    {{{_rows(y)}}}}};
+
+/* Every output within a ten-thousandth of its row's largest. */
+int main(void) {{
+    int i, j, wrong = 0;
+    for (i = 0; i < {len(x)}; i++) {{
+        float y[NET_N_OUT], top = 0, error = 0;
+        net_predict(net_test_x[i], y);
+        for (j = 0; j < NET_N_OUT; j++) {{
+            top = fmaxf(top, fabsf(net_test_y[i][j]));
+            error = fmaxf(error, fabsf(y[j] - net_test_y[i][j]));
+        }}
+        wrong += !(error <= 1e-4f * top);
+    }}
+    printf("%d of {len(x)} rows wrong\\n", wrong);
+    return wrong;
+}}
+#endif
+"""
+
+
+def _rows(array):
+    return "},\n    {".join(c_numbers(row.astype(np.float32)) for row in array)
+
+
+def header(network, layers):
+    """The text of the header file."""
+    n_in, n_out = layers[0].w.shape[0], layers[-1].w.shape[1]
+    lines = [
+        "#ifndef NET_PREDICT_H",
+        "#define NET_PREDICT_H",
+        "",
+        f"#define NET_N_IN {n_in}",
+        f"#define NET_N_OUT {n_out}",
+    ]
+    if network.n_inputs != n_in:
+        columns = ", ".join(map(str, network.kept_inputs))
+        lines += [
+            "/* x has these columns of the original ones, in this order. */",
+            f"#define NET_N_ORIGINAL {network.n_inputs}",
+            f"#define NET_KEPT_INPUTS {{{columns}}}",
+        ]
+    lines += [f"/* {line} */" for line in legend(network)]
+    lines += [
+        "",
+        "#ifdef __cplusplus",
+        'extern "C" {',
+        "#endif",
+        "/* y[NET_N_OUT] = outputs for x[NET_N_IN]; returns the class, 0 without one. */",
+        "int net_predict(const float *x, float *y);",
+        "#ifdef __cplusplus",
+        "}",
+        "#endif",
+        "#endif",
+        "",
+    ]
+    return "\n".join(lines)

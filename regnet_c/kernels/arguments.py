@@ -1,0 +1,31 @@
+"""Arguments of the kernels, checked and converted."""
+
+import numpy as np
+
+from .. import _check, _check_arrays
+
+
+def as_floats(array, name, ndim=None, dtype=None):
+    """A C-contiguous, aligned float32 or float64 array; converted if it is not."""
+    array = _check_arrays.as_array(array, name)
+    if ndim is not None and array.ndim != ndim:
+        raise ValueError(f"{name} has {array.ndim} dimensions, expected {ndim}")
+    if dtype is None:
+        dtype = np.float32 if array.dtype == np.float32 else np.float64
+    with np.errstate(over="ignore"):
+        return np.require(array, dtype, ["C", "A"])
+
+
+def expect_shape(array, name, shape, of):
+    """ValueError if the array has not the shape that `of` asks for."""
+    if array.shape != shape:
+        raise ValueError(f"{name} has shape {array.shape}, expected {shape} for {of}")
+
+
+def as_count(value, name):
+    return _check.check_int(value, name, minimum=0, maximum=2**63 - 1)
+
+
+def as_word(value, name, bits=64):
+    """An unsigned integer of so many bits: seeds, steps, streams."""
+    return _check.check_int(value, name, minimum=0, maximum=2**bits - 1)

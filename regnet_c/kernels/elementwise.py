@@ -1,0 +1,151 @@
+"""Functions, activations and losses."""
+
+import numpy as np
+
+from .. import _check, _check_arrays, _kernels
+from ..losses import Loss, get_loss
+from ..plan import ACTIVATIONS
+from .arguments import as_floats, expect_shape
+
+
+def _elementwise(name):
+    code = _kernels.FUNCTIONS[name]
+
+    def function(x):
+        x = as_floats(x, "x")
+        y = np.empty_like(x)
+        _kernels.elementwise(code, y.reshape(-1), x.reshape(-1))
+        return y
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = f"""{name}(x), element by element; the same bits on every CPU.
+
+    Parameters
+    ----------
+    x : array-like
+        float32 is kept, everything else becomes float64.
+
+    Returns
+    -------
+    ndarray like x
+    """
+    return function
+
+
+exp = _elementwise("exp")
+expm1 = _elementwise("expm1")
+log = _elementwise("log")
+log1p = _elementwise("log1p")
+tanh = _elementwise("tanh")
+atan = _elementwise("atan")
+erf = _elementwise("erf")
+
+
+def activation_forward(name, z, param=0.0):
+    """f(z) and its slope f'(z) for one of the activations but softmax.
+
+    Parameters
+    ----------
+    name : str
+    z : array-like
+    param : float, default 0.0
+        Slope of leaky_relu, alpha of elu.
+
+    Returns
+    -------
+    a, slope : ndarray like z
+    """
+    name = _check.check_name(name, ACTIVATIONS[:-1], "activation")
+    z = as_floats(z, "z")
+    param = _check.check_float(param, "param")
+    a, slope = np.empty_like(z), np.empty_like(z)
+    _kernels.activation_forward(
+        ACTIVATIONS.index(name),
+        a.reshape(-1),
+        slope.reshape(-1),
+        z.reshape(-1),
+        param,
+    )
+    return a, slope
+
+
+def softmax_forward(z):
+    """Softmax of every row.
+
+    Parameters
+    ----------
+    z : array-like of shape (n, n_out)
+
+    Returns
+    -------
+    ndarray of shape (n, n_out)
+    """
+    zt = np.ascontiguousarray(as_floats(z, "z", 2).T)
+    a = np.empty_like(zt)
+    _kernels.softmax_forward(a, zt)
+    return np.ascontiguousarray(a.T)
+
+
+def softmax_backward(da, a):
+    """Derivative with respect to z of ``a = softmax(z)``, given da.
+
+    Parameters
+    ----------
+    da, a : array-like of shape (n, n_out)
+
+    Returns
+    -------
+    ndarray of shape (n, n_out)
+    """
+    a = as_floats(a, "a", 2)
+    da = as_floats(da, "da", 2, a.dtype)
+    expect_shape(da, "da", a.shape, "a")
+    dz = np.empty(a.shape[::-1], a.dtype)
+    _kernels.softmax_backward(dz, np.ascontiguousarray(da.T), np.ascontiguousarray(a.T))
+    return np.ascontiguousarray(dz.T)
+
+
+def loss_rows(name, z, y, scale=None, param=None):
+    """Loss of every row and its derivative.
+
+    Parameters
+    ----------
+    name : str
+        See `regnet_c.losses`; logits for the cross-entropies, the log mean for poisson.
+    z : array-like of shape (n, n_out)
+    y : array-like of shape (n, n_out), or (n,) integer labels for the softmax loss
+    scale : array-like of shape (n,), optional
+        Multiplies the derivative of each row, not its loss.
+    param : float, optional
+        delta of huber, q of quantile (ignored by others); default: the loss's own.
+
+    Returns
+    -------
+    row_loss : ndarray of shape (n,)
+    dz : ndarray of shape (n, n_out)
+    """
+    loss = get_loss(name)
+    if param is not None:
+        param = _check.check_float(param, "param")
+        loss = Loss(loss.name, param) if loss.param else loss
+    z = as_floats(z, "z", 2)
+    zt = np.ascontiguousarray(z.T)
+    labels = targets = None
+    y = _check_arrays.as_array(y, "y")
+    if y.ndim == 1 and loss.name == "softmax_cross_entropy":
+        expect_shape(y, "y", (len(z),), "z")
+        labels = (
+            _check_arrays.check_labels(y, z.shape[1])
+            if y.size
+            else np.empty(0, np.int64)
+        )
+    else:
+        y = as_floats(y, "y", 2, z.dtype)
+        expect_shape(y, "y", z.shape, "z")
+        targets = np.ascontiguousarray(y.T)
+    if scale is not None:
+        scale = as_floats(scale, "scale", 1, z.dtype)
+        expect_shape(scale, "scale", (len(z),), "z")
+    row_loss, dz = np.empty(len(z), z.dtype), np.empty_like(zt)
+    _kernels.loss_rows(loss.kind, row_loss, dz, zt, targets, labels, scale, loss.param)
+    return row_loss, np.ascontiguousarray(dz.T)

@@ -1,0 +1,91 @@
+"""Random numbers, masks and permutations, functions of their arguments alone."""
+
+import numpy as np
+
+from .. import _check, _kernels
+from .arguments import as_count, as_word
+
+
+def _random(normal, n, seed, stream, first, dtype):
+    seed, stream = as_word(seed, "seed"), as_word(stream, "stream", 32)
+    first = as_word(first, "first")
+    u = np.empty(as_count(n, "n"), _check.check_dtype(dtype))
+    _kernels.random_fill(u, normal, seed, stream, first)
+    return u
+
+
+def random_uniform(n, seed, stream=0, first=0, dtype="float32"):
+    """Uniform numbers in [0, 1): element e depends on (seed, stream, first + e) alone.
+
+    Parameters
+    ----------
+    n, seed : int
+    stream : int, default 0
+    first : int, default 0
+    dtype : {"float32", "float64"}, default "float32"
+
+    Returns
+    -------
+    ndarray of shape (n,)
+    """
+    return _random(False, n, seed, stream, first, dtype)
+
+
+def random_normal(n, seed, stream=0, first=0, dtype="float32"):
+    """Standard normal numbers: element e depends on (seed, stream, first + e) alone.
+
+    Parameters
+    ----------
+    n, seed : int
+    stream : int, default 0
+    first : int, default 0
+    dtype : {"float32", "float64"}, default "float32"
+
+    Returns
+    -------
+    ndarray of shape (n,)
+    """
+    return _random(True, n, seed, stream, first, dtype)
+
+
+def dropout_mask(n_rows, n_units, rate, seed, step, layer, dtype="float32"):
+    """The mask of one training step.
+
+    A pure function of its arguments (Philox4x32-10, Salmon et al. 2011), so that
+    forward and backward, and every thread, see the same mask.
+
+    Parameters
+    ----------
+    n_rows, n_units : int
+    rate : float in [0, 1)
+    seed, step, layer : int
+    dtype : {"float32", "float64"}, default "float32"
+
+    Returns
+    -------
+    ndarray of shape (n_rows, n_units)
+        0 or 1/(1 - rate).
+    """
+    seed, step = as_word(seed, "seed"), as_word(step, "step")
+    layer = as_word(layer, "layer", 32)
+    shape = as_count(n_units, "n_units"), as_count(n_rows, "n_rows")
+    mask = np.ones(shape, _check.check_dtype(dtype))
+    _kernels.dropout_apply(mask, 1 - _check.check_rate(rate), seed, step, layer, 0)
+    return np.ascontiguousarray(mask.T)
+
+
+def permutation(n, seed, epoch):
+    """The order in which epoch `epoch` visits n rows.
+
+    Parameters
+    ----------
+    n, seed, epoch : int
+
+    Returns
+    -------
+    ndarray of int64, shape (n,)
+    """
+    seed, epoch = as_word(seed, "seed"), as_word(epoch, "epoch")
+    order = np.empty(as_count(n, "n"), np.int64)
+    _kernels.permutation(order, seed, epoch)
+    return order

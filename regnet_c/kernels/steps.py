@@ -1,0 +1,199 @@
+"""Steps of an optimiser, and what keeps weights small."""
+
+import numpy as np
+
+from .. import _check, _kernels
+from ..optimizers import SGD, get_optimizer
+from ..plan import GROUPS, L1_RULES
+from .arguments import as_floats
+
+
+def prox_l1(w, threshold):
+    """``sign(w) max(|w| - threshold, 0)``, the proximal operator of ``threshold * sum|w|``.
+
+    Parameters
+    ----------
+    w : array-like
+    threshold : float
+        Not negative.
+
+    Returns
+    -------
+    ndarray like w
+    """
+    out = as_floats(w, "w").copy()
+    _kernels.prox_l1(
+        out.reshape(-1), _check.check_float(threshold, "threshold", minimum=0)
+    )
+    return out
+
+
+def prox_group(w, threshold, groups="units"):
+    """The proximal operator of a threshold times the sum of the groups' norms.
+
+    Every group becomes ``w max(0, 1 - threshold/|w|)``.
+
+    Parameters
+    ----------
+    w : array-like of shape (n_in, n_out)
+    threshold : float
+        Not negative.
+    groups : {"units", "inputs"}
+        The columns, a unit's incoming weights, or the rows, an input's outgoing weights.
+
+    Returns
+    -------
+    ndarray of shape (n_in, n_out)
+    """
+    out = as_floats(w, "w", 2).copy()
+    threshold = _check.check_float(threshold, "threshold", minimum=0)
+    code = GROUPS[_check.check_name(groups, ("units", "inputs"), "groups")]
+    work = np.empty(16 * sum(out.shape), out.dtype)
+    step = rn_step(SGD(1.0), 1.0, first_step())
+    _kernels.prox_group(code, out, out, None, threshold, step, work)
+    return out
+
+
+def prox_lassonet(beta, theta, threshold, hierarchy):
+    """LassoNet's hierarchical proximal operator (Lemhadri et al. 2021), input by input.
+
+    Minimises |b - beta_j|^2/2 + |w - theta_j|^2/2 + threshold |b| over the rows b and w
+    with max |w_k| <= hierarchy |b|.  A row of beta that is zero stays zero.
+
+    Parameters
+    ----------
+    beta : array-like of shape (n_in, n_out)
+        Weights of the skip connection.
+    theta : array-like of shape (n_in, n_hidden)
+        Weights into the first hidden layer.
+    threshold, hierarchy : float
+
+    Returns
+    -------
+    beta, theta : ndarray
+    """
+    beta = as_floats(beta, "beta", 2).copy()
+    theta = as_floats(theta, "theta", 2, beta.dtype).copy()
+    threshold = _check.check_float(threshold, "threshold", minimum=0)
+    hierarchy = _check.check_float(hierarchy, "hierarchy", minimum=0)
+    work = np.empty(2 * (beta.shape[1] + theta.shape[1] + 16))
+    step = rn_step(SGD(1.0), 1.0, first_step())
+    _kernels.prox_lassonet(beta, theta, beta, theta, threshold, hierarchy, step, work)
+    return beta, theta
+
+
+def penalty_sums(w):
+    """``sum |w|``, ``sum w^2`` and the number of exact zeros.
+
+    Parameters
+    ----------
+    w : array-like
+
+    Returns
+    -------
+    sum_abs, sum_square : float
+    zeros : int
+    """
+    return _kernels.penalty_sums(as_floats(w, "w").reshape(-1))
+
+
+def max_norm(w, limit):
+    """w with every column scaled to a norm of at most `limit`.
+
+    Parameters
+    ----------
+    w : array-like of shape (n_in, n_out)
+    limit : float
+        Above 0.
+
+    Returns
+    -------
+    ndarray of shape (n_in, n_out)
+    """
+    out = as_floats(w, "w", 2).copy()
+    limit = _check.check_float(limit, "limit", minimum=0, open_minimum=True)
+    _kernels.max_norm(out, limit)
+    return out
+
+
+def update(
+    w, g, optimizer, state, l1=0.0, l2=0.0, l1_rule="cumulative", sign_at_zero=0
+):
+    """One optimiser step with its penalty, on w in place.
+
+    Parameters
+    ----------
+    w, g : ndarray
+        Weights (contiguous, changed in place) and gradient of the data loss.
+    optimizer : Optimizer
+    state : dict
+        Empty at the first step; carries the moments, ledger and counters.
+    l1, l2 : float
+    l1_rule : {"cumulative", "proximal", "shrink_first", "subgradient"}
+    sign_at_zero : {0, 1}
+    """
+    optimizer = get_optimizer(optimizer)
+    l1, l2 = (_check.check_float(v, n, 0) for v, n in ((l1, "l1"), (l2, "l2")))
+    l1_rule = _check.check_name(l1_rule, tuple(L1_RULES)[1:], "l1_rule")
+    sign_at_zero = _check.check_int(sign_at_zero, "sign_at_zero", 0, 1)
+    for name in "mvq":
+        state.setdefault(name, np.zeros(np.shape(w), getattr(w, "dtype", None)))
+    for name, array in {"w": w, "g": g, **{k: state[k] for k in "mvq"}}.items():
+        _expect_plain(array, name, w)
+    scalars = state.setdefault("scalars", first_step())
+    constants = optimizer.constants()
+    lr = float(optimizer.learning_rates(scalars["step"], 1, 1)[0])
+    decay = state.get("credit_decay", 1 - 1 / 10_000)
+    scalars["step"] += 1
+    scalars["beta1"] *= constants["beta1"]
+    scalars["beta2"] *= constants["beta2"]
+    scalars["response"] = constants["momentum"] * scalars["response"] + lr
+    scalars["credit"] = decay * scalars["credit"] + 1
+    step = rn_step(optimizer, lr, scalars) | {
+        "l1_rule": L1_RULES[l1_rule] if l1 else 0,
+        "sign_at_zero": sign_at_zero,
+        "l1": l1,
+        "l2": l2,
+        "credit_decay": decay,
+    }
+    arrays = [a.reshape(-1) for a in (w, *(state[name] for name in "mvq"), g)]
+    _kernels.update(*arrays, step)
+
+
+def _expect_plain(array, name, w):
+    """TypeError, ValueError unless C can work on this very array, which looks like w."""
+    if not isinstance(array, np.ndarray) or array.dtype not in (np.float32, np.float64):
+        kind = getattr(array, "dtype", type(array).__name__)
+        raise TypeError(f"{name} is {kind}, expected a float32 or float64 ndarray")
+    flags = array.flags
+    plain = flags.c_contiguous and flags.aligned and array.dtype.isnative
+    if not plain or not (flags.writeable or name == "g"):
+        raise ValueError(f"{name} must be C-contiguous, aligned, native and writeable")
+    if array.dtype != w.dtype or array.shape != w.shape:
+        raise ValueError(
+            f"{name} is {array.dtype} {array.shape}, expected {w.dtype} {w.shape} as w"
+        )
+
+
+def first_step():
+    """The counters of `update` before the first step."""
+    return {"step": 0, "beta1": 1.0, "beta2": 1.0, "response": 0.0, "credit": 0.0}
+
+
+def rn_step(optimizer, learning_rate, scalars):
+    """rn_step without a penalty."""
+    return {
+        "kind": optimizer.kind,
+        "l1_rule": 0,
+        "sign_at_zero": 0,
+        "non_negative": False,
+        "learning_rate": learning_rate,
+        "l1": 0.0,
+        "l2": 0.0,
+        "correction1": 1 - scalars["beta1"],
+        "correction2": 1 - scalars["beta2"],
+        "response": scalars["response"],
+        "credit": scalars["credit"],
+        "credit_decay": 0.0,
+        **optimizer.constants(),
+    }
