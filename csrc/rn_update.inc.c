@@ -180,26 +180,29 @@ static void RN_FN(update)(size_t n, T *w, T *m, T *v, T *q, const T *g,
     }
 }
 
+static double RN_FN(join8)(const double *s) {
+    return ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]));
+}
+
 /* sums[0] = sum |w|, sums[1] = sum w^2, sums[2] = number of exact zeros.
  * Eight partial sums and a fixed tree, in double: the same bits everywhere. */
 static void RN_FN(penalty_sums)(size_t n, double *sums, const T *w) {
-    double a[8] = {0}, b[8] = {0}, zeros = 0;
+    double a[8] = {0}, b[8] = {0}, zeros[8] = {0};
     size_t i = 0;
-    for (; i + 8 <= n; i += 8) {
-        for (size_t k = 0; k < 8; k++) {
-            const double x = w[i + k];
-            a[k] += x < 0 ? -x : x;
-            b[k] += x * x;
-            zeros += w[i + k] == 0;
+    for (; i < n; i += 8) {
+        double x[8] = {0};
+        const size_t rest = n - i;
+        if (rest >= 8) {
+            for (size_t k = 0; k < 8; k++) x[k] = w[i + k];
+        } else {
+            for (size_t k = 0; k < rest; k++) x[k] = w[i + k];
+            zeros[0] -= (double)(8 - rest); /* those that fill x up */
         }
+        for (size_t k = 0; k < 8; k++) a[k] += fabs(x[k]);
+        for (size_t k = 0; k < 8; k++) b[k] += x[k] * x[k];
+        for (size_t k = 0; k < 8; k++) zeros[k] += x[k] == 0 ? 1.0 : 0.0;
     }
-    for (size_t k = 0; i + k < n; k++) {
-        const double x = w[i + k];
-        a[k] += x < 0 ? -x : x;
-        b[k] += x * x;
-        zeros += w[i + k] == 0;
-    }
-    sums[0] = ((a[0] + a[4]) + (a[2] + a[6])) + ((a[1] + a[5]) + (a[3] + a[7]));
-    sums[1] = ((b[0] + b[4]) + (b[2] + b[6])) + ((b[1] + b[5]) + (b[3] + b[7]));
-    sums[2] = zeros;
+    sums[0] = RN_FN(join8)(a);
+    sums[1] = RN_FN(join8)(b);
+    sums[2] = RN_FN(join8)(zeros);
 }

@@ -173,8 +173,9 @@ class Fit:
 
     def _logs(self, trainer):
         network = self.network
-        logs = {"loss": self.state.mean_loss, "penalty": network.penalty()}
-        logs["zeros"] = network.zeros()
+        sums = trainer.weight_sums()
+        logs = {"loss": self.state.mean_loss, "penalty": network._penalty(sums)}
+        logs["zeros"] = network._zeros(sums)
         logs["learning_rate"] = trainer.learning_rate
         if self.job.validation is not None:
             scores = network._evaluate(self.job.validation, self.job.threads)

@@ -69,6 +69,7 @@ class Network(Learning, Exchange):
         self._plan = self._make_plan()
         self._params = np.zeros(self._plan.size, self.dtype)
         self._views = self._plan.views(self._params)
+        self._flat_views = [view.reshape(-1) for view in self._views]
         self._predictor = self._plan.model(dropout=False)
         self._predictor.bind(self._params)
         self._sparse = SparseWeights(self._views)
@@ -157,10 +158,17 @@ class Network(Learning, Exchange):
         -------
         float
         """
+        return self._penalty(self._sums())
+
+    def _sums(self):
+        """(sum|w|, sum w^2, exact zeros) of each array of `get_weights`."""
+        return [_kernels.penalty_sums(view) for view in self._flat_views]
+
+    def _penalty(self, sums):
         value = 0.0
-        for view, penalty in zip(self._views, self._plan.penalties(), strict=True):
+        parts = zip(self._views, self._plan.penalties(), sums, strict=True)
+        for view, penalty, (sum_abs, sum_square, _) in parts:
             if penalty and not penalty.group:
-                sum_abs, sum_square, _ = _kernels.penalty_sums(view.reshape(-1))
                 value += penalty.l1 * sum_abs if penalty.l1 else 0.0
                 value += penalty.l2 * sum_square if penalty.l2 else 0.0  # never 0 * inf
             elif penalty:
@@ -174,9 +182,15 @@ class Network(Learning, Exchange):
         -------
         float in [0, 1]
         """
-        rows = self.summary()
-        zeros = sum(row["zeros"] * row["weights"] for row in rows)
-        return zeros / sum(row["weights"] for row in rows)
+        return self._zeros(self._sums())
+
+    def _zeros(self, sums):
+        zeros = size = 0
+        for view, part in zip(self._views, sums, strict=True):
+            if view.ndim == 2:
+                zeros += part[2]
+                size += view.size
+        return zeros / size
 
     def summary(self):
         """Per Dense layer: n_in, n_out, weights, sum_abs (sum|w|), zeros (their share).
@@ -186,9 +200,9 @@ class Network(Learning, Exchange):
         list of dict
         """
         rows = []
-        matrices = [view for view in self._views if view.ndim == 2]
-        for w in matrices:
-            sum_abs, _, zeros = _kernels.penalty_sums(w.reshape(-1))
+        for w, (sum_abs, _, zeros) in zip(self._views, self._sums(), strict=True):
+            if w.ndim != 2:
+                continue
             rows.append(
                 {
                     "n_in": w.shape[0],

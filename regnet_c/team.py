@@ -14,9 +14,9 @@ from . import _kernels
 _STEP_WORK = (
     1_500_000  # multiply-adds of a step that pay for one more thread's barriers
 )
-_CALL_WORK = 10_000_000  # and of a call, for starting it
+_CALL_WORK = 4_000_000  # and of a call, for starting it
 _ASLEEP = 0.2  # share of the threads' time that may be slept through
-_SHORT = 0.001  # seconds of a call that say nothing about the machine
+_WINDOW = 0.02  # seconds of threads at work that say something about the machine
 _FIRST_PAUSE, _LAST_PAUSE = 0.5, 10.0  # seconds of one thread on a crowded machine
 _TURN_BYTES = 1 << 15  # weights whose gradient travels from thread to thread in turns
 _TURN_ROWS, _TURNS = 256, 64  # rows of a turn, turns of a block
@@ -97,6 +97,7 @@ class Crowd:
 
     def __init__(self):
         self._alone_until, self._pause = -math.inf, _FIRST_PAUSE
+        self._seconds = self._asleep = 0.0
 
     def threads(self, wanted):
         """How many of the wanted threads to use now."""
@@ -104,9 +105,15 @@ class Crowd:
 
     def report(self, threads, seconds, asleep):
         """A call of so many threads took so long, of which they slept so long in sum."""
-        if threads == 1 or seconds < _SHORT:
+        if threads == 1:
             return
-        if asleep > _ASLEEP * threads * seconds:
+        self._seconds += threads * seconds
+        self._asleep += asleep
+        if self._seconds < threads * _WINDOW:
+            return
+        crowded = self._asleep > _ASLEEP * self._seconds
+        self._seconds = self._asleep = 0.0
+        if crowded:
             self._alone_until = time.monotonic() + self._pause
             self._pause = min(2 * self._pause, _LAST_PAUSE)
         else:

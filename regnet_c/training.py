@@ -5,6 +5,7 @@ the progress bar and the schedule.  Everything a run needs to go on exactly wher
 stopped is in `TrainingState`.
 """
 
+import math
 import time
 import warnings
 
@@ -132,6 +133,7 @@ class Trainer:
         )
         self.steps_per_epoch = -(-data.n // batch_size)
         self._snapshot, self._snapshot_time = None, -np.inf
+        self._sums = None
 
     def epoch(self):
         """Train to the end of the epoch; its mean data loss."""
@@ -166,9 +168,17 @@ class Trainer:
             if self.run.diverged:
                 raise self._divergence(epoch, order)
             self.progress.rows(self.run.row, self.run.loss)
-        if not all_finite(self.network._params):
+        self._sums = self.network._sums()
+        if not (self._sums_are_finite() or all_finite(self.network._params)):
             raise self._divergence(epoch, order)
         return self.run.loss
+
+    def _sums_are_finite(self):
+        return math.isfinite(sum(sum_abs for sum_abs, *_ in self._sums))
+
+    def weight_sums(self):
+        """`Network._sums` after the epoch, which has looked at all weights anyway."""
+        return self.network._sums() if self._sums is None else self._sums
 
     @property
     def learning_rate(self):

@@ -687,6 +687,18 @@ def test_a_crowd_is_left_alone_longer_each_time(monkeypatch):
     assert crowd.threads(2) == 2
 
 
+def test_one_long_sleep_among_short_calls_is_no_crowd():
+    crowd = team.Crowd()
+    crowd.report(2, 0.004, asleep=0.004)  # another program came by
+    assert crowd.threads(2) == 2
+    for _ in range(20):
+        crowd.report(2, 0.001, asleep=0.0)
+    assert crowd.threads(2) == 2
+    for _ in range(30):
+        crowd.report(2, 0.001, asleep=0.001)
+    assert crowd.threads(2) == 1
+
+
 def test_training_on_a_busy_machine_is_not_much_slower(rng, real_threads, monkeypatch):
     """Another program on every CPU: threads stop waiting for each other."""
     monkeypatch.setattr(training, "_crowd", team.Crowd())
