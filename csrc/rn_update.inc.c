@@ -11,10 +11,15 @@
 
 #ifndef RN_UPDATE_COMMON
 #define RN_UPDATE_COMMON
-enum { RN_PIECE = 256 }; /* elements whose metric is kept between the two passes */
+/* Elements whose metric is kept between the two passes; partial sums. */
+enum { RN_PIECE = 256, RN_SUMS = 32 };
+passes;
+partial sums * /
 
-/* The optimiser's answer to a constant unit gradient, before any per-weight metric. */
-RN_INLINE double rn_unit_response(const rn_step *s) {
+    /* The optimiser's answer to a constant unit gradient, before any per-weight metric.
+     */
+    RN_INLINE double
+    rn_unit_response(const rn_step *s) {
     switch (s->kind) {
     case RN_MOMENTUM: return s->response;
     case RN_NESTEROV: return s->momentum * s->response + s->learning_rate;
@@ -180,29 +185,32 @@ static void RN_FN(update)(size_t n, T *w, T *m, T *v, T *q, const T *g,
     }
 }
 
-static double RN_FN(join8)(const double *s) {
-    return ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]));
+RN_INLINE void RN_FN(add_sums)(double (*part)[RN_SUMS], const T *w) {
+    for (size_t k = 0; k < RN_SUMS; k++) {
+        const double x = w[k];
+        part[0][k] += fabs(x);
+        part[1][k] += x * x;
+        part[2][k] += x == 0 ? 1.0 : 0.0;
+    }
 }
 
 /* sums[0] = sum |w|, sums[1] = sum w^2, sums[2] = number of exact zeros.
- * Eight partial sums and a fixed tree, in double: the same bits everywhere. */
+ * 32 partial sums and a fixed tree, in double: the same bits everywhere, and enough of
+ * them to hide the time of an addition. */
 static void RN_FN(penalty_sums)(size_t n, double *sums, const T *w) {
-    double a[8] = {0}, b[8] = {0}, zeros[8] = {0};
-    size_t i = 0;
-    for (; i < n; i += 8) {
-        double x[8] = {0};
-        const size_t rest = n - i;
-        if (rest >= 8) {
-            for (size_t k = 0; k < 8; k++) x[k] = w[i + k];
-        } else {
-            for (size_t k = 0; k < rest; k++) x[k] = w[i + k];
-            zeros[0] -= (double)(8 - rest); /* those that fill x up */
-        }
-        for (size_t k = 0; k < 8; k++) a[k] += fabs(x[k]);
-        for (size_t k = 0; k < 8; k++) b[k] += x[k] * x[k];
-        for (size_t k = 0; k < 8; k++) zeros[k] += x[k] == 0 ? 1.0 : 0.0;
+    double part[3][RN_SUMS] = {{0}};
+    T last[RN_SUMS] = {0};
+    const size_t whole = n / RN_SUMS * RN_SUMS;
+    for (size_t i = 0; i < whole; i += RN_SUMS) RN_FN(add_sums)(part, w + i);
+    if (whole < n) {
+        memcpy(last, w + whole, (n - whole) * sizeof(T));
+        RN_FN(add_sums)(part, last);
+        part[2][0] -= (double)(whole + RN_SUMS - n); /* those that fill up */
     }
-    sums[0] = RN_FN(join8)(a);
-    sums[1] = RN_FN(join8)(b);
-    sums[2] = RN_FN(join8)(zeros);
+    for (size_t s = 0; s < 3; s++) {
+        for (size_t half = RN_SUMS / 2; half; half /= 2) {
+            for (size_t k = 0; k < half; k++) part[s][k] += part[s][k + half];
+        }
+        sums[s] = part[s][0];
+    }
 }
