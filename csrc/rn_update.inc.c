@@ -13,13 +13,9 @@
 #define RN_UPDATE_COMMON
 /* Elements whose metric is kept between the two passes; partial sums. */
 enum { RN_PIECE = 256, RN_SUMS = 32 };
-passes;
-partial sums * /
 
-    /* The optimiser's answer to a constant unit gradient, before any per-weight metric.
-     */
-    RN_INLINE double
-    rn_unit_response(const rn_step *s) {
+/* The optimiser's answer to a constant unit gradient, before any per-weight metric. */
+RN_INLINE double rn_unit_response(const rn_step *s) {
     switch (s->kind) {
     case RN_MOMENTUM: return s->response;
     case RN_NESTEROV: return s->momentum * s->response + s->learning_rate;
