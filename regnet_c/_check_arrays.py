@@ -26,6 +26,8 @@ def check_unmasked(value, name):
 
 def as_array(value, name):
     """An ndarray of real numbers: no strings, dates, complex numbers or masks."""
+    if type(value) is np.ndarray and value.dtype.kind in _NUMERIC_KINDS:
+        return value
     if value is None:
         raise TypeError(f"{name} is None, expected an array")
     if hasattr(value, "tocsr"):

@@ -240,17 +240,15 @@ class Network(Learning, Exchange):
         """
         threads = _check.check_threads(threads)
         out = self._predict(checked_x(self._plan, X), threads, raw=False)
-        self._expect_numbers(out, "the prediction")
         return self.loss.transform(out)
 
-    def _expect_numbers(self, out, what):
-        """OverflowError if an output is NaN: all that went in was finite."""
-        if np.isnan(out).any():
-            row = int(np.argmax(np.isnan(out).any(axis=1)))
-            raise OverflowError(
-                f"{what} of row {row} is nan, sums overflow {self.dtype}: "
-                "smaller inputs or dtype='float64' may help"
-            )
+    def _refuse_nan(self, out, first):
+        """OverflowError for a NaN in the outputs: all that went in was finite."""
+        row = first + int(np.argmax(np.isnan(out).any(axis=1)))
+        raise OverflowError(
+            f"the prediction of row {row} is nan, sums overflow {self.dtype}: "
+            "smaller inputs or dtype='float64' may help"
+        )
 
     def _predict(self, x, threads, raw):
         model, n = self._predictor, x.shape[0]
@@ -260,8 +258,10 @@ class Network(Learning, Exchange):
         work = np.empty(model.predict_work_size(n, threads) + 64, np.uint8)
 
         def some(first, last):
-            part = out[first:last]
+            part = out if last - first == n else out[first:last]
             bad = model.predict(source, part, work, raw, threads, first, sparse)
+            if bad == -2 and not raw:
+                self._refuse_nan(part, first)
             return None if bad < 0 else bad
 
         rows = max(_PREDICTED_ROWS, _PREDICTED_WORK // self._plan.size)

@@ -19,6 +19,8 @@ def in_slices(n, call, size):
     size : int
         Length of the first part; that of the others follows from the clock.
     """
+    if 0 < n <= size:
+        return call(0, n)
     first = 0
     while first < n:
         last = min(first + size, n)
