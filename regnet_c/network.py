@@ -72,7 +72,8 @@ class Network(Learning, Exchange):
         self._flat_views = [view.reshape(-1) for view in self._views]
         self._predictor = self._plan.model(dropout=False)
         self._predictor.bind(self._params)
-        self._sparse = SparseWeights(self._views)
+        matrices = [view for view in self._views if view.ndim == 2]
+        self._sparse = SparseWeights(matrices[: len(self._plan.dense)])
         self._state = None
         self._claim = _kernels.Claim()
 

@@ -26,8 +26,7 @@ _MAX_INPUTS = np.iinfo(np.int32).max
 class SparseWeights:
     """The lists of a network's sparse layers, made when predictions repay it."""
 
-    def __init__(self, views):
-        matrices = [view for view in views if view.ndim == 2]
+    def __init__(self, matrices):
         self._matrices = [
             w if w.size >= MIN_WEIGHTS and len(w) <= _MAX_INPUTS else None
             for w in matrices

@@ -188,3 +188,17 @@ def test_diagnose_and_summary_count_the_linear_map(rng):
 def test_layers_that_do_not_fit_are_refused(layers, message):
     with pytest.raises(ValueError, match=message):
         rn.LassoNet(layers, 1.0)
+
+
+def test_sparse_predictions_have_the_bits_of_dense_ones(rng, dtype, isa):
+    layers = [rn.Dense(150, 120, "relu"), rn.Dense(120, 3)]
+    net = rn.LassoNet(layers, strength=0.1, dtype=dtype, seed=1)
+    weights = net.get_weights()
+    for w in (weights[0], weights[-1]):
+        w *= rng.random(len(w))[:, None] < 0.1
+    net.set_weights(weights)
+    x = rng.normal(size=(100, 150)).astype(dtype)
+    got = net.predict(x)
+    assert any(net._sparse.layers(len(x)) is not None for _ in range(2))
+    net._sparse.layers = lambda n: None
+    np.testing.assert_array_equal(got, net.predict(x))

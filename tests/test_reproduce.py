@@ -261,6 +261,16 @@ def test_the_command_prints_a_table_and_fails_if_a_figure_is_missed(
     assert "MISSED" in capsys.readouterr().out
 
 
+def test_without_a_name_all_systems_run(monkeypatch, capsys):
+    systems = (r0, r1, r2, r3, r4)
+    for number, system in enumerate(systems):
+        row = Row(f"row {number}", "1", "1", True)
+        monkeypatch.setattr(system, "rows", lambda data, progress, row=row: [row])
+    assert cli.main(["reproduce", "--quiet"]) == 0
+    out = capsys.readouterr().out
+    assert all(f"row {number}" in out for number in range(5))
+
+
 def test_without_mnist_r1_says_what_it_needs():
     rows = list(run(["r1"]))
     assert rows[-1].ok is None and "--data mnist.npz" in rows[-1].what

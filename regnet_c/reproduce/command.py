@@ -15,7 +15,7 @@ def add_parser(commands, **options):
     parser.add_argument(
         "systems",
         nargs="*",
-        default=[],
+        default="all",
         choices=[*SYSTEMS, "all"],
         metavar="SYSTEM",
         help=f"{', '.join(SYSTEMS)} or all (the default)",
@@ -31,7 +31,7 @@ def add_parser(commands, **options):
 
 def run_reproduce(args):
     """Print the table; 1 if a figure is missed."""
-    everything = not args.systems or "all" in args.systems
+    everything = "all" in args.systems
     names = list(SYSTEMS) if everything else args.systems
     missed = print_table(run(names, args.data, progress=not args.quiet))
     if missed:
