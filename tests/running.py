@@ -60,6 +60,7 @@ def run(script, *arguments, timeout=60, **environment):
     done = subprocess.run(
         [
             sys.executable,
+            "-P",  # not the folder of the sources
             "-X",
             "faulthandler",
             "-c",
