@@ -7,7 +7,11 @@
 
 #ifndef RN_GRADIENT_COMMON
 #define RN_GRADIENT_COMMON
-enum { RN_GRADIENT_COLUMNS = 512 }; /* columns of W updated at a time */
+enum {
+    RN_PIECE = 256,            /* weights whose values before an update are kept */
+    RN_GRADIENT_COLUMNS = 512, /* columns of W updated at a time */
+    RN_GRADIENT_GROUP = 2048,  /* weights, where several tiles fit */
+};
 #endif
 
 /* c[r][0..columns) (+)= sum over the rows of the block, in order, of x and dz. */
@@ -52,8 +56,9 @@ static void RN_FN(update_piece)(const rn_param *param, size_t at, size_t n, cons
     T *w = (T *)param->w + at, *m = param->m, *v = param->v, *q = param->q;
     T *ema = param->ema;
     T before[RN_PIECE];
-    for (size_t i = 0; i < n; i += RN_PIECE) {
-        const size_t size = n - i < RN_PIECE ? n - i : RN_PIECE;
+    const size_t most = ema || param->keep_zeros ? RN_PIECE : n;
+    for (size_t i = 0; i < n; i += most) {
+        const size_t size = rn_min(n - i, most);
         if (ema || param->keep_zeros) memcpy(before, w + i, size * sizeof(T));
         RN_FN(update)(size, w + i, m ? m + at + i : NULL, v ? v + at + i : NULL,
                       q ? q + at + i : NULL, g + i, step);
@@ -133,22 +138,29 @@ static void RN_FN(layer_weight_gradient)(const rn_layer *layer,
     for (size_t j0 = 0; j0 < n_out; j0 += RN_GRADIENT_COLUMNS) {
         const size_t width =
             n_out - j0 < RN_GRADIENT_COLUMNS ? n_out - j0 : RN_GRADIENT_COLUMNS;
-        for (size_t i = 0; i < tiles; i++) {
-            const size_t k = k0 + rn_part(k1 - k0, i, tiles);
-            const size_t rows = k0 + rn_part(k1 - k0, i + 1, tiles) - k;
+        const size_t group = rn_max(1, RN_GRADIENT_GROUP / (RN_TILE_ROWS * width));
+        for (size_t first_tile = 0; first_tile < tiles; first_tile += group) {
+            const size_t last_tile = rn_min(tiles, first_tile + group);
+            const size_t ka = k0 + rn_part(k1 - k0, first_tile, tiles);
+            const size_t kb = k0 + rn_part(k1 - k0, last_tile, tiles);
             const size_t ldc = kept ? n_out : width;
-            T *c = kept ? kept + k * n_out + j0 : buffer;
-            for (size_t j = 0; j < width; j += RN_PANEL) {
-                RN_FN(gradient_tile)(block, n_in, k, rows, c + j, ldc, x, first_layer,
-                                     dz_blocks + (j0 + j) / RN_PANEL * ld_block,
-                                     width - j < RN_PANEL ? width - j : RN_PANEL,
-                                     first ? RN_FROM_ZERO : RN_FROM_C);
+            T *c = kept ? kept + ka * n_out + j0 : buffer;
+            for (size_t i = first_tile; i < last_tile; i++) {
+                const size_t k = k0 + rn_part(k1 - k0, i, tiles);
+                const size_t rows = k0 + rn_part(k1 - k0, i + 1, tiles) - k;
+                for (size_t j = 0; j < width; j += RN_PANEL) {
+                    RN_FN(gradient_tile)(block, n_in, k, rows, c + (k - ka) * ldc + j,
+                                         ldc, x, first_layer,
+                                         dz_blocks + (j0 + j) / RN_PANEL * ld_block,
+                                         width - j < RN_PANEL ? width - j : RN_PANEL,
+                                         first ? RN_FROM_ZERO : RN_FROM_C);
+                }
             }
             if (!step) continue;
-            const size_t runs = width == n_out ? 1 : rows;
-            const size_t length = width == n_out ? rows * width : width;
+            const size_t runs = width == n_out ? 1 : kb - ka;
+            const size_t length = width == n_out ? (kb - ka) * width : width;
             for (size_t r = 0; r < runs; r++) {
-                RN_FN(update_piece)(&layer->weight, (k + r) * n_out + j0, length,
+                RN_FN(update_piece)(&layer->weight, (ka + r) * n_out + j0, length,
                                     c + r * ldc, step, ema_decay);
             }
         }

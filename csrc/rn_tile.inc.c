@@ -23,6 +23,8 @@
 #define RN_DENSE_COMMON
 enum { RN_FROM_ZERO, RN_FROM_ROW_BIAS, RN_FROM_COLUMN_BIAS, RN_FROM_C };
 
+RN_INLINE size_t rn_max(size_t a, size_t b) { return a > b ? a : b; }
+RN_INLINE size_t rn_min(size_t a, size_t b) { return a < b ? a : b; }
 RN_INLINE size_t rn_pieces(size_t n, size_t size) { return (n + size - 1) / size; }
 
 /* The pieces [first, first + size) of a range cut into `parts` nearly equal ones. */

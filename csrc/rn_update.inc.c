@@ -11,8 +11,7 @@
 
 #ifndef RN_UPDATE_COMMON
 #define RN_UPDATE_COMMON
-/* Elements whose metric is kept between the two passes; partial sums. */
-enum { RN_PIECE = 256, RN_SUMS = 32 };
+enum { RN_SUMS = 32 }; /* partial sums */
 
 /* The optimiser's answer to a constant unit gradient, before any per-weight metric. */
 RN_INLINE double rn_unit_response(const rn_step *s) {
@@ -35,149 +34,145 @@ static void RN_FN(prox_l1)(size_t n, T *w, T threshold) {
     for (size_t i = 0; i < n; i++) w[i] = RN_FN(soft_threshold)(w[i], threshold);
 }
 
-/* gradient[i] = g + 2 l2 w (+ l1 sign(w)): the part of the penalty that is smooth. */
-RN_INLINE void RN_FN(add_penalty_gradient)(size_t n, T *RN_RESTRICT out,
-                                           const T *RN_RESTRICT g,
-                                           const T *RN_RESTRICT w, const rn_step *s) {
-    const T l2 = (T)(2 * s->l2);
-    if (s->l1_rule == RN_L1_SUBGRADIENT) {
-        const T l1 = (T)s->l1, at_zero = (T)(s->l1 * s->sign_at_zero);
-        for (size_t i = 0; i < n; i++) {
-            const T sign = w[i] > 0 ? l1 : w[i] < 0 ? -l1 : at_zero;
-            out[i] = RN_FMA(l2, w[i], g[i]) + sign;
+/* What is the same for all weights of a call. */
+typedef struct {
+    T lr, mu, b1, b2, rest1, rest2, eps;
+    T rate, scale2, decay;      /* Adam: the corrections of its moments; AdamW's decay */
+    T l1, l2, at_zero;          /* of the smooth part: l1 sign(w) and 2 l2 */
+    T unit, per_unit;           /* threshold before the metric, and its inverse */
+    T credit, credit_decay;     /* of the cumulative rule */
+    T floor;                    /* no weight falls below it */
+} RN_FN(rn_rates);
+
+static RN_FN(rn_rates) RN_FN(rates_of)(const rn_step *s) {
+    const double unit = s->l1 * rn_unit_response(s);
+    RN_FN(rn_rates)
+    rates = {.lr = (T)s->learning_rate,
+             .mu = (T)s->momentum,
+             .b1 = (T)s->beta1,
+             .b2 = (T)s->beta2,
+             .rest1 = (T)(1 - s->beta1),
+             .rest2 = (T)(1 - s->beta2),
+             .eps = (T)s->epsilon,
+             .l1 = (T)s->l1,
+             .l2 = (T)(2 * s->l2),
+             .at_zero = (T)(s->l1 * s->sign_at_zero),
+             .unit = (T)unit,
+             .per_unit = 1 / (T)unit,
+             .credit = (T)s->credit,
+             .credit_decay = (T)s->credit_decay,
+             .floor = s->non_negative ? (T)0 : -(T)INFINITY};
+    if (s->kind >= RN_ADAM) {
+        rates.rate = (T)(s->learning_rate / s->correction1);
+        rates.scale2 = (T)(1 / s->correction2);
+    }
+    if (s->kind == RN_ADAMW) rates.decay = (T)(s->learning_rate * s->weight_decay);
+    return rates;
+}
+
+/* The moving average of squares after a gradient. */
+RN_INLINE T RN_FN(next_square)(const int kind, T v, T g, const RN_FN(rn_rates) * r) {
+    return kind == RN_ADAGRAD ? RN_FMA(g, g, v) : RN_FMA(r->b2, v, r->rest2 * (g * g));
+}
+
+/* One loop per optimiser and rule: each weight, its gradient and what the optimiser
+ * remembers of it are read and written once.  kind and rule are known to the compiler. */
+RN_INLINE void RN_FN(update_loop)(const int kind, const int rule, size_t n,
+                                  T *RN_RESTRICT w, T *RN_RESTRICT m,
+                                  T *RN_RESTRICT v, T *RN_RESTRICT q,
+                                  const T *RN_RESTRICT g,
+                                  const RN_FN(rn_rates) * rates) {
+    const RN_FN(rn_rates) r = *rates;
+    for (size_t i = 0; i < n / RN_LANES * RN_LANES; i++) {
+        T x = w[i], gradient = RN_FMA(r.l2, x, g[i]), metric = 1, t = r.unit;
+        if (rule == RN_L1_SUBGRADIENT) {
+            gradient += x > 0 ? r.l1 : x < 0 ? -r.l1 : r.at_zero;
         }
-    } else {
-        for (size_t i = 0; i < n; i++) out[i] = RN_FMA(l2, w[i], g[i]);
+        if (kind >= RN_ADAGRAD) { /* eps is outside the bias-corrected root */
+            v[i] = RN_FN(next_square)(kind, v[i], gradient, &r);
+            metric = RN_SQRT(kind >= RN_ADAM ? v[i] * r.scale2 : v[i]) + r.eps;
+            if (rule != RN_L1_NONE && rule != RN_L1_SUBGRADIENT) t = r.unit / metric;
+        }
+        if (rule == RN_L1_SHRINK_FIRST) x = RN_FN(soft_threshold)(x, t);
+        if (kind == RN_SGD) {
+            x = RN_FMA(-r.lr, gradient, x);
+        } else if (kind == RN_MOMENTUM || kind == RN_NESTEROV) {
+            const T step = r.lr * gradient;
+            m[i] = RN_FMA(r.mu, m[i], -step);
+            x += kind == RN_MOMENTUM ? m[i] : RN_FMA(r.mu, m[i], -step);
+        } else if (kind == RN_ADAGRAD || kind == RN_RMSPROP) {
+            x -= r.lr * gradient / metric;
+        } else {
+            m[i] = RN_FMA(r.b1, m[i], r.rest1 * gradient);
+            x = RN_FMA(-r.decay, x, x) - r.rate * m[i] / metric;
+        }
+        if (rule == RN_L1_PROXIMAL) x = RN_FN(soft_threshold)(x, t);
+        if (rule == RN_L1_CUMULATIVE) {
+            /* Tsuruoka, Tsujii and Ananiadou (2009), section 3.2, with the ledger q
+             * counted in thresholds: a weight was charged -q of the steps owed. */
+            const T ledger = r.credit_decay * q[i];
+            const T low = t * (ledger - r.credit), high = t * (ledger + r.credit);
+            T d = x > low ? x : low;
+            d = d < high ? d : high;
+            x -= d;
+            q[i] = RN_FMA(-d, kind >= RN_ADAGRAD ? metric * r.per_unit : r.per_unit,
+                          ledger);
+        }
+        w[i] = x < r.floor ? r.floor : x;
     }
 }
 
-/* The plain step; metric[i] becomes sqrt(v) + eps where the optimiser has one. */
-RN_INLINE void RN_FN(optimizer_step)(size_t n, T *RN_RESTRICT w, T *RN_RESTRICT m,
-                                     T *RN_RESTRICT v, T *RN_RESTRICT metric,
-                                     const T *RN_RESTRICT g, const rn_step *s) {
-    const T lr = (T)s->learning_rate, mu = (T)s->momentum, eps = (T)s->epsilon;
-    const T b1 = (T)s->beta1, b2 = (T)s->beta2;
-    const T rest1 = (T)(1 - s->beta1), rest2 = (T)(1 - s->beta2);
-    switch (s->kind) {
-    case RN_SGD:
-        for (size_t i = 0; i < n; i++) w[i] = RN_FMA(-lr, g[i], w[i]);
-        break;
-    case RN_MOMENTUM:
-        for (size_t i = 0; i < n; i++) {
-            m[i] = RN_FMA(mu, m[i], -(lr * g[i]));
-            w[i] += m[i];
-        }
-        break;
-    case RN_NESTEROV:
-        for (size_t i = 0; i < n; i++) {
-            const T step = lr * g[i];
-            m[i] = RN_FMA(mu, m[i], -step);
-            w[i] += RN_FMA(mu, m[i], -step);
-        }
-        break;
-    case RN_ADAGRAD:
-        for (size_t i = 0; i < n; i++) {
-            v[i] = RN_FMA(g[i], g[i], v[i]);
-            metric[i] = RN_SQRT(v[i]) + eps;
-            w[i] -= lr * g[i] / metric[i];
-        }
-        break;
-    case RN_RMSPROP:
-        for (size_t i = 0; i < n; i++) {
-            v[i] = RN_FMA(b2, v[i], rest2 * (g[i] * g[i]));
-            metric[i] = RN_SQRT(v[i]) + eps;
-            w[i] -= lr * g[i] / metric[i];
-        }
-        break;
-    default: { /* Adam, AdamW: eps outside the bias-corrected root */
-        const T rate = (T)(s->learning_rate / s->correction1);
-        const T scale2 = (T)(1 / s->correction2);
-        const T decay =
-            s->kind == RN_ADAMW ? (T)(s->learning_rate * s->weight_decay) : 0;
-        for (size_t i = 0; i < n; i++) {
-            m[i] = RN_FMA(b1, m[i], rest1 * g[i]);
-            v[i] = RN_FMA(b2, v[i], rest2 * (g[i] * g[i]));
-            metric[i] = RN_SQRT(v[i] * scale2) + eps;
-            w[i] = RN_FMA(-decay, w[i], w[i]) - rate * m[i] / metric[i];
-        }
-    }
-    }
-}
+#ifndef RN_UPDATE_RULES
+#define RN_UPDATE_RULES(X, kind)                                                       \
+    X(kind, RN_L1_NONE)                                                                \
+    X(kind, RN_L1_CUMULATIVE)                                                          \
+    X(kind, RN_L1_PROXIMAL)                                                            \
+    X(kind, RN_L1_SHRINK_FIRST)                                                        \
+    X(kind, RN_L1_SUBGRADIENT)
+#define RN_UPDATE_LOOPS(X)                                                             \
+    RN_UPDATE_RULES(X, RN_SGD)                                                         \
+    RN_UPDATE_RULES(X, RN_MOMENTUM)                                                    \
+    RN_UPDATE_RULES(X, RN_NESTEROV)                                                    \
+    RN_UPDATE_RULES(X, RN_ADAGRAD)                                                     \
+    RN_UPDATE_RULES(X, RN_RMSPROP)                                                     \
+    RN_UPDATE_RULES(X, RN_ADAM)                                                        \
+    RN_UPDATE_RULES(X, RN_ADAMW)
+#endif
 
-/* Thresholds of a piece: `unit` where metric is NULL, else unit / metric. */
-RN_INLINE T RN_FN(threshold_at)(T unit, const T *metric, size_t i) {
-    return metric ? unit / metric[i] : unit;
-}
-
-/* Cumulative penalty (Tsuruoka, Tsujii and Ananiadou 2009, section 3.2) with the
- * ledger q counted in thresholds: a weight has been charged -q of the c steps owed. */
-RN_INLINE void RN_FN(charge_cumulative)(size_t n, T *RN_RESTRICT w, T *RN_RESTRICT q,
-                                        const T *RN_RESTRICT metric, T unit, T credit,
-                                        T decay) {
-    const T per_unit = 1 / unit;
-    for (size_t i = 0; i < n; i++) {
-        const T t = RN_FN(threshold_at)(unit, metric, i);
-        const T ledger = decay * q[i];
-        const T low = t * (ledger - credit), high = t * (ledger + credit);
-        T d = w[i] > low ? w[i] : low;
-        d = d < high ? d : high;
-        w[i] -= d;
-        q[i] = RN_FMA(-d, metric ? metric[i] * per_unit : per_unit, ledger);
+#define RN_UPDATE_FUNCTION(kind, rule)                                                 \
+    static void RN_FN(update_##kind##_##rule)(size_t n, T * w, T * m, T * v, T * q,    \
+                                              const T *g,                              \
+                                              const RN_FN(rn_rates) * r) {             \
+        RN_FN(update_loop)(kind, rule, n, w, m, v, q, g, r);                           \
     }
-}
+#define RN_UPDATE_ENTRY(kind, rule) [kind][rule] = RN_FN(update_##kind##_##rule),
 
-RN_INLINE void RN_FN(shrink)(size_t n, T *RN_RESTRICT w, const T *RN_RESTRICT metric,
-                             T unit) {
-    for (size_t i = 0; i < n; i++) {
-        w[i] = RN_FN(soft_threshold)(w[i], RN_FN(threshold_at)(unit, metric, i));
-    }
-}
-
-RN_INLINE void RN_FN(apply_l1)(size_t n, T *RN_RESTRICT w, T *RN_RESTRICT q,
-                               const T *RN_RESTRICT metric, T unit, const rn_step *s) {
-    if (s->l1_rule == RN_L1_CUMULATIVE && unit > 0) {
-        RN_FN(charge_cumulative)(n, w, q, metric, unit, (T)s->credit,
-                                 (T)s->credit_decay);
-    } else if (s->l1_rule == RN_L1_PROXIMAL) {
-        RN_FN(shrink)(n, w, metric, unit);
-    }
-}
-
-/* The metric before the step, for the rule that shrinks first. */
-RN_INLINE void RN_FN(metric_before)(size_t n, T *RN_RESTRICT metric,
-                                    const T *RN_RESTRICT v, const T *RN_RESTRICT g,
-                                    const rn_step *s) {
-    const T eps = (T)s->epsilon, b2 = (T)s->beta2, rest2 = (T)(1 - s->beta2);
-    const T scale2 = s->kind >= RN_ADAM ? (T)(1 / s->correction2) : (T)1;
-    for (size_t i = 0; i < n; i++) {
-        const T square = g[i] * g[i];
-        const T next =
-            s->kind == RN_ADAGRAD ? v[i] + square : RN_FMA(b2, v[i], rest2 * square);
-        metric[i] = RN_SQRT(next * scale2) + eps;
-    }
-}
+RN_UPDATE_LOOPS(RN_UPDATE_FUNCTION)
+static void (*const RN_FN(update_loops)[RN_ADAMW + 1][RN_L1_SUBGRADIENT + 1])(
+    size_t n, T *w, T *m, T *v, T *q, const T *g,
+    const RN_FN(rn_rates) * r) = {RN_UPDATE_LOOPS(RN_UPDATE_ENTRY)};
+#undef RN_UPDATE_FUNCTION
+#undef RN_UPDATE_ENTRY
 
 /* w, m, v, q (n) in/out; g (n) the data gradient.  NULL where an array is not used:
  * m by SGD, Adagrad, RMSprop; v by SGD and momentum; q by all rules but cumulative. */
 static void RN_FN(update)(size_t n, T *w, T *m, T *v, T *q, const T *g,
                           const rn_step *s) {
-    const T unit = (T)(s->l1 * rn_unit_response(s));
-    const int per_weight = s->kind >= RN_ADAGRAD;
-    T gradient[RN_PIECE], metric[RN_PIECE];
-    for (size_t i = 0; i < n; i += RN_PIECE) {
-        const size_t size = n - i < RN_PIECE ? n - i : RN_PIECE;
-        T *wi = w + i, *mi = m ? m + i : NULL, *vi = v ? v + i : NULL;
-        RN_FN(add_penalty_gradient)(size, gradient, g + i, wi, s);
-        if (s->l1_rule == RN_L1_SHRINK_FIRST) {
-            if (per_weight) RN_FN(metric_before)(size, metric, vi, gradient, s);
-            RN_FN(shrink)(size, wi, per_weight ? metric : NULL, unit);
-        }
-        RN_FN(optimizer_step)(size, wi, mi, vi, metric, gradient, s);
-        RN_FN(apply_l1)(size, wi, q ? q + i : NULL, per_weight ? metric : NULL, unit,
-                        s);
-        if (s->non_negative) {
-            for (size_t k = 0; k < size; k++) wi[k] = wi[k] < 0 ? (T)0 : wi[k];
-        }
+    const RN_FN(rn_rates) rates = RN_FN(rates_of)(s);
+    const int idle = s->l1_rule == RN_L1_CUMULATIVE && !(rates.unit > 0);
+    const size_t whole = n / RN_LANES * RN_LANES, rest = n - whole;
+    T *arrays[] = {w, m, v, q}, last[5][RN_LANES] = {{0}};
+    const size_t bytes = rest * sizeof(T);
+    RN_FN(update_loops)[s->kind][idle ? RN_L1_NONE : s->l1_rule](whole, w, m, v, q, g, &rates);
+    if (!rest) return;
+    for (int k = 0; k < 4; k++) {
+        if (arrays[k]) memcpy(last[k], arrays[k] + whole, bytes);
+    }
+    memcpy(last[4], g + whole, bytes);
+    RN_FN(update_loops)[s->kind][idle ? RN_L1_NONE : s->l1_rule](RN_LANES, last[0], last[1], last[2], last[3], last[4],
+         &rates);
+    for (int k = 0; k < 4; k++) {
+        if (arrays[k]) memcpy(arrays[k] + whole, last[k], bytes);
     }
 }
 

@@ -13,9 +13,6 @@ typedef struct {
 
 #ifndef RN_WORK_COMMON
 #define RN_WORK_COMMON
-RN_INLINE size_t rn_max(size_t a, size_t b) { return a > b ? a : b; }
-RN_INLINE size_t rn_min(size_t a, size_t b) { return a < b ? a : b; }
-
 /* Hands out aligned pieces of one allocation; with base NULL it only counts. */
 typedef struct {
     char *base;

@@ -21,7 +21,7 @@ _FIRST_PAUSE, _LAST_PAUSE = 0.5, 10.0  # seconds of one thread on a crowded mach
 _TURN_BYTES = 1 << 15  # weights whose gradient travels from thread to thread in turns
 _TURN_ROWS, _TURNS = 256, 64  # rows of a turn, turns of a block
 _NEAR_BYTES = 1 << 17  # weights beyond this are read once per block, not per panel
-_BLOCK_BYTES = 1 << 20  # activations kept at a time
+_BLOCK_BYTES = 1 << 18
 MIN_BLOCK_ROWS = 256
 
 
