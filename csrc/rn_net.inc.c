@@ -7,6 +7,30 @@
  */
 #include "rn_fpmode.h"
 
+#ifndef RN_NET_COMMON
+#define RN_NET_COMMON
+enum { RN_FETCH_TILES = 4 }; /* tiles of W between two requests for rows */
+#endif
+
+/* Asks for columns [k0, k1) of the rows that the next flat block will gather: they are
+ * far away if X is large, and come near while this block is at work.  Inline: GCC drops
+ * calls of a function that only prefetches. */
+RN_INLINE void RN_FN(fetch_ahead)(const RN_FN(rn_task) * task, size_t k0, size_t k1) {
+    enum { LINE = 64 };
+    const rn_source *x = task->run->x;
+    const size_t from = task->first + task->block.count;
+    const size_t to = rn_min(from + task->block.count, task->run->n);
+    if (x->col_stride < 0 || x->col_stride > (ptrdiff_t)sizeof(double)) return;
+    for (size_t i = from; i < to; i++) {
+        const ptrdiff_t row = (ptrdiff_t)RN_FN(row_at)(task->run, i);
+        const char *p = x->data + row * x->row_stride;
+        for (size_t b = k0 * (size_t)x->col_stride / LINE * LINE;
+             b < k1 * (size_t)x->col_stride; b += LINE) {
+            RN_PREFETCH(p + b);
+        }
+    }
+}
+
 /* Weight gradient of this thread's inputs of layer l, and their update; l == n_layers:
  * the skip connection, from the inputs to the last layer's outputs. */
 static void RN_FN(descend_weights)(const RN_FN(rn_task) * task, size_t l, int first,
@@ -25,14 +49,20 @@ static void RN_FN(descend_weights)(const RN_FN(rn_task) * task, size_t l, int fi
     rn_step step = {0};
     if (update) step = RN_FN(step_of)(run, &layer->weight);
     const rn_step *taken = update ? &step : NULL;
+    const int flat = l == 0 && task->block.flat;
+    const size_t most = flat ? RN_FETCH_TILES * RN_TILE_ROWS : layer->n_in;
     if (!is_skip && RN_FN(reads_input_rows)(task, l)) {
-        RN_FN(narrow_weight_gradient)(layer, &task->block, work->d[l], rows,
-                                      work->ld_block, k0, k1, first, taken,
-                                      run->ema_decay, buffer);
-    } else {
-        RN_FN(layer_weight_gradient)(layer, &task->block, x, x == work->x, rows,
-                                     work->ld_block, k0, k1, first, taken,
-                                     run->ema_decay, buffer);
+        RN_FN(narrow_weight_gradient)
+        (layer, &task->block, work->d[l], rows, work->ld_block, k0, k1, first, taken,
+         run->ema_decay, buffer);
+        return;
+    }
+    for (size_t k = k0; k < k1; k += most) {
+        const size_t end = rn_min(k + most, k1);
+        if (flat) RN_FN(fetch_ahead)(task, k, end);
+        RN_FN(layer_weight_gradient)
+        (layer, &task->block, x, x == work->x, rows, work->ld_block, k, end, first,
+         taken, run->ema_decay, buffer);
     }
 }
 
@@ -46,11 +76,12 @@ static void RN_FN(descend_bias)(const RN_FN(rn_task) * task, size_t l, int first
     if (update) step = RN_FN(step_of)(run, &layer->bias);
     const rn_step *taken = update ? &step : NULL;
     if (RN_FN(reads_input_rows)(task, l)) {
-        RN_FN(narrow_bias_gradient)(layer, &task->block, work->d[l], first, taken,
-                                    run->ema_decay);
+        RN_FN(narrow_bias_gradient)
+        (layer, &task->block, work->d[l], first, taken, run->ema_decay);
     } else {
-        RN_FN(layer_bias_gradient)(layer, &task->block, work->rows[l], work->ld_block,
-                                   first, taken, run->ema_decay);
+        RN_FN(layer_bias_gradient)
+        (layer, &task->block, work->rows[l], work->ld_block, first, taken,
+         run->ema_decay);
     }
 }
 
@@ -186,8 +217,9 @@ static double RN_FN(share_block)(RN_FN(rn_task) * task, int first, int last) {
         task->p1 = panels;
         RN_FN(chain)(task);
     } else {
-        RN_FN(chain_panels)(task, rn_part(panels, worker.index, worker.count),
-                            rn_part(panels, worker.index + 1, worker.count));
+        RN_FN(chain_panels)
+        (task, rn_part(panels, worker.index, worker.count),
+         rn_part(panels, worker.index + 1, worker.count));
     }
     rn_barrier(worker);
     const double loss = RN_FN(loss_after)(task, RN_FN(loss_before)(task));

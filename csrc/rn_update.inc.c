@@ -6,7 +6,7 @@
  * a number for SGD and momentum, one per weight for Adagrad, RMSprop and Adam.  Hence
  * the same l1 has the same fixed point under every optimiser.
  *
- * Loops are branch-free and element-wise; optimiser and rule are chosen outside them.
+ * Loops are branch-free and element-wise, one for each optimiser and rule.
  */
 
 #ifndef RN_UPDATE_COMMON
@@ -37,11 +37,11 @@ static void RN_FN(prox_l1)(size_t n, T *w, T threshold) {
 /* What is the same for all weights of a call. */
 typedef struct {
     T lr, mu, b1, b2, rest1, rest2, eps;
-    T rate, scale2, decay;      /* Adam: the corrections of its moments; AdamW's decay */
-    T l1, l2, at_zero;          /* of the smooth part: l1 sign(w) and 2 l2 */
-    T unit, per_unit;           /* threshold before the metric, and its inverse */
-    T credit, credit_decay;     /* of the cumulative rule */
-    T floor;                    /* no weight falls below it */
+    T rate, scale2, decay;  /* Adam: the corrections of its moments; AdamW's decay */
+    T l1, l2, at_zero;      /* of the smooth part: l1 sign(w) and 2 l2 */
+    T unit, per_unit;       /* threshold before the metric, and its inverse */
+    T credit, credit_decay; /* of the cumulative rule */
+    T floor;                /* no weight falls below it */
 } RN_FN(rn_rates);
 
 static RN_FN(rn_rates) RN_FN(rates_of)(const rn_step *s) {
@@ -76,11 +76,11 @@ RN_INLINE T RN_FN(next_square)(const int kind, T v, T g, const RN_FN(rn_rates) *
 }
 
 /* One loop per optimiser and rule: each weight, its gradient and what the optimiser
- * remembers of it are read and written once.  kind and rule are known to the compiler. */
+ * remembers of it are read and written once.  kind and rule are known to the compiler.
+ */
 RN_INLINE void RN_FN(update_loop)(const int kind, const int rule, size_t n,
-                                  T *RN_RESTRICT w, T *RN_RESTRICT m,
-                                  T *RN_RESTRICT v, T *RN_RESTRICT q,
-                                  const T *RN_RESTRICT g,
+                                  T *RN_RESTRICT w, T *RN_RESTRICT m, T *RN_RESTRICT v,
+                                  T *RN_RESTRICT q, const T *RN_RESTRICT g,
                                   const RN_FN(rn_rates) * rates) {
     const RN_FN(rn_rates) r = *rates;
     for (size_t i = 0; i < n / RN_LANES * RN_LANES; i++) {
@@ -140,9 +140,8 @@ RN_INLINE void RN_FN(update_loop)(const int kind, const int rule, size_t n,
 #endif
 
 #define RN_UPDATE_FUNCTION(kind, rule)                                                 \
-    static void RN_FN(update_##kind##_##rule)(size_t n, T * w, T * m, T * v, T * q,    \
-                                              const T *g,                              \
-                                              const RN_FN(rn_rates) * r) {             \
+    static void RN_FN(update_##kind##_##rule)(size_t n, T *w, T *m, T *v, T *q,        \
+                                              const T *g, const RN_FN(rn_rates) * r) { \
         RN_FN(update_loop)(kind, rule, n, w, m, v, q, g, r);                           \
     }
 #define RN_UPDATE_ENTRY(kind, rule) [kind][rule] = RN_FN(update_##kind##_##rule),
@@ -160,19 +159,19 @@ static void RN_FN(update)(size_t n, T *w, T *m, T *v, T *q, const T *g,
                           const rn_step *s) {
     const RN_FN(rn_rates) rates = RN_FN(rates_of)(s);
     const int idle = s->l1_rule == RN_L1_CUMULATIVE && !(rates.unit > 0);
-    const size_t whole = n / RN_LANES * RN_LANES, rest = n - whole;
-    T *arrays[] = {w, m, v, q}, last[5][RN_LANES] = {{0}};
-    const size_t bytes = rest * sizeof(T);
-    RN_FN(update_loops)[s->kind][idle ? RN_L1_NONE : s->l1_rule](whole, w, m, v, q, g, &rates);
+    const int rule = idle ? RN_L1_NONE : s->l1_rule;
+    const size_t whole = n / RN_LANES * RN_LANES, rest = (n - whole) * sizeof(T);
+    T *arrays[4] = {w, m, v, q}, last[5][RN_LANES] = {{0}};
+    RN_FN(update_loops)[s->kind][rule](whole, w, m, v, q, g, &rates);
     if (!rest) return;
     for (int k = 0; k < 4; k++) {
-        if (arrays[k]) memcpy(last[k], arrays[k] + whole, bytes);
+        if (arrays[k]) memcpy(last[k], arrays[k] + whole, rest);
     }
-    memcpy(last[4], g + whole, bytes);
-    RN_FN(update_loops)[s->kind][idle ? RN_L1_NONE : s->l1_rule](RN_LANES, last[0], last[1], last[2], last[3], last[4],
-         &rates);
+    memcpy(last[4], g + whole, rest);
+    RN_FN(update_loops)
+    [s->kind][rule](RN_LANES, last[0], last[1], last[2], last[3], last[4], &rates);
     for (int k = 0; k < 4; k++) {
-        if (arrays[k]) memcpy(arrays[k] + whole, last[k], bytes);
+        if (arrays[k]) memcpy(arrays[k] + whole, last[k], rest);
     }
 }
 
