@@ -71,46 +71,44 @@ static void RN_FN(pack_tile)(T *RN_RESTRICT packed, const rn_layer *layer, size_
 static void RN_FN(layer_forward)(const rn_layer *layer, const RN_FN(rn_block) * block,
                                  T *a, T *slope, const T *x, size_t p0, size_t p1,
                                  size_t j0, size_t j1, T *pack) {
-    const size_t n_in = layer->n_in, n_out = layer->n_out, units = j1 - j0;
-    const size_t tiles = rn_pieces(units, RN_TILE_ROWS);
+    const size_t n_in = layer->n_in, n_out = layer->n_out;
+    const rn_cut tiles = rn_tiles(j1 - j0);
     const int packed = RN_FN(wants_packing)(layer);
-    const size_t group = packed ? RN_PACKED_TILES : tiles;
+    const size_t group = packed ? RN_PACKED_TILES : tiles.parts;
     const T *w = layer->weight.w, *bias = layer->bias.w;
     const int fused = layer->activation == RN_RELU && !slope;
     const int plain = fused || layer->activation == RN_SOFTMAX ||
                       (layer->activation == RN_IDENTITY && !slope);
-    for (size_t first = 0; first < tiles; first += group) {
-        const size_t last = first + group < tiles ? first + group : tiles;
-        const size_t g0 = j0 + rn_part(units, first, tiles);
-        const size_t g1 = j0 + rn_part(units, last, tiles);
+    RN_FN(rn_tile)
+    t = {.n_outer = 1,
+         .n_inner = n_in,
+         .a_row = 1,
+         .a_inner = (ptrdiff_t)n_out,
+         .start = layer->adds ? RN_FROM_C
+                  : bias      ? RN_FROM_ROW_BIAS
+                              : RN_FROM_ZERO,
+         .unsigned_zero = 1,
+         .relu = fused};
+    for (size_t first = 0; first < tiles.parts; first += group) {
+        const size_t last = rn_min(first + group, tiles.parts);
+        const size_t g0 = j0 + rn_start(tiles, first), g1 = j0 + rn_start(tiles, last);
         for (size_t i = first; packed && i < last; i++) {
-            const size_t j = j0 + rn_part(units, i, tiles);
+            const size_t j = j0 + rn_start(tiles, i);
             RN_FN(pack_tile)(pack + (j - g0) * n_in, layer, j,
-                             j0 + rn_part(units, i + 1, tiles) - j);
+                             j0 + rn_start(tiles, i + 1) - j);
         }
         for (size_t p = p0; p < p1; p++) {
             const size_t ld = RN_FN(columns_at)(block, p);
             T *ap = a + p * n_out * RN_PANEL;
+            t.ldb = t.ldc = t.columns = ld;
+            t.b = x + p * n_in * RN_PANEL;
             for (size_t i = first; i < last; i++) {
-                const size_t j = j0 + rn_part(units, i, tiles);
-                const size_t rows = j0 + rn_part(units, i + 1, tiles) - j;
-                RN_FN(rn_tile)
-                t = {.n_outer = 1,
-                     .n_inner = n_in,
-                     .a_row = 1,
-                     .a_inner = (ptrdiff_t)(packed ? rows : n_out),
-                     .ldb = ld,
-                     .ldc = ld,
-                     .columns = ld,
-                     .start = layer->adds ? RN_FROM_C
-                              : bias      ? RN_FROM_ROW_BIAS
-                                          : RN_FROM_ZERO,
-                     .a = packed ? pack + (j - g0) * n_in : w + j,
-                     .b = x + p * n_in * RN_PANEL,
-                     .bias = bias ? bias + j : NULL,
-                     .c = ap + j * ld,
-                     .unsigned_zero = 1,
-                     .relu = fused};
+                const size_t j = j0 + rn_start(tiles, i);
+                const size_t rows = j0 + rn_start(tiles, i + 1) - j;
+                if (packed) t.a_inner = (ptrdiff_t)rows;
+                t.a = packed ? pack + (j - g0) * n_in : w + j;
+                t.bias = bias ? bias + j : NULL;
+                t.c = ap + j * ld;
                 RN_FN(run_tile)(rows, 1, &t);
             }
             if (!plain) {
@@ -129,8 +127,8 @@ static void RN_FN(layer_forward_flat)(const rn_layer *layer,
                                       const RN_FN(rn_block) * block, T *a, T *slope,
                                       const T *x, size_t j0, size_t j1, T *work) {
     const size_t n_in = layer->n_in, units = j1 - j0, count = block->count;
-    const size_t parts = rn_pieces(count, RN_TILE_ROWS),
-                 ld = RN_FN(columns_at)(block, 0);
+    const size_t ld = RN_FN(columns_at)(block, 0);
+    const rn_cut parts = rn_tiles(count);
     const T *bias = layer->bias.w;
     const rn_source z = {(const char *)work,
                          (ptrdiff_t)(units * sizeof(T)),
@@ -138,8 +136,8 @@ static void RN_FN(layer_forward_flat)(const rn_layer *layer,
                          count,
                          units,
                          RN_FLOAT ? RN_F32 : RN_F64};
-    for (size_t part = 0; part < parts; part++) {
-        const size_t i = rn_part(count, part, parts);
+    for (size_t part = 0; part < parts.parts; part++) {
+        const size_t i = rn_start(parts, part);
         const RN_FN(rn_tile) t = {.n_outer = 1,
                                   .n_inner = n_in,
                                   .a_row = (ptrdiff_t)n_in,
@@ -152,7 +150,7 @@ static void RN_FN(layer_forward_flat)(const rn_layer *layer,
                                   .bias = bias ? bias + j0 : NULL,
                                   .c = work + i * units,
                                   .unsigned_zero = 1};
-        RN_FN(sweep_columns)(rn_part(count, part + 1, parts) - i, units, t);
+        RN_FN(sweep_columns)(rn_start(parts, part + 1) - i, units, t);
     }
     RN_FN(gather_panel)(a + j0 * ld, &z, count, NULL, 0);
     if (layer->activation == RN_SOFTMAX ||
@@ -170,34 +168,32 @@ static void RN_FN(layer_input_gradient)(const rn_layer *layer, const rn_layer *b
                                         const RN_FN(rn_block) * block, T *dx,
                                         const T *dz, const T *a, size_t p0, size_t p1,
                                         size_t k0, size_t k1) {
-    const size_t n_in = layer->n_in, n_out = layer->n_out, units = k1 - k0;
-    const size_t tiles = rn_pieces(units, RN_TILE_ROWS);
-    const size_t group = RN_FN(wants_packing)(layer) ? RN_PACKED_TILES : tiles;
+    const size_t n_in = layer->n_in, n_out = layer->n_out;
+    const rn_cut tiles = rn_tiles(k1 - k0);
+    const size_t group = RN_FN(wants_packing)(layer) ? RN_PACKED_TILES : tiles.parts;
     const int mode = rn_backward_mode(before);
     const T *w = layer->weight.w;
-    for (size_t first = 0; first < tiles; first += group) {
-        const size_t last = first + group < tiles ? first + group : tiles;
+    RN_FN(rn_tile)
+    t = {.n_outer = 1,
+         .n_inner = n_out,
+         .a_row = (ptrdiff_t)n_out,
+         .a_inner = 1,
+         .start = RN_FROM_ZERO,
+         .gate_scale = (T)(1 / before->keep)};
+    for (size_t first = 0; first < tiles.parts; first += group) {
+        const size_t last = rn_min(first + group, tiles.parts);
         for (size_t p = p0; p < p1; p++) {
             const size_t ld = RN_FN(columns_at)(block, p);
+            t.ldb = t.ldc = t.columns = ld;
+            t.b = dz + p * n_out * RN_PANEL;
             for (size_t i = first; i < last; i++) {
-                const size_t k = k0 + rn_part(units, i, tiles);
+                const size_t k = k0 + rn_start(tiles, i);
                 const size_t at = p * n_in * RN_PANEL + k * ld;
-                RN_FN(rn_tile)
-                t = {.n_outer = 1,
-                     .n_inner = n_out,
-                     .a_row = (ptrdiff_t)n_out,
-                     .a_inner = 1,
-                     .ldb = ld,
-                     .ldc = ld,
-                     .columns = ld,
-                     .start = RN_FROM_ZERO,
-                     .a = w + k * n_out,
-                     .b = dz + p * n_out * RN_PANEL,
-                     .c = dx + at,
-                     .slope = mode == RN_SLOPE ? dx + at : NULL,
-                     .gate = mode == RN_GATE ? a + at : NULL,
-                     .gate_scale = (T)(1 / before->keep)};
-                RN_FN(run_tile)(k0 + rn_part(units, i + 1, tiles) - k, 1, &t);
+                t.a = w + k * n_out;
+                t.c = dx + at;
+                t.slope = mode == RN_SLOPE ? dx + at : NULL;
+                t.gate = mode == RN_GATE ? a + at : NULL;
+                RN_FN(run_tile)(k0 + rn_start(tiles, i + 1) - k, 1, &t);
             }
         }
     }

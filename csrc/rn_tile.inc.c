@@ -27,9 +27,27 @@ RN_INLINE size_t rn_max(size_t a, size_t b) { return a > b ? a : b; }
 RN_INLINE size_t rn_min(size_t a, size_t b) { return a < b ? a : b; }
 RN_INLINE size_t rn_pieces(size_t n, size_t size) { return (n + size - 1) / size; }
 
-/* The pieces [first, first + size) of a range cut into `parts` nearly equal ones. */
+/* A range cut into nearly equal parts: the division is done once for all of them. */
+typedef struct {
+    size_t parts, size, larger; /* so many, the first ones larger by one */
+} rn_cut;
+
+RN_INLINE rn_cut rn_cut_into(size_t n, size_t parts) {
+    return parts == 1 ? (rn_cut){1, n, 0} : (rn_cut){parts, n / parts, n % parts};
+}
+
+/* The tiles that n rows need. */
+RN_INLINE rn_cut rn_tiles(size_t n) {
+    return rn_cut_into(n, rn_pieces(n, RN_TILE_ROWS));
+}
+
+/* Where a part starts. */
+RN_INLINE size_t rn_start(rn_cut cut, size_t part) {
+    return cut.size * part + rn_min(part, cut.larger);
+}
+
 RN_INLINE size_t rn_part(size_t n, size_t part, size_t parts) {
-    return (n / parts) * part + (part < n % parts ? part : n % parts);
+    return rn_start(rn_cut_into(n, parts), part);
 }
 #endif
 
@@ -44,7 +62,14 @@ typedef struct {
     int relu;              /* clipped, */
     const T *slope, *gate; /* times slope; or zero where gate <= 0 and */
     T gate_scale;          /* times this (both laid out like c) */
+    T *sum;                /* of the columns of b; unless NULL it is the last row */
 } RN_FN(rn_tile);
+
+/* Where row r of the result is. */
+RN_INLINE T *RN_FN(tile_row)(const int rows, const int summed, const RN_FN(rn_tile) * t,
+                             int r) {
+    return summed && r == rows - 1 ? t->sum : t->c + (size_t)r * t->ldc;
+}
 
 #define RN_EACH(r, v)                                                                  \
     RN_UNROLL                                                                          \
@@ -52,7 +77,7 @@ typedef struct {
     for (int v = 0; v < vectors; v++)
 
 /* The accumulators' first values. */
-RN_INLINE void RN_FN(start_tile)(const int rows, const int vectors,
+RN_INLINE void RN_FN(start_tile)(const int rows, const int vectors, const int summed,
                                  VEC acc[RN_TILE_ROWS][RN_TILE_VECTORS],
                                  const RN_FN(rn_tile) * t, size_t tail) {
     if (t->start == RN_FROM_ZERO) {
@@ -60,10 +85,10 @@ RN_INLINE void RN_FN(start_tile)(const int rows, const int vectors,
     } else if (t->start == RN_FROM_ROW_BIAS) {
         RN_EACH(r, v) acc[r][v] = V(set1)(t->bias[r]);
     } else {
-        const T *from = t->start == RN_FROM_C ? t->c : t->bias;
-        const size_t ld = t->start == RN_FROM_C ? t->ldc : 0;
         RN_EACH(r, v) {
-            const T *p = from + (size_t)r * ld + (size_t)v * RN_LANES;
+            const T *from =
+                t->start == RN_FROM_C ? RN_FN(tile_row)(rows, summed, t, r) : t->bias;
+            const T *p = from + (size_t)v * RN_LANES;
             acc[r][v] = v == vectors - 1 && tail < RN_LANES ? V(load_first)(p, tail)
                                                             : V(load)(p);
         }
@@ -96,11 +121,11 @@ RN_INLINE void RN_FN(finish_tile)(const int rows, const int vectors,
 }
 
 RN_INLINE void RN_FN(tile)(const int rows, const int vectors, const int masked,
-                           const RN_FN(rn_tile) * t) {
+                           const int summed, const RN_FN(rn_tile) * t) {
     VEC acc[RN_TILE_ROWS][RN_TILE_VECTORS];
     const size_t tail = t->columns - (size_t)(vectors - 1) * RN_LANES;
     const T *a = t->a, *b = t->b;
-    RN_FN(start_tile)(rows, vectors, acc, t, tail);
+    RN_FN(start_tile)(rows, vectors, summed, acc, t, tail);
     for (size_t outer = 0; outer < t->n_outer; outer++) {
         const T *ak = a;
         for (size_t k = 0; k < t->n_inner; k++) {
@@ -110,12 +135,16 @@ RN_INLINE void RN_FN(tile)(const int rows, const int vectors, const int masked,
                 bv[v] = masked ? V(load_first)(b, tail) : V(load)(b + v * RN_LANES);
             }
             RN_UNROLL
-            for (int r = 0; r < rows; r++) {
+            for (int r = 0; r < rows - summed; r++) {
                 const VEC ar = V(set1)(ak[r * t->a_row]);
                 RN_UNROLL
                 for (int v = 0; v < vectors; v++) {
                     acc[r][v] = V(fma)(ar, bv[v], acc[r][v]);
                 }
+            }
+            RN_UNROLL
+            for (int v = 0; summed && v < vectors; v++) {
+                acc[rows - 1][v] = V(add)(acc[rows - 1][v], bv[v]);
             }
             ak += t->a_inner;
             b += t->ldb;
@@ -124,7 +153,7 @@ RN_INLINE void RN_FN(tile)(const int rows, const int vectors, const int masked,
     }
     RN_FN(finish_tile)(rows, vectors, acc, t);
     RN_EACH(r, v) {
-        T *c = t->c + (size_t)r * t->ldc + (size_t)v * RN_LANES;
+        T *c = RN_FN(tile_row)(rows, summed, t, r) + (size_t)v * RN_LANES;
         if (v == vectors - 1 && tail < RN_LANES) V(store_first)(c, acc[r][v], tail);
         else V(store)(c, acc[r][v]);
     }
@@ -132,18 +161,19 @@ RN_INLINE void RN_FN(tile)(const int rows, const int vectors, const int masked,
 #undef RN_EACH
 
 /* One function per tile height, so that the accumulators stay in registers. */
-#define RN_TILE_FUNCTIONS(r)                                                           \
-    static void RN_FN(tile_##r##_wide)(const RN_FN(rn_tile) * t) {                     \
-        RN_FN(tile)(r, RN_TILE_VECTORS, 0, t);                                         \
-    }                                                                                  \
-    static void RN_FN(tile_##r##_narrow)(const RN_FN(rn_tile) * t) {                   \
-        RN_FN(tile)(r, 1, 0, t);                                                       \
-    }                                                                                  \
-    static void RN_FN(tile_##r##_masked)(const RN_FN(rn_tile) * t) {                   \
-        RN_FN(tile)(r, 1, 1, t);                                                       \
+#define RN_TILE_FUNCTION(r, name, vectors, masked, summed)                             \
+    static void RN_FN(tile_##r##_##name)(const RN_FN(rn_tile) * t) {                   \
+        RN_FN(tile)(r, vectors, masked, summed, t);                                    \
     }
+#define RN_TILE_FUNCTIONS(r)                                                           \
+    RN_TILE_FUNCTION(r, wide, RN_TILE_VECTORS, 0, 0)                                   \
+    RN_TILE_FUNCTION(r, narrow, 1, 0, 0)                                               \
+    RN_TILE_FUNCTION(r, masked, 1, 1, 0)                                               \
+    RN_TILE_FUNCTION(r, wide_sum, RN_TILE_VECTORS, 0, 1)                               \
+    RN_TILE_FUNCTION(r, narrow_sum, 1, 0, 1)
 #define RN_TILE_ENTRIES(r)                                                             \
-    {RN_FN(tile_##r##_wide), RN_FN(tile_##r##_narrow), RN_FN(tile_##r##_masked)},
+    {RN_FN(tile_##r##_wide), RN_FN(tile_##r##_narrow), RN_FN(tile_##r##_masked),       \
+     RN_FN(tile_##r##_wide_sum), RN_FN(tile_##r##_narrow_sum)},
 
 #ifndef RN_TILE_HEIGHTS
 #if RN_TILE_ROWS == 14
@@ -160,15 +190,17 @@ RN_INLINE void RN_FN(tile)(const int rows, const int vectors, const int masked,
 #endif
 
 RN_TILE_HEIGHTS(RN_TILE_FUNCTIONS)
-static void (*const RN_FN(tiles)[RN_TILE_ROWS][3])(const RN_FN(rn_tile) *) = {
+static void (*const RN_FN(tiles)[RN_TILE_ROWS][5])(const RN_FN(rn_tile) *) = {
     RN_TILE_HEIGHTS(RN_TILE_ENTRIES)};
+#undef RN_TILE_FUNCTION
 #undef RN_TILE_FUNCTIONS
 #undef RN_TILE_ENTRIES
 
 /* Runs the tile of the right height and width; padded: b and c have whole vectors. */
 RN_INLINE void RN_FN(run_tile)(size_t rows, int padded, RN_FN(rn_tile) * t) {
     const int wide = t->columns > RN_LANES;
-    RN_FN(tiles)[rows - 1][wide ? 0 : (padded || t->columns == RN_LANES) ? 1 : 2](t);
+    const int form = wide ? 0 : (padded || t->columns == RN_LANES) ? 1 : 2;
+    RN_FN(tiles)[rows - 1][t->sum ? 3 + form : form](t);
 }
 
 /* All columns [0, n) of one tile row of plain row-major b (k, n) and c (rows, n). */
