@@ -14,13 +14,29 @@ enum {
 };
 #endif
 
-/* c[r][0..columns) (+)= sum over the rows of the block, in order, of x and dz. */
-RN_INLINE void RN_FN(gradient_tile)(const RN_FN(rn_block) * block, size_t n_in,
-                                    size_t k, size_t rows, T *c, size_t ldc, const T *x,
-                                    int first_layer, const T *dz_rows, size_t columns,
-                                    int start) {
+/* One layer's part in the descent of a block. */
+typedef struct {
+    const rn_layer *layer;
+    const RN_FN(rn_block) * block;
+    const T *x;      /* inputs, as panels or plain rows */
+    int flat;        /* rows they are */
+    const T *dz;     /* panels */
+    const T *blocks; /* panel_to_unit_blocks of dz, of a narrow layer's inputs */
+    size_t ld_block; /* elements per block of units */
+    int start;       /* RN_FROM_ZERO, or RN_FROM_C: the batch's gradient so far */
+    int update;      /* what follows the gradient: a step of the optimiser */
+    rn_step step, bias_step;
+    double ema_decay;
+    T *buffer; /* RN_TILE_ROWS * RN_GRADIENT_COLUMNS elements */
+} RN_FN(rn_descent);
+
+/* c[r][0..columns) (+)= sum over the rows of the block, in order, of element k + r of x
+ * and dz; the last of `rows` is the sum of dz unless `sum` is NULL. */
+RN_INLINE void RN_FN(gradient_tile)(const RN_FN(rn_block) * block, const T *x, int flat,
+                                    size_t n_in, size_t k, size_t rows, T *c,
+                                    size_t ldc, T *sum, const T *dz_rows,
+                                    size_t columns, int start) {
     const size_t full = block->count / RN_PANEL, rest = block->count % RN_PANEL;
-    const int flat = block->flat && first_layer;
     RN_FN(rn_tile)
     t = {.n_outer = full,
          .n_inner = RN_PANEL,
@@ -33,7 +49,8 @@ RN_INLINE void RN_FN(gradient_tile)(const RN_FN(rn_block) * block, size_t n_in,
          .start = start,
          .a = x + k * RN_PANEL,
          .b = dz_rows,
-         .c = c};
+         .c = c,
+         .sum = sum};
     if (full) {
         RN_FN(run_tile)(rows, 1, &t);
         t.start = RN_FROM_C;
@@ -73,125 +90,99 @@ static void RN_FN(update_piece)(const rn_param *param, size_t at, size_t n, cons
     }
 }
 
-/* The same for a layer of few units: its inputs are the vectors, so that dW comes out
- * transposed, units first.  dz: panels; x_blocks: panel_to_unit_blocks of the inputs.
- */
-static void RN_FN(narrow_weight_gradient)(const rn_layer *layer,
-                                          const RN_FN(rn_block) * block, const T *dz,
-                                          const T *x_blocks, size_t ld_block, size_t k0,
-                                          size_t k1, int first, const rn_step *step,
-                                          double ema_decay, T *buffer) {
-    const size_t n_out = layer->n_out;
-    T *kept = layer->weight.g;
+/* dW = x'dz of a layer of few units: its inputs are the vectors, so that dW comes out
+ * transposed, units first.  For the inputs [k0, k1). */
+static void RN_FN(narrow_weight_gradient)(const RN_FN(rn_descent) * d, size_t k0,
+                                          size_t k1) {
+    const size_t n_out = d->layer->n_out;
+    T *kept = d->layer->weight.g;
     T c[RN_LANES / 2 * RN_PANEL_OF(RN_LANES)];
     for (size_t k = k0, width; k < k1; k += width) {
-        width = RN_PANEL - k % RN_PANEL < k1 - k ? RN_PANEL - k % RN_PANEL : k1 - k;
-        T *g = kept ? kept + k * n_out : buffer;
-        for (size_t j = 0; !first && j < n_out; j++) {
+        width = rn_min(RN_PANEL - k % RN_PANEL, k1 - k);
+        T *g = kept ? kept + k * n_out : d->buffer;
+        for (size_t j = 0; d->start == RN_FROM_C && j < n_out; j++) {
             for (size_t i = 0; i < width; i++) c[j * width + i] = g[i * n_out + j];
         }
-        RN_FN(gradient_tile)(block, n_out, 0, n_out, c, width, dz, 0,
-                             x_blocks + k / RN_PANEL * ld_block + k % RN_PANEL, width,
-                             first ? RN_FROM_ZERO : RN_FROM_C);
+        RN_FN(gradient_tile)(d->block, d->dz, 0, n_out, 0, n_out, c, width, NULL,
+                             d->blocks + k / RN_PANEL * d->ld_block + k % RN_PANEL,
+                             width, d->start);
         for (size_t j = 0; j < n_out; j++) {
             for (size_t i = 0; i < width; i++) g[i * n_out + j] = c[j * width + i];
         }
-        if (step) {
-            RN_FN(update_piece)(&layer->weight, k * n_out, width * n_out, g, step,
-                                ema_decay);
+        if (d->update) {
+            RN_FN(update_piece)(&d->layer->weight, k * n_out, width * n_out, g,
+                                &d->step, d->ema_decay);
         }
     }
 }
 
 /* Its bias gradient, from the panels of dz. */
-static void RN_FN(narrow_bias_gradient)(const rn_layer *layer,
-                                        const RN_FN(rn_block) * block, const T *dz,
-                                        int first, const rn_step *step,
-                                        double ema_decay) {
-    const size_t n_out = layer->n_out;
-    T sum[RN_LANES / 2 + 1] = {0}, *g = layer->bias.g ? layer->bias.g : sum;
-    if (!first) memcpy(sum, g, n_out * sizeof(T));
-    for (size_t p = 0; p < block->panels; p++) {
-        const size_t ld = RN_FN(columns_at)(block, p);
-        const size_t count = RN_FN(panel_count)(block, p);
+static void RN_FN(narrow_bias_gradient)(const RN_FN(rn_descent) * d) {
+    const rn_param *bias = &d->layer->bias;
+    const size_t n_out = d->layer->n_out;
+    const T *dz = d->dz;
+    T sum[RN_LANES / 2 + 1] = {0}, *g = bias->g ? bias->g : sum;
+    if (d->start == RN_FROM_C) memcpy(sum, g, n_out * sizeof(T));
+    for (size_t p = 0; p < d->block->panels; p++) {
+        const size_t ld = RN_FN(columns_at)(d->block, p);
+        const size_t count = RN_FN(panel_count)(d->block, p);
         for (size_t i = 0; i < count; i++) {
             for (size_t j = 0; j < n_out; j++) sum[j] += dz[j * ld + i];
         }
         dz += n_out * RN_PANEL;
     }
     if (g != sum) memcpy(g, sum, n_out * sizeof(T));
-    if (step) RN_FN(update_piece)(&layer->bias, 0, n_out, g, step, ema_decay);
+    if (d->update) {
+        RN_FN(update_piece)(bias, 0, n_out, g, &d->bias_step, d->ema_decay);
+    }
 }
 
-/* dW = x'dz for the inputs [k0, k1), then the update unless `step` is NULL.
- * dz_blocks: panel_to_unit_blocks of dz, `ld_block` elements per block of units;
- * first: the gradient starts here; buffer: RN_TILE_ROWS * RN_GRADIENT_COLUMNS. */
-static void RN_FN(layer_weight_gradient)(const rn_layer *layer,
-                                         const RN_FN(rn_block) * block, const T *x,
-                                         int first_layer, const T *dz_blocks,
-                                         size_t ld_block, size_t k0, size_t k1,
-                                         int first, const rn_step *step,
-                                         double ema_decay, T *buffer) {
-    const size_t n_in = layer->n_in, n_out = layer->n_out;
-    const size_t tiles = rn_pieces(k1 - k0, RN_TILE_ROWS);
-    T *kept = layer->weight.g;
-    for (size_t j0 = 0; j0 < n_out; j0 += RN_GRADIENT_COLUMNS) {
-        const size_t width =
-            n_out - j0 < RN_GRADIENT_COLUMNS ? n_out - j0 : RN_GRADIENT_COLUMNS;
-        const size_t group = rn_max(1, RN_GRADIENT_GROUP / (RN_TILE_ROWS * width));
-        for (size_t first_tile = 0; first_tile < tiles; first_tile += group) {
-            const size_t last_tile = rn_min(tiles, first_tile + group);
-            const size_t ka = k0 + rn_part(k1 - k0, first_tile, tiles);
-            const size_t kb = k0 + rn_part(k1 - k0, last_tile, tiles);
-            const size_t ldc = kept ? n_out : width;
-            T *c = kept ? kept + ka * n_out + j0 : buffer;
-            for (size_t i = first_tile; i < last_tile; i++) {
-                const size_t k = k0 + rn_part(k1 - k0, i, tiles);
-                const size_t rows = k0 + rn_part(k1 - k0, i + 1, tiles) - k;
-                for (size_t j = 0; j < width; j += RN_PANEL) {
-                    RN_FN(gradient_tile)(block, n_in, k, rows, c + (k - ka) * ldc + j,
-                                         ldc, x, first_layer,
-                                         dz_blocks + (j0 + j) / RN_PANEL * ld_block,
-                                         width - j < RN_PANEL ? width - j : RN_PANEL,
-                                         first ? RN_FROM_ZERO : RN_FROM_C);
-                }
-            }
-            if (!step) continue;
-            const size_t runs = width == n_out ? 1 : kb - ka;
-            const size_t length = width == n_out ? (kb - ka) * width : width;
-            for (size_t r = 0; r < runs; r++) {
-                RN_FN(update_piece)(&layer->weight, (ka + r) * n_out + j0, length,
-                                    c + r * ldc, step, ema_decay);
-            }
+/* Rows of W with the bias below them, the layer's last row. */
+RN_INLINE size_t RN_FN(gradient_rows)(const rn_layer *layer) {
+    return layer->n_in + (layer->bias.w ? 1 : 0);
+}
+
+/* Rows [k0, k1) of columns [j, j + width) of dW = x'dz, of which the last one may be
+ * the bias; c (rows, ldc), sum (width). */
+RN_INLINE void RN_FN(gradient_of_rows)(const RN_FN(rn_descent) * d, size_t k0,
+                                       size_t k1, size_t j, size_t width, T *c,
+                                       size_t ldc, T *sum) {
+    const rn_cut tiles = rn_tiles(k1 - k0);
+    for (size_t i = 0; i < tiles.parts; i++) {
+        const size_t k = k0 + rn_start(tiles, i), end = k0 + rn_start(tiles, i + 1);
+        for (size_t at = 0; at < width; at += RN_PANEL) {
+            RN_FN(gradient_tile)(d->block, d->x, d->flat, d->layer->n_in, k, end - k,
+                                 c + (k - k0) * ldc + at, ldc,
+                                 end > d->layer->n_in ? sum + at : NULL,
+                                 d->blocks + (j + at) / RN_PANEL * d->ld_block,
+                                 rn_min(width - at, RN_PANEL), d->start);
         }
     }
 }
 
-/* db = sum of dz over the rows in order, then the update unless `step` is NULL. */
-static void RN_FN(layer_bias_gradient)(const rn_layer *layer,
-                                       const RN_FN(rn_block) * block,
-                                       const T *dz_blocks, size_t ld_block, int first,
-                                       const rn_step *step, double ema_decay) {
-    enum { AT_ONCE = 4 };
-    T buffer[AT_ONCE * RN_PANEL_OF(RN_LANES)];
-    T *kept = layer->bias.g;
-    for (size_t j = 0; j < layer->n_out; j += AT_ONCE * RN_PANEL) {
-        const size_t left = layer->n_out - j;
-        const size_t width = left < AT_ONCE * RN_PANEL ? left : AT_ONCE * RN_PANEL;
-        const size_t blocks = rn_pieces(width, RN_PANEL);
-        const T *dz = dz_blocks + j / RN_PANEL * ld_block;
-        T *g = kept ? kept + j : buffer;
-        memset(buffer, 0, sizeof buffer);
-        if (!first) memcpy(buffer, g, width * sizeof(T));
-        for (size_t i = 0; i < block->count; i++) {
-            for (size_t b = 0; b < blocks; b++) {
-                const T *row = dz + b * ld_block + i * RN_PANEL;
-                for (size_t lane = 0; lane < RN_PANEL; lane++) {
-                    buffer[b * RN_PANEL + lane] += row[lane];
-                }
+/* Rows [k0, k1) of dW and of the bias below it, and their updates. */
+static void RN_FN(layer_gradient)(const RN_FN(rn_descent) * d, size_t k0, size_t k1) {
+    const rn_param *weight = &d->layer->weight, *bias = &d->layer->bias;
+    const size_t n_in = d->layer->n_in, n_out = d->layer->n_out;
+    T *kept = weight->g, sums[RN_GRADIENT_COLUMNS];
+    for (size_t j = 0, width; j < n_out; j += width) {
+        width = rn_min(n_out - j, RN_GRADIENT_COLUMNS);
+        const size_t group = rn_max(1, RN_GRADIENT_GROUP / (RN_TILE_ROWS * width));
+        T *sum = bias->g ? (T *)bias->g + j : sums;
+        for (size_t k = k0, end; k < k1; k = end) {
+            end = rn_min(k + group * RN_TILE_ROWS, k1);
+            const size_t last = rn_min(end, n_in), ldc = kept ? n_out : width;
+            T *c = kept ? kept + k * n_out + j : d->buffer;
+            RN_FN(gradient_of_rows)(d, k, end, j, width, c, ldc, sum);
+            if (!d->update) continue;
+            const int joined = width == n_out;
+            for (size_t r = k; r < last; r += joined ? last - k : 1) {
+                RN_FN(update_piece)(weight, r * n_out + j,
+                                    joined ? (last - k) * width : width,
+                                    c + (r - k) * ldc, &d->step, d->ema_decay);
             }
+            if (end == last) continue;
+            RN_FN(update_piece)(bias, j, width, sum, &d->bias_step, d->ema_decay);
         }
-        if (kept) memcpy(g, buffer, width * sizeof(T));
-        if (step) RN_FN(update_piece)(&layer->bias, j, width, g, step, ema_decay);
     }
 }

@@ -31,57 +31,47 @@ RN_INLINE void RN_FN(fetch_ahead)(const RN_FN(rn_task) * task, size_t k0, size_t
     }
 }
 
-/* Weight gradient of this thread's inputs of layer l, and their update; l == n_layers:
- * the skip connection, from the inputs to the last layer's outputs. */
-static void RN_FN(descend_weights)(const RN_FN(rn_task) * task, size_t l, int first,
-                                   int update) {
+/* This thread's rows of dW of layer l, and their update; l == n_layers: the skip
+ * connection, from the inputs to the last layer's outputs. */
+static void RN_FN(descend_layer)(const RN_FN(rn_task) * task, size_t l, int first,
+                                 int update) {
     const rn_run *run = task->run;
     const RN_FN(rn_work) *work = task->work;
     const int is_skip = l == run->net->n_layers;
     const rn_layer *layer = is_skip ? run->net->skip : &run->net->layers[l];
-    const size_t count = task->worker.count;
-    const size_t k0 = rn_part(layer->n_in, task->worker.index, count);
-    const size_t k1 = rn_part(layer->n_in, task->worker.index + 1, count);
-    const T *rows = work->rows[is_skip ? l - 1 : l];
-    const T *x = l == 0 || is_skip ? work->x : work->a[l - 1];
-    T *buffer =
-        RN_FN(own_work)(task) + work->thread_size - RN_TILE_ROWS * RN_GRADIENT_COLUMNS;
-    rn_step step = {0};
-    if (update) step = RN_FN(step_of)(run, &layer->weight);
-    const rn_step *taken = update ? &step : NULL;
-    const int flat = l == 0 && task->block.flat;
-    const size_t most = flat ? RN_FETCH_TILES * RN_TILE_ROWS : layer->n_in;
-    if (!is_skip && RN_FN(reads_input_rows)(task, l)) {
-        RN_FN(narrow_weight_gradient)
-        (layer, &task->block, work->d[l], rows, work->ld_block, k0, k1, first, taken,
-         run->ema_decay, buffer);
+    const int narrow = !is_skip && RN_FN(reads_input_rows)(task, l);
+    const size_t n_rows = narrow ? layer->n_in : RN_FN(gradient_rows)(layer);
+    const rn_cut shares = rn_cut_into(n_rows, task->worker.count);
+    const size_t k0 = rn_start(shares, task->worker.index);
+    const size_t k1 = rn_start(shares, task->worker.index + 1);
+    RN_FN(rn_descent)
+    d = {.layer = layer,
+         .block = &task->block,
+         .x = l == 0 || is_skip ? work->x : work->a[l - 1],
+         .flat = l == 0 && task->block.flat,
+         .dz = work->d[is_skip ? l - 1 : l],
+         .blocks = work->rows[is_skip ? l - 1 : l],
+         .ld_block = work->ld_block,
+         .start = first ? RN_FROM_ZERO : RN_FROM_C,
+         .update = update,
+         .ema_decay = run->ema_decay,
+         .buffer = RN_FN(own_work)(task) + work->thread_size -
+                   RN_TILE_ROWS * RN_GRADIENT_COLUMNS};
+    if (update) {
+        d.step = RN_FN(step_of)(run, &layer->weight);
+        d.bias_step = RN_FN(step_of)(run, &layer->bias);
+    }
+    if (narrow) {
+        const int owner = l % task->worker.count == task->worker.index;
+        RN_FN(narrow_weight_gradient)(&d, k0, k1);
+        if (layer->bias.w && owner) RN_FN(narrow_bias_gradient)(&d);
         return;
     }
+    const size_t most = d.flat ? RN_FETCH_TILES * RN_TILE_ROWS : n_rows;
     for (size_t k = k0; k < k1; k += most) {
         const size_t end = rn_min(k + most, k1);
-        if (flat) RN_FN(fetch_ahead)(task, k, end);
-        RN_FN(layer_weight_gradient)
-        (layer, &task->block, x, x == work->x, rows, work->ld_block, k, end, first,
-         taken, run->ema_decay, buffer);
-    }
-}
-
-static void RN_FN(descend_bias)(const RN_FN(rn_task) * task, size_t l, int first,
-                                int update) {
-    const rn_run *run = task->run;
-    const RN_FN(rn_work) *work = task->work;
-    const rn_layer *layer = &run->net->layers[l];
-    if (!layer->bias.w || l % task->worker.count != task->worker.index) return;
-    rn_step step = {0};
-    if (update) step = RN_FN(step_of)(run, &layer->bias);
-    const rn_step *taken = update ? &step : NULL;
-    if (RN_FN(reads_input_rows)(task, l)) {
-        RN_FN(narrow_bias_gradient)
-        (layer, &task->block, work->d[l], first, taken, run->ema_decay);
-    } else {
-        RN_FN(layer_bias_gradient)
-        (layer, &task->block, work->rows[l], work->ld_block, first, taken,
-         run->ema_decay);
+        if (d.flat) RN_FN(fetch_ahead)(task, k, end);
+        RN_FN(layer_gradient)(&d, k, end);
     }
 }
 
@@ -89,10 +79,9 @@ static void RN_FN(descend_bias)(const RN_FN(rn_task) * task, size_t l, int first
 static void RN_FN(descend)(const RN_FN(rn_task) * task, int first, int update) {
     const rn_net *net = task->run->net;
     for (size_t l = 0; l < net->n_layers; l++) {
-        RN_FN(descend_weights)(task, l, first, update);
-        RN_FN(descend_bias)(task, l, first, update);
+        RN_FN(descend_layer)(task, l, first, update);
     }
-    if (net->skip) RN_FN(descend_weights)(task, net->n_layers, first, update);
+    if (net->skip) RN_FN(descend_layer)(task, net->n_layers, first, update);
 }
 
 /* Weighted sum of the losses of rows [i0, i1): eight partial sums and a fixed tree. */

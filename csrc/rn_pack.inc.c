@@ -93,6 +93,13 @@ static void RN_FN(gather_panel)(T *RN_RESTRICT panel, const rn_source *s, size_t
                                        s->dtype);
                 }
             }
+            if (4 * width <= RN_LANES) { /* most of a transposed square would be lost */
+                for (size_t c = 0; c < width; c++) {
+                    T *to = panel + (c0 + c) * columns + group;
+                    for (size_t i = 0; i < RN_LANES; i++) to[i] = rows[i][c];
+                }
+                continue;
+            }
             for (size_t c = 0; c < width; c += RN_LANES) {
                 const T *from[RN_LANES];
                 RN_UNROLL
