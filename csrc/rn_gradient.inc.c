@@ -116,20 +116,35 @@ static void RN_FN(narrow_weight_gradient)(const RN_FN(rn_descent) * d, size_t k0
     }
 }
 
+/* sum[0..3] += the rows of one panel, in order, of units j .. j + 3, or of the last one
+ * again: four chains of additions at a time hide their latency. */
+RN_INLINE void RN_FN(add_four_units)(T *sum, const T *dz, size_t n_out, size_t j,
+                                     size_t ld, size_t count) {
+    const T *d0 = dz + j * ld, *d1 = dz + rn_min(j + 1, n_out - 1) * ld;
+    const T *d2 = dz + rn_min(j + 2, n_out - 1) * ld;
+    const T *d3 = dz + rn_min(j + 3, n_out - 1) * ld;
+    T s0 = sum[0], s1 = sum[1], s2 = sum[2], s3 = sum[3];
+    for (size_t i = 0; i < count; i++) {
+        s0 += d0[i];
+        s1 += d1[i];
+        s2 += d2[i];
+        s3 += d3[i];
+    }
+    sum[0] = s0, sum[1] = s1, sum[2] = s2, sum[3] = s3;
+}
+
 /* Its bias gradient, from the panels of dz. */
 static void RN_FN(narrow_bias_gradient)(const RN_FN(rn_descent) * d) {
     const rn_param *bias = &d->layer->bias;
     const size_t n_out = d->layer->n_out;
-    const T *dz = d->dz;
-    T sum[RN_LANES / 2 + 1] = {0}, *g = bias->g ? bias->g : sum;
+    T sum[RN_LANES / 2 + 4] = {0}, *g = bias->g ? bias->g : sum;
     if (d->start == RN_FROM_C) memcpy(sum, g, n_out * sizeof(T));
     for (size_t p = 0; p < d->block->panels; p++) {
-        const size_t ld = RN_FN(columns_at)(d->block, p);
-        const size_t count = RN_FN(panel_count)(d->block, p);
-        for (size_t i = 0; i < count; i++) {
-            for (size_t j = 0; j < n_out; j++) sum[j] += dz[j * ld + i];
+        for (size_t j = 0; j < n_out; j += 4) {
+            RN_FN(add_four_units)(sum + j, d->dz + p * n_out * RN_PANEL, n_out, j,
+                                  RN_FN(columns_at)(d->block, p),
+                                  RN_FN(panel_count)(d->block, p));
         }
-        dz += n_out * RN_PANEL;
     }
     if (g != sum) memcpy(g, sum, n_out * sizeof(T));
     if (d->update) {
