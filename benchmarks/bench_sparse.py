@@ -143,11 +143,10 @@ def layer_ratios(n_in, n_out, n, dtype, seconds, rng):
         net = thin(rn.Network([rn.Dense(n_in, n_out)], dtype=dtype), density, rng)
         model = net._predictor
         lists = _kernels.SparseLayers([sparse.sparse_lists(net._views[0])])
-        work = np.empty(model.predict_work_size(n, 1) + 64, np.uint8)
         t = best_times(
             {
-                "dense": partial(model.predict, source, out, work, False, 1),
-                "sparse": partial(model.predict, source, out, work, False, 1, 0, lists),
+                "dense": partial(model.predict, source, out, False, 1),
+                "sparse": partial(model.predict, source, out, False, 1, 0, lists),
             },
             seconds,
         )

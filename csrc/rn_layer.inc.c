@@ -8,8 +8,6 @@
 #define RN_LAYER_COMMON
 enum { RN_PACKED_TILES = 4 }; /* tiles of W packed at a time */
 
-/* Number of pieces of at most `size`. */
-
 /* How the layer before a gradient enters it.  ReLU needs no stored slope: its own
  * output says where the gradient passes, dropped units included. */
 enum { RN_PLAIN, RN_SLOPE, RN_GATE };

@@ -96,7 +96,9 @@ static void RN_FN(gather_panel)(T *RN_RESTRICT panel, const rn_source *s, size_t
             if (4 * width <= RN_LANES) { /* most of a transposed square would be lost */
                 for (size_t c = 0; c < width; c++) {
                     T *to = panel + (c0 + c) * columns + group;
-                    for (size_t i = 0; i < RN_LANES; i++) to[i] = rows[i][c];
+                    for (size_t i = 0; i < RN_LANES; i++) {
+                        memcpy(to + i, rows[i] + c, sizeof(T));
+                    }
                 }
                 continue;
             }
@@ -169,16 +171,45 @@ static void RN_FN(panel_to_rows)(T *RN_RESTRICT out, const T *RN_RESTRICT panel,
     }
 }
 
+/* True if all n numbers are finite: 0 x is 0, else NaN, and sums of NaN stay NaN. */
+static int RN_FN(all_finite)(size_t n, const T *x) {
+    enum { STEP = 4 * RN_LANES };
+    const VEC zero = V(set1)(0);
+    VEC sum[4] = {zero, zero, zero, zero};
+    T lane[RN_LANES];
+    size_t i = 0;
+    for (; i + STEP <= n; i += STEP) {
+        RN_UNROLL
+        for (int v = 0; v < 4; v++) {
+            sum[v] = V(fma)(V(load)(x + i + v * RN_LANES), zero, sum[v]);
+        }
+    }
+    for (; i < n; i += RN_LANES) {
+        const VEC rest =
+            n - i < RN_LANES ? V(load_first)(x + i, n - i) : V(load)(x + i);
+        sum[0] = V(fma)(rest, zero, sum[0]);
+    }
+    V(store)(lane, V(add)(V(add)(sum[0], sum[1]), V(add)(sum[2], sum[3])));
+    int finite = 1;
+    for (int k = 0; k < RN_LANES; k++) finite &= lane[k] == 0;
+    return finite;
+}
+
 /* The first row with a value that is not finite, or n_rows. */
 static size_t RN_FN(find_not_finite)(const rn_source *s) {
+    const int direct = RN_FN(is_direct)(s);
     T buffer[RN_CHUNK];
     for (size_t i = 0; i < s->n_rows; i++) {
         const char *row = s->data + (ptrdiff_t)i * s->row_stride;
+        if (direct && RN_FN(all_finite)(s->n_cols, (const T *)(const void *)row)) {
+            continue;
+        }
+        if (direct) return i;
         for (size_t c = 0; c < s->n_cols; c += RN_CHUNK) {
-            const size_t width = s->n_cols - c < RN_CHUNK ? s->n_cols - c : RN_CHUNK;
-            int bad = 0;
+            const size_t width = rn_min(s->n_cols - c, RN_CHUNK);
             RN_FN(convert_row)(width, buffer, row + (ptrdiff_t)c * s->col_stride,
                                s->col_stride, s->dtype);
+            int bad = 0;
             for (size_t k = 0; k < width; k++) bad |= !(buffer[k] * 0 == 0);
             if (bad) return i;
         }

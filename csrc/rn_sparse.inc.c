@@ -44,30 +44,6 @@ RN_INLINE const rn_sparse *RN_FN(sparse_layer)(const rn_net *net, size_t l) {
     return net->sparse && net->sparse[l].value ? &net->sparse[l] : NULL;
 }
 
-/* True if all n numbers are finite: 0 x is 0, else NaN, and sums of NaN stay NaN. */
-static int RN_FN(all_finite)(size_t n, const T *x) {
-    enum { STEP = 4 * RN_LANES };
-    const VEC zero = V(set1)(0);
-    VEC sum[4] = {zero, zero, zero, zero};
-    T lane[RN_LANES];
-    size_t i = 0;
-    for (; i + STEP <= n; i += STEP) {
-        RN_UNROLL
-        for (int v = 0; v < 4; v++) {
-            sum[v] = V(fma)(V(load)(x + i + v * RN_LANES), zero, sum[v]);
-        }
-    }
-    for (; i < n; i += RN_LANES) {
-        const VEC rest =
-            n - i < RN_LANES ? V(load_first)(x + i, n - i) : V(load)(x + i);
-        sum[0] = V(fma)(rest, zero, sum[0]);
-    }
-    V(store)(lane, V(add)(V(add)(sum[0], sum[1]), V(add)(sum[2], sum[3])));
-    int finite = 1;
-    for (int k = 0; k < RN_LANES; k++) finite &= lane[k] == 0;
-    return finite;
-}
-
 /* Units [u, u + units) of one group for a panel of `vectors` vectors of samples. */
 RN_INLINE void RN_FN(sparse_tile)(const int units, const int vectors, const int relu,
                                   T *RN_RESTRICT a, const T *RN_RESTRICT x,

@@ -33,7 +33,7 @@ typedef struct {
 } rn_cut;
 
 RN_INLINE rn_cut rn_cut_into(size_t n, size_t parts) {
-    return parts == 1 ? (rn_cut){1, n, 0} : (rn_cut){parts, n / parts, n % parts};
+    return parts <= 1 ? (rn_cut){parts, n, 0} : (rn_cut){parts, n / parts, n % parts};
 }
 
 /* The tiles that n rows need. */

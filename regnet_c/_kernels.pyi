@@ -115,12 +115,10 @@ class Model:
     def train_work_size(
         self, block_rows: int, turn_rows: int, n_threads: int
     ) -> int: ...
-    def predict_work_size(self, n: int, n_threads: int) -> int: ...
     def predict(
         self,
         x: Source,
         out: Floats,
-        work: NDArray[np.uint8],
         raw: bool,
         n_threads: int,
         first: int = 0,

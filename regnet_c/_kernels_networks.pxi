@@ -45,6 +45,9 @@ cdef void *address(array, Py_ssize_t offset, Py_ssize_t itemsize):
 
 SPARSE_UNITS = RN_SPARSE_UNITS
 
+cdef enum:
+    STACK_WORK = 4096  # bytes: a row of a small network needs no allocation
+
 
 cdef class SparseLayers:
     """The layers of a network by their non-zero weights, for Model.predict.
@@ -208,21 +211,17 @@ cdef class Model:
             return t.f32.train_work_size(&self.net, block_rows, turn_rows, n_threads)
         return t.f64.train_work_size(&self.net, block_rows, turn_rows, n_threads)
 
-    def predict_work_size(self, size_t n, size_t n_threads):
-        """Bytes of work memory predict needs."""
-        return self._predict_size(table, n, n_threads)
-
     cdef size_t _predict_size(self, const rn_tables *t, size_t n, size_t n_threads):
         if self.single:
             return t.f32.predict_work_size(&self.net, n, n_threads)
         return t.f64.predict_work_size(&self.net, n, n_threads)
 
-    def predict(self, Source x, out, unsigned char[::1] work, bint raw,
-                size_t n_threads, size_t first=0, SparseLayers sparse=None):
+    def predict(self, Source x, out, bint raw, size_t n_threads, size_t first=0,
+                SparseLayers sparse=None):
         """out = prediction for the rows of x from `first` on, as many as out has.
 
-        work: predict_work_size(all rows of x, n_threads) + 64 bytes; raw: without
-        softmax or sigmoid; sparse: made of the same weights as those bound, or None.
+        raw: without softmax or sigmoid; sparse: made of the same weights as those
+        bound, or None.
         Returns the first of these rows with a NaN or infinity, where out means
         nothing, or -1; -2 if out has a NaN, as sums overflowed.
         """
@@ -236,31 +235,39 @@ cdef class Model:
         else:
             double_ = out
             n, n_out = double_.shape[0], double_.shape[1]
-        cdef size_t bad, size = n * n_out
+        cdef size_t bad, work_size, size = n * n_out
         cdef double sums[3]
         cdef rn_net net = self.net
         cdef const rn_tables *t = table  # one variant, whoever sets another meanwhile
         cdef rn_source rows = x.rows(first, first + <size_t>n)
-        cdef void *aligned
+        cdef unsigned char stack_work[STACK_WORK]
+        cdef unsigned char *heap_work = NULL
+        cdef uintptr_t begin
+        cdef void *work
         if raw:
             net.output = 0
         expect(x.source.n_cols == <size_t>self.n_in, "x and the network do not fit")
         expect(n_out == self.n_out, "out has another shape")
-        expect(<size_t>work.shape[0] >= self._predict_size(t, n, n_threads) + 64,
-               "work is too small")
         if n == 0:
             return -1
         if sparse is not None:
             expect(<size_t>sparse.n_layers == net.n_layers, "sparse has other layers")
             net.sparse = sparse.layers
-        aligned = <void *>((<uintptr_t>&work[0] + 63) & ~<uintptr_t>63)
+        work_size = self._predict_size(t, n, n_threads) + 64
+        if work_size > STACK_WORK:
+            heap_work = <unsigned char *>malloc(work_size)
+            if heap_work == NULL:
+                raise MemoryError(f"{work_size} bytes to predict {n} rows")
+        begin = <uintptr_t>(heap_work if heap_work else stack_work)
+        work = <void *>((begin + 63) & ~<uintptr_t>63)
         with nogil:
             if self.single:
-                bad = t.f32.predict(&net, &rows, &single[0, 0], n_threads, aligned)
+                bad = t.f32.predict(&net, &rows, &single[0, 0], n_threads, work)
                 t.f32.penalty_sums(size, sums, &single[0, 0])
             else:
-                bad = t.f64.predict(&net, &rows, &double_[0, 0], n_threads, aligned)
+                bad = t.f64.predict(&net, &rows, &double_[0, 0], n_threads, work)
                 t.f64.penalty_sums(size, sums, &double_[0, 0])
+            free(heap_work)
         if bad < rows.n_rows:
             return first + bad
         return -2 if sums[0] != sums[0] else -1

@@ -256,11 +256,10 @@ class Network(Learning, Exchange):
         threads = useful_threads(self._plan, threads, n, n, 1)
         source, sparse = _kernels.Source(x), self._sparse.layers(n)
         out = np.empty((n, model.n_out), self.dtype)
-        work = np.empty(model.predict_work_size(n, threads) + 64, np.uint8)
 
         def some(first, last):
             part = out if last - first == n else out[first:last]
-            bad = model.predict(source, part, work, raw, threads, first, sparse)
+            bad = model.predict(source, part, raw, threads, first, sparse)
             if bad == -2 and not raw:
                 self._refuse_nan(part, first)
             return None if bad < 0 else bad

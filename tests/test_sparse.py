@@ -25,9 +25,8 @@ def predicted(net, x, lists, threads=1):
     """The outputs before the loss's transformation, with the lists given (None: dense)."""
     model = net._predictor
     out = np.full((len(x), model.n_out), 7, net.dtype)
-    work = np.empty(model.predict_work_size(len(x), threads) + 64, np.uint8)
     source = _kernels.Source(x)
-    code = model.predict(source, out, work, False, threads, 0, lists)
+    code = model.predict(source, out, False, threads, 0, lists)
     assert code == (-2 if np.isnan(out).any() else -1)
     return out
 

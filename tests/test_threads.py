@@ -149,16 +149,6 @@ def test_a_run_keeps_the_variant_its_memory_was_made_for(data, isa):
             np.testing.assert_array_equal(got, weights)
 
 
-def test_a_prediction_without_enough_memory_is_refused(data):
-    net = make_network()
-    model, x = net._predictor, _kernels.Source(data[0])
-    out = np.empty((600, 3), np.float32)
-    size = model.predict_work_size(600, 1) + 64
-    model.predict(x, out, np.empty(size, np.uint8), False, 1)
-    with pytest.raises(ValueError, match="too small"):
-        model.predict(x, out, np.empty(size - 1, np.uint8), False, 1)
-
-
 @pytest.mark.skipif(
     sysconfig.get_config_var("Py_GIL_DISABLED") != 1, reason="this Python has a GIL"
 )
