@@ -19,6 +19,7 @@
 #include "rn_work.inc.c"
 #include "rn_chain.inc.c"
 #include "rn_constrain.inc.c"
+#include "rn_descent.inc.c"
 #include "rn_net.inc.c"
 #include "rn_sparse.inc.c"
 #include "rn_predict.inc.c"
