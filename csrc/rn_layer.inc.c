@@ -20,6 +20,10 @@ RN_INLINE int rn_backward_mode(const rn_layer *layer) {
 }
 #endif
 
+/* A tile's units in whole vectors. */
+#undef RN_PACKED_WIDTH
+#define RN_PACKED_WIDTH (((size_t)RN_TILE_ROWS + RN_LANES - 1) / RN_LANES * RN_LANES)
+
 /* The rows of a batch block as the layers see them. */
 typedef struct {
     size_t count;  /* rows that exist */
@@ -41,26 +45,41 @@ RN_INLINE int RN_FN(wants_packing)(const rn_layer *layer) {
     return layer->n_out * sizeof(T) >= 1024 && layer->n_in >= 64;
 }
 
-/* packed[k * rows + r] = w[k][j + r]: the broadcasts of one tile, in order.  Whole
- * vectors are copied, each over the surplus of the one before, where W is wide enough;
- * packed has room for a tile's vectors more. */
-static void RN_FN(pack_tile)(T *RN_RESTRICT packed, const rn_layer *layer, size_t j,
-                             size_t rows) {
-    enum { VECTORS = (RN_TILE_ROWS + RN_LANES - 1) / RN_LANES };
-    const size_t n_out = layer->n_out;
-    const T *w = (const T *)layer->weight.w + j;
-    if (j + VECTORS * RN_LANES <= n_out) {
-        for (size_t k = 0; k < layer->n_in; k++) {
-            RN_UNROLL
-            for (int v = 0; v < VECTORS; v++) {
-                V(store)(packed + k * rows + v * RN_LANES,
-                         V(load)(w + k * n_out + v * RN_LANES));
-            }
+/* Row k of W, `w`, for tiles [first, last).  Whole vectors are copied if `whole`, each
+ * over the surplus of the one before; at a tile's end it must not fall on the next. */
+RN_INLINE void RN_FN(pack_row)(T *RN_RESTRICT pack, const T *RN_RESTRICT w, size_t n_in,
+                               size_t k, rn_cut tiles, size_t first, size_t last,
+                               int whole) {
+    const size_t start = rn_start(tiles, first);
+    for (size_t i = first; i < last; i++) {
+        const size_t j = rn_start(tiles, i), rows = rn_start(tiles, i + 1) - j;
+        T *to = pack + (j - start) * n_in + k * rows;
+        if (!whole || (n_in - k) * rows < RN_PACKED_WIDTH) {
+            memcpy(to, w + j, rows * sizeof(T));
+            continue;
         }
-        return;
+        RN_UNROLL
+        for (size_t v = 0; v < RN_PACKED_WIDTH; v += RN_LANES) {
+            V(store)(to + v, V(load)(w + j + v));
+        }
     }
-    for (size_t k = 0; k < layer->n_in; k++) {
-        memcpy(packed + k * rows, w + k * n_out, rows * sizeof(T));
+}
+
+/* The weights of tiles [first, last) of the units from j0 on, each tile's broadcasts in
+ * the order of their use: pack[(tile's first unit) * n_in + k * rows + r] = w[k][j +
+ * r]. All tiles of a row at a time, and asked for ahead: every row is on another page.
+ */
+static void RN_FN(pack_tiles)(T *RN_RESTRICT pack, const rn_layer *layer, size_t j0,
+                              rn_cut tiles, size_t first, size_t last) {
+    enum { AHEAD = 16 };
+    const size_t n_in = layer->n_in, n_out = layer->n_out;
+    const size_t start = rn_start(tiles, first), end = rn_start(tiles, last);
+    const T *w = (const T *)layer->weight.w + j0;
+    const int whole = j0 + rn_start(tiles, last - 1) + RN_PACKED_WIDTH <= n_out;
+    for (size_t k = 0; k < n_in; k++) {
+        const T *next = w + rn_min(k + AHEAD, n_in - 1) * n_out;
+        for (size_t j = start; j < end; j += 64 / sizeof(T)) RN_PREFETCH(next + j);
+        RN_FN(pack_row)(pack, w + k * n_out, n_in, k, tiles, first, last, whole);
     }
 }
 
@@ -90,11 +109,7 @@ static void RN_FN(layer_forward)(const rn_layer *layer, const RN_FN(rn_block) * 
     for (size_t first = 0; first < tiles.parts; first += group) {
         const size_t last = rn_min(first + group, tiles.parts);
         const size_t g0 = j0 + rn_start(tiles, first), g1 = j0 + rn_start(tiles, last);
-        for (size_t i = first; packed && i < last; i++) {
-            const size_t j = j0 + rn_start(tiles, i);
-            RN_FN(pack_tile)(pack + (j - g0) * n_in, layer, j,
-                             j0 + rn_start(tiles, i + 1) - j);
-        }
+        if (packed) RN_FN(pack_tiles)(pack, layer, j0, tiles, first, last);
         for (size_t p = p0; p < p1; p++) {
             const size_t ld = RN_FN(columns_at)(block, p);
             T *ap = a + p * n_out * RN_PANEL;

@@ -129,9 +129,8 @@ static double RN_FN(share_block)(RN_FN(rn_task) * task, int first, int last) {
         task->p1 = panels;
         RN_FN(chain)(task);
     } else {
-        RN_FN(chain_panels)
-        (task, rn_part(panels, worker.index, worker.count),
-         rn_part(panels, worker.index + 1, worker.count));
+        RN_FN(chain_panels)(task, rn_part(panels, worker.index, worker.count),
+                            rn_part(panels, worker.index + 1, worker.count));
     }
     rn_barrier(worker);
     const double loss = RN_FN(loss_after)(task, RN_FN(loss_before)(task));

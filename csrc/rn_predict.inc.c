@@ -26,8 +26,7 @@ RN_INLINE size_t RN_FN(predict_rows)(const rn_net *net, size_t n) {
 RN_INLINE size_t RN_FN(own_predict_size)(const rn_net *net, size_t n) {
     const size_t buffers =
         (net->skip ? 3 : 2) * RN_FN(predict_rows)(net, n) * rn_widest(net);
-    const size_t pack =
-        RN_PACKED_TILES * RN_TILE_ROWS * rn_deepest_pack(net) + 2 * RN_TILE_ROWS;
+    const size_t pack = RN_PACKED_TILES * RN_TILE_ROWS * rn_deepest_pack(net);
     return rn_pieces(n <= RN_FN(few_rows)(net) ? buffers : buffers + pack, 64) * 64;
 }
 

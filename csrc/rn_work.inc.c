@@ -52,8 +52,7 @@ static RN_FN(rn_work) RN_FN(lay_out)(const rn_net *net, size_t block_rows,
     const size_t n = net->n_layers, panels = rn_pieces(block_rows, RN_PANEL);
     const size_t rows = panels * RN_PANEL, last = layers[n - 1].n_out;
     RN_FN(rn_work) work = {.panels = panels, .ld_block = rows * RN_PANEL};
-    work.pack_size =
-        RN_PACKED_TILES * RN_TILE_ROWS * rn_deepest_pack(net) + 2 * RN_TILE_ROWS;
+    work.pack_size = RN_PACKED_TILES * RN_TILE_ROWS * rn_deepest_pack(net);
     work.thread_size =
         rn_max(work.pack_size, rn_max(RN_PANEL, RN_GROUP_LANES) * rn_widest(net)) +
         RN_TILE_ROWS * RN_GRADIENT_COLUMNS;
