@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from . import _check, _kernels
+from . import _check
 from .arrays import checked_data
+from .layerwise import layer_outputs
 
 _ROWS = 10_000  # of X that are looked at for dead units
 _STALLED = 0.01  # relative progress over the last tenth of the epochs
@@ -154,19 +155,8 @@ def _layers(network, X, y):
 
 def _dead_units(network, x):
     """Per Dense layer the number of units with slope 0 for all rows of x."""
-    a, views = np.ascontiguousarray(x, network.dtype), iter(network._views)
-    for number, layer in enumerate(network._plan.dense):
-        z = np.empty((len(a), layer.n_out), network.dtype)
-        w = next(views)
-        _kernels.dense_forward(z, a, w, next(views) if layer.use_bias else None)
-        if layer.activation == "softmax":
-            yield 0
-            return
-        a, slope = np.empty_like(z), np.empty_like(z)
-        flat = (array.reshape(-1) for array in (a, slope, z))
-        code, param = network._plan.activation_code(number), layer.activation_param
-        _kernels.activation_forward(code, *flat, param or 0.0)
-        yield int((slope == 0).all(axis=0).sum())
+    for _, slope in layer_outputs(network, np.ascontiguousarray(x, network.dtype)):
+        yield 0 if slope is None else int((slope == 0).all(axis=0).sum())
 
 
 def _loss_range(loss, data):

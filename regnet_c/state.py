@@ -44,8 +44,9 @@ class TrainingState:
     def track_updates(self, tau):
         """Keep a moving average of the updates with this tau from now on, or stop."""
         if tau != self.tau:
-            self.tau, self.ema_start = tau, self.step
-            self.ema = None if tau is None else self._zeros()
+            # an allocation that fails must leave nothing changed
+            ema = None if tau is None else self._zeros()
+            self.tau, self.ema_start, self.ema = tau, self.step, ema
 
     def update_average(self):
         """The bias-corrected moving average of the updates, flat; None without one."""

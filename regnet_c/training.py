@@ -12,6 +12,7 @@ import warnings
 import numpy as np
 
 from . import _kernels
+from .layerwise import layer_outputs
 from .slices import in_slices
 from .team import MIN_BLOCK_ROWS, Crowd, divide
 
@@ -249,23 +250,9 @@ def first_not_finite(network, x):
     """Number of the first Dense layer whose output on x is not finite, or None."""
     with np.errstate(over="ignore"):
         a = np.asarray(x, network.dtype, order="C")
-    views = iter(network._views)
     with np.errstate(all="ignore"):
-        for number, layer in enumerate(network._plan.dense):
-            z = np.empty((len(a), layer.n_out), network.dtype)
-            w = next(views)
-            _kernels.dense_forward(z, a, w, next(views) if layer.use_bias else None)
-            a = z
-            if layer.activation != "softmax":
-                a = np.empty_like(z)
-                _kernels.activation_forward(
-                    network._plan.activation_code(number),
-                    a.reshape(-1),
-                    np.empty_like(z).reshape(-1),
-                    z.reshape(-1),
-                    layer.activation_param or 0.0,
-                )
-            if not np.isfinite(a).all():
+        for number, (outputs, _) in enumerate(layer_outputs(network, a)):
+            if not np.isfinite(outputs).all():
                 return number
     return None
 

@@ -1,0 +1,33 @@
+"""The forward pass one layer at a time, for those who look between the layers."""
+
+import numpy as np
+
+from . import _kernels
+
+
+def layer_outputs(network, x):
+    """Each Dense layer's outputs on the rows of x, dropout off, and their slopes.
+
+    Parameters
+    ----------
+    network : Network
+    x : ndarray of shape (n, n_in), the network's dtype, C order
+
+    Yields
+    ------
+    tuple of ndarray (n, n_out)
+        a = f(z) and f'(z); of a softmax layer z and None.
+    """
+    a, views = x, iter(network._views)
+    for number, layer in enumerate(network._plan.dense):
+        z = np.empty((len(a), layer.n_out), network.dtype)
+        w = next(views)
+        _kernels.dense_forward(z, a, w, next(views) if layer.use_bias else None)
+        if layer.activation == "softmax":
+            a, slope = z, None
+        else:
+            a, slope = np.empty_like(z), np.empty_like(z)
+            flat = (array.reshape(-1) for array in (a, slope, z))
+            code, param = network._plan.activation_code(number), layer.activation_param
+            _kernels.activation_forward(code, *flat, param or 0.0)
+        yield a, slope
