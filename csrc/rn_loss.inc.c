@@ -220,8 +220,8 @@ static void RN_FN(loss_rows)(int loss, size_t n_out, size_t n, size_t ld, T *row
                              const T *scale, T param) {
 #define RN_CASE(name, factor)                                                          \
     case name:                                                                         \
-        RN_FN(loss_sum_rows)                                                           \
-        (name, n_out, k, ld, row_loss + i, dz + i, z + i, y + i, weight, factor);      \
+        RN_FN(loss_sum_rows)(name, n_out, k, ld, row_loss + i, dz + i, z + i, y + i,   \
+                             weight, factor);                                          \
         break;
     T weight[RN_ROWS];
     RN_FN(fill_rows)(RN_ROWS, weight, 1);
