@@ -29,9 +29,9 @@
 #if !defined(_MSC_VER) || defined(__clang__)
 #define RN_PREFETCH(p) __builtin_prefetch((p), 0, 2)
 #elif defined(_M_X64)
-#define RN_PREFETCH(p) _mm_prefetch((p), _MM_HINT_T1)
+#define RN_PREFETCH(p) _mm_prefetch((const char *)(p), _MM_HINT_T1)
 #else
-#define RN_PREFETCH(p) __prefetch(p)
+#define RN_PREFETCH(p) ((void)(p))
 #endif
 
 #define RN_STRING_(x) #x
