@@ -137,6 +137,7 @@ static void RN_FN(chain_panels)(RN_FN(rn_task) * task, size_t p0, size_t p1) {
 static double RN_FN(share_block)(RN_FN(rn_task) * task, int first, int last) {
     const rn_worker worker = task->worker;
     const size_t panels = task->block.panels;
+    RN_FN(prepare_chain)(task);
     if (task->run->by_layer) {
         task->p1 = panels;
         RN_FN(chain)(task);
@@ -172,6 +173,7 @@ static double RN_FN(take_turns)(RN_FN(rn_training) * training,
         piece.block.count = rn_min(rows, task->block.count - t * rows);
         piece.block.panels = rn_pieces(piece.block.count, RN_PANEL);
         piece.block.flat = 0;
+        RN_FN(prepare_chain)(&piece);
         RN_FN(chain_panels)(&piece, 0, piece.block.panels);
         rn_wait_for_turn(task->worker, turns_before + t);
         const double loss =
