@@ -22,12 +22,14 @@ RN_INLINE size_t RN_FN(predict_rows)(const rn_net *net, size_t n) {
     return rn_min(rn_pieces(n, RN_PANEL), RN_FN(PREDICT_PANELS)) * RN_PANEL;
 }
 
-/* Elements of work memory of each thread. */
+/* Elements of work memory of each thread.  A few rows go through panels, where W is
+ * packed, only if some layers are sparse: the others may be wide. */
 RN_INLINE size_t RN_FN(own_predict_size)(const rn_net *net, size_t n) {
+    const int packs = n > RN_FN(few_rows)(net) || (net->sparse && n > 1);
     const size_t buffers =
         (net->skip ? 3 : 2) * RN_FN(predict_rows)(net, n) * rn_widest(net);
     const size_t pack = RN_PACKED_TILES * RN_TILE_ROWS * rn_deepest_pack(net);
-    return rn_pieces(n <= RN_FN(few_rows)(net) ? buffers : buffers + pack, 64) * 64;
+    return rn_pieces(packs ? buffers + pack : buffers, 64) * 64;
 }
 
 static size_t RN_FN(predict_work_size)(const rn_net *net, size_t n, size_t n_threads) {

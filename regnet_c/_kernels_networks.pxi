@@ -211,10 +211,11 @@ cdef class Model:
             return t.f32.train_work_size(&self.net, block_rows, turn_rows, n_threads)
         return t.f64.train_work_size(&self.net, block_rows, turn_rows, n_threads)
 
-    cdef size_t _predict_size(self, const rn_tables *t, size_t n, size_t n_threads):
+    cdef size_t _predict_size(self, const rn_tables *t, const rn_net *net, size_t n,
+                              size_t n_threads):
         if self.single:
-            return t.f32.predict_work_size(&self.net, n, n_threads)
-        return t.f64.predict_work_size(&self.net, n, n_threads)
+            return t.f32.predict_work_size(net, n, n_threads)
+        return t.f64.predict_work_size(net, n, n_threads)
 
     def predict(self, Source x, out, bint raw, size_t n_threads, size_t first=0,
                 SparseLayers sparse=None):
@@ -253,7 +254,7 @@ cdef class Model:
         if sparse is not None:
             expect(<size_t>sparse.n_layers == net.n_layers, "sparse has other layers")
             net.sparse = sparse.layers
-        work_size = self._predict_size(t, n, n_threads) + 64
+        work_size = self._predict_size(t, &net, n, n_threads) + 64
         if work_size > STACK_WORK:
             heap_work = <unsigned char *>malloc(work_size)
             if heap_work == NULL:

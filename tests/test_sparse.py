@@ -77,6 +77,15 @@ def test_the_bits_are_those_of_the_dense_path(rng, dtype, isa, density, activati
         assert_same_bits(net, x, all_lists(net, max_slice=max_slice))
 
 
+def test_a_wide_dense_layer_may_follow_a_sparse_one(rng, dtype, isa):
+    """W is packed then, even for a few rows; what comes behind the memory is looked at
+    by tools/sanitize.py."""
+    net = rn.Network([rn.Dense(120, 100), rn.Dense(100, 300)], dtype=dtype)
+    first = sparse.sparse_lists(net._views[0])
+    lists = _kernels.SparseLayers([first, None])
+    assert_same_bits(net, rng.normal(size=(100, 120)).astype(dtype), lists)
+
+
 @pytest.mark.parametrize("loss", ["softmax_cross_entropy", "binary_cross_entropy"])
 def test_the_bits_are_the_same_behind_an_output_function(rng, loss):
     net = rn.Network([rn.Dense(20, 33, activation="elu"), rn.Dense(33, 5)], loss)
