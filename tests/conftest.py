@@ -3,6 +3,8 @@
 `isa` runs a test with every variant this CPU has and puts the old one back.
 """
 
+import signal
+
 import numpy as np
 import pytest
 import reference as ref
@@ -101,6 +103,13 @@ def oracle_optimizer(optimizer, steps_per_epoch=1):
 
 def weights64(net):
     return [w.astype(np.float64) for w in net.get_weights()]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def ctrl_c_is_heard():
+    """A shell lets what it runs in the background ignore SIGINT, and so its children."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(params=["float32", "float64"])

@@ -124,6 +124,12 @@ def _compacted():
     return rn.Network([rn.Dense(1500, 3000), rn.Dense(3000, 1500)])
 
 
+def _square():
+    """A network whose rows take much longer than their memory is large."""
+    layers = [rn.Dense(1500, 1500, "relu"), rn.Dense(1500, 3)]
+    return rn.Network(layers, "softmax_cross_entropy")
+
+
 # name -> call(network, X, y, folder)
 LONG_CALLS = {
     "fit": lambda net, x, y, folder: net.fit(x, y, 50, 32),
@@ -132,7 +138,9 @@ LONG_CALLS = {
         x[:1], y[:1], 50, validation_data=(x, y)
     ),
     "train_step": lambda net, x, y, folder: net.train_step(x, y, rn.SGD(0.1)),
-    "predict": lambda net, x, y, folder: net.predict(x, threads=1),
+    "predict": lambda net, x, y, folder: net.predict(
+        np.broadcast_to(x[:1], (3 * 10**6, x.shape[1])), threads=1
+    ),
     "predict unaligned": lambda net, x, y, folder: net.predict(unaligned(x)),
     "evaluate": lambda net, x, y, folder: net.evaluate(x, y),
     "gradients": lambda net, x, y, folder: net.loss_and_gradients(x, y),
@@ -141,8 +149,8 @@ LONG_CALLS = {
         np.broadcast_to(np.float16(1), (10**9, 100)), "X", net.dtype
     ),
     "to_c": lambda net, x, y, folder: _exported().to_c(folder / "m.c"),
-    "calibration": lambda net, x, y, folder: net.to_c(
-        folder / "m.c", "int8", calibration=(x, y)
+    "calibration": lambda net, x, y, folder: _square().to_c(
+        folder / "m.c", "int8", calibration=(million_rows(1500)[0][: 10**5], y[: 10**5])
     ),
     "compact": lambda net, x, y, folder: _compacted().compact(),
 }

@@ -1124,6 +1124,31 @@ def test_odd_forms_give_the_same_bits(form, loss, tmp_path):
     assert_same_bits(odd, plain, loss=loss)
 
 
+WIDE_FORMS = ODD_FORMS | {
+    "reversed columns": lambda x, folder: x[:, ::-1].copy()[:, ::-1],
+    "every third column": lambda x, folder: x.repeat(3, 1)[:, ::3],
+    "doubles": lambda x, folder: x.astype("f8"),
+    "floats": lambda x, folder: x.astype("f4"),
+    "bytes": lambda x, folder: x.astype("u1"),
+    "bytes, reversed": lambda x, folder: x[:, ::-1].astype("u1")[:, ::-1],
+}
+
+
+@pytest.mark.parametrize("form", WIDE_FORMS)
+def test_odd_forms_of_small_wide_batches_give_the_same_bits(form, dtype, isa, tmp_path):
+    """Few rows of many columns stay rows, and the next batch's are asked for ahead."""
+    rng = np.random.default_rng(7)
+    x, y = rng.integers(0, 5, (23, 130)).astype(dtype), np.arange(23) % 3
+    odd, results = WIDE_FORMS[form](x, tmp_path), []
+    for rows in (x, odd):
+        layers = [rn.Dense(130, 20, "tanh", rn.L1(1e-3)), rn.Dense(20, 3)]
+        net = rn.Network(layers, "softmax_cross_entropy", dtype=dtype.name, seed=2)
+        loss = net.fit(rows, y, 3, 4, rn.Adam(0.01)).history["loss"]
+        results.append([loss, *(w.tobytes() for w in net.get_weights())])
+    assert results[0] == results[1]
+    np.testing.assert_array_equal(np.asarray(odd), x)
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("form", ["plain", "unaligned", "spread", "byte-swapped"])
 @pytest.mark.parametrize("kind", list("?bBhHiIlLqQefd"))

@@ -25,8 +25,12 @@ def build(folder, **environment):
 
 
 def pytest(folder, arguments, before=(), **environment):
-    """Run pytest on a copy; its exit status.  `before`: a command that runs it."""
-    command = [*before, sys.executable, "-m", "pytest", "-q", *arguments]
+    """Run pytest on a copy; its exit status.  `before`: a command that runs it.
+
+    What C writes is not captured: a report that ends the process would be lost.
+    """
+    command = [*before, sys.executable, "-m", "pytest", "-q", "--capture=sys"]
+    command += arguments
     environment = os.environ | {"PYTHONPATH": str(folder)} | environment
     return subprocess.run(command, cwd=folder, env=environment).returncode
 
