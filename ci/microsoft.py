@@ -6,7 +6,7 @@ MICROSOFT_HEADERS = {
         void *memcpy(void *, const void *, size_t); void *memset(void *, int, size_t);
         int strcmp(const char *, const char *);""",
     "math.h": """double fma(double, double, double); float fmaf(float, float, float);
-        double sqrt(double); float sqrtf(float);
+        double sqrt(double); float sqrtf(float); double fabs(double);
         #define INFINITY ((float)(1e300 * 1e300))
         #define NAN (INFINITY - INFINITY)""",
     "stdlib.h": "#include <stddef.h>\nvoid *malloc(size_t); void free(void *);",

@@ -15,6 +15,7 @@
 #include "rn_group.inc.c"
 #include "rn_lassonet.inc.c"
 #include "rn_layer.inc.c"
+#include "rn_narrow.inc.c"
 #include "rn_gradient.inc.c"
 #include "rn_work.inc.c"
 #include "rn_chain.inc.c"

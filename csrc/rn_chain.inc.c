@@ -21,6 +21,18 @@ RN_INLINE T *RN_FN(own_work)(const RN_FN(rn_task) * task) {
     return task->work->thread_work + task->worker.index * task->work->thread_size;
 }
 
+RN_INLINE T *RN_FN(own_turned)(const RN_FN(rn_task) * task) {
+    return RN_FN(own_work)(task) + task->work->turned;
+}
+
+/* Before the first panel of a block. */
+static void RN_FN(prepare_chain)(const RN_FN(rn_task) * task) {
+    const rn_net *net = task->run->net;
+    if (!RN_FN(has_direct_rows)(net)) return;
+    RN_FN(turn_weights)(&net->layers[1], RN_FN(own_turned)(task),
+                        rn_pieces(net->layers[1].n_in, RN_PANEL) * RN_PANEL);
+}
+
 /* Units [from, to) of n that this thread computes; whole panels, so that transposes and
  * random numbers (four units a draw) are never cut. */
 RN_INLINE void RN_FN(own_units)(const RN_FN(rn_task) * task, size_t n, size_t *from,
@@ -213,6 +225,13 @@ static void RN_FN(chain)(const RN_FN(rn_task) * task) {
     RN_FN(meet)(task);
     for (size_t l = n - 1; l > 0; l--) {
         RN_FN(own_units)(task, net->layers[l].n_in, &from, &to);
+        if (l == 1 && RN_FN(has_direct_rows)(net)) {
+            RN_FN(narrow_input_gradient)(
+                &net->layers[1], &net->layers[0], block, work->rows[0], work->ld_block,
+                work->d[1], work->rows[1], RN_FN(own_turned)(task), p0, p1, from, to);
+            RN_FN(meet)(task);
+            continue;
+        }
         RN_FN(layer_input_gradient)(&net->layers[l], &net->layers[l - 1], block,
                                     work->d[l - 1], work->d[l], work->a[l - 1], p0, p1,
                                     from, to);

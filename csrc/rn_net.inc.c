@@ -7,6 +7,17 @@
  */
 #include "rn_fpmode.h"
 
+#ifndef RN_NET_COMMON
+#define RN_NET_COMMON
+enum { RN_NEAR_BYTES = 1 << 16 }; /* outputs and their dz: about the nearest cache */
+
+RN_INLINE size_t rn_units(const rn_net *net) {
+    size_t units = 0;
+    for (size_t l = 0; l < net->n_layers; l++) units += net->layers[l].n_out;
+    return units;
+}
+#endif
+
 /* Weighted sum of the losses of rows [i0, i1): eight partial sums and a fixed tree. */
 static double RN_FN(loss_of_rows)(const RN_FN(rn_task) * task, size_t i0, size_t i1) {
     const rn_run *run = task->run;
@@ -110,12 +121,13 @@ typedef struct {
     int stop;
 } RN_FN(rn_training);
 
-/* The chain of panels [p0, p1), one at a time: activations stay in the nearest cache.
- */
+/* The chain of panels [p0, p1), as many at a time as leave what they write near. */
 static void RN_FN(chain_panels)(RN_FN(rn_task) * task, size_t p0, size_t p1) {
-    for (size_t p = p0; p < p1; p++) {
+    const size_t bytes = 2 * rn_units(task->run->net) * RN_PANEL * sizeof(T);
+    const size_t group = rn_max(1, RN_NEAR_BYTES / bytes);
+    for (size_t p = p0; p < p1; p += group) {
         task->p0 = p;
-        task->p1 = p + 1;
+        task->p1 = rn_min(p + group, p1);
         RN_FN(chain)(task);
     }
 }
@@ -125,6 +137,7 @@ static void RN_FN(chain_panels)(RN_FN(rn_task) * task, size_t p0, size_t p1) {
 static double RN_FN(share_block)(RN_FN(rn_task) * task, int first, int last) {
     const rn_worker worker = task->worker;
     const size_t panels = task->block.panels;
+    RN_FN(prepare_chain)(task);
     if (task->run->by_layer) {
         task->p1 = panels;
         RN_FN(chain)(task);
@@ -160,6 +173,7 @@ static double RN_FN(take_turns)(RN_FN(rn_training) * training,
         piece.block.count = rn_min(rows, task->block.count - t * rows);
         piece.block.panels = rn_pieces(piece.block.count, RN_PANEL);
         piece.block.flat = 0;
+        RN_FN(prepare_chain)(&piece);
         RN_FN(chain_panels)(&piece, 0, piece.block.panels);
         rn_wait_for_turn(task->worker, turns_before + t);
         const double loss =

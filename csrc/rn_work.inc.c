@@ -9,6 +9,7 @@ typedef struct {
                            reads as rows: dz, or a narrow layer's inputs */
     T *thread_work;     /* of one thread, thread_size elements each */
     size_t thread_size, pack_size;
+    size_t turned; /* where in it turn_weights writes */
 } RN_FN(rn_work);
 
 #ifndef RN_WORK_COMMON
@@ -46,6 +47,22 @@ RN_INLINE int RN_FN(is_narrow)(const rn_layer *layer) {
     return 2 * layer->n_out < RN_LANES && layer->n_in >= RN_LANES;
 }
 
+/* The weight gradient of the first layer is all that reads its dz: if nothing but the
+ * output of a narrow second layer has to be known for that, it comes as rows at once.
+ */
+RN_INLINE int RN_FN(has_direct_rows)(const rn_net *net) {
+    const rn_layer *layers = net->layers;
+    return net->n_layers > 1 && RN_FN(is_narrow)(&layers[1]) &&
+           !RN_FN(is_narrow)(&layers[0]) && !net->skip &&
+           rn_backward_mode(&layers[0]) != RN_SLOPE;
+}
+
+/* Elements of the second layer's W', whole panels of inputs. */
+RN_INLINE size_t RN_FN(turned_size)(const rn_net *net) {
+    if (!RN_FN(has_direct_rows)(net)) return 0;
+    return net->layers[1].n_out * rn_pieces(net->layers[1].n_in, RN_PANEL) * RN_PANEL;
+}
+
 static RN_FN(rn_work) RN_FN(lay_out)(const rn_net *net, size_t block_rows,
                                      size_t n_threads, rn_arena *arena) {
     const rn_layer *layers = net->layers;
@@ -53,9 +70,10 @@ static RN_FN(rn_work) RN_FN(lay_out)(const rn_net *net, size_t block_rows,
     const size_t rows = panels * RN_PANEL, last = layers[n - 1].n_out;
     RN_FN(rn_work) work = {.panels = panels, .ld_block = rows * RN_PANEL};
     work.pack_size = RN_PACKED_TILES * RN_TILE_ROWS * rn_deepest_pack(net);
+    work.turned =
+        rn_max(work.pack_size, rn_max(RN_PANEL, RN_GROUP_LANES) * rn_widest(net));
     work.thread_size =
-        rn_max(work.pack_size, rn_max(RN_PANEL, RN_GROUP_LANES) * rn_widest(net)) +
-        RN_TILE_ROWS * RN_GRADIENT_COLUMNS;
+        work.turned + RN_FN(turned_size)(net) + RN_TILE_ROWS * RN_GRADIENT_COLUMNS;
     work.thread_size = rn_pieces(work.thread_size, 64) * 64;
     T ***lists[3] = {&work.a, &work.d, &work.rows};
     for (int i = 0; i < 3; i++) *lists[i] = rn_take(arena, n * sizeof(T *));

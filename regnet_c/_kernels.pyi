@@ -133,6 +133,7 @@ class Optimizer:
 class Run:
     row: int
     batch_row: int
+    steps_done: int
     diverged: bool
     batch_loss: float
     loss_sum: float

@@ -411,6 +411,11 @@ cdef class Run:
         return self.run.batch_row
 
     @property
+    def steps_done(self):
+        """Optimiser steps of the last call of `advance`."""
+        return self.run.steps_done
+
+    @property
     def diverged(self):
         """True if the last batch had a loss that is not finite; nothing was updated."""
         return self.run.status == RN_DIVERGED

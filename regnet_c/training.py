@@ -135,6 +135,7 @@ class Trainer:
         self.steps_per_epoch = -(-data.n // batch_size)
         self._snapshot, self._snapshot_time = None, -np.inf
         self._sums = None
+        self._last_rate = None
 
     def epoch(self):
         """Train to the end of the epoch; its mean data loss."""
@@ -166,6 +167,8 @@ class Trainer:
             finally:
                 self.network._weights_changed()
             _crowd.report(threads, time.monotonic() - start, asleep)
+            if self.run.steps_done:
+                self._last_rate = float(rates[self.run.steps_done - 1])
             if self.run.diverged:
                 raise self._divergence(epoch, order)
             self.progress.rows(self.run.row, self.run.loss)
@@ -183,7 +186,9 @@ class Trainer:
 
     @property
     def learning_rate(self):
-        """The rate of the last step."""
+        """The rate of the last step, even if another call took it."""
+        if self._last_rate is not None:
+            return self._last_rate
         last = max(self.state.step - 1, 0)
         rates = self.state.optimizer.learning_rates(last, 1, self.steps_per_epoch)
         return float(rates[0])

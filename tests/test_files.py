@@ -1038,7 +1038,7 @@ def test_an_unfinished_file_has_no_name(saved, monkeypatch):
 def python(code, *argv):
     """Run code in a new process."""
     return subprocess.Popen(
-        [sys.executable, "-c", code, *map(str, argv)],
+        [sys.executable, "-P", "-c", code, *map(str, argv)],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -1081,7 +1081,7 @@ def test_a_full_disk_leaves_the_old_file(saved):
         assert open(sys.argv[1], "rb").read() == before
         assert os.listdir(disk) == ["m.st"]
     """
-    argv = ["unshare", "--mount", sys.executable, "-c", code, str(saved)]
+    argv = ["unshare", "--mount", sys.executable, "-P", "-c", code, str(saved)]
     try:
         done = subprocess.run(argv, capture_output=True, text=True, timeout=60)
     except FileNotFoundError:

@@ -54,7 +54,7 @@ sys.exit(7)
 
 
 def test_program_ends_while_a_daemon_thread_trains():
-    command = [sys.executable, "-c", EXITS]
+    command = [sys.executable, "-P", "-c", EXITS]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert (done.returncode, done.stderr) == (7, "")
 

@@ -468,6 +468,36 @@ def test_training_bits_do_not_depend_on_blocks(dtype, isa, real_threads, monkeyp
         np.testing.assert_allclose(got[-2:], want[-2:], rtol=1e-6)
 
 
+@pytest.mark.parametrize("share_bytes", [0, 1 << 40], ids=["units", "rows"])
+@pytest.mark.parametrize("units", [16, 45])
+@pytest.mark.parametrize("n_out", [1, 3])
+def test_dz_of_the_first_layer_is_the_same_as_rows_and_as_panels(
+    n_out, units, share_bytes, dtype, isa, real_threads, monkeypatch
+):
+    """Before few outputs ReLU takes rows at once; leaky ReLU, the same here, does not."""
+    monkeypatch.setattr(team, "_NEAR_BYTES", share_bytes)
+    rng = np.random.default_rng(5)
+    x, y = rng.standard_normal((130, 6)), rng.standard_normal((130, n_out))
+
+    def trained(activation, batch_size, threads):
+        slope = 0.0 if activation == "leaky_relu" else None
+        first = rn.Dense(6, units, activation, rn.L1(1e-3), activation_param=slope)
+        layers = [first, rn.Dropout(0.3), rn.Dense(units, n_out)]
+        net = rn.Network(layers, dtype=dtype, seed=2)
+        net.fit(x, y, 3, batch_size, rn.SGD(0.01), threads=threads)
+        return net.get_weights()
+
+    for batch_size in (7, 40, 130):
+        for threads in (1, 3):
+            pairs = zip(
+                trained("relu", batch_size, threads),
+                trained("leaky_relu", batch_size, threads),
+                strict=True,
+            )
+            for got, want in pairs:
+                np.testing.assert_array_equal(got, want)
+
+
 def turn_bits(dtype, threads, n=2100, batch_size=2000):
     """Bytes of weights and losses of a small network that trains on large batches."""
     rng = np.random.default_rng(8)
