@@ -4,6 +4,9 @@ The C kernels are compiled once per instruction set and linked into the extensio
 objects.  The dispatcher picks a variant at import, so one wheel serves every CPU.  It
 also serves every Python from 3.11 on (the stable ABI); docs/abi3.md has what that costs.
 
+A wheel built by a later Python is for that one on: its headers return True and False
+without a reference, which ends a 3.11 by "deallocating True or False".
+
 REGNET_C_DEBUG=1 builds with sanitizers and Cython's bounds checks, REGNET_C_ABI3=0 for
 this Python alone; REGNET_C_FLAGS has flags for the compiler, after all others, and the
 linker: tools/ counts lines with them.  On Windows CC=clang-cl compiles with Clang.
@@ -22,6 +25,7 @@ from setuptools.command.build_ext import build_ext
 DEBUG = os.environ.get("REGNET_C_DEBUG") == "1"
 FREE_THREADED = sysconfig.get_config_var("Py_GIL_DISABLED") == 1  # has no stable ABI
 ABI3 = os.environ.get("REGNET_C_ABI3", "1") == "1" and not FREE_THREADED
+OLDEST = f"cp3{sys.version_info.minor}"  # that the wheel may serve
 TOOL_FLAGS = os.environ.get("REGNET_C_FLAGS", "").split()
 CSRC = Path("csrc")
 HEADERS = sorted(str(p) for p in CSRC.glob("*.h")) + sorted(
@@ -191,5 +195,5 @@ if __name__ == "__main__":  # ci/check_targets.py reads the flags above
             build_dir="build",
         ),
         cmdclass={"build_ext": BuildVariants},
-        options={"bdist_wheel": {"py_limited_api": "cp311"}} if ABI3 else {},
+        options={"bdist_wheel": {"py_limited_api": OLDEST}} if ABI3 else {},
     )

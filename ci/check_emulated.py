@@ -22,7 +22,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 ISA = "import regnet_c; print(regnet_c.cpu_info()['isa'], regnet_c.cpu_info()['fused'])"
-TESTS = [f"tests/test_{name}.py" for name in ("penalties", "threads", "kernels")]
+TESTS = [f"tests/test_{name}.py" for name in ("penalties", "gradients", "threads")]
 PYTEST = ["-P", "-m", "pytest", "-q", "-p", "no:cacheprovider", *TESTS]
 OLD_CPU = "Nehalem"  # NumPy needs SSE4.2; tests/c/same_bits.c runs on older ones
 

@@ -4,8 +4,8 @@
     python ci/check_wheels.py python3.11 python3.13 python3.13t
 
 Each argument is an interpreter; each gets a fresh environment with the wheel and nothing
-from the source folder but the tests of the sdist.  One stable-ABI wheel serves all of
-them, a free-threaded interpreter gets its own.  With --wheel FILE nothing is built; with
+from the source folder but the tests of the sdist.  One stable-ABI wheel, built by the
+first, serves all of them if that is the oldest; a free-threaded one gets its own.  With --wheel FILE nothing is built; with
 --quick only a part of the suite runs.  Limits: the wheel has at most 2 MB, an import costs
 at most 100 ms more than NumPy's, the sdist has every file of the repository.
 

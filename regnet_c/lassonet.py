@@ -28,10 +28,11 @@ class SkipPenalty(Penalty):
 class LassoNet(Network):
     """A network plus a linear map from its inputs to its outputs, sparse in the inputs.
 
-    Minimises the mean data loss + strength sum_j |b_j| subject to |W_jk| <= hierarchy
-    |b_j| (Lemhadri, Ruan, Abraham and Tibshirani 2021), where b_j are the weights of
-    input j in the linear map and W_jk those into the first layer: an input that the
-    linear map gives up leaves the network as a whole, with exact zeros.
+    Minimises the mean data loss + ``strength sum_j |b_j|`` subject to
+    ``|W_jk| <= hierarchy |b_j|`` (Lemhadri, Ruan, Abraham and Tibshirani 2021), where
+    ``b_j`` are the weights of input j in the linear map and ``W_jk`` those into the first
+    layer: an input that the linear map gives up leaves the network as a whole, with exact
+    zeros.
 
     The weights of the linear map come last in `get_weights`.
 

@@ -1114,7 +1114,7 @@ def test_read_only_folders_and_files_are_respected():
                 os.chmod(name, 0o755)
             assert open(path, "rb").read() == before and os.listdir(folder) == ["m.st"]
     """
-    argv = [sys.executable, "-c", code]
+    argv = [sys.executable, "-P", "-c", code]
     done = subprocess.run(argv, capture_output=True, text=True, timeout=60)
     # what a profiler says, which may not write where it wants to either, is no matter
     assert (done.stdout, done.returncode) == ("refused refused ", 0), done.stderr

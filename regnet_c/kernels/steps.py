@@ -57,8 +57,8 @@ def prox_group(w, threshold, groups="units"):
 def prox_lassonet(beta, theta, threshold, hierarchy):
     """LassoNet's hierarchical proximal operator (Lemhadri et al. 2021), input by input.
 
-    Minimises |b - beta_j|^2/2 + |w - theta_j|^2/2 + threshold |b| over the rows b and w
-    with max |w_k| <= hierarchy |b|.  A row of beta that is zero stays zero.
+    Minimises ``|b - beta_j|^2/2 + |w - theta_j|^2/2 + threshold |b|`` over the rows b and
+    w with ``max |w_k| <= hierarchy |b|``.  A row of beta that is zero stays zero.
 
     Parameters
     ----------

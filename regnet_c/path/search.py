@@ -63,34 +63,29 @@ def regularization_path(
     **options
         Of the networks:
 
-        hidden : tuple of int, default (100,)
-            Units of the hidden layers.
-        activation : str, default "relu"
-        loss : str or Loss, optional
-            Default: softmax_cross_entropy for integer y, else squared_error.
-        hierarchy : float, default 10
-            LassoNet's M.
-        l2 : float, default 1e-3
-            L2 on the later layers, without which they could grow to make up for every
-            penalty on the first.
-        epochs, patience : pair of int, default (100, 10) and (5, 3)
-            For the dense fit and for each step: at most so many epochs, and how many
-            without progress (of the validation loss in the dense fit; by 1 % of the
-            training objective in the steps).
-        optimizer : str or Optimizer, default Adam(0.001)
-        batch_size : int, default 128
-        dtype : {"float32", "float64"}
-        seed : int, default 0
-        threads : int, optional
-            At most this many within one network.
-        adaptive : float in [0, 1], default 0.5
-            Every step divides an input's penalty by this power of the norm its weights
-            had before, so that it falls on small weights most, in the end a multiple of
-            sum_j |W_j|^(1 - adaptive); an input that has left does not come back.  0 is
-            the convex penalty.  Going down it is 0.
-        relax : bool, default True
-            Score a step by a network on its inputs alone that was trained on without the
-            penalty: then shrinkage does not count against the sparse steps.
+        - hidden (tuple of int, default (100,)): units of the hidden layers.
+        - activation (str, default "relu").
+        - loss (str or Loss): by default softmax_cross_entropy for integer y, else
+          squared_error.
+        - hierarchy (float, default 10): LassoNet's M.
+        - l2 (float, default 1e-3): L2 on the later layers, without which they could grow
+          to make up for every penalty on the first.
+        - epochs, patience (pairs of int, default (100, 10) and (5, 3)): for the dense fit
+          and for each step, at most so many epochs, and how many without progress (of the
+          validation loss in the dense fit; by 1 % of the training objective in the
+          steps).
+        - optimizer (str or Optimizer, default Adam(0.001)).
+        - batch_size (int, default 128).
+        - dtype ("float32" or "float64").
+        - seed (int, default 0).
+        - threads (int): at most this many within one network.
+        - adaptive (float in [0, 1], default 0.5): every step divides an input's penalty
+          by this power of the norm its weights had before, so that it falls on small
+          weights most, in the end a multiple of ``sum_j |W_j|^(1 - adaptive)``; an input
+          that has left does not come back.  0 is the convex penalty.  Going down it is 0.
+        - relax (bool, default True): score a step by a network on its inputs alone that
+          was trained on without the penalty: then shrinkage does not count against the
+          sparse steps.
 
     Returns
     -------
