@@ -1,4 +1,4 @@
-/* LD_PRELOAD for tests/test_runtime.py: makes one allocation, or one thread, fail.
+/* LD_PRELOAD for tests/test_memory.py: makes one allocation, or one thread, fail.
  *
  * fail_arm(k) lets the k-th request from now on fail (0: the next one); fail_disarm()
  * says how many were made since.  fail_live() is the number of bytes in use.  Freed

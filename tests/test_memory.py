@@ -126,6 +126,26 @@ def test_every_allocation_may_fail(shim, tmp_path):
         assert int(grown) < 4096, (name, grown)
 
 
+def test_predict_says_how_much_work_memory_it_did_not_get(shim):
+    script = f"""
+        import ctypes, os, sys
+        sys.path.insert(0, {str(HERE)!r})
+        import running as t
+        shim = ctypes.CDLL(os.environ["LD_PRELOAD"])
+        net, (x, _) = t.network(), t.some_data(300)
+        net.predict(x)
+        for k in range(10**6):
+            shim.fail_arm(k)
+            try:
+                net.predict(x)
+            except MemoryError as error:
+                print(str(error))
+            if shim.fail_disarm() <= k:
+                break
+    """
+    assert " bytes to predict 300 rows\n" in run(script, LD_PRELOAD=shim)
+
+
 def test_refused_threads_are_done_without(shim, tmp_path):
     """A call survives when the system starts no thread, with the same bits."""
     script = f"""

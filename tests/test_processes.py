@@ -133,7 +133,8 @@ EXITS = {
     "end of the script": "",
     "sys.exit": "sys.exit(0)",
     "os._exit": "os._exit(0)",
-    "exit while predicting": "T(target=lambda: [net.predict(x) for _ in range(10**6)],"
+    "exit while predicting": "mine = running.network()\n"
+    "        T(target=lambda: [mine.predict(x) for _ in range(10**6)],"
     " daemon=True).start(); time.sleep(0.1)",
 }
 
