@@ -5,9 +5,10 @@
 
 Each argument is an interpreter; each gets a fresh environment with the wheel and nothing
 from the source folder but the tests of the sdist.  One stable-ABI wheel, built by the
-first, serves all of them if that is the oldest; a free-threaded one gets its own.  With --wheel FILE nothing is built; with
---quick only a part of the suite runs.  Limits: the wheel has at most 2 MB, an import costs
-at most 100 ms more than NumPy's, the sdist has every file of the repository.
+first, serves all of them if that is the oldest; a free-threaded one gets its own.  With
+--wheel FILE nothing is built; with --quick only a part of the suite runs.  Limits: the
+wheel has at most 2 MB, an import costs at most 100 ms more than NumPy's, the sdist has
+every file of the repository.
 
 ziglang links against glibc 2.17, which makes the tag manylinux_2_17; the compiler of a
 newer Linux gives that Linux's own tag (threads moved to another symbol in glibc 2.34).
