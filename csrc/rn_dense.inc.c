@@ -8,10 +8,9 @@
 static void RN_FN(dense_forward)(size_t n, size_t n_in, size_t n_out, T *RN_RESTRICT z,
                                  const T *RN_RESTRICT x, const T *RN_RESTRICT w,
                                  const T *RN_RESTRICT b) {
-    const size_t parts = (n + RN_TILE_ROWS - 1) / RN_TILE_ROWS;
-    for (size_t part = 0; part < parts; part++) {
-        const size_t i = rn_part(n, part, parts),
-                     rows = rn_part(n, part + 1, parts) - i;
+    const rn_cut parts = rn_tiles(n);
+    for (size_t part = 0; part < parts.parts; part++) {
+        const size_t i = rn_start(parts, part), rows = rn_start(parts, part + 1) - i;
         RN_FN(rn_tile)
         t = {.n_outer = 1,
              .n_inner = n_in,
@@ -33,9 +32,9 @@ static void RN_FN(dense_forward)(size_t n, size_t n_in, size_t n_out, T *RN_REST
 static void RN_FN(dense_weight_gradient)(size_t n, size_t n_in, size_t n_out,
                                          T *RN_RESTRICT dw, const T *RN_RESTRICT x,
                                          const T *RN_RESTRICT dz) {
-    const size_t parts = (n_in + RN_TILE_ROWS - 1) / RN_TILE_ROWS;
-    for (size_t part = 0; part < parts; part++) {
-        const size_t k = rn_part(n_in, part, parts);
+    const rn_cut parts = rn_tiles(n_in);
+    for (size_t part = 0; part < parts.parts; part++) {
+        const size_t k = rn_start(parts, part);
         RN_FN(rn_tile)
         t = {.n_outer = 1,
              .n_inner = n,
@@ -47,7 +46,7 @@ static void RN_FN(dense_weight_gradient)(size_t n, size_t n_in, size_t n_out,
              .a = x + k,
              .b = dz,
              .c = dw + k * n_out};
-        RN_FN(sweep_columns)(rn_part(n_in, part + 1, parts) - k, n_out, t);
+        RN_FN(sweep_columns)(rn_start(parts, part + 1) - k, n_out, t);
     }
 }
 
@@ -66,13 +65,13 @@ static void RN_FN(dense_input_gradient)(size_t n, size_t n_in, size_t n_out,
                                         T *RN_RESTRICT dx, const T *RN_RESTRICT dz,
                                         const T *RN_RESTRICT w, T *RN_RESTRICT work) {
     T out[RN_TILE_ROWS * RN_LANES];
-    const size_t parts = (n_in + RN_TILE_ROWS - 1) / RN_TILE_ROWS;
+    const rn_cut parts = rn_tiles(n_in);
     for (size_t i = 0; i < n; i += RN_LANES) {
         const size_t count = n - i < RN_LANES ? n - i : RN_LANES;
         RN_FN(rows_to_lanes)(count, n_out, work, dz + i * n_out, n_out);
-        for (size_t part = 0; part < parts; part++) {
-            const size_t k = rn_part(n_in, part, parts);
-            const size_t rows = rn_part(n_in, part + 1, parts) - k;
+        for (size_t part = 0; part < parts.parts; part++) {
+            const size_t k = rn_start(parts, part);
+            const size_t rows = rn_start(parts, part + 1) - k;
             RN_FN(rn_tile)
             t = {.n_outer = 1,
                  .n_inner = n_out,
