@@ -112,6 +112,7 @@ class Model:
         self, input_mask: Source | None, masks: list[Source | None] | None
     ) -> None: ...
     def keep_zeros(self, keep: bool) -> None: ...
+    def weight_sums(self) -> list[tuple[float, float, int]]: ...
     def train_work_size(
         self, block_rows: int, turn_rows: int, n_threads: int
     ) -> int: ...
@@ -132,12 +133,10 @@ class Optimizer:
 
 class Run:
     row: int
-    batch_row: int
+    place: tuple[int, float, float]
     steps_done: int
     diverged: bool
     batch_loss: float
-    loss_sum: float
-    weight_sum: float
     loss: float
     def __init__(
         self,

@@ -201,6 +201,27 @@ cdef class Model:
         for i in range(self.net.n_layers):
             self.layers[i].weight.keep_zeros = keep
 
+    def weight_sums(self):
+        """(sum |w|, sum w^2, exact zeros) of each array bound as w: W0, b0, W1, ..."""
+        cdef const rn_tables *t = table
+        cdef rn_layer *layer
+        cdef list found = []
+        for i, (_, bias) in enumerate(self.offsets):
+            layer = &self.layers[i]
+            found.append(self._sums(t, &layer.weight, layer.n_in * layer.n_out))
+            if bias is not None:
+                found.append(self._sums(t, &layer.bias, layer.n_out))
+        return found
+
+    cdef tuple _sums(self, const rn_tables *t, const rn_param *p, size_t n):
+        cdef double sums[3]
+        with nogil:
+            if self.single:
+                t.f32.penalty_sums(n, sums, <const float *>p.w)
+            else:
+                t.f64.penalty_sums(n, sums, <const double *>p.w)
+        return sums[0], sums[1], <Py_ssize_t>sums[2]
+
     def train_work_size(self, size_t block_rows, size_t turn_rows, size_t n_threads):
         """Bytes of work memory a Run needs."""
         return self._train_size(table, block_rows, turn_rows, n_threads)
@@ -296,6 +317,11 @@ cdef class Optimizer:
         """All members as a dict of Python numbers."""
         return self.state
 
+    @property
+    def step(self):
+        """Steps taken so far."""
+        return self.state.step
+
 
 cdef class Run:
     """A training run: many calls of advance(), each of many steps.
@@ -308,7 +334,7 @@ cdef class Run:
     cdef const rn_tables *table  # of one variant, whoever sets another meanwhile
     cdef bint busy
     cdef readonly size_t max_threads
-    cdef object kept
+    cdef object kept, order
     cdef Model model
 
     def __cinit__(self, Model model, Optimizer optimizer, Source x, Source y,
@@ -359,7 +385,7 @@ cdef class Run:
                 self.run.order = &order[0]
             else:
                 self.run.order = NULL
-            self.kept = (*self.kept[:6], order)
+            self.order = order
             self.run.row, self.run.batch_row = row, 0
             self.run.loss_sum, self.run.weight_sum = loss_sum, weight_sum
         finally:
@@ -406,9 +432,13 @@ cdef class Run:
         return self.run.row
 
     @property
-    def batch_row(self):
-        """Rows of an unfinished batch that are already in the gradient."""
-        return self.run.batch_row
+    def place(self):
+        """Between two steps: the epoch's next row, loss and weight of those before it.
+
+        An unfinished batch is taken again, whole.
+        """
+        cdef rn_run *run = &self.run
+        return run.row - run.batch_row, run.loss_sum, run.weight_sum
 
     @property
     def steps_done(self):
@@ -424,16 +454,6 @@ cdef class Run:
     def batch_loss(self):
         """Mean data loss of the last finished batch."""
         return self.run.batch_loss / self.run.batch_weight
-
-    @property
-    def loss_sum(self):
-        """Weighted data loss of the finished batches of this epoch."""
-        return self.run.loss_sum
-
-    @property
-    def weight_sum(self):
-        """Weight of the finished batches of this epoch."""
-        return self.run.weight_sum
 
     @property
     def loss(self):

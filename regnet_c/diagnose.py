@@ -127,7 +127,7 @@ def _layers(network, X, y):
     average = network.update_average()
     dead = iter(_dead_units(network, np.asarray(X)[:_ROWS]))
     found = []
-    rows = zip(network._views, gradients, network._plan.penalties(), strict=True)
+    rows = zip(network._views, gradients, network._plan.penalties, strict=True)
     for number, (w, g, penalty) in enumerate(rows):
         if w.ndim == 1:
             continue

@@ -153,20 +153,22 @@ class Fit:
 
     def _run_epochs(self, trainer):
         start = time.perf_counter() - self.history.seconds
+        trained = self.state.epoch - self.first_epoch
         while not self.finished:
-            if self.state.epoch - self.first_epoch == self.history.epochs:
+            if trained == self.history.epochs:  # else a checkpoint brought it
                 trainer.epoch()
+                trained += 1
             self._report(trainer, start)
             self._offer()
 
     def _report(self, trainer, start):
         """Tell the history, the progress bar and the callbacks of the last epoch."""
         history, logs = self.history, self._logs(trainer)
+        epoch = self.first_epoch + history.epochs
         history.append(logs)
         history.samples += self.job.data.n
         history.seconds = time.perf_counter() - start
         trainer.progress.epoch(logs)
-        epoch = self.state.epoch - 1
         if any([callback.on_epoch_end(epoch, logs) for callback in self.job.callbacks]):
             history.stopped_early = True
         self._remember()

@@ -69,7 +69,6 @@ class Network(Learning, Exchange):
         self._plan = self._make_plan()
         self._params = np.zeros(self._plan.size, self.dtype)
         self._views = self._plan.views(self._params)
-        self._flat_views = [view.reshape(-1) for view in self._views]
         self._predictor = self._plan.model(dropout=False)
         self._predictor.bind(self._params)
         matrices = [view for view in self._views if view.ndim == 2]
@@ -163,11 +162,11 @@ class Network(Learning, Exchange):
 
     def _sums(self):
         """(sum|w|, sum w^2, exact zeros) of each array of `get_weights`."""
-        return [_kernels.penalty_sums(view) for view in self._flat_views]
+        return self._predictor.weight_sums()
 
     def _penalty(self, sums):
         value = 0.0
-        parts = zip(self._views, self._plan.penalties(), sums, strict=True)
+        parts = zip(self._views, self._plan.penalties, sums, strict=True)
         for view, penalty, (sum_abs, sum_square, _) in parts:
             if penalty and not penalty.group:
                 value += penalty.l1 * sum_abs if penalty.l1 else 0.0

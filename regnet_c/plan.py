@@ -4,6 +4,7 @@ All weights and biases live in one flat array, each matrix on a 64-byte boundary
 optimiser state, ledgers and gradients use the same offsets in arrays of their own.
 """
 
+import functools
 import math
 
 import numpy as np
@@ -188,6 +189,7 @@ class Plan:
             for offset, shape in zip(self.offsets, self.shapes, strict=True)
         ]
 
+    @functools.cached_property
     def penalties(self):
         """The penalty (or None) of each array of `views`."""
         found = []

@@ -63,13 +63,12 @@ class TrainingState:
         While a run is on, the C core's counters say it: an interrupt can come anywhere
         and finds it right.  After an epoch the sums are those of the whole epoch.
         """
-        run, epoch, row, *sums = self._place
+        run, epoch, row, loss, weight = self._place
         if run is not None:
-            row = run.row - run.batch_row  # an unfinished batch is taken again, whole
-            sums = run.loss_sum, run.weight_sum
+            row, loss, weight = run.place
             if row == run.n:
                 epoch, row = epoch + 1, 0
-        return epoch, row, *sums
+        return epoch, row, loss, weight
 
     @property
     def position(self):
@@ -84,17 +83,17 @@ class TrainingState:
     @property
     def mean_loss(self):
         """Mean data loss of the last epoch, or of the part that is done."""
-        loss, weight = self.place[2:]
+        _, _, loss, weight = self.place
         return loss / weight if weight else float("nan")
 
     def begin(self, n, batch_size):
         """The place to go on from: within an epoch only if n and batch_size agree."""
-        epoch, row, *sums = self.place
+        epoch, row, loss, weight = self.place
         if row == 0 or self._cut != (n, batch_size):
-            row, sums = 0, (0.0, 0.0)
-        self._place = None, epoch, row, *sums
+            row, loss, weight = 0, 0.0, 0.0
+        self._place = None, epoch, row, loss, weight
         self._cut = n, batch_size
-        return epoch, row, *sums
+        return epoch, row, loss, weight
 
     def follow(self, run, epoch):
         """From now on `run` knows the row."""
@@ -107,7 +106,7 @@ class TrainingState:
     @property
     def step(self):
         """Steps taken so far."""
-        return self.scalars.get()["step"]
+        return self.scalars.step
 
     # ---- checkpoints -----------------------------------------------------------------
 
