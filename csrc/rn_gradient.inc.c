@@ -35,7 +35,7 @@ typedef struct {
 RN_INLINE void RN_FN(gradient_tile)(const RN_FN(rn_block) * block, const T *x, int flat,
                                     size_t n_in, size_t k, size_t rows, T *c,
                                     size_t ldc, T *sum, const T *dz_rows,
-                                    size_t columns, int start) {
+                                    size_t ld_block, size_t columns, int start) {
     const size_t full = block->count / RN_PANEL, rest = block->count % RN_PANEL;
     RN_FN(rn_tile)
     t = {.n_outer = full,
@@ -45,6 +45,8 @@ RN_INLINE void RN_FN(gradient_tile)(const RN_FN(rn_block) * block, const T *x, i
          .a_outer = (ptrdiff_t)(n_in * RN_PANEL),
          .ldb = RN_PANEL,
          .ldc = ldc,
+         .b_next = ld_block,
+         .c_next = RN_PANEL,
          .columns = columns,
          .start = start,
          .a = x + k * RN_PANEL,
@@ -96,16 +98,17 @@ static void RN_FN(narrow_weight_gradient)(const RN_FN(rn_descent) * d, size_t k0
                                           size_t k1) {
     const size_t n_out = d->layer->n_out;
     T *kept = d->layer->weight.g;
-    T c[RN_LANES / 2 * RN_PANEL_OF(RN_LANES)];
+    T c[(RN_LANES / 2 + RN_LOW_ROWS) * RN_PANEL_OF(RN_LANES)];
     for (size_t k = k0, width; k < k1; k += width) {
-        width = rn_min(RN_PANEL - k % RN_PANEL, k1 - k);
+        width = k % RN_PANEL ? rn_min(RN_PANEL - k % RN_PANEL, k1 - k)
+                             : RN_FN(tile_columns)(n_out, k1 - k);
         T *g = kept ? kept + k * n_out : d->buffer;
         for (size_t j = 0; d->start == RN_FROM_C && j < n_out; j++) {
             for (size_t i = 0; i < width; i++) c[j * width + i] = g[i * n_out + j];
         }
         RN_FN(gradient_tile)(d->block, d->dz, 0, n_out, 0, n_out, c, width, NULL,
                              d->blocks + k / RN_PANEL * d->ld_block + k % RN_PANEL,
-                             width, d->start);
+                             d->ld_block, width, d->start);
         for (size_t j = 0; j < n_out; j++) {
             for (size_t i = 0; i < width; i++) g[i * n_out + j] = c[j * width + i];
         }
@@ -165,12 +168,13 @@ RN_INLINE void RN_FN(gradient_of_rows)(const RN_FN(rn_descent) * d, size_t k0,
     const rn_cut tiles = rn_tiles(k1 - k0);
     for (size_t i = 0; i < tiles.parts; i++) {
         const size_t k = k0 + rn_start(tiles, i), end = k0 + rn_start(tiles, i + 1);
-        for (size_t at = 0; at < width; at += RN_PANEL) {
+        for (size_t at = 0, columns; at < width; at += columns) {
+            columns = RN_FN(tile_columns)(end - k, width - at);
             RN_FN(gradient_tile)(d->block, d->x, d->flat, d->layer->n_in, k, end - k,
                                  c + (k - k0) * ldc + at, ldc,
                                  end > d->layer->n_in ? sum + at : NULL,
                                  d->blocks + (j + at) / RN_PANEL * d->ld_block,
-                                 rn_min(width - at, RN_PANEL), d->start);
+                                 d->ld_block, columns, d->start);
         }
     }
 }

@@ -40,6 +40,12 @@ RN_INLINE size_t RN_FN(columns_at)(const RN_FN(rn_block) * block, size_t p) {
     return RN_FN(panel_columns)(RN_FN(panel_count)(block, p));
 }
 
+/* How many panels from p on, before p1, a tile of so many rows takes at once. */
+RN_INLINE size_t RN_FN(panels_at_once)(const RN_FN(rn_block) * block, size_t p,
+                                       size_t p1, size_t rows) {
+    return rn_is_low(rows) && p + 2 <= p1 && (p + 2) * RN_PANEL <= block->count ? 2 : 1;
+}
+
 /* A strided W makes every step of the tile touch another page; wide ones are packed. */
 RN_INLINE int RN_FN(wants_packing)(const rn_layer *layer) {
     return layer->n_out * sizeof(T) >= 1024 && layer->n_in >= 64;
@@ -101,6 +107,8 @@ static void RN_FN(layer_forward)(const rn_layer *layer, const RN_FN(rn_block) * 
          .n_inner = n_in,
          .a_row = 1,
          .a_inner = (ptrdiff_t)n_out,
+         .b_next = n_in * RN_PANEL,
+         .c_next = n_out * RN_PANEL,
          .start = layer->adds ? RN_FROM_C
                   : bias      ? RN_FROM_ROW_BIAS
                               : RN_FROM_ZERO,
@@ -110,10 +118,12 @@ static void RN_FN(layer_forward)(const rn_layer *layer, const RN_FN(rn_block) * 
         const size_t last = rn_min(first + group, tiles.parts);
         const size_t g0 = j0 + rn_start(tiles, first), g1 = j0 + rn_start(tiles, last);
         if (packed) RN_FN(pack_tiles)(pack, layer, j0, tiles, first, last);
-        for (size_t p = p0; p < p1; p++) {
+        for (size_t p = p0, at_once; p < p1; p += at_once) {
             const size_t ld = RN_FN(columns_at)(block, p);
             T *ap = a + p * n_out * RN_PANEL;
-            t.ldb = t.ldc = t.columns = ld;
+            at_once = RN_FN(panels_at_once)(block, p, p1, j1 - j0);
+            t.ldb = t.ldc = ld;
+            t.columns = at_once * ld;
             t.b = x + p * n_in * RN_PANEL;
             for (size_t i = first; i < last; i++) {
                 const size_t j = j0 + rn_start(tiles, i);
@@ -124,10 +134,10 @@ static void RN_FN(layer_forward)(const rn_layer *layer, const RN_FN(rn_block) * 
                 t.c = ap + j * ld;
                 RN_FN(run_tile)(rows, 1, &t);
             }
-            if (!plain) {
-                T *sp = slope ? slope + p * n_out * RN_PANEL + g0 * ld : NULL;
-                RN_FN(activation_forward)(layer->activation, (g1 - g0) * ld,
-                                          ap + g0 * ld, sp, ap + g0 * ld,
+            for (size_t i = 0; !plain && i < at_once; i++) {
+                const size_t at = (p + i) * n_out * RN_PANEL + g0 * ld;
+                RN_FN(activation_forward)(layer->activation, (g1 - g0) * ld, a + at,
+                                          slope ? slope + at : NULL, a + at,
                                           (T)layer->activation_param);
             }
         }
@@ -191,13 +201,17 @@ static void RN_FN(layer_input_gradient)(const rn_layer *layer, const rn_layer *b
          .n_inner = n_out,
          .a_row = (ptrdiff_t)n_out,
          .a_inner = 1,
+         .b_next = n_out * RN_PANEL,
+         .c_next = n_in * RN_PANEL,
          .start = RN_FROM_ZERO,
          .gate_scale = (T)(1 / before->keep)};
     for (size_t first = 0; first < tiles.parts; first += group) {
         const size_t last = rn_min(first + group, tiles.parts);
-        for (size_t p = p0; p < p1; p++) {
+        for (size_t p = p0, at_once; p < p1; p += at_once) {
             const size_t ld = RN_FN(columns_at)(block, p);
-            t.ldb = t.ldc = t.columns = ld;
+            at_once = RN_FN(panels_at_once)(block, p, p1, k1 - k0);
+            t.ldb = t.ldc = ld;
+            t.columns = at_once * ld;
             t.b = dz + p * n_out * RN_PANEL;
             for (size_t i = first; i < last; i++) {
                 const size_t k = k0 + rn_start(tiles, i);

@@ -62,25 +62,41 @@
 #define RN_LANES_F32 16
 #define RN_LANES_F64 8
 #define RN_TILE_ROWS 14
+#define RN_LOW_ROWS 3
 #elif defined(__AVX2__)
 #define RN_LANES_F32 8
 #define RN_LANES_F64 4
 #define RN_TILE_ROWS 6
+#define RN_LOW_ROWS 2
 #elif defined(RN_NEON)
 #define RN_LANES_F32 4
 #define RN_LANES_F64 2
 #define RN_TILE_ROWS 12
+#define RN_LOW_ROWS 3
 #elif defined(RN_SSE2)
 #define RN_LANES_F32 4
 #define RN_LANES_F64 2
 #define RN_TILE_ROWS 6
+#define RN_LOW_ROWS 2
 #else
 #define RN_LANES_F32 1
 #define RN_LANES_F64 1
 #define RN_TILE_ROWS 4
+#define RN_LOW_ROWS 2
 #endif
 
-/* Samples side by side in one panel; see rn_tile.inc.c. */
+/* Keeps a vector in its register: GCC would rather read it again for every use in a
+ * small loop, and run out of loads. */
+#if defined(__GNUC__) && !defined(__clang__) && defined(__AVX512F__)
+#define RN_KEEP(v) __asm__("" : "+v"(v))
+#elif defined(__GNUC__) && !defined(__clang__) && defined(__AVX2__)
+#define RN_KEEP(v) __asm__("" : "+x"(v))
+#else
+#define RN_KEEP(v) ((void)(v))
+#endif
+
+/* Samples side by side in one panel, rows of a tile for which a pair of panels fits in
+ * the registers; see rn_tile.inc.c. */
 #define RN_TILE_VECTORS 2
 
 RN_INLINE float rn_fma_f32(float a, float b, float c) {
