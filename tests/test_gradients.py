@@ -3,6 +3,8 @@
 Points keep away from kinks: a difference quotient across one means nothing.
 """
 
+import itertools
+
 import numpy as np
 import pytest
 import reference as ref
@@ -168,6 +170,21 @@ def test_network_gradients_of_a_batch_of_many_blocks(isa, rng, monkeypatch):
     net = frozen_network("tanh")
     x, y, sample_weight, masks = frozen_data(net, rng, n=333)
     assert_gradients_equal_the_oracle(net, x, y, sample_weight, masks)
+
+
+@pytest.mark.parametrize("units", [1, 2, 3, 4])
+@pytest.mark.parametrize("activation", ["identity", "relu", "tanh"])
+def test_network_gradients_through_few_units(activation, units, isa, rng):
+    """Tiles of few rows take two panels at a time: here there are odd numbers of them."""
+    widths = (units, 40, units, 40, 3)
+    layers = [
+        rn.Dense(n_in, n_out, activation=activation)
+        for n_in, n_out in itertools.pairwise(widths)
+    ]
+    net = rn.Network(layers, dtype="float64", seed=3)
+    net.set_weights([0.3 * away_from_zero(rng, *w.shape) for w in net.get_weights()])
+    x, y = rng.standard_normal((237, units)), rng.standard_normal((237, 3))
+    assert_gradients_equal_the_oracle(net, x, y, None, [])
 
 
 def test_loss_and_gradients_drop_nothing_unless_asked(rng):
