@@ -93,23 +93,7 @@ static void RN_FN(gather_panel)(T *RN_RESTRICT panel, const rn_source *s, size_t
                                        s->dtype);
                 }
             }
-            if (4 * width <= RN_LANES) { /* most of a transposed square would be lost */
-                for (size_t c = 0; c < width; c++) {
-                    T *to = panel + (c0 + c) * columns + group;
-                    for (size_t i = 0; i < RN_LANES; i++) {
-                        memcpy(to + i, rows[i] + c, sizeof(T));
-                    }
-                }
-                continue;
-            }
-            for (size_t c = 0; c < width; c += RN_LANES) {
-                const T *from[RN_LANES];
-                RN_UNROLL
-                for (int i = 0; i < RN_LANES; i++) from[i] = rows[i] + c;
-                RN_FN(transpose_rows)(width - c < RN_LANES ? width - c : RN_LANES,
-                                      panel + (c0 + c) * columns + group, columns,
-                                      from);
-            }
+            RN_FN(transpose_rows)(width, panel + c0 * columns + group, columns, rows);
         }
     }
 }
@@ -142,7 +126,7 @@ static void RN_FN(panel_to_unit_blocks)(T *RN_RESTRICT blocks, size_t block,
             for (int r = 0; r < RN_LANES; r++) {
                 from[r] = j + r < j1 ? panel + (j + r) * columns + group : zeros;
             }
-            RN_FN(transpose_rows)(RN_LANES, to + group * RN_PANEL, RN_PANEL, from);
+            RN_FN(transpose_square)(to + group * RN_PANEL, RN_PANEL, from);
         }
     }
 }
@@ -162,7 +146,7 @@ static void RN_FN(panel_to_rows)(T *RN_RESTRICT out, const T *RN_RESTRICT panel,
             for (size_t r = 0; r < RN_LANES; r++) {
                 from[r] = r < width ? panel + (j + r) * columns + group : zeros;
             }
-            RN_FN(transpose_rows)(RN_LANES, block, RN_LANES, from);
+            RN_FN(transpose_square)(block, RN_LANES, from);
             for (size_t i = 0; i < rows; i++) {
                 memcpy(out + (group + i) * n_units + j, block + i * RN_LANES,
                        width * sizeof(T));

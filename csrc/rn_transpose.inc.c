@@ -1,32 +1,45 @@
-/* Square transposes in registers: RN_LANES vectors in, RN_LANES vectors out.
+/* Transposes in registers: rows of the user's data into panels, panels into rows.
  *
  * The one place where the code differs per instruction set beyond rn_vec.h.  Moving
  * data has no rounding, so nothing here can touch the bits of a result.
+ *
+ * Wide vectors are made of pieces of 16 bytes.  transpose_pieces transposes the squares
+ * of pieces that RN_IN_PIECE vectors hold: alone it serves rows of few columns, whose
+ * pieces load_pieces brings in the right order.
  */
 
+#undef RN_IN_PIECE
+#define RN_IN_PIECE (16 / sizeof(T))
+
 #if defined(__AVX512F__) && RN_FLOAT
+RN_INLINE void V(transpose_pieces)(VEC v[RN_IN_PIECE]) {
+    const VEC a = _mm512_unpacklo_ps(v[0], v[1]), b = _mm512_unpackhi_ps(v[0], v[1]);
+    const VEC c = _mm512_unpacklo_ps(v[2], v[3]), d = _mm512_unpackhi_ps(v[2], v[3]);
+    const __m512d a2 = _mm512_castps_pd(a), b2 = _mm512_castps_pd(b);
+    const __m512d c2 = _mm512_castps_pd(c), d2 = _mm512_castps_pd(d);
+    v[0] = _mm512_castpd_ps(_mm512_unpacklo_pd(a2, c2));
+    v[1] = _mm512_castpd_ps(_mm512_unpackhi_pd(a2, c2));
+    v[2] = _mm512_castpd_ps(_mm512_unpacklo_pd(b2, d2));
+    v[3] = _mm512_castpd_ps(_mm512_unpackhi_pd(b2, d2));
+}
+
+/* p0, p1, p2, p3: 16 bytes each. */
+RN_INLINE VEC V(load_pieces)(const T *p0, const T *p1, const T *p2, const T *p3) {
+    VEC v = _mm512_castps128_ps512(_mm_loadu_ps(p0));
+    v = _mm512_insertf32x4(v, _mm_loadu_ps(p1), 1);
+    v = _mm512_insertf32x4(v, _mm_loadu_ps(p2), 2);
+    return _mm512_insertf32x4(v, _mm_loadu_ps(p3), 3);
+}
+
 RN_INLINE void V(transpose)(VEC v[RN_LANES]) {
-    VEC a[16], b[16];
     RN_UNROLL
-    for (int i = 0; i < 16; i += 2) {
-        a[i] = _mm512_unpacklo_ps(v[i], v[i + 1]);
-        a[i + 1] = _mm512_unpackhi_ps(v[i], v[i + 1]);
-    }
-    RN_UNROLL
-    for (int i = 0; i < 16; i += 4) {
-        for (int h = 0; h < 2; h++) {
-            const __m512d lo = _mm512_castps_pd(a[i + h]),
-                          hi = _mm512_castps_pd(a[i + h + 2]);
-            b[i + 2 * h] = _mm512_castpd_ps(_mm512_unpacklo_pd(lo, hi));
-            b[i + 2 * h + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(lo, hi));
-        }
-    }
+    for (int i = 0; i < 16; i += 4) V(transpose_pieces)(v + i);
     RN_UNROLL
     for (int i = 0; i < 4; i++) {
-        const VEC lo = _mm512_shuffle_f32x4(b[i], b[i + 4], 0x88);
-        const VEC hi = _mm512_shuffle_f32x4(b[i], b[i + 4], 0xdd);
-        const VEC lo2 = _mm512_shuffle_f32x4(b[i + 8], b[i + 12], 0x88);
-        const VEC hi2 = _mm512_shuffle_f32x4(b[i + 8], b[i + 12], 0xdd);
+        const VEC lo = _mm512_shuffle_f32x4(v[i], v[i + 4], 0x88);
+        const VEC hi = _mm512_shuffle_f32x4(v[i], v[i + 4], 0xdd);
+        const VEC lo2 = _mm512_shuffle_f32x4(v[i + 8], v[i + 12], 0x88);
+        const VEC hi2 = _mm512_shuffle_f32x4(v[i + 8], v[i + 12], 0xdd);
         v[i] = _mm512_shuffle_f32x4(lo, lo2, 0x88);
         v[i + 4] = _mm512_shuffle_f32x4(hi, hi2, 0x88);
         v[i + 8] = _mm512_shuffle_f32x4(lo, lo2, 0xdd);
@@ -35,18 +48,29 @@ RN_INLINE void V(transpose)(VEC v[RN_LANES]) {
 }
 
 #elif defined(__AVX512F__)
+RN_INLINE void V(transpose_pieces)(VEC v[RN_IN_PIECE]) {
+    const VEC a = v[0];
+    v[0] = _mm512_unpacklo_pd(a, v[1]);
+    v[1] = _mm512_unpackhi_pd(a, v[1]);
+}
+
+RN_INLINE VEC V(load_pieces)(const T *p0, const T *p1, const T *p2, const T *p3) {
+    __m512 v = _mm512_castpd_ps(_mm512_castpd128_pd512(_mm_loadu_pd(p0)));
+    v = _mm512_insertf32x4(v, _mm_castpd_ps(_mm_loadu_pd(p1)), 1);
+    v = _mm512_insertf32x4(v, _mm_castpd_ps(_mm_loadu_pd(p2)), 2);
+    v = _mm512_insertf32x4(v, _mm_castpd_ps(_mm_loadu_pd(p3)), 3);
+    return _mm512_castps_pd(v);
+}
+
 RN_INLINE void V(transpose)(VEC v[RN_LANES]) {
-    VEC a[8], b[8];
-    RN_UNROLL
-    for (int i = 0; i < 8; i += 2) {
-        a[i] = _mm512_unpacklo_pd(v[i], v[i + 1]);
-        a[i + 1] = _mm512_unpackhi_pd(v[i], v[i + 1]);
-    }
+    VEC b[8];
     RN_UNROLL
     for (int h = 0; h < 8; h += 4) {
+        V(transpose_pieces)(v + h);
+        V(transpose_pieces)(v + h + 2);
         for (int i = 0; i < 2; i++) {
-            b[h + i] = _mm512_shuffle_f64x2(a[h + i], a[h + i + 2], 0x88);
-            b[h + i + 2] = _mm512_shuffle_f64x2(a[h + i], a[h + i + 2], 0xdd);
+            b[h + i] = _mm512_shuffle_f64x2(v[h + i], v[h + i + 2], 0x88);
+            b[h + i + 2] = _mm512_shuffle_f64x2(v[h + i], v[h + i + 2], 0xdd);
         }
     }
     RN_UNROLL
@@ -59,37 +83,54 @@ RN_INLINE void V(transpose)(VEC v[RN_LANES]) {
 }
 
 #elif defined(__AVX2__) && RN_FLOAT
+RN_INLINE void V(transpose_pieces)(VEC v[RN_IN_PIECE]) {
+    const VEC a = _mm256_unpacklo_ps(v[0], v[1]), b = _mm256_unpackhi_ps(v[0], v[1]);
+    const VEC c = _mm256_unpacklo_ps(v[2], v[3]), d = _mm256_unpackhi_ps(v[2], v[3]);
+    const __m256d a2 = _mm256_castps_pd(a), b2 = _mm256_castps_pd(b);
+    const __m256d c2 = _mm256_castps_pd(c), d2 = _mm256_castps_pd(d);
+    v[0] = _mm256_castpd_ps(_mm256_unpacklo_pd(a2, c2));
+    v[1] = _mm256_castpd_ps(_mm256_unpackhi_pd(a2, c2));
+    v[2] = _mm256_castpd_ps(_mm256_unpacklo_pd(b2, d2));
+    v[3] = _mm256_castpd_ps(_mm256_unpackhi_pd(b2, d2));
+}
+
+RN_INLINE VEC V(load_pieces)(const T *p0, const T *p1) {
+    return _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(p0)),
+                                _mm_loadu_ps(p1), 1);
+}
+
 RN_INLINE void V(transpose)(VEC v[RN_LANES]) {
-    VEC a[8], b[8];
-    RN_UNROLL
-    for (int i = 0; i < 8; i += 2) {
-        a[i] = _mm256_unpacklo_ps(v[i], v[i + 1]);
-        a[i + 1] = _mm256_unpackhi_ps(v[i], v[i + 1]);
-    }
-    RN_UNROLL
-    for (int i = 0; i < 8; i += 4) {
-        for (int h = 0; h < 2; h++) {
-            const __m256d lo = _mm256_castps_pd(a[i + h]),
-                          hi = _mm256_castps_pd(a[i + h + 2]);
-            b[i + 2 * h] = _mm256_castpd_ps(_mm256_unpacklo_pd(lo, hi));
-            b[i + 2 * h + 1] = _mm256_castpd_ps(_mm256_unpackhi_pd(lo, hi));
-        }
-    }
+    V(transpose_pieces)(v);
+    V(transpose_pieces)(v + 4);
     RN_UNROLL
     for (int i = 0; i < 4; i++) {
-        v[i] = _mm256_permute2f128_ps(b[i], b[i + 4], 0x20);
-        v[i + 4] = _mm256_permute2f128_ps(b[i], b[i + 4], 0x31);
+        const VEC a = v[i];
+        v[i] = _mm256_permute2f128_ps(a, v[i + 4], 0x20);
+        v[i + 4] = _mm256_permute2f128_ps(a, v[i + 4], 0x31);
     }
 }
 
 #elif defined(__AVX2__)
+RN_INLINE void V(transpose_pieces)(VEC v[RN_IN_PIECE]) {
+    const VEC a = v[0];
+    v[0] = _mm256_unpacklo_pd(a, v[1]);
+    v[1] = _mm256_unpackhi_pd(a, v[1]);
+}
+
+RN_INLINE VEC V(load_pieces)(const T *p0, const T *p1) {
+    return _mm256_insertf128_pd(_mm256_castpd128_pd256(_mm_loadu_pd(p0)),
+                                _mm_loadu_pd(p1), 1);
+}
+
 RN_INLINE void V(transpose)(VEC v[RN_LANES]) {
-    const VEC a = _mm256_unpacklo_pd(v[0], v[1]), b = _mm256_unpackhi_pd(v[0], v[1]);
-    const VEC c = _mm256_unpacklo_pd(v[2], v[3]), d = _mm256_unpackhi_pd(v[2], v[3]);
-    v[0] = _mm256_permute2f128_pd(a, c, 0x20);
-    v[1] = _mm256_permute2f128_pd(b, d, 0x20);
-    v[2] = _mm256_permute2f128_pd(a, c, 0x31);
-    v[3] = _mm256_permute2f128_pd(b, d, 0x31);
+    V(transpose_pieces)(v);
+    V(transpose_pieces)(v + 2);
+    RN_UNROLL
+    for (int i = 0; i < 2; i++) {
+        const VEC a = v[i];
+        v[i] = _mm256_permute2f128_pd(a, v[i + 2], 0x20);
+        v[i + 2] = _mm256_permute2f128_pd(a, v[i + 2], 0x31);
+    }
 }
 
 #elif defined(RN_NEON) && RN_FLOAT
@@ -124,25 +165,60 @@ RN_INLINE void V(transpose)(VEC v[RN_LANES]) {
 RN_INLINE void V(transpose)(VEC v[RN_LANES]) { (void)v; }
 #endif
 
-/* dst[c * ldd + r] = src[r][c] for r < RN_LANES, c < cols; cols <= RN_LANES. */
-RN_INLINE void RN_FN(transpose_rows)(size_t cols, T *dst, size_t ldd,
-                                     const T *const src[RN_LANES]) {
+/* v[c] lane r = src[r][c], for RN_IN_PIECE columns; wide vectors only. */
+#if defined(__AVX512F__)
+RN_INLINE void V(gather_pieces)(VEC v[RN_IN_PIECE], const T *const src[RN_LANES]) {
+    enum { N = RN_IN_PIECE };
+    RN_UNROLL
+    for (int i = 0; i < N; i++) {
+        v[i] = V(load_pieces)(src[i], src[N + i], src[2 * N + i], src[3 * N + i]);
+    }
+    V(transpose_pieces)(v);
+}
+#elif defined(__AVX2__)
+RN_INLINE void V(gather_pieces)(VEC v[RN_IN_PIECE], const T *const src[RN_LANES]) {
+    RN_UNROLL
+    for (int i = 0; i < (int)RN_IN_PIECE; i++) {
+        v[i] = V(load_pieces)(src[i], src[RN_IN_PIECE + i]);
+    }
+    V(transpose_pieces)(v);
+}
+#endif
+
+/* dst[c * ldd + r] = src[r][c] for r, c < RN_LANES. */
+RN_INLINE void RN_FN(transpose_square)(T *dst, size_t ldd,
+                                       const T *const src[RN_LANES]) {
     VEC v[RN_LANES];
-    if (cols == RN_LANES) {
+    RN_UNROLL
+    for (int r = 0; r < RN_LANES; r++) v[r] = V(load)(src[r]);
+    V(transpose)(v);
+    RN_UNROLL
+    for (int c = 0; c < RN_LANES; c++) V(store)(dst + c * ldd, v[c]);
+}
+
+/* dst[c * ldd + r] = src[r][c] for r < RN_LANES, c < cols: squares, pieces, numbers. */
+static void RN_FN(transpose_rows)(size_t cols, T *dst, size_t ldd,
+                                  const T *const rows[RN_LANES]) {
+    const T *src[RN_LANES];
+    size_t c = 0;
+    for (; c + RN_LANES <= cols; c += RN_LANES) {
         RN_UNROLL
-        for (int r = 0; r < RN_LANES; r++) v[r] = V(load)(src[r]);
-        V(transpose)(v);
+        for (int r = 0; r < RN_LANES; r++) src[r] = rows[r] + c;
+        RN_FN(transpose_square)(dst + c * ldd, ldd, src);
+    }
+#if defined(__AVX2__)
+    for (; c + RN_IN_PIECE <= cols; c += RN_IN_PIECE) {
+        VEC v[RN_IN_PIECE];
         RN_UNROLL
-        for (int c = 0; c < RN_LANES; c++) V(store)(dst + c * ldd, v[c]);
-    } else {
-        T block[RN_LANES * RN_LANES];
+        for (int r = 0; r < RN_LANES; r++) src[r] = rows[r] + c;
+        V(gather_pieces)(v, src);
         RN_UNROLL
-        for (int r = 0; r < RN_LANES; r++) v[r] = V(load_first)(src[r], cols);
-        V(transpose)(v);
-        RN_UNROLL
-        for (int c = 0; c < RN_LANES; c++) V(store)(block + c * RN_LANES, v[c]);
-        for (size_t c = 0; c < cols; c++) {
-            memcpy(dst + c * ldd, block + c * RN_LANES, RN_LANES * sizeof(T));
+        for (int i = 0; i < (int)RN_IN_PIECE; i++) V(store)(dst + (c + i) * ldd, v[i]);
+    }
+#endif
+    for (; c < cols; c++) {
+        for (int r = 0; r < RN_LANES; r++) {
+            memcpy(dst + c * ldd + r, rows[r] + c, sizeof(T)); /* perhaps not aligned */
         }
     }
 }
