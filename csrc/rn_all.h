@@ -1,6 +1,8 @@
 /* Every kernel source, in the order they use each other, for the current T. */
 #include "rn_vec.h"
 
+#include "rn_cut.h"
+
 #include "rn_math.inc.c"
 #include "rn_erf.inc.c"
 #include "rn_map.inc.c"
@@ -18,6 +20,7 @@
 #include "rn_narrow.inc.c"
 #include "rn_gradient.inc.c"
 #include "rn_work.inc.c"
+#include "rn_task.inc.c"
 #include "rn_chain.inc.c"
 #include "rn_constrain.inc.c"
 #include "rn_descent.inc.c"

@@ -3,56 +3,13 @@
  * The chain gives dz of every layer, as panels and as rows.  Threads either take panels
  * of rows through it alone, or share the units of every layer and meet after each.
  */
-/* What one thread knows while it works on one block of rows. */
-typedef struct {
-    const rn_run *run;
-    const RN_FN(rn_work) * work;
-    RN_FN(rn_block) block;
-    rn_worker worker;
-    size_t first;        /* position of the block's first row in the epoch */
-    size_t batch_row;    /* and in its batch */
-    size_t batch_size;   /* rows of this batch */
-    double batch_weight; /* sum of their sample weights */
-    size_t p0, p1;       /* panels of this thread */
-    uint64_t step;
-} RN_FN(rn_task);
-
-RN_INLINE T *RN_FN(own_work)(const RN_FN(rn_task) * task) {
-    return task->work->thread_work + task->worker.index * task->work->thread_size;
-}
-
-RN_INLINE T *RN_FN(own_turned)(const RN_FN(rn_task) * task) {
-    return RN_FN(own_work)(task) + task->work->turned;
-}
 
 /* Before the first panel of a block. */
 static void RN_FN(prepare_chain)(const RN_FN(rn_task) * task) {
     const rn_net *net = task->run->net;
     if (!RN_FN(has_direct_rows)(net)) return;
     RN_FN(turn_weights)(&net->layers[1], RN_FN(own_turned)(task),
-                        rn_pieces(net->layers[1].n_in, RN_PANEL) * RN_PANEL);
-}
-
-/* Units [from, to) of n that this thread computes; whole panels, so that transposes and
- * random numbers (four units a draw) are never cut. */
-RN_INLINE void RN_FN(own_units)(const RN_FN(rn_task) * task, size_t n, size_t *from,
-                                size_t *to) {
-    const size_t grain = rn_max(RN_PANEL, 4), pieces = rn_pieces(n, grain);
-    *from = 0;
-    *to = n;
-    if (!task->run->by_layer) return;
-    *from = rn_min(n, grain * rn_part(pieces, task->worker.index, task->worker.count));
-    *to =
-        rn_min(n, grain * rn_part(pieces, task->worker.index + 1, task->worker.count));
-}
-
-RN_INLINE void RN_FN(meet)(const RN_FN(rn_task) * task) {
-    if (task->run->by_layer) rn_barrier(task->worker);
-}
-
-/* In a shared chain a panel's gather and loss belong to one thread. */
-RN_INLINE int RN_FN(owns_panel)(const RN_FN(rn_task) * task, size_t p) {
-    return !task->run->by_layer || p % task->worker.count == task->worker.index;
+                        task->work->ld_turned);
 }
 
 /* Dropout on units [j0, j1) of panel p: a drawn mask, or the caller's. */
@@ -87,11 +44,6 @@ static void RN_FN(drop)(const RN_FN(rn_task) * task, T *a, T *slope, size_t n_un
     }
 }
 
-/* The row of the data that stands at a position of the epoch. */
-RN_INLINE size_t RN_FN(row_at)(const rn_run *run, size_t position) {
-    return run->order ? (size_t)run->order[position] : position;
-}
-
 /* Whether the weight gradient of layer l reads its inputs as rows, and not dz; a skip
  * connection needs dz of the last layer as rows. */
 RN_INLINE int RN_FN(reads_input_rows)(const RN_FN(rn_task) * task, size_t l) {
@@ -124,6 +76,19 @@ RN_INLINE void RN_FN(store_input_rows)(const RN_FN(rn_task) * task, size_t l, si
                       task->run->net->layers[l].n_in, j0, j1);
 }
 
+/* The rows of a flat block, left as rows: threads that share layers share them too. */
+static void RN_FN(gather_flat)(const RN_FN(rn_task) * task) {
+    const rn_run *run = task->run;
+    const int shared = run->by_layer;
+    const rn_cut shares =
+        rn_cut_into(task->block.count, shared ? task->worker.count : 1);
+    const size_t part = shared ? task->worker.index : 0;
+    const size_t i = rn_start(shares, part), at = task->first + i;
+    RN_FN(gather_rows)(task->work->x + i * run->x->n_cols, run->x,
+                       rn_start(shares, part + 1) - i,
+                       run->order ? run->order + at : NULL, at);
+}
+
 static void RN_FN(gather_block)(const RN_FN(rn_task) * task) {
     const rn_run *run = task->run;
     const rn_net *net = run->net;
@@ -134,9 +99,9 @@ static void RN_FN(gather_block)(const RN_FN(rn_task) * task) {
         const size_t at = task->first + p * RN_PANEL;
         const int64_t *order = run->order ? run->order + at : NULL;
         T *x = task->work->x + p * n_in * RN_PANEL;
+        if (task->block.flat) RN_FN(gather_flat)(task);
         if (!RN_FN(owns_panel)(task, p)) continue;
-        if (task->block.flat) RN_FN(gather_rows)(x, run->x, count, order, at);
-        else RN_FN(gather_panel)(x, run->x, count, order, at);
+        if (!task->block.flat) RN_FN(gather_panel)(x, run->x, count, order, at);
         RN_FN(drop)(task, task->work->x, NULL, n_in, p, 0, n_in, net->input_keep, 0,
                     net->input_mask);
         RN_FN(store_input_rows)(task, 0, p, 0, n_in);
@@ -226,9 +191,10 @@ static void RN_FN(chain)(const RN_FN(rn_task) * task) {
     for (size_t l = n - 1; l > 0; l--) {
         RN_FN(own_units)(task, net->layers[l].n_in, &from, &to);
         if (l == 1 && RN_FN(has_direct_rows)(net)) {
-            RN_FN(narrow_input_gradient)(
-                &net->layers[1], &net->layers[0], block, work->rows[0], work->ld_block,
-                work->d[1], work->rows[1], RN_FN(own_turned)(task), p0, p1, from, to);
+            RN_FN(narrow_input_gradient)(&net->layers[1], &net->layers[0], block,
+                                         work->rows[0], work->ld_block, work->d[1],
+                                         work->rows[1], RN_FN(own_turned)(task),
+                                         work->ld_turned, p0, p1, from, to);
             RN_FN(meet)(task);
             continue;
         }

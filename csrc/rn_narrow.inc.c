@@ -20,15 +20,15 @@ static void RN_FN(turn_weights)(const rn_layer *layer, T *turned, size_t ld) {
 static void RN_FN(narrow_input_gradient)(const rn_layer *layer, const rn_layer *before,
                                          const RN_FN(rn_block) * block, T *dx,
                                          size_t ld_block, const T *dz, const T *a,
-                                         const T *turned, size_t p0, size_t p1,
-                                         size_t k0, size_t k1) {
+                                         const T *turned, size_t ld_turned, size_t p0,
+                                         size_t p1, size_t k0, size_t k1) {
     const size_t n_out = layer->n_out;
     const int mode = rn_backward_mode(before);
     RN_FN(rn_tile)
     t = {.n_outer = 1,
          .n_inner = n_out,
          .a_row = 1,
-         .ldb = rn_pieces(layer->n_in, RN_PANEL) * RN_PANEL,
+         .ldb = ld_turned,
          .ldc = RN_PANEL,
          .start = RN_FROM_ZERO,
          .gate_scale = (T)(1 / before->keep)};

@@ -9,7 +9,7 @@ typedef struct {
                            reads as rows: dz, or a narrow layer's inputs */
     T *thread_work;     /* of one thread, thread_size elements each */
     size_t thread_size, pack_size;
-    size_t turned; /* where in it turn_weights writes */
+    size_t turned, ld_turned; /* where in it turn_weights writes rows, how long */
 } RN_FN(rn_work);
 
 #ifndef RN_WORK_COMMON
@@ -57,12 +57,6 @@ RN_INLINE int RN_FN(has_direct_rows)(const rn_net *net) {
            rn_backward_mode(&layers[0]) != RN_SLOPE;
 }
 
-/* Elements of the second layer's W', whole panels of inputs. */
-RN_INLINE size_t RN_FN(turned_size)(const rn_net *net) {
-    if (!RN_FN(has_direct_rows)(net)) return 0;
-    return net->layers[1].n_out * rn_pieces(net->layers[1].n_in, RN_PANEL) * RN_PANEL;
-}
-
 static RN_FN(rn_work) RN_FN(lay_out)(const rn_net *net, size_t block_rows,
                                      size_t n_threads, rn_arena *arena) {
     const rn_layer *layers = net->layers;
@@ -72,8 +66,11 @@ static RN_FN(rn_work) RN_FN(lay_out)(const rn_net *net, size_t block_rows,
     work.pack_size = RN_PACKED_TILES * RN_TILE_ROWS * rn_deepest_pack(net);
     work.turned =
         rn_max(work.pack_size, rn_max(RN_PANEL, RN_GROUP_LANES) * rn_widest(net));
-    work.thread_size =
-        work.turned + RN_FN(turned_size)(net) + RN_TILE_ROWS * RN_GRADIENT_COLUMNS;
+    work.thread_size = work.turned + RN_TILE_ROWS * RN_GRADIENT_COLUMNS;
+    if (RN_FN(has_direct_rows)(net)) { /* W' of the second layer, in whole panels */
+        work.ld_turned = rn_pieces(layers[1].n_in, RN_PANEL) * RN_PANEL;
+        work.thread_size += layers[1].n_out * work.ld_turned;
+    }
     work.thread_size = rn_pieces(work.thread_size, 64) * 64;
     T ***lists[3] = {&work.a, &work.d, &work.rows};
     for (int i = 0; i < 3; i++) *lists[i] = rn_take(arena, n * sizeof(T *));

@@ -1,0 +1,49 @@
+/* One block of rows as one thread sees it, and its share of the work on it. */
+
+typedef struct {
+    const rn_run *run;
+    const RN_FN(rn_work) * work;
+    RN_FN(rn_block) block;
+    rn_worker worker;
+    size_t first;        /* position of the block's first row in the epoch */
+    size_t batch_row;    /* and in its batch */
+    size_t batch_size;   /* rows of this batch */
+    double batch_weight; /* sum of their sample weights */
+    size_t p0, p1;       /* panels of this thread */
+    uint64_t step;
+} RN_FN(rn_task);
+
+RN_INLINE T *RN_FN(own_work)(const RN_FN(rn_task) * task) {
+    return task->work->thread_work + task->worker.index * task->work->thread_size;
+}
+
+RN_INLINE T *RN_FN(own_turned)(const RN_FN(rn_task) * task) {
+    return RN_FN(own_work)(task) + task->work->turned;
+}
+
+/* Units [from, to) of n that this thread computes; whole panels, so that transposes and
+ * random numbers (four units a draw) are never cut. */
+RN_INLINE void RN_FN(own_units)(const RN_FN(rn_task) * task, size_t n, size_t *from,
+                                size_t *to) {
+    const size_t grain = rn_max(RN_PANEL, 4), pieces = rn_pieces(n, grain);
+    *from = 0;
+    *to = n;
+    if (!task->run->by_layer) return;
+    *from = rn_min(n, grain * rn_part(pieces, task->worker.index, task->worker.count));
+    *to =
+        rn_min(n, grain * rn_part(pieces, task->worker.index + 1, task->worker.count));
+}
+
+RN_INLINE void RN_FN(meet)(const RN_FN(rn_task) * task) {
+    if (task->run->by_layer) rn_barrier(task->worker);
+}
+
+/* In a shared chain a panel's gather and loss belong to one thread. */
+RN_INLINE int RN_FN(owns_panel)(const RN_FN(rn_task) * task, size_t p) {
+    return !task->run->by_layer || p % task->worker.count == task->worker.index;
+}
+
+/* The row of the data that stands at a position of the epoch. */
+RN_INLINE size_t RN_FN(row_at)(const rn_run *run, size_t position) {
+    return run->order ? (size_t)run->order[position] : position;
+}
