@@ -1,5 +1,6 @@
 """The same bits for any threads, instruction set, division of labour, interruption."""
 
+import numpy as np
 import pytest
 from running import bits, network, some_data, use_real_threads
 
@@ -125,3 +126,21 @@ def test_recorded_losses_have_the_same_bits(
     changed = lambda *arguments: {**own(*arguments), **LARGE_DIVISIONS[division]}  # noqa: E731
     monkeypatch.setattr(training, "divide", changed)
     assert history() == want
+
+
+@pytest.mark.parametrize("batch_size", [5, 10, 120])
+@pytest.mark.parametrize("threads", [2, 3, 7])
+def test_small_batches_of_many_inputs_have_the_same_bits(
+    threads, batch_size, real_threads, dtype
+):
+    """Their rows are gathered by all threads; 120 leaves such a batch at the end."""
+    rng = np.random.default_rng(1)
+    x, y = rng.standard_normal((247, 200)), rng.integers(0, 3, 247)
+
+    def trained(threads):
+        layers = [rn.Dense(200, 70, "tanh"), rn.Dense(70, 3)]
+        net = rn.Network(layers, "softmax_cross_entropy", dtype, seed=2)
+        net.fit(x, y, 2, batch_size, rn.Adam(0.01), threads=threads)
+        return bits(net)
+
+    assert trained(threads) == trained(1)
