@@ -196,24 +196,27 @@ RN_INLINE void RN_FN(transpose_square)(T *dst, size_t ldd,
     for (int c = 0; c < RN_LANES; c++) V(store)(dst + c * ldd, v[c]);
 }
 
-/* dst[c * ldd + r] = src[r][c] for r < RN_LANES, c < cols: squares, pieces, numbers. */
+/* dst[c * ldd + r] = rows[r][c] for r < RN_LANES, c < cols: squares, pieces, numbers.
+ * The last square or piece may take columns again that are done. */
 static void RN_FN(transpose_rows)(size_t cols, T *dst, size_t ldd,
                                   const T *const rows[RN_LANES]) {
     const T *src[RN_LANES];
-    size_t c = 0;
-    for (; c + RN_LANES <= cols; c += RN_LANES) {
+    size_t c = 0, at;
+    for (; cols >= RN_LANES && cols - c > RN_LANES / 2; c = at + RN_LANES) {
+        at = rn_min(c, cols - RN_LANES);
         RN_UNROLL
-        for (int r = 0; r < RN_LANES; r++) src[r] = rows[r] + c;
-        RN_FN(transpose_square)(dst + c * ldd, ldd, src);
+        for (int r = 0; r < RN_LANES; r++) src[r] = rows[r] + at;
+        RN_FN(transpose_square)(dst + at * ldd, ldd, src);
     }
 #if defined(__AVX2__)
-    for (; c + RN_IN_PIECE <= cols; c += RN_IN_PIECE) {
+    for (; cols >= RN_IN_PIECE && c < cols; c = at + RN_IN_PIECE) {
         VEC v[RN_IN_PIECE];
+        at = rn_min(c, cols - RN_IN_PIECE);
         RN_UNROLL
-        for (int r = 0; r < RN_LANES; r++) src[r] = rows[r] + c;
+        for (int r = 0; r < RN_LANES; r++) src[r] = rows[r] + at;
         V(gather_pieces)(v, src);
         RN_UNROLL
-        for (int i = 0; i < (int)RN_IN_PIECE; i++) V(store)(dst + (c + i) * ldd, v[i]);
+        for (size_t i = 0; i < RN_IN_PIECE; i++) V(store)(dst + (at + i) * ldd, v[i]);
     }
 #endif
     for (; c < cols; c++) {
