@@ -21,7 +21,7 @@ HERE = Path(__file__).parent
 STARTED = 2.0  # seconds until the import and the first steps are over
 STAGES = {
     "products": r"tile_",
-    "rows gathered": r"gather_|convert_row|__mem(move|cpy)",
+    "rows gathered": r"gather_|transpose_rows|convert_row|__mem(move|cpy)",
     "panels turned": r"panel_to",
     "activations, losses": r"activation_|softmax_|loss_|drop",
     "updates": r"update_",
