@@ -105,7 +105,8 @@ def check(python, wheel, source, folder, extra, options):
     """The suite with this wheel in a fresh environment of this interpreter."""
     run(python, "-m", "venv", folder / "venv")
     inside = folder / "venv/bin/python"
-    wanted = [f"{wheel}[{extra}]" if extra else wheel, "pytest", "hypothesis"]
+    wanted = [f"{wheel}[{extra}]" if extra else wheel]
+    wanted += ["pytest", "pytest-xdist", "hypothesis"]
     run(inside, "-m", "pip", "install", "--only-binary=:all:", *wanted)
     run(inside, "-m", "pip", "check")
     shutil.copytree(source, folder / "source")
@@ -113,7 +114,8 @@ def check(python, wheel, source, folder, extra, options):
     seconds = seconds_of_import(inside, folder)
     assert seconds <= MAX_SECONDS, f"the import takes {seconds:.3f} s"
     output = run(
-        *(inside, "-P", "-m", "pytest", "-q", "-p", "no:cacheprovider", *options),
+        *(inside, "-P", "-m", "pytest", "-q", "-n", "auto", "-p", "no:cacheprovider"),
+        *options,
         cwd=folder / "source",
     )
     version = run(inside, "-VV").splitlines()[0]
