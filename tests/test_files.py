@@ -24,7 +24,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import regnet_c as rn
-from regnet_c import atomic
+from regnet_c import atomic, header
 
 safetensors = pytest.importorskip("safetensors")
 pytest.importorskip("safetensors.numpy")  # the submodule
@@ -686,7 +686,9 @@ def test_a_hostile_file_is_refused(name, tmp_path):
     content = content() if callable(content) else content
     assert re.search(message, refused(content, tmp_path))
     peak = memory_of_refusal(tmp_path / "model.safetensors")
-    assert peak <= 2 * len(content) + SLACK
+    # how deep an interpreter follows it differs
+    slack = header.FREE_METADATA if name == "deep, small metadata" else SLACK
+    assert peak <= 2 * len(content) + slack
 
 
 def test_what_is_written_is_what_the_format_says(tmp_path):

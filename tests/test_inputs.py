@@ -720,7 +720,7 @@ BAD_FILES = {
 BAD_PATHS = {
     "missing": (lambda folder: folder / "none", FileNotFoundError, "none"),
     "folder": (lambda folder: folder, IsADirectoryError, "directory"),
-    "zero byte": (lambda folder: "a\0b", ValueError, "null byte"),
+    "zero byte": (lambda folder: "a\0b", ValueError, "embedded null"),
     "None": (lambda folder: None, TypeError, "None"),
     "a number": (lambda folder: 1.5, TypeError, "float"),
 }

@@ -219,7 +219,7 @@ X2 = np.ones((2, N_IN))
 BAD_EXPORTS = {
     "c None": (lambda n, f: n.to_c(None), TypeError, "NoneType"),
     "c no folder": (lambda n, f: n.to_c(f / "no" / "m"), FileNotFoundError, "m.c"),
-    "c zero byte": (lambda n, f: n.to_c("a\0b"), ValueError, "null byte"),
+    "c zero byte": (lambda n, f: n.to_c("a\0b"), ValueError, "embedded null"),
     "c name": (lambda n, f: n.to_c(f / "\u00e9.c"), ValueError, "ASCII file name"),
     "c quote": (lambda n, f: n.to_c(f / 'a"b.c'), ValueError, "ASCII file name"),
     "c dtype": (lambda n, f: n.to_c(f / "m", "int4"), ValueError, "'int8'"),

@@ -103,6 +103,8 @@ FAILING = """
                 survived.append(k)
             assert all(np.isfinite(w).all() for w in net.get_weights())
 
+    for name in sys.argv[2:]:  # json.loads of Python 3.13.0 crashes
+        del calls[name]
     for name, call in calls.items():
         survived = []
         call()
@@ -118,11 +120,31 @@ FAILING = """
 """
 
 
+def json_survives(shim):
+    """Whether this Python's own json.loads does: that of 3.13.0 crashes."""
+    script = """if True:
+        import contextlib, ctypes, json, os
+        shim = ctypes.CDLL(os.environ["LD_PRELOAD"])
+        text = json.dumps({name: {"value": 1} for name in "abcdefghi"})
+        for k in range(100):
+            with contextlib.suppress(MemoryError):
+                shim.fail_arm(k)
+                json.loads(text)
+            shim.fail_disarm()
+    """
+    environment = {**os.environ, "LD_PRELOAD": shim, "PYTHONMALLOC": "malloc"}
+    command = [sys.executable, "-c", script]
+    return subprocess.run(command, env=environment, check=False).returncode == 0
+
+
 def test_every_allocation_may_fail(shim, tmp_path):
     """MemoryError, no leak, and the next fit has the same bits."""
-    out = run(FAILING.format(here=str(HERE)), str(tmp_path / "m"), LD_PRELOAD=shim)
+    arguments = [str(tmp_path / "m")]
+    if not json_survives(shim):
+        arguments += ["load", "resume"]
+    out = run(FAILING.format(here=str(HERE)), *arguments, LD_PRELOAD=shim)
     rows = [line.split() for line in out.splitlines()]
-    assert len(rows) == 11
+    assert len(rows) == 12 - len(arguments)
     for name, failures, _, grown in rows:
         assert int(failures) > 0, name
         assert int(grown) < 4096, (name, grown)
