@@ -242,7 +242,10 @@ BOMBS = {
         "its loss has",
     ),
     "deep metadata": (lambda: craft(metadata='{"a":' * 10**5), "metadata needs"),
-    "deep, small metadata": (lambda: craft(metadata='{"a":' * 10**4), "recursion"),
+    "deep, small metadata": (
+        lambda: craft(metadata='{"a":' * 10**4),
+        "recursion|cannot be decoded",  # Python 3.14 reaches its end
+    ),
     "a million dicts as layers": (
         lambda: craft(structure([{}]).replace("{}]", "{}," * 600_000)),
         "layer 0: unknown layer type None",
