@@ -244,7 +244,7 @@ BOMBS = {
     "deep metadata": (lambda: craft(metadata='{"a":' * 10**5), "metadata needs"),
     "deep, small metadata": (
         lambda: craft(metadata='{"a":' * 10**4),
-        "recursion|cannot be decoded",  # Python 3.14 reaches its end
+        "recursion" if sys.version_info < (3, 14) else "cannot be decoded",
     ),
     "a million dicts as layers": (
         lambda: craft(structure([{}]).replace("{}]", "{}," * 600_000)),
@@ -689,8 +689,9 @@ def test_a_hostile_file_is_refused(name, tmp_path):
     content = content() if callable(content) else content
     assert re.search(message, refused(content, tmp_path))
     peak = memory_of_refusal(tmp_path / "model.safetensors")
-    # how deep an interpreter follows it differs
-    slack = header.FREE_METADATA if name == "deep, small metadata" else SLACK
+    # Python 3.13 follows it deeper
+    deep = name == "deep, small metadata" and sys.version_info >= (3, 13)
+    slack = header.FREE_METADATA if deep else SLACK
     assert peak <= 2 * len(content) + slack
 
 

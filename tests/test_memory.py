@@ -80,7 +80,7 @@ FAILING = """
         reason = str(error)
         return (
             isinstance(error, SystemError) and ("without" in reason or "_json" in reason)
-            or "lock" in str(error) and "open" in last.line
+            or "lock" in reason and "open" in last.line
         )
 
     def fail_each(call):
