@@ -11,24 +11,45 @@
 #undef RN_IN_PIECE
 #define RN_IN_PIECE (16 / sizeof(T))
 
-#if defined(__AVX512F__) && RN_FLOAT
-RN_INLINE void V(transpose_pieces)(VEC v[RN_IN_PIECE]) {
-    const VEC a = _mm512_unpacklo_ps(v[0], v[1]), b = _mm512_unpackhi_ps(v[0], v[1]);
-    const VEC c = _mm512_unpacklo_ps(v[2], v[3]), d = _mm512_unpackhi_ps(v[2], v[3]);
-    const __m512d a2 = _mm512_castps_pd(a), b2 = _mm512_castps_pd(b);
-    const __m512d c2 = _mm512_castps_pd(c), d2 = _mm512_castps_pd(d);
-    v[0] = _mm512_castpd_ps(_mm512_unpacklo_pd(a2, c2));
-    v[1] = _mm512_castpd_ps(_mm512_unpackhi_pd(a2, c2));
-    v[2] = _mm512_castpd_ps(_mm512_unpacklo_pd(b2, d2));
-    v[3] = _mm512_castpd_ps(_mm512_unpackhi_pd(b2, d2));
-}
+#ifndef RN_WIDE
+#if defined(__AVX512F__)
+#define RN_WIDE(name) RN_CAT(_mm512_, name)
+#elif defined(__AVX2__)
+#define RN_WIDE(name) RN_CAT(_mm256_, name)
+#endif
+#endif
 
-/* p0, p1, p2, p3: 16 bytes each. */
-RN_INLINE VEC V(load_pieces)(const T *p0, const T *p1, const T *p2, const T *p3) {
-    VEC v = _mm512_castps128_ps512(_mm_loadu_ps(p0));
-    v = _mm512_insertf32x4(v, _mm_loadu_ps(p1), 1);
-    v = _mm512_insertf32x4(v, _mm_loadu_ps(p2), 2);
-    return _mm512_insertf32x4(v, _mm_loadu_ps(p3), 3);
+#if defined(__AVX2__) && RN_FLOAT
+RN_INLINE void V(transpose_pieces)(VEC v[RN_IN_PIECE]) {
+    VEC a[4];
+    RN_UNROLL
+    for (int i = 0; i < 4; i += 2) {
+        a[i] = RN_WIDE(unpacklo_ps)(v[i], v[i + 1]);
+        a[i + 1] = RN_WIDE(unpackhi_ps)(v[i], v[i + 1]);
+    }
+    RN_UNROLL
+    for (int h = 0; h < 2; h++) {
+        v[2 * h] = RN_WIDE(castpd_ps)(RN_WIDE(unpacklo_pd)(
+            RN_WIDE(castps_pd)(a[h]), RN_WIDE(castps_pd)(a[h + 2])));
+        v[2 * h + 1] = RN_WIDE(castpd_ps)(RN_WIDE(unpackhi_pd)(
+            RN_WIDE(castps_pd)(a[h]), RN_WIDE(castps_pd)(a[h + 2])));
+    }
+}
+#elif defined(__AVX2__)
+RN_INLINE void V(transpose_pieces)(VEC v[RN_IN_PIECE]) {
+    const VEC a = v[0];
+    v[0] = RN_WIDE(unpacklo_pd)(a, v[1]);
+    v[1] = RN_WIDE(unpackhi_pd)(a, v[1]);
+}
+#endif
+
+#if defined(__AVX512F__) && RN_FLOAT
+/* 16 bytes of rows i, RN_IN_PIECE + i and so on. */
+RN_INLINE VEC V(load_pieces)(const T *const rows[RN_LANES], int i) {
+    VEC v = _mm512_castps128_ps512(_mm_loadu_ps(rows[i]));
+    v = _mm512_insertf32x4(v, _mm_loadu_ps(rows[4 + i]), 1);
+    v = _mm512_insertf32x4(v, _mm_loadu_ps(rows[8 + i]), 2);
+    return _mm512_insertf32x4(v, _mm_loadu_ps(rows[12 + i]), 3);
 }
 
 RN_INLINE void V(transpose)(VEC v[RN_LANES]) {
@@ -48,17 +69,11 @@ RN_INLINE void V(transpose)(VEC v[RN_LANES]) {
 }
 
 #elif defined(__AVX512F__)
-RN_INLINE void V(transpose_pieces)(VEC v[RN_IN_PIECE]) {
-    const VEC a = v[0];
-    v[0] = _mm512_unpacklo_pd(a, v[1]);
-    v[1] = _mm512_unpackhi_pd(a, v[1]);
-}
-
-RN_INLINE VEC V(load_pieces)(const T *p0, const T *p1, const T *p2, const T *p3) {
-    __m512 v = _mm512_castpd_ps(_mm512_castpd128_pd512(_mm_loadu_pd(p0)));
-    v = _mm512_insertf32x4(v, _mm_castpd_ps(_mm_loadu_pd(p1)), 1);
-    v = _mm512_insertf32x4(v, _mm_castpd_ps(_mm_loadu_pd(p2)), 2);
-    v = _mm512_insertf32x4(v, _mm_castpd_ps(_mm_loadu_pd(p3)), 3);
+RN_INLINE VEC V(load_pieces)(const T *const rows[RN_LANES], int i) {
+    __m512 v = _mm512_castpd_ps(_mm512_castpd128_pd512(_mm_loadu_pd(rows[i])));
+    v = _mm512_insertf32x4(v, _mm_castpd_ps(_mm_loadu_pd(rows[2 + i])), 1);
+    v = _mm512_insertf32x4(v, _mm_castpd_ps(_mm_loadu_pd(rows[4 + i])), 2);
+    v = _mm512_insertf32x4(v, _mm_castpd_ps(_mm_loadu_pd(rows[6 + i])), 3);
     return _mm512_castps_pd(v);
 }
 
@@ -83,20 +98,9 @@ RN_INLINE void V(transpose)(VEC v[RN_LANES]) {
 }
 
 #elif defined(__AVX2__) && RN_FLOAT
-RN_INLINE void V(transpose_pieces)(VEC v[RN_IN_PIECE]) {
-    const VEC a = _mm256_unpacklo_ps(v[0], v[1]), b = _mm256_unpackhi_ps(v[0], v[1]);
-    const VEC c = _mm256_unpacklo_ps(v[2], v[3]), d = _mm256_unpackhi_ps(v[2], v[3]);
-    const __m256d a2 = _mm256_castps_pd(a), b2 = _mm256_castps_pd(b);
-    const __m256d c2 = _mm256_castps_pd(c), d2 = _mm256_castps_pd(d);
-    v[0] = _mm256_castpd_ps(_mm256_unpacklo_pd(a2, c2));
-    v[1] = _mm256_castpd_ps(_mm256_unpackhi_pd(a2, c2));
-    v[2] = _mm256_castpd_ps(_mm256_unpacklo_pd(b2, d2));
-    v[3] = _mm256_castpd_ps(_mm256_unpackhi_pd(b2, d2));
-}
-
-RN_INLINE VEC V(load_pieces)(const T *p0, const T *p1) {
-    return _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(p0)),
-                                _mm_loadu_ps(p1), 1);
+RN_INLINE VEC V(load_pieces)(const T *const rows[RN_LANES], int i) {
+    return _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(rows[i])),
+                                _mm_loadu_ps(rows[4 + i]), 1);
 }
 
 RN_INLINE void V(transpose)(VEC v[RN_LANES]) {
@@ -111,15 +115,9 @@ RN_INLINE void V(transpose)(VEC v[RN_LANES]) {
 }
 
 #elif defined(__AVX2__)
-RN_INLINE void V(transpose_pieces)(VEC v[RN_IN_PIECE]) {
-    const VEC a = v[0];
-    v[0] = _mm256_unpacklo_pd(a, v[1]);
-    v[1] = _mm256_unpackhi_pd(a, v[1]);
-}
-
-RN_INLINE VEC V(load_pieces)(const T *p0, const T *p1) {
-    return _mm256_insertf128_pd(_mm256_castpd128_pd256(_mm_loadu_pd(p0)),
-                                _mm_loadu_pd(p1), 1);
+RN_INLINE VEC V(load_pieces)(const T *const rows[RN_LANES], int i) {
+    return _mm256_insertf128_pd(_mm256_castpd128_pd256(_mm_loadu_pd(rows[i])),
+                                _mm_loadu_pd(rows[2 + i]), 1);
 }
 
 RN_INLINE void V(transpose)(VEC v[RN_LANES]) {
@@ -165,26 +163,6 @@ RN_INLINE void V(transpose)(VEC v[RN_LANES]) {
 RN_INLINE void V(transpose)(VEC v[RN_LANES]) { (void)v; }
 #endif
 
-/* v[c] lane r = src[r][c], for RN_IN_PIECE columns; wide vectors only. */
-#if defined(__AVX512F__)
-RN_INLINE void V(gather_pieces)(VEC v[RN_IN_PIECE], const T *const src[RN_LANES]) {
-    enum { N = RN_IN_PIECE };
-    RN_UNROLL
-    for (int i = 0; i < N; i++) {
-        v[i] = V(load_pieces)(src[i], src[N + i], src[2 * N + i], src[3 * N + i]);
-    }
-    V(transpose_pieces)(v);
-}
-#elif defined(__AVX2__)
-RN_INLINE void V(gather_pieces)(VEC v[RN_IN_PIECE], const T *const src[RN_LANES]) {
-    RN_UNROLL
-    for (int i = 0; i < (int)RN_IN_PIECE; i++) {
-        v[i] = V(load_pieces)(src[i], src[RN_IN_PIECE + i]);
-    }
-    V(transpose_pieces)(v);
-}
-#endif
-
 /* dst[c * ldd + r] = src[r][c] for r, c < RN_LANES. */
 RN_INLINE void RN_FN(transpose_square)(T *dst, size_t ldd,
                                        const T *const src[RN_LANES]) {
@@ -214,7 +192,9 @@ static void RN_FN(transpose_rows)(size_t cols, T *dst, size_t ldd,
         at = rn_min(c, cols - RN_IN_PIECE);
         RN_UNROLL
         for (int r = 0; r < RN_LANES; r++) src[r] = rows[r] + at;
-        V(gather_pieces)(v, src);
+        RN_UNROLL
+        for (int i = 0; i < (int)RN_IN_PIECE; i++) v[i] = V(load_pieces)(src, i);
+        V(transpose_pieces)(v);
         RN_UNROLL
         for (size_t i = 0; i < RN_IN_PIECE; i++) V(store)(dst + (at + i) * ldd, v[i]);
     }

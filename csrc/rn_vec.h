@@ -95,8 +95,7 @@
 #define RN_KEEP(v) ((void)(v))
 #endif
 
-/* Samples side by side in one panel, rows of a tile for which a pair of panels fits in
- * the registers; see rn_tile.inc.c. */
+/* Samples side by side in one panel; see rn_tile.inc.c. */
 #define RN_TILE_VECTORS 2
 
 RN_INLINE float rn_fma_f32(float a, float b, float c) {
