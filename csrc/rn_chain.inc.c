@@ -79,13 +79,10 @@ RN_INLINE void RN_FN(store_input_rows)(const RN_FN(rn_task) * task, size_t l, si
 /* The rows of a flat block, left as rows: threads that share layers share them too. */
 static void RN_FN(gather_flat)(const RN_FN(rn_task) * task) {
     const rn_run *run = task->run;
-    const int shared = run->by_layer;
-    const rn_cut shares =
-        rn_cut_into(task->block.count, shared ? task->worker.count : 1);
-    const size_t part = shared ? task->worker.index : 0;
-    const size_t i = rn_start(shares, part), at = task->first + i;
-    RN_FN(gather_rows)(task->work->x + i * run->x->n_cols, run->x,
-                       rn_start(shares, part + 1) - i,
+    size_t from, to;
+    RN_FN(own_share)(task, task->block.count, &from, &to);
+    const size_t at = task->first + from;
+    RN_FN(gather_rows)(task->work->x + from * run->x->n_cols, run->x, to - from,
                        run->order ? run->order + at : NULL, at);
 }
 

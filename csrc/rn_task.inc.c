@@ -21,17 +21,25 @@ RN_INLINE T *RN_FN(own_turned)(const RN_FN(rn_task) * task) {
     return RN_FN(own_work)(task) + task->work->turned;
 }
 
+/* The share [from, to) of n things that this thread has of a block done by layer;
+ * otherwise it has all of them. */
+RN_INLINE void RN_FN(own_share)(const RN_FN(rn_task) * task, size_t n, size_t *from,
+                                size_t *to) {
+    const int shared = task->run->by_layer;
+    const rn_cut shares = rn_cut_into(n, shared ? task->worker.count : 1);
+    const size_t share = shared ? task->worker.index : 0;
+    *from = rn_start(shares, share);
+    *to = rn_start(shares, share + 1);
+}
+
 /* Units [from, to) of n that this thread computes; whole panels, so that transposes and
  * random numbers (four units a draw) are never cut. */
 RN_INLINE void RN_FN(own_units)(const RN_FN(rn_task) * task, size_t n, size_t *from,
                                 size_t *to) {
-    const size_t grain = rn_max(RN_PANEL, 4), pieces = rn_pieces(n, grain);
-    *from = 0;
-    *to = n;
-    if (!task->run->by_layer) return;
-    *from = rn_min(n, grain * rn_part(pieces, task->worker.index, task->worker.count));
-    *to =
-        rn_min(n, grain * rn_part(pieces, task->worker.index + 1, task->worker.count));
+    const size_t grain = rn_max(RN_PANEL, 4);
+    RN_FN(own_share)(task, rn_pieces(n, grain), from, to);
+    *from = rn_min(n, grain * *from);
+    *to = rn_min(n, grain * *to);
 }
 
 RN_INLINE void RN_FN(meet)(const RN_FN(rn_task) * task) {
