@@ -164,16 +164,18 @@ static double RN_FN(take_turns)(RN_FN(rn_training) * training,
                                 int first, int last) {
     const size_t rows = task->run->turn_rows;
     const size_t turns = rn_pieces(task->block.count, rows);
+    RN_FN(rn_task) own = *task;
+    own.work = &training->works[task->worker.index];
+    own.worker = (rn_worker){.index = 0, .count = 1};
+    own.block.flat = 0;
+    /* who has no turn would read the weights while the last one updates them */
+    if (task->worker.index < turns) RN_FN(prepare_chain)(&own);
     for (size_t t = task->worker.index; t < turns; t += task->worker.count) {
-        RN_FN(rn_task) piece = *task;
-        piece.work = &training->works[task->worker.index];
-        piece.worker = (rn_worker){.index = 0, .count = 1};
+        RN_FN(rn_task) piece = own;
         piece.first += t * rows;
         piece.batch_row += t * rows;
         piece.block.count = rn_min(rows, task->block.count - t * rows);
         piece.block.panels = rn_pieces(piece.block.count, RN_PANEL);
-        piece.block.flat = 0;
-        RN_FN(prepare_chain)(&piece);
         RN_FN(chain_panels)(&piece, 0, piece.block.panels);
         rn_wait_for_turn(task->worker, turns_before + t);
         const double loss =
