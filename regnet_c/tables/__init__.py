@@ -1,0 +1,26 @@
+"""Tables as people have them: frames and files in, one float32 array out.
+
+`columns` gives frames and arrays one face, `learning` infers kinds and learns codes
+(`numbers`, `dates`), `encoding` applies them and is what model files store, `encoder` is
+the scikit-learn transformer.  The extra ``[table]`` (narwhals and pyarrow) is needed for
+frames and files; arrays need NumPy only.
+"""
+
+from .encoding import Encoding
+from .schema import ColumnSchema, Schema
+
+__all__ = ["ColumnSchema", "Encoding", "Schema", "TableEncoder"]
+
+
+def __getattr__(name):
+    """TableEncoder on first use: it alone needs scikit-learn."""
+    if name == "TableEncoder":
+        try:
+            from .encoder import TableEncoder
+        except ImportError as error:
+            raise ImportError(
+                "TableEncoder needs scikit-learn 1.6 or newer: "
+                f"pip install regnet-c[sklearn] ({error})"
+            ) from None
+        return TableEncoder
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,394 @@
+"""One face for the columns of data frames and arrays.
+
+A column says what it holds (`holds`) and gives itself in three forms: `floats()`, real
+numbers with NaN where a value is missing; `codes()`, the position of each value in a
+list of texts, -1 where it is missing; `micros()`, microseconds since 1970.  Arrays need
+NumPy only.  Frames are read through narwhals and pyarrow, whose dictionaries save every
+loop over rows.
+"""
+
+import datetime
+import decimal
+import math
+import numbers
+
+import numpy as np
+
+from . import extra
+
+NUMBER, TEXT, BOOLEAN, DATE, NOTHING, OTHER = (
+    "numbers",
+    "text",
+    "booleans",
+    "dates",
+    "nothing",
+    "something else",
+)
+NO_DATE = np.iinfo(np.int64).min  # a missing value of `micros`
+
+
+class ArrayColumn:
+    """A column of a NumPy array.
+
+    Parameters
+    ----------
+    name : str
+    values : ndarray of shape (n,)
+    """
+
+    declared = False  # as categories, by the type of the column
+
+    def __init__(self, name, values):
+        self.name = name
+        if values.dtype.kind == "O":
+            values = _typed(values)
+        elif values.dtype.kind == "S":
+            values = np.char.decode(values, "utf-8")
+        self.values = values
+        kinds = {"f": NUMBER, "i": NUMBER, "u": NUMBER, "m": NUMBER, "b": BOOLEAN}
+        kinds |= {"U": TEXT, "O": TEXT, "M": DATE}
+        self.holds = kinds.get(values.dtype.kind, OTHER)
+        if values.dtype.kind == "O" and all(value is None for value in values):
+            self.holds = NOTHING
+
+    def __len__(self):
+        return len(self.values)
+
+    @property
+    def whole(self):
+        """True for integers and for floats without a fractional part."""
+        return is_whole(self.values)
+
+    def floats(self):
+        """Real numbers (n,) of any dtype, NaN where a value is missing."""
+        if self.holds == NOTHING:
+            return np.full(len(self.values), np.nan)
+        return _seconds(self.values) if self.values.dtype.kind == "m" else self.values
+
+    def codes(self):
+        """(int32 codes (n,) with -1 for missing, list of the texts they stand for)."""
+        kind = self.values.dtype.kind
+        if kind == "O":
+            return _factorize(self.values)
+        if kind == "b":
+            return self.values.astype(np.int32), ["False", "True"]
+        values, codes = np.unique(self.values, return_inverse=True)
+        levels = level_texts(values)
+        return without_missing(codes.astype(np.int32).reshape(-1), levels)
+
+    def micros(self):
+        """int64 (n,), microseconds since 1970, NO_DATE where a value is missing."""
+        return self.values.astype("M8[us]").view(np.int64)
+
+
+class ArrowColumn:
+    """A column of a data frame, as a pyarrow array.
+
+    Parameters
+    ----------
+    name : str
+    values : pyarrow.ChunkedArray
+    """
+
+    def __init__(self, name, values):
+        self.name = name
+        self.values = values
+        self.declared = extra.pyarrow().types.is_dictionary(values.type)
+        self.holds = TEXT if self.declared else _holds(values.type)
+        if values.null_count == len(values):
+            self.holds = NOTHING
+
+    def __len__(self):
+        return len(self.values)
+
+    @property
+    def whole(self):
+        """True for integers and for floats without a fractional part."""
+        types = extra.pyarrow().types
+        return types.is_integer(self.values.type) or is_whole(self.floats())
+
+    def floats(self):
+        """Real numbers (n,) of any dtype, NaN where a value is missing."""
+        pa = extra.pyarrow()
+        values, kind = self.values, self.values.type
+        if self.holds == NOTHING:
+            return np.full(len(values), np.nan)
+        if pa.types.is_duration(kind):
+            return _seconds(values.to_numpy())
+        if pa.types.is_time(kind):
+            unit = kind.unit
+            whole = pa.int32() if pa.types.is_time32(kind) else pa.int64()
+            values = values.cast(whole)
+            per_second = {"s": 1, "ms": 1e3, "us": 1e6, "ns": 1e9}[unit]
+            return values.to_numpy().astype(np.float64) / per_second
+        if pa.types.is_decimal(kind) or pa.types.is_float16(kind):
+            values = values.cast(pa.float64())
+        return values.to_numpy()
+
+    def codes(self):
+        """(int32 codes (n,) with -1 for missing, list of the texts they stand for)."""
+        pa, values = extra.pyarrow(), self.values
+        if self.holds == NOTHING:
+            return np.full(len(values), -1, np.int32), []
+        if self.holds == DATE:
+            values = values.cast(pa.string())
+        if not pa.types.is_dictionary(values.type):
+            values = values.dictionary_encode()
+        values = values.unify_dictionaries().combine_chunks()
+        if isinstance(values, pa.ChunkedArray):  # without a single chunk
+            values = pa.concat_arrays(values.chunks)
+        codes = values.indices
+        if codes.null_count:
+            codes = codes.fill_null(-1)
+        codes = codes.to_numpy().astype(np.int32, copy=False)
+        levels = level_texts(values.dictionary)
+        return without_missing(codes, levels)
+
+    def micros(self):
+        """int64 (n,), microseconds since 1970, NO_DATE where a value is missing."""
+        pa = extra.pyarrow()
+        values = self.values.cast(
+            pa.timestamp("us", getattr(self.values.type, "tz", None))
+        )
+        return values.cast(pa.int64()).fill_null(NO_DATE).to_numpy()
+
+
+def columns_of(X, names=None):
+    """The columns of a data frame or of an array of shape (n, n_columns).
+
+    Parameters
+    ----------
+    X : data frame that narwhals knows, pyarrow.Table or array-like
+    names : list of str, optional
+        Of an array's columns; x0, x1, ... by default.
+
+    Returns
+    -------
+    list of ArrayColumn or ArrowColumn
+
+    Raises
+    ------
+    ImportError
+        For a data frame without narwhals and pyarrow.
+    TypeError, ValueError
+        For anything that has no columns.
+    """
+    if is_frame(X):
+        return _frame_columns(X)
+    X = as_array(X)
+    if names is None:
+        names = [f"x{i}" for i in range(X.shape[1])]
+    return [ArrayColumn(name, X[:, i]) for i, name in enumerate(names)]
+
+
+def is_frame(X):
+    """True for a data frame: it has columns with names, or an Arrow schema."""
+    return not isinstance(X, np.ndarray) and (
+        hasattr(X, "columns") or hasattr(X, "schema")
+    )
+
+
+def as_array(X):
+    """An array of two dimensions; lists of unlike things are not turned into text."""
+    if hasattr(X, "toarray") or hasattr(X, "todense"):
+        raise TypeError(
+            "X is a sparse matrix, the encoder expects a data frame or a dense array"
+        )
+    array = np.asarray(X)
+    if array.dtype.kind in "US" and not isinstance(X, np.ndarray):
+        array = np.asarray(X, dtype=object)
+    if array.dtype.kind == "c":
+        raise ValueError(f"Complex data not supported: X has dtype {array.dtype}")
+    if array.ndim != 2:
+        raise ValueError(
+            f"X has shape {array.shape}, expected 2D array (rows, columns). Reshape your "
+            "data with reshape(-1, 1) for one column or reshape(1, -1) for one row"
+        )
+    return array
+
+
+def _frame_columns(X):
+    nw, pa = extra.narwhals(), extra.pyarrow()
+    try:
+        frame = nw.from_native(X, eager_only=True)
+    except TypeError:
+        raise TypeError(
+            f"X is a {type(X).__module__}.{type(X).__name__}, expected a data frame in "
+            "memory (pandas, polars, pyarrow) or an array"
+        ) from None
+    names = list(frame.columns)
+    if len(set(map(str, names))) != len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"X has the column {str(twice)!r} twice")
+    columns = []
+    for position, name in enumerate(names):
+        series = frame[:, position]
+        try:
+            values = series.to_arrow()
+        except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
+            columns.append(ArrayColumn(str(name), series.to_numpy()))
+            continue
+        if not isinstance(values, pa.ChunkedArray):
+            values = pa.chunked_array([values])
+        columns.append(ArrowColumn(str(name), values))
+    return columns
+
+
+# ---- what a column holds -------------------------------------------------------------
+
+
+def _holds(kind):
+    types = extra.pyarrow().types
+    if types.is_boolean(kind):
+        return BOOLEAN
+    if types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind):
+        return NUMBER
+    if types.is_time(kind) or types.is_duration(kind):
+        return NUMBER
+    if types.is_timestamp(kind) or types.is_date(kind):
+        return DATE
+    if _is_text(kind):
+        return TEXT
+    return NOTHING if types.is_null(kind) else OTHER
+
+
+def _is_text(kind):
+    types = extra.pyarrow().types
+    view = getattr(types, "is_string_view", lambda kind: False)
+    return types.is_string(kind) or types.is_large_string(kind) or view(kind)
+
+
+def _is_missing(value):
+    """True for None, NaN, NaT and pandas.NA."""
+    if value is None:
+        return True
+    different = value != value
+    return (
+        different is True
+        or isinstance(different, np.bool_)
+        and bool(different)
+        or (type(value).__name__ == "NAType")
+    )
+
+
+def _typed(values):
+    """An object array as numbers, booleans or dates if it holds nothing else."""
+    kinds = set(map(type, values))
+    missing = [
+        k for k in kinds if k is type(None) or k.__name__ in ("NAType", "NaTType")
+    ]
+    kinds -= set(missing)
+    for kind in kinds:
+        if not issubclass(kind, _CELLS):
+            raise TypeError(
+                f"argument must be a string or a real number, a date or a boolean; X has "
+                f"a {kind.__name__}"
+            )
+    if not kinds:
+        return np.full(len(values), None, dtype=object)
+    if all(issubclass(k, (bool, np.bool_)) for k in kinds):
+        return values if missing else values.astype(bool)
+    if all(issubclass(k, numbers.Real | decimal.Decimal) for k in kinds) and not any(
+        issubclass(k, (bool, np.bool_)) for k in kinds
+    ):
+        if missing:
+            values = np.where(_missing_mask(values), np.nan, values)
+        elif all(issubclass(k, numbers.Integral) for k in kinds):
+            try:
+                return values.astype(np.int64)
+            except OverflowError:
+                pass
+        return values.astype(np.float64)
+    if all(issubclass(k, (datetime.date, np.datetime64)) for k in kinds):
+        if missing:
+            values = np.where(_missing_mask(values), np.datetime64("NaT"), values)
+        return values.astype("M8[us]")
+    return values
+
+
+_CELLS = (
+    str,
+    bytes,
+    bool,
+    np.bool_,
+    numbers.Real,
+    decimal.Decimal,
+    datetime.date,
+    datetime.time,
+    datetime.timedelta,
+    np.datetime64,
+    np.timedelta64,
+)
+
+
+def _missing_mask(values):
+    return np.fromiter(map(_is_missing, values), bool, len(values))
+
+
+def _factorize(values):
+    """codes and levels of objects, by a dictionary."""
+    levels, codes = {}, np.empty(len(values), np.int32)
+    for i, value in enumerate(values):
+        if _is_missing(value):
+            codes[i] = -1
+        else:
+            codes[i] = levels.setdefault(level_text(value), len(levels))
+    return without_missing(codes, list(levels))
+
+
+def without_missing(codes, levels):
+    """codes and levels in which NaN and the empty text are missing values."""
+    gone = [i for i, level in enumerate(levels) if level is None or level == ""]
+    if gone:
+        codes = np.where(np.isin(codes, gone), np.int32(-1), codes)
+    return codes, levels
+
+
+def level_texts(values):
+    """The text of each distinct value, None where it is missing.
+
+    Whole floats are written as integers, so that a column that became float because a
+    value is missing keeps its levels.
+    """
+    if isinstance(values, np.ndarray):
+        values = values.tolist() if values.dtype.kind != "M" else values.astype(str)
+    else:
+        values = values.to_pylist()
+    return [None if _is_missing(value) else level_text(value) for value in values]
+
+
+def level_text(value):
+    """A value as the name of a level."""
+    if isinstance(value, bytes):
+        return value.decode("utf-8")
+    if isinstance(value, (float, np.floating)) and float(value).is_integer():
+        return str(int(value))
+    return str(value)
+
+
+def is_whole(values):
+    """True if every number is a whole one; missing values are not looked at."""
+    if values.dtype.kind in "iub":
+        return True
+    if values.dtype.kind != "f":
+        return False
+    with np.errstate(invalid="ignore"):
+        return bool(((values == np.floor(values)) | np.isnan(values)).all())
+
+
+def _seconds(values):
+    out = values.astype("m8[us]").astype(np.float64) / 1e6
+    out[np.isnat(values)] = np.nan
+    return out
+
+
+def parse_number(text):
+    """The float that a text is, or None; `1_1`, `0x1` and words are no numbers."""
+    text = text.strip()
+    if not text or not set(text) <= set("0123456789+-.eE"):
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None

@@ -1,0 +1,240 @@
+"""TableEncoder: the encoding of tables as a scikit-learn transformer."""
+
+import warnings
+
+import numpy as np
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils.validation import (
+    _check_feature_names_in,
+    check_is_fitted,
+    validate_data,
+)
+
+from .. import _check
+from .columns import as_array, columns_of, is_frame
+from .learning import Options, learn
+from .numbers import METHODS
+
+
+class TableEncoder(TransformerMixin, BaseEstimator):
+    """Encode a table of numbers, categories, dates and missing values for a network.
+
+    Infers the kind of each column, learns its code from the training rows and gives one
+    float32 array without missing values.  `schema_` shows what was inferred.
+
+    Parameters
+    ----------
+    numeric : str, list of columns or dict, default "ple"
+        How numbers are encoded: "ple" (piecewise-linear over quantile bins), "robust"
+        (by median and interquartile range, bounded), "quantile" (to a normal
+        distribution), "standard" (by mean and deviation); "standard+ple" gives both.
+        A list: columns that are numbers, such as text that should be read as numbers.
+        A dict: the method of single columns, and under "*" that of all others.
+    categorical : list of columns, default ()
+        Columns that are categories although they hold numbers.  Columns are given by
+        name, or by position.
+    drop : list of columns, default ()
+        Columns to leave out.
+    n_bins : int, default 32
+        Bins of "ple" at most.
+    min_frequency : int or "auto", default "auto"
+        A level of a category with fewer rows is rare: it joins "another".  auto: one
+        row in 500, at most 10 rows.
+    max_levels : int, default 100
+        Levels of one category at most; the less frequent ones join "another".
+
+    Attributes
+    ----------
+    schema_ : Schema
+        The columns, their kinds, and what was dropped and why; prints as a table.
+    encoding_ : Encoding
+        The fitted codes, with `to_config` and `from_config`.
+    groups_ : list of ndarray of int
+        The encoded columns of each source column.
+    feature_names : ndarray of str
+        Names of the encoded columns.
+    n_features_in_ : int
+    feature_names_in_ : ndarray of str
+        If X had column names.
+
+    Notes
+    -----
+    Missing numbers are encoded as the median is (the mean for "standard"), with an
+    indicator beside them if the training rows had any; a missing category is a level of
+    its own.  A level that the training rows did not have is encoded as "another", or as
+    zeros if no level was rare.  Booleans and categories of two levels are -1 and 1.
+    Dates become days, month, day, weekday and hour, each where it varies.  Constant
+    columns, text that never repeats and row numbers are dropped.
+
+    The piecewise-linear encoding is that of Gorishniy, Rubachev and Babenko, "On
+    Embeddings for Numerical Features in Tabular Deep Learning" (2022); "robust" is the
+    smooth clipping of Holzmueller, Grinsztajn and Steinwart, "Better by Default" (2024).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from regnet_c.tables import TableEncoder
+    >>> X = np.array([[1.0, "a"], [2.0, "b"], [None, "a"], [4.0, "c"]], dtype=object)
+    >>> encoder = TableEncoder(numeric="standard").fit(X)
+    >>> encoder.get_feature_names_out().tolist()
+    ['x0', 'x0 is missing', 'x1=a', 'x1=b', 'x1=c']
+    >>> encoder.transform(X)[2].tolist()
+    [0.0, 1.0, 1.0, 0.0, 0.0]
+    """
+
+    def __init__(
+        self,
+        numeric="ple",
+        *,
+        categorical=(),
+        drop=(),
+        n_bins=32,
+        min_frequency="auto",
+        max_levels=100,
+    ):
+        self.numeric = numeric
+        self.categorical = categorical
+        self.drop = drop
+        self.n_bins = n_bins
+        self.min_frequency = min_frequency
+        self.max_levels = max_levels
+
+    def fit(self, X, y=None):
+        """Infer the columns' kinds and learn their codes.
+
+        Parameters
+        ----------
+        X : data frame or array-like of shape (n, n_columns)
+            pandas, polars, pyarrow or any other frame in memory that narwhals knows.
+        y : ignored
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ImportError
+            For a data frame without narwhals and pyarrow (the extra ``[table]``).
+        ValueError
+            If no column can be used, or numbers are infinite.
+        """
+        self._learn(X)
+        return self
+
+    def fit_transform(self, X, y=None):
+        """`fit` and `transform` in one pass over X; the encoded rows."""
+        return self._encode(self._learn(X))
+
+    def transform(self, X):
+        """The encoded rows.
+
+        Parameters
+        ----------
+        X : data frame or array-like of shape (n, n_columns)
+            The columns `fit` saw, in the same order.
+
+        Returns
+        -------
+        ndarray of float32, shape (n, n_encoded_columns)
+        """
+        check_is_fitted(self)
+        return self._encode(self._columns(X, reset=False))
+
+    def get_feature_names_out(self, input_features=None):
+        """Names of the encoded columns, such as ``town=Rome`` or ``age>37.0``.
+
+        Parameters
+        ----------
+        input_features : array-like of str, optional
+            Names of the columns of an X without names.
+
+        Returns
+        -------
+        ndarray of str
+        """
+        check_is_fitted(self)
+        names = _check_feature_names_in(self, input_features)
+        return np.array(self.encoding_.output_names(names), dtype=object)
+
+    @property
+    def feature_names(self):
+        """Names of the encoded columns."""
+        return self.get_feature_names_out()
+
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "encoding_")
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.input_tags.string = True
+        tags.input_tags.categorical = True
+        tags.transformer_tags.preserves_dtype = []
+        return tags
+
+    # ---- in detail -------------------------------------------------------------------
+
+    def _learn(self, X):
+        columns = self._columns(X, reset=True)
+        names = [column.name for column in columns]
+        encoding, schema, notes = learn(columns, self._options(names))
+        for note in notes:
+            warnings.warn(note, UserWarning, stacklevel=3)
+        self.encoding_, self.schema_ = encoding, schema
+        self.groups_ = encoding.groups
+        return columns
+
+    def _encode(self, columns):
+        return self.encoding_.encode(columns)
+
+    def _columns(self, X, reset):
+        """X as columns, after scikit-learn's checks of names and numbers of columns."""
+        if not is_frame(X):
+            X = as_array(X)
+        if len(X) == 0:
+            raise ValueError(f"Found array with 0 sample(s) (shape={X.shape})")
+        if X.shape[1] == 0:
+            raise ValueError(
+                f"Found array with 0 feature(s) (shape={X.shape}) while a minimum of 1 "
+                "is required."
+            )
+        validate_data(self, X, reset=reset, skip_check_array=True)
+        return columns_of(X)
+
+    def _options(self, names):
+        numeric, numbers, methods = self.numeric, (), {}
+        if isinstance(numeric, dict):
+            methods = {_name(k, names): v for k, v in numeric.items() if k != "*"}
+            numeric = numeric.get("*", "ple")
+        elif not isinstance(numeric, str):
+            numbers, numeric = _names(numeric, names, "numeric"), "ple"
+        for method in (numeric, *methods.values()):
+            for part in str(method).split("+"):
+                _check.check_name(part, METHODS, "method for numbers")
+        least = self.min_frequency
+        if least != "auto":
+            least = _check.check_int(least, "min_frequency", minimum=0)
+        return Options(
+            numeric=numeric,
+            methods=methods,
+            numbers=frozenset(numbers),
+            categories=frozenset(_names(self.categorical, names, "categorical")),
+            drop=frozenset(_names(self.drop, names, "drop")),
+            n_bins=_check.check_int(self.n_bins, "n_bins", minimum=1, maximum=4096),
+            min_frequency=least,
+            max_levels=_check.check_int(self.max_levels, "max_levels", minimum=1),
+        )
+
+
+def _names(columns, names, what):
+    """The names of columns given by name or position."""
+    if isinstance(columns, str):
+        raise TypeError(f"{what} is {columns!r}, expected a list of columns")
+    return [_name(column, names) for column in columns]
+
+
+def _name(column, names):
+    if isinstance(column, (int, np.integer)) and -len(names) <= column < len(names):
+        return names[column]
+    return str(column)

@@ -1,0 +1,472 @@
+"""The fitted encoder: from columns to one float32 array, and to JSON and back.
+
+NumPy only.  `TableEncoder` and the command line learn an `Encoding` from training rows;
+model files carry it; the exporters write it as C and ONNX.  Its JSON form, version 1:
+
+    {"format": "regnet_c.table", "version": 1,
+     "columns": [...],      one entry per column of the training table, in its order
+     "numbers": [...]}      all knots and values, end to end, in the order of the columns
+
+A column is one of
+
+    {"name": "age", "kind": "number", "missing": true, "fill": 37.0,
+     "codes": [{"method": "robust", "center": 37.0, "scale": 20.0},
+               {"method": "ple", "knots": 17}]}
+    {"name": "since", "kind": "date", "order": "DMY", "missing": false, "fill": 0,
+     "codes": [{"part": "days", "method": "standard", "center": .., "scale": ..}, ..]}
+    {"name": "town", "kind": "category", "code": "onehot",
+     "levels": ["Bern", "Rome"], "other": true, "missing": true}
+    {"name": "member", "kind": "boolean", "code": "sign",
+     "levels": ["False", "True"], "other": false, "missing": false}
+    {"name": "id", "kind": "dropped", "reason": "row numbers"}
+
+and makes these outputs, side by side, in the order of the columns:
+
+    number, date    each code in turn (formulas in `numbers`; `knots` counts the numbers it
+                    takes from the list, quantile as many values after them).  A missing
+                    value is encoded as `fill` is.  If `missing`, one more output: 1 where
+                    the value is missing, 0 elsewhere.  `fill` of a date, and the dates,
+                    are microseconds since 1970; `order` is that of dates written as text,
+                    null for columns of dates.
+    onehot          one output per level, 1 for the value's own, 0 for the others; with
+                    `other`, one more that is 1 for every unknown level; with `missing`,
+                    one more that is 1 for a missing value.  An unknown level without
+                    `other` and a missing value without `missing` give zeros only.
+    sign            -1 for the first level, 1 for the second, 0 for unknown and missing;
+                    with `missing`, one more output as for numbers.
+    dropped         nothing.
+
+Levels are compared as text: a whole number as "3", a boolean as "True".
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from . import dates
+from .columns import BOOLEAN, DATE, NO_DATE, NOTHING, NUMBER, TEXT, parse_number
+from .numbers import LIMIT, METHODS, NumberCode
+
+FORMAT, VERSION = "regnet_c.table", 1
+MISSING_NUMBERS = {"?", "na", "nan", "n/a", "#n/a", "<na>", "null", "none", "-", "."}
+_BLOCK = 1 << 18  # entries of the output that are filled before the next rows
+
+
+@dataclass(frozen=True)
+class NumberColumn:
+    """A column of numbers: codes side by side, and an indicator of missing values."""
+
+    name: str
+    fill: float
+    missing: bool
+    codes: tuple  # of NumberCode
+    kind = "number"
+
+    def names(self, name):
+        """A name for each output."""
+        names = [label for code in self.codes for label in code.names(name)]
+        return names + [f"{name} is missing"] * self.missing
+
+    def prepare(self, column):
+        """The column as real numbers (n,), NaN where a value is missing."""
+        values = real_numbers(column)
+        if values.dtype.kind == "f" and np.isinf(values).any():
+            row = int(np.flatnonzero(np.isinf(values))[0])
+            raise ValueError(
+                f"Input X contains infinity: column {self.name!r} has {values[row]} in "
+                f"row {row}, expected finite numbers or missing values"
+            )
+        return values
+
+    def write(self, values, out):
+        """The outputs of some of the prepared values, into out (n, n_outputs)."""
+        x = values.astype(np.float64)
+        gone = np.isnan(x)
+        x[gone] = self.fill
+        _write_codes(self.codes, [x] * len(self.codes), out)
+        if self.missing:
+            out[:, -1] = gone
+
+
+@dataclass(frozen=True)
+class DateColumn:
+    """A column of dates: codes of its parts, and an indicator of missing values."""
+
+    name: str
+    order: str | None
+    fill: int
+    missing: bool
+    codes: tuple  # of (part, NumberCode)
+    kind = "date"
+
+    def names(self, name):
+        """A name for each output."""
+        names = [s for part, code in self.codes for s in code.names(f"{name}.{part}")]
+        return names + [f"{name} is missing"] * self.missing
+
+    def prepare(self, column):
+        """The column as microseconds since 1970 (n,)."""
+        if column.holds in (DATE, NOTHING):
+            return date_numbers(column)
+        if column.holds == TEXT:
+            return date_numbers(column, self.order or "YMD")
+        raise ValueError(f"column {self.name!r} holds {column.holds}, expected dates")
+
+    def write(self, values, out):
+        """The outputs of some of the prepared values, into out (n, n_outputs)."""
+        gone = values == NO_DATE
+        micros = np.where(gone, np.int64(self.fill), values)
+        parts = [dates.part(micros, part) for part, _ in self.codes]
+        _write_codes([code for _, code in self.codes], parts, out)
+        if self.missing:
+            out[:, -1] = gone
+
+
+@dataclass(frozen=True)
+class LevelColumn:
+    """A column of levels (kind category or boolean), one-hot or as -1 and 1."""
+
+    name: str
+    kind: str
+    code: str  # onehot or sign
+    levels: tuple  # of str
+    other: bool
+    missing: bool
+
+    def names(self, name):
+        """A name for each output."""
+        if self.code == "sign":
+            names = [f"{name}={self.levels[1]}"]
+        else:
+            names = [f"{name}={level}" for level in self.levels]
+            names += [f"{name} is another"] * self.other
+        return names + [f"{name} is missing"] * self.missing
+
+    def prepare(self, column):
+        """For each value its place among the levels, then other, then missing; or -1."""
+        codes, levels = column.codes()
+        if self.kind == "boolean" and column.holds == NUMBER:
+            levels = [{"0": "False", "1": "True"}.get(level, level) for level in levels]
+        places = {level: i for i, level in enumerate(self.levels)}
+        unknown = len(self.levels) if self.other else -1
+        table = [places.get(level, unknown) for level in levels]
+        table.append(len(self.levels) + self.other if self.missing else -1)
+        return np.array(table, np.int32)[codes]  # the code of a missing value is -1
+
+    def write(self, places, out):
+        """The outputs of some of the prepared values, into out (n, n_outputs)."""
+        if self.code == "sign":
+            out[:, 0] = np.array([-1, 1, 0, 0], np.float32)[places]
+            if self.missing:
+                out[:, 1] = places == 2
+            return
+        out[...] = 0
+        known = np.flatnonzero(places >= 0)
+        out[known, places[known]] = 1
+
+
+@dataclass(frozen=True)
+class DroppedColumn:
+    """A column without outputs, and why."""
+
+    name: str
+    reason: str
+    kind = "dropped"
+
+    def names(self, name):
+        """No names."""
+        return []
+
+
+class Encoding:
+    """Fitted columns, in the order of the training table.
+
+    Parameters
+    ----------
+    columns : list of NumberColumn, DateColumn, LevelColumn and DroppedColumn
+
+    Attributes
+    ----------
+    columns : list
+    names : list of str
+        Of all source columns.
+    needed : list of str
+        Of the source columns that have outputs.
+    feature_names : list of str
+        Of the outputs.
+    groups : list of ndarray of int
+        The outputs of each source column.
+    n_outputs : int
+    """
+
+    def __init__(self, columns):
+        self.columns = list(columns)
+        self.names = [column.name for column in self.columns]
+        self.needed = [c.name for c in self.columns if c.kind != "dropped"]
+        self.feature_names = self.output_names(self.names)
+        sizes = [len(column.names("")) for column in self.columns]
+        ends = np.cumsum([0, *sizes]).tolist()
+        self.n_outputs = ends[-1]
+        self.groups = [np.arange(a, b) for a, b in zip(ends, ends[1:], strict=False)]
+
+    def output_names(self, names):
+        """Names of the outputs if the source columns had these names."""
+        pairs = zip(self.columns, names, strict=True)
+        return [label for column, name in pairs for label in column.names(name)]
+
+    def encode(self, columns):
+        """The float32 array (n, n_outputs) of a table.
+
+        Parameters
+        ----------
+        columns : list of ArrayColumn or ArrowColumn
+            Of all needed columns, in any order; others are not looked at.
+
+        Raises
+        ------
+        ValueError
+            If a needed column is absent, or holds what its kind cannot be.
+        """
+        by_name = {column.name: column for column in columns}
+        absent = [name for name in self.needed if name not in by_name]
+        if absent:
+            raise ValueError(f"the table has no column {absent[0]!r}")
+        work = [
+            (
+                column,
+                column.prepare(by_name[column.name]),
+                int(group[0]),
+                int(group[-1]) + 1,
+            )
+            for column, group in zip(self.columns, self.groups, strict=True)
+            if len(group)
+        ]
+        n = len(columns[0])
+        out = np.empty((n, self.n_outputs), np.float32)
+        rows = min(max(_BLOCK // max(self.n_outputs, 1), 64), 16384)
+        for begin in range(0, n, rows):
+            block = out[begin : begin + rows]
+            for column, values, left, right in work:
+                column.write(values[begin : begin + rows], block[:, left:right])
+        return out
+
+    # ---- JSON ------------------------------------------------------------------------
+
+    def to_config(self):
+        """The JSON-able form that the head of this file describes."""
+        numbers, entries = [], []
+        for column in self.columns:
+            entry = {"name": column.name, "kind": column.kind}
+            for key in _KEYS[column.kind]:
+                value = getattr(column, key)
+                if key == "codes":
+                    value = [_code_entry(code, numbers) for code in value]
+                entry[key] = list(value) if key == "levels" else value
+            entries.append(entry)
+        return {
+            "format": FORMAT,
+            "version": VERSION,
+            "columns": entries,
+            "numbers": numbers,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        """The encoding that `to_config` described.
+
+        Raises
+        ------
+        ValueError
+            If it describes anything else; a model file may come from a stranger.
+        """
+        _require(isinstance(config, dict), "its encoder is not a dict")
+        _require(config.get("format") == FORMAT, "its encoder has another format")
+        version = config.get("version")
+        _require(
+            type(version) is int and version == VERSION,
+            f"its encoder has version {version!r:.20}, this release reads {VERSION}",
+        )
+        keys = ["format", "version", "columns", "numbers"]
+        _require(list(config) == keys, "its encoder has other entries")
+        entries, numbers = config["columns"], config["numbers"]
+        _require(isinstance(entries, list), "its encoder has no list of columns")
+        _require(
+            isinstance(numbers, list) and all(map(_is_float, numbers)),
+            "its encoder has numbers that are not finite floats",
+        )
+        reader = iter(numbers)
+        columns = [_read_column(entry, reader) for entry in entries]
+        _require(next(reader, None) is None, "its encoder has numbers left over")
+        names = [column.name for column in columns]
+        _require(len(set(names)) == len(names), "its encoder has a column twice")
+        return cls(columns)
+
+
+# ---- columns as what a kind needs ----------------------------------------------------
+
+
+def real_numbers(column):
+    """Any column as real numbers (n,), NaN where a value is missing.
+
+    Raises
+    ------
+    ValueError
+        If it holds dates, or text that is not a number.
+    """
+    if column.holds in (NUMBER, NOTHING):
+        return column.floats()
+    if column.holds == BOOLEAN:
+        codes, levels = column.codes()
+        return np.array([float(level == "True") for level in levels] + [np.nan])[codes]
+    if column.holds != TEXT:
+        raise ValueError(
+            f"column {column.name!r} holds {column.holds}, expected numbers"
+        )
+    codes, levels = column.codes()
+    table = [math.nan if level is None else parse_number(level) for level in levels]
+    for i, (level, value) in enumerate(zip(levels, table, strict=True)):
+        if value is None:
+            if level.strip() and level.strip().lower() not in MISSING_NUMBERS:
+                raise ValueError(
+                    f"column {column.name!r} has {level!r:.60}, expected a number"
+                )
+            table[i] = math.nan
+    return np.array([*table, math.nan])[codes]
+
+
+def date_numbers(column, order=None):
+    """A column of dates, or of text in this order, as microseconds since 1970 (n,)."""
+    if order is None:
+        if column.holds == NOTHING:
+            return np.full(len(column), NO_DATE)
+        return column.micros()
+    codes, levels = column.codes()
+    table = dates.parse([level or "" for level in levels], order)
+    return np.append(table, NO_DATE)[codes]
+
+
+def _write_codes(codes, values, out):
+    begin = 0
+    for code, x in zip(codes, values, strict=True):
+        code.write(x, out[:, begin : begin + code.n_outputs])
+        begin += code.n_outputs
+
+
+# ---- reading what a stranger may have written ----------------------------------------
+
+_KEYS = {
+    "number": ("missing", "fill", "codes"),
+    "date": ("order", "missing", "fill", "codes"),
+    "category": ("code", "levels", "other", "missing"),
+    "boolean": ("code", "levels", "other", "missing"),
+    "dropped": ("reason",),
+}
+
+
+def _require(condition, message):
+    if not condition:
+        raise ValueError(message)
+
+
+def _is_float(value):
+    return type(value) is float and math.isfinite(value)
+
+
+def _code_entry(code, numbers):
+    """A code as JSON; its knots and values go to the end of `numbers`."""
+    entry = {}
+    if isinstance(code, tuple):
+        entry["part"], code = code
+    entry["method"] = code.method
+    if code.knots:
+        entry["knots"] = len(code.knots)
+        numbers += [*code.knots, *code.values]
+    else:
+        entry |= {"center": code.center, "scale": code.scale}
+    return entry
+
+
+def _read_column(entry, numbers):
+    _require(
+        isinstance(entry, dict) and isinstance(entry.get("name"), str),
+        "its encoder has a column without a name",
+    )
+    name, kind = entry["name"], entry.get("kind")
+    what = f"column {name!r:.60} of its encoder"
+    _require(kind in tuple(_KEYS), f"{what} has an unknown kind")
+    _require(list(entry) == ["name", "kind", *_KEYS[kind]], f"{what} has other entries")
+    if kind == "dropped":
+        _require(isinstance(entry["reason"], str), f"{what} has no reason")
+        return DroppedColumn(name, entry["reason"])
+    _require(type(entry["missing"]) is bool, f"{what} does not say what is missing")
+    if kind in ("category", "boolean"):
+        return _read_levels(entry, what)
+    _require(isinstance(entry["codes"], list), f"{what} has no codes")
+    codes = [_read_code(code, kind, numbers, what) for code in entry["codes"]]
+    _require(codes or entry["missing"], f"{what} has no outputs")
+    fill = entry["fill"]
+    if kind == "number":
+        _require(_is_float(fill), f"{what} has no fill")
+        return NumberColumn(name, fill, entry["missing"], tuple(c for _, c in codes))
+    _require(
+        type(fill) is int and -(2**63) < fill < 2**63, f"{what} has an impossible fill"
+    )
+    order = entry["order"]
+    _require(order is None or order in dates.ORDERS, f"{what} has an unknown order")
+    return DateColumn(name, order, fill, entry["missing"], tuple(codes))
+
+
+def _read_levels(entry, what):
+    levels, code = entry["levels"], entry["code"]
+    _require(
+        isinstance(levels, list)
+        and all(isinstance(level, str) and level for level in levels)
+        and len(set(levels)) == len(levels) > 0,
+        f"{what} has no list of different levels",
+    )
+    _require(code in ("onehot", "sign"), f"{what} has an unknown code")
+    _require(type(entry["other"]) is bool, f"{what} does not say what is unknown")
+    if code == "sign":
+        _require(
+            len(levels) == 2 and not entry["other"], f"{what} is not of two levels"
+        )
+    return LevelColumn(
+        entry["name"],
+        entry["kind"],
+        code,
+        tuple(levels),
+        entry["other"],
+        entry["missing"],
+    )
+
+
+def _read_code(entry, kind, numbers, what):
+    """(part or None, NumberCode)."""
+    keys = list(entry) if isinstance(entry, dict) else []
+    part = None
+    if kind == "date":
+        _require(keys[:1] == ["part"], f"{what} has a code without a part")
+        part = entry["part"]
+        _require(part in dates.PARTS, f"{what} has an unknown part")
+        keys = keys[1:]
+    method = entry["method"] if keys[:1] == ["method"] else None
+    _require(method in METHODS, f"{what} has an unknown method")
+    if method in ("standard", "robust"):
+        _require(keys == ["method", "center", "scale"], f"{what} has other entries")
+        center, scale = entry["center"], entry["scale"]
+        _require(
+            _is_float(center) and _is_float(scale) and scale > 0,
+            f"{what} has an impossible scale",
+        )
+        return part, NumberCode(method, center, scale)
+    _require(keys == ["method", "knots"], f"{what} has other entries")
+    count = entry["knots"]
+    _require(type(count) is int and 2 <= count <= 1 << 20, f"{what} has too few knots")
+    taken = [next(numbers, None) for _ in range(count * (1 + (method == "quantile")))]
+    _require(None not in taken, f"{what} has more knots than numbers")
+    knots, values = tuple(taken[:count]), tuple(taken[count:])
+    rising = all(0 < b - a < math.inf for a, b in zip(knots, knots[1:], strict=False))
+    _require(rising, f"{what} has knots that do not rise")
+    _require(all(abs(v) <= LIMIT for v in values), f"{what} has impossible values")
+    return part, NumberCode(method, knots=knots, values=values)

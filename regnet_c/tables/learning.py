@@ -1,0 +1,269 @@
+"""What a table's columns are, and their codes, learned from training rows.
+
+The kind of a column follows from what it holds, from how its values repeat and, for
+row numbers, from its name; `Options` overrule it.  Every decision ends in the schema,
+with its reason where it is not plain.
+"""
+
+import difflib
+import re
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from . import dates, numbers
+from .columns import BOOLEAN, DATE, NO_DATE, NOTHING, NUMBER, OTHER, TEXT, is_whole
+from .encoding import (
+    DateColumn,
+    DroppedColumn,
+    Encoding,
+    LevelColumn,
+    NumberColumn,
+    date_numbers,
+    real_numbers,
+)
+from .schema import ColumnSchema, Schema, shown
+
+_ROW_NUMBERS = re.compile(
+    r"|unnamed: \d+|column1|__index_level_\d+__|index|row|rows?[ _]?(id|names?|num(ber)?s?)"
+    r"|(\w*[ _])?id|\w*[a-z]Id",
+)
+
+
+_MANY = "text with more levels"
+
+
+@dataclass
+class Options:
+    """How to encode, and what overrules the inference; the fields as in `TableEncoder`."""
+
+    numeric: str = "ple"
+    methods: dict = field(default_factory=dict)  # of single columns
+    numbers: frozenset = frozenset()
+    categories: frozenset = frozenset()
+    drop: frozenset = frozenset()
+    n_bins: int = 32
+    min_frequency: int | str = "auto"
+    max_levels: int = 100
+
+    def of(self, name):
+        """The methods for a column, a tuple of names."""
+        return tuple(self.methods.get(name, self.numeric).split("+"))
+
+    def check(self, names):
+        """ValueError if an option is about a column that is not among `names`."""
+        for what in ("methods", "numbers", "categories", "drop"):
+            for name in getattr(self, what):
+                if name not in names:
+                    raise ValueError(no_column("the table", name, names))
+        both = self.numbers & self.categories
+        if both:
+            raise ValueError(
+                f"column {min(both)!r} is to be both numeric and categorical, expected one"
+            )
+
+
+def no_column(where, name, names):
+    """The message for a column that does not exist, with the nearest name."""
+    close = difflib.get_close_matches(str(name), names, n=1, cutoff=0.5)
+    if not close:
+        lower = {str(other).lower(): other for other in names}
+        close = difflib.get_close_matches(
+            str(name).lower(), list(lower), n=1, cutoff=0.5
+        )
+        close = [lower[key] for key in close]
+    if close:
+        return f"{where} has no column {name!r:.60}, did you mean {close[0]!r:.60}?"
+    few = ", ".join(map(shown, names[:5])) + (", ..." if len(names) > 5 else "")
+    return f"{where} has no column {name!r:.60}, its columns are {few}"
+
+
+def learn(columns, options):
+    """The encoding of these columns.
+
+    Parameters
+    ----------
+    columns : list of ArrayColumn or ArrowColumn
+        The training rows.
+    options : Options
+
+    Returns
+    -------
+    encoding : Encoding
+    schema : Schema
+    warnings : list of str
+
+    Raises
+    ------
+    ValueError
+        If no column is left, or an option does not fit a column.
+    """
+    options.check([column.name for column in columns])
+    fitted, schema, warnings = [], [], []
+    for column in columns:
+        spec, missing, found, note = _learn_column(column, options)
+        fitted.append(spec)
+        outputs = len(spec.names(""))
+        schema.append(
+            ColumnSchema(column.name, spec.kind, missing, found, outputs, note)
+        )
+        if note.startswith(_MANY):
+            warnings.append(f"column {shown(column.name)} is {note}")
+    n_rows = len(columns[0]) if columns else 0
+    schema = Schema(schema, n_rows)
+    encoding = Encoding(fitted)
+    if not encoding.n_outputs:
+        reasons = "; ".join(f"{shown(c.name)}: {c.note}" for c in schema[:3])
+        rows = "1 sample" if n_rows == 1 else f"{n_rows} samples"
+        raise ValueError(
+            f"none of the {len(columns)} columns says anything about {rows}, expected one "
+            f"that varies ({reasons})"
+        )
+    return encoding, schema, warnings
+
+
+def _learn_column(column, options):
+    """(fitted column, missing values, what was found, note)."""
+    name = column.name
+    if name in options.drop:
+        return _dropped(column, 0, "", "as asked")
+    if name in options.categories:
+        return _learn_levels(column, options, asked=True)
+    if name in options.numbers or name in options.methods:
+        return _learn_numbers(column, options, asked=True)
+    if column.holds == NUMBER:
+        return _learn_numbers(column, options)
+    if column.holds == DATE:
+        return _learn_dates(column, options)
+    if column.holds in (TEXT, BOOLEAN):
+        return _learn_levels(column, options)
+    note = "no values" if column.holds == NOTHING else f"it holds {OTHER}"
+    return _dropped(column, len(column), "", note)
+
+
+def _dropped(column, missing, found, note):
+    return DroppedColumn(column.name, note), missing, found, note
+
+
+# ---- numbers and dates ---------------------------------------------------------------
+
+
+def _learn_numbers(column, options, asked=False):
+    values = real_numbers(column)
+    values = values.astype(np.float64, copy=False)
+    _refuse_infinity(column.name, values)
+    ordered = np.sort(values)
+    ordered = (
+        ordered[: len(ordered) - np.count_nonzero(np.isnan(values))] + 0.0
+    )  # no -0
+    missing = len(values) - len(ordered)
+    if not len(ordered):
+        return _dropped(column, missing, "", "no values")
+    found = f"{ordered[0]:.6g} to {ordered[-1]:.6g}"
+    if not asked and not missing and _are_row_numbers(column.name, ordered):
+        return _dropped(column, missing, found, "row numbers, every one occurs once")
+    if ordered[0] == ordered[-1] and not missing:
+        return _dropped(column, missing, found, f"always {ordered[0]:.6g}")
+    codes = _number_codes(column.name, ordered, options)
+    methods = options.of(column.name)
+    mean = methods == ("standard",)
+    fill = float(ordered.mean()) if mean else float(numbers.ordered_at(ordered, 0.5))
+    note = f"always {ordered[0]:.6g} where it is not missing" if not codes else ""
+    return NumberColumn(column.name, fill, missing > 0, codes), missing, found, note
+
+
+def _refuse_infinity(name, values):
+    if np.isinf(values).any():
+        row = int(np.flatnonzero(np.isinf(values))[0])
+        raise ValueError(
+            f"Input X contains infinity: column {name!r:.60} has {values[row]} in row "
+            f"{row}, expected finite numbers or missing values"
+        )
+
+
+def _number_codes(name, ordered, options):
+    """The codes of sorted values; none if they are all the same."""
+    if ordered[0] == ordered[-1]:
+        return ()
+    try:
+        return tuple(
+            numbers.learn(method, ordered, options.n_bins)
+            for method in options.of(name)
+        )
+    except ValueError as error:
+        raise ValueError(f"column {name!r:.60} cannot be encoded: {error}") from None
+
+
+def _are_row_numbers(name, ordered):
+    """True for different whole numbers in a column without a name, or called so."""
+    if len(ordered) < 2 or not _ROW_NUMBERS.fullmatch(name.strip().lower()):
+        return False
+    return is_whole(ordered) and bool((ordered[1:] != ordered[:-1]).all())
+
+
+def _learn_dates(column, options, order=None, ambiguous=False):
+    micros = date_numbers(column, order)
+    present = np.sort(micros[micros != NO_DATE])
+    missing = len(micros) - len(present)
+    if not len(present):
+        return _dropped(column, missing, "", "no values")
+    ends = present[[0, -1]].view("M8[us]").astype("M8[s]").astype(str).tolist()
+    first, last = (text.removesuffix("T00:00:00") for text in ends)
+    found = f"{first} to {last}"
+    if present[0] == present[-1] and not missing:
+        return _dropped(column, missing, found, f"always {first}")
+    codes = []
+    for part in dates.PARTS:
+        ordered = np.sort(dates.part(present, part))
+        codes += [(part, code) for code in _number_codes(column.name, ordered, options)]
+    fill = int(numbers.ordered_at(present, 0.5))
+    note = f"text read as {'/'.join(order)}" if ambiguous else ""
+    spec = DateColumn(column.name, order, fill, missing > 0, tuple(codes))
+    return spec, missing, found, note
+
+
+# ---- levels --------------------------------------------------------------------------
+
+
+def _learn_levels(column, options, asked=False):
+    codes, texts = column.codes()
+    present = codes[codes >= 0]
+    missing = len(codes) - len(present)
+    counts = np.bincount(present, minlength=len(texts))
+    levels = {
+        text: int(count) for text, count in zip(texts, counts, strict=True) if count
+    }
+    found = f"{len(levels)} level{'s' * (len(levels) != 1)}"
+    if not levels:
+        return _dropped(column, missing, "", "no values")
+    if len(levels) == 1 and not missing:
+        return _dropped(column, missing, found, f"always {shown(next(iter(levels)))}")
+    text = column.holds == TEXT and not asked and not column.declared
+    order = dates.find_order(list(levels)) if text else None
+    if order is not None:
+        return _learn_dates(column, options, *order)
+    if text and len(levels) == len(present):
+        return _dropped(column, missing, found, "text in which no value occurs twice")
+    kept = _frequent(levels, options, len(codes))
+    rare = len(levels) - len(kept)
+    if not kept:
+        return _dropped(column, missing, found, "none of its levels is frequent enough")
+    kind = "boolean" if column.holds == BOOLEAN else "category"
+    code = "sign" if len(kept) == 2 and not rare else "onehot"
+    note = f"{rare} rare levels count as another" if rare > 1 else ""
+    if text and len(levels) > len(codes) / 2:
+        note = f"{_MANY} ({len(levels)}) than half the rows; {note}".rstrip("; ")
+    spec = LevelColumn(
+        column.name, kind, code, tuple(sorted(kept)), rare > 0, missing > 0
+    )
+    return spec, missing, found, note
+
+
+def _frequent(levels, options, n_rows):
+    """The levels that have outputs of their own."""
+    least = options.min_frequency
+    if least == "auto":
+        least = min(10, n_rows // 500)
+    kept = [level for level, count in levels.items() if count >= least]
+    kept.sort(key=lambda level: (-levels[level], level))
+    return kept[: options.max_levels]
