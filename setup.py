@@ -31,7 +31,7 @@ CSRC = Path("csrc")
 HEADERS = sorted(str(p) for p in CSRC.glob("*.h")) + sorted(
     str(p) for p in CSRC.glob("*.inc.c")
 )
-KERNELS = "regnet_c._kernels"
+BINDING = "regnet_c._core.binding"
 PLAIN_SOURCES = ["rn_dispatch.c", "rn_threads.c", "rn_shuffle.c"]
 
 UNIX_FLAGS = [
@@ -118,7 +118,7 @@ class BuildVariants(build_ext):
     def build_extension(self, ext):
         toolchain = self.toolchain()
         common, variants = COMMON_FLAGS[toolchain], VARIANT_FLAGS[toolchain]
-        if ext.name == KERNELS:  # the other one reaches the variants through it
+        if ext.name == BINDING:  # the other one reaches the variants through it
             self.add_variants(ext, common, variants)
         ext.extra_compile_args += common
         if toolchain == "unix":
@@ -168,13 +168,15 @@ def extension(name, source, depends):
     )
 
 
-PARTS = sorted(str(p) for p in Path("regnet_c").glob("*.pxi"))  # included by the .pyx
+PARTS = sorted(
+    str(p) for p in Path("regnet_c/_core").glob("*.pxi")
+)  # included by the .pyx
 VARIANTS = [str(CSRC / f"rn_{v}.c") for v in ("base", "avx2", "avx512")]
 extensions = [
-    extension(KERNELS, "regnet_c/_kernels.pyx", [*PARTS, *HEADERS, *VARIANTS]),
+    extension(BINDING, "regnet_c/_core/binding.pyx", [*PARTS, *HEADERS, *VARIANTS]),
     extension(
-        "regnet_c.cython_kernels",
-        "regnet_c/cython_kernels.pyx",
+        "regnet_c.kernels.cython_kernels",
+        "regnet_c/kernels/cython_kernels.pyx",
         [str(CSRC / "rn.h")],
     ),
 ]

@@ -21,7 +21,7 @@ SETUP = """
 import sys
 import numpy as np
 import regnet_c as rn
-from regnet_c import _kernels
+from regnet_c._core import binding
 rng = np.random.default_rng(0)
 X, y = rng.standard_normal((16, 8)).astype(np.float32), rng.integers(0, 3, 16)
 net = rn.Network([rn.Dense(8, 16, activation="relu", weight_penalty=rn.L1(1e-4)),
@@ -29,7 +29,7 @@ net = rn.Network([rn.Dense(8, 16, activation="relu", weight_penalty=rn.L1(1e-4))
 optimizer, row, w = rn.Adam(1e-3), X[:1].copy(), np.zeros(16, np.float32)
 """
 CALLS = {  # name: (call, how often: some 50 million instructions)
-    "binding of one kernel, 16 numbers": ("_kernels.prox_l1(w, 0.0)", 10_000),
+    "binding of one kernel, 16 numbers": ("binding.prox_l1(w, 0.0)", 10_000),
     "`predict`, one row": ("net.predict(row)", 1000),
     "`train_step`, 16 rows": ("net.train_step(X, y, optimizer)", 300),
     "`fit`, an epoch of 16 steps": ("net.fit(X, y, 1, 1, optimizer)", 150),

@@ -15,7 +15,7 @@ import numpy as np
 from kernel_cases import GROUPS
 from peak import Peak
 
-from regnet_c import _kernels
+from regnet_c._core import binding
 
 TOLERANCE = {"float32": 1e-5, "float64": 1e-12}
 SECONDS = 0.005  # of one measurement
@@ -31,7 +31,7 @@ def arguments():
         return text.split(",")
 
     add = parser.add_argument
-    isas = _kernels.available_isas()
+    isas = binding.available_isas()
     add("--isa", type=names, default=isas, help=f"default {','.join(isas)}")
     add("--groups", type=names, default=list(GROUPS), metavar=",".join(GROUPS))
     add("--dtypes", type=names, default=list(TOLERANCE), metavar=",".join(TOLERANCE))
@@ -78,12 +78,12 @@ def measure(variants, rounds, peak, dtype):
     """({isa: seconds per run of each round}, peak GFLOP/s of each round)."""
     counts, times, peaks = {}, {isa: [] for isa in variants}, []
     for isa, case in variants.items():
-        _kernels.set_isa(isa)
+        binding.set_isa(isa)
         counts[isa] = repeats(case.run)
     order = list(variants)
     for _ in range(rounds):
         for isa in order:
-            _kernels.set_isa(isa)
+            binding.set_isa(isa)
             times[isa].append(seconds(variants[isa].run, counts[isa]) / counts[isa])
         if peak:
             peaks.append(peak.gflops(dtype))
@@ -121,7 +121,7 @@ def bench(group, dtype, options, peak):
     """(results, errors) of one group of kernels."""
     results, errors, ready = [], [], {}
     for isa in options.isa:
-        _kernels.set_isa(isa)
+        binding.set_isa(isa)
         ready[isa] = cases(group, dtype)
         found = [wrong(case, dtype) for case in ready[isa]]
         errors += [f"{isa} {message}" for message in found if message]

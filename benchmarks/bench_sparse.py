@@ -5,7 +5,7 @@
 First table: a 784-300-100-10 network, 90 % zeros at random places, `predict` as a user
 calls it, beside ONNX Runtime's dense figure if it and onnx are installed.  Second table:
 one layer alone, dense time / sparse time for each density, and the density at which both
-take the same time: the constants of `regnet_c/sparse.py` come from here.
+take the same time: the constants of `regnet_c/_core/sparse.py` come from here.
 
 Bits are compared before anything is timed.  Times are the best of interleaved repeats, of
 one thread in its own CPU time, so that other programs disturb little, except where two
@@ -20,7 +20,7 @@ from functools import partial
 import numpy as np
 
 import regnet_c as rn
-from regnet_c import _kernels, sparse
+from regnet_c._core import binding, sparse
 
 SHAPES = [(64, 64), (784, 300), (300, 100), (1000, 1000), (2000, 10), (30, 3000)]
 BATCHES = [1, 2, 8, 16, 64, 1000]
@@ -138,11 +138,11 @@ def print_network(seconds, rng):
 def layer_ratios(n_in, n_out, n, dtype, seconds, rng):
     """Dense time / sparse time of one layer for each density."""
     x = rng.normal(size=(n, n_in)).astype(dtype)
-    out, source, ratios = np.empty((n, n_out), dtype), _kernels.Source(x), []
+    out, source, ratios = np.empty((n, n_out), dtype), binding.Source(x), []
     for density in DENSITIES:
         net = thin(rn.Network([rn.Dense(n_in, n_out)], dtype=dtype), density, rng)
         model = net._predictor
-        lists = _kernels.SparseLayers([sparse.sparse_lists(net._views[0])])
+        lists = binding.SparseLayers([sparse.sparse_lists(net._views[0])])
         t = best_times(
             {
                 "dense": partial(model.predict, source, out, False, 1),
@@ -191,9 +191,9 @@ def main():
     parser.add_argument("--dtype", default="float32")
     arguments = parser.parse_args()
     if arguments.isa:
-        _kernels.set_isa(arguments.isa)
+        binding.set_isa(arguments.isa)
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan")
-    print(f"{_kernels.current_isa()}, load {load:.1f}\n")
+    print(f"{binding.current_isa()}, load {load:.1f}\n")
     rng = np.random.default_rng(0)
     print_network(0.1 if arguments.quick else 3, rng)
     print_layers(arguments.dtype, 0.002 if arguments.quick else 0.1, rng)

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from regnet_c import _kernels
-from regnet_c.plan import ACTIVATIONS, L1_RULES
+from regnet_c._core import binding
+from regnet_c._core.plan import ACTIVATIONS, L1_RULES
 
 # rows, inputs, outputs: one, small, odd, the shapes of the training workloads, large
 SHAPES = (
@@ -65,7 +65,7 @@ def dense_cases(rng, dtype):
         b = rng.standard_normal(n_out).astype(dtype)
         dz = rng.standard_normal((n, n_out)).astype(dtype)
         z, dx, dw = np.zeros_like(dz), np.zeros_like(x), np.zeros_like(w)
-        work = np.empty(_kernels.lanes(dtype == "float32") * n_out * 8, dtype)
+        work = np.empty(binding.lanes(dtype == "float32") * n_out * 8, dtype)
         x64, w64, dz64 = (a.astype(np.float64) for a in (x, w, dz))
         size, flops = f"{n}x{n_in}x{n_out}", 2 * n * n_in * n_out
         for kernel, args, out, expected in (
@@ -73,7 +73,7 @@ def dense_cases(rng, dtype):
             ("dense_input_gradient", (dx, dz, w, work), dx, dz64 @ w64.T),
             ("dense_weight_gradient", (dw, x, dz), dw, x64.T @ dz64),
         ):
-            run = _call(getattr(_kernels, kernel), *args)
+            run = _call(getattr(binding, kernel), *args)
             yield Case(kernel, size, run, [out], [expected], flops, "GFLOP/s")
 
 
@@ -104,11 +104,11 @@ def activation_cases(rng, dtype):
         for name, answer in _ANSWERS.items():
             a, slope = np.empty_like(z), np.empty_like(z)
             code = ACTIVATIONS.index(name)
-            run = _call(_kernels.activation_forward, code, a, slope, z, 1.0)
+            run = _call(binding.activation_forward, code, a, slope, z, 1.0)
             expected = list(answer(z64))
             yield Case(name, str(n), run, [a, slope], expected, nbytes, "GB/s")
         y = np.empty_like(z)
-        run = _call(_kernels.elementwise, _kernels.FUNCTIONS["exp"], y, z)
+        run = _call(binding.elementwise, binding.FUNCTIONS["exp"], y, z)
         yield Case("exp", str(n), run, [y], [np.exp(z64)], 2 * z.nbytes, "GB/s")
 
 
@@ -118,7 +118,7 @@ def prox_cases(rng, dtype):
         w = rng.standard_normal(n).astype(dtype)
         t, w64 = 1e-3, w.astype(np.float64)
         expected = np.sign(w64) * np.maximum(np.abs(w64) - t, 0)
-        run = _call(_kernels.prox_l1, w, t)
+        run = _call(binding.prox_l1, w, t)
         yield Case("prox_l1", str(n), run, [w], [expected], 2 * w.nbytes, "GB/s")
 
 
@@ -150,7 +150,7 @@ def update_cases(rng, dtype):
                 yield Case(
                     f"{kind} {rule}",
                     str(n),
-                    _call(_kernels.update, w, m, v, q, g, step),
+                    _call(binding.update, w, m, v, q, g, step),
                     [w],
                     [update_answer(w.astype(np.float64), g.astype(float), kind, rule)],
                     used * w.nbytes,

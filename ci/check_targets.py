@@ -191,16 +191,16 @@ class Checks:
         if windows:
             headers = shutil.copytree(headers, folder / "include")
             (headers / "pyconfig.h").write_text(WINDOWS_PYCONFIG)
-        for module in ("_kernels", "cython_kernels"):
+        for module in ("_core/binding", "kernels/cython_kernels"):
             run(
                 [*compiler, *STRICT, "-Wno-pedantic", *BUILD["GENERATED_FLAGS"]]
                 + [*LIMITED_API, "-Icsrc", f"-I{headers}", "-c", self.generate(module)]
-                + ["-o", folder / f"{module}.o"]
+                + ["-o", folder / f"{Path(module).name}.o"]
             )
 
     def generate(self, module):
         """Cython's C of a module, made for the first target that asks."""
-        generated = self.folder / f"{module}.c"
+        generated = self.folder / f"{Path(module).name}.c"
         if not generated.exists():
             run([sys.executable, "-m", "cython", "-3", f"regnet_c/{module}.pyx"]
                 + ["-o", generated])  # fmt: skip

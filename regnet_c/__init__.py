@@ -6,11 +6,14 @@ REGNET_C_ISA=base|avx2|avx512 in the environment overrides the choice of kernels
 import os
 from pathlib import Path
 
-from . import _kernels, kernels
+from . import kernels
+from ._core import binding
+from ._core.team import available_threads
 from ._version import __version__
 from .callback import Callback
 from .callbacks import Checkpoint, EarlyStopping
 from .diagnose import Diagnosis
+from .errors import DeadStartWarning, DivergenceError, ModelFileError
 from .history import History
 from .lassonet import LassoNet
 from .layers import Dense, Dropout
@@ -28,9 +31,6 @@ from .penalties import (
     SparseGroupLasso,
 )
 from .pruning import Prune
-from .storage import ModelFileError
-from .team import available_threads
-from .training import DeadStartWarning, DivergenceError
 
 __all__ = [
     "L1",
@@ -71,7 +71,7 @@ __all__ = [
 
 if os.environ.get("REGNET_C_ISA"):
     try:
-        _kernels.set_isa(os.environ["REGNET_C_ISA"])
+        binding.set_isa(os.environ["REGNET_C_ISA"])
     except ValueError as error:
         raise ImportError(f"REGNET_C_ISA: {error}") from None
 
@@ -97,12 +97,12 @@ def cpu_info():
         may use), ``build_flags``.
     """
     return {
-        "isa": _kernels.current_isa(),
-        "available": _kernels.available_isas(),
-        "fused": _kernels.is_fused(),
-        "lanes": _kernels.lanes(True),
+        "isa": binding.current_isa(),
+        "available": binding.available_isas(),
+        "fused": binding.is_fused(),
+        "lanes": binding.lanes(True),
         "threads": available_threads(),
-        "build_flags": _kernels.build_flags(),
+        "build_flags": binding.build_flags(),
     }
 
 

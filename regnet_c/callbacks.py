@@ -5,7 +5,7 @@ import os
 
 import numpy as np
 
-from . import _check, _check_arrays
+from ._core import checks
 from .callback import Callback
 
 
@@ -51,7 +51,7 @@ class _Best:
         if not isinstance(value, np.ndarray) or value.shape:
             raise ValueError(f"best is {value!r}, expected a number")
         if epoch is not None:
-            epoch = _check.check_int(epoch, "best_epoch", minimum=0)
+            epoch = checks.check_int(epoch, "best_epoch", minimum=0)
         if (epoch is None) != math.isnan(value):
             raise ValueError(f"best is {value} in epoch {epoch}")
         self.value, self.epoch = float(value), epoch
@@ -101,10 +101,10 @@ class EarlyStopping(Callback):
         mode="auto",
         restore_best_weights=True,
     ):
-        self.patience = _check.check_int(patience, "patience", minimum=0)
-        self.min_delta = _check.check_float(min_delta, "min_delta", minimum=0)
-        self.mode = _check.check_name(mode, ("auto", "min", "max"), "mode")
-        self.restore_best_weights = _check.check_bool(
+        self.patience = checks.check_int(patience, "patience", minimum=0)
+        self.min_delta = checks.check_float(min_delta, "min_delta", minimum=0)
+        self.mode = checks.check_name(mode, ("auto", "min", "max"), "mode")
+        self.restore_best_weights = checks.check_bool(
             restore_best_weights, "restore_best_weights"
         )
         self._best = _Best("EarlyStopping", monitor, self.min_delta, self.mode)
@@ -154,7 +154,7 @@ class EarlyStopping(Callback):
         state = dict(state)
         _expect_alike(state, **self._settings())
         self._best.set_state(state)
-        self._wait = _check.check_int(state.pop("wait"), "wait", minimum=0)
+        self._wait = checks.check_int(state.pop("wait"), "wait", minimum=0)
         if self.restore_best_weights and self.best_epoch is not None:
             flat, here = state.pop("best_weights"), self._network.get_weights()
             self._best_weights = _like(here, flat)
@@ -164,9 +164,7 @@ class EarlyStopping(Callback):
 def _like(weights, flat):
     """Weights of these shapes from one array of all of them end to end."""
     ends = np.cumsum([w.size for w in weights])
-    flat = _check_arrays.check_array(
-        flat, "best_weights", (int(ends[-1]),), weights[0].dtype
-    )
+    flat = checks.check_array(flat, "best_weights", (int(ends[-1]),), weights[0].dtype)
     parts = np.split(flat, ends[:-1])
     return [part.reshape(w.shape) for part, w in zip(parts, weights, strict=True)]
 
@@ -204,9 +202,9 @@ class Checkpoint(Callback):
 
     def __init__(self, path, every=1, monitor=None, mode="auto"):
         self.path = os.fspath(path)
-        self.every = _check.check_int(every, "every", minimum=1)
+        self.every = checks.check_int(every, "every", minimum=1)
         self.monitor = monitor
-        self.mode = _check.check_name(mode, ("auto", "min", "max"), "mode")
+        self.mode = checks.check_name(mode, ("auto", "min", "max"), "mode")
         if monitor is not None and every != 1:
             raise ValueError(
                 f"every={every} and monitor={monitor!r} came, expected one of them"

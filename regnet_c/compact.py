@@ -13,9 +13,9 @@ import copy
 
 import numpy as np
 
-from . import _kernels
+from ._core import binding
+from ._core.slices import in_slices
 from .layers import ACTIVATIONS, Dropout, layer_from_config
-from .slices import in_slices
 
 _NON_NEGATIVE = ("relu", "sigmoid", "softplus")
 
@@ -81,7 +81,7 @@ class _Layer:
         z = self.biases().astype(self.dtype)
         code = ACTIVATIONS.index(self.config["activation"])
         param = self.config["activation_param"] or 0.0
-        _kernels.activation_forward(code, z, np.empty_like(z), z.copy(), param)
+        binding.activation_forward(code, z, np.empty_like(z), z.copy(), param)
         return z.astype(self.w.dtype)
 
     def size(self):
@@ -173,7 +173,7 @@ def _product(a, b):
 
     def some(first, last):
         if b.dtype == np.float64:
-            _kernels.dense_forward(out[first:last], a[first:last], b, None)
+            binding.dense_forward(out[first:last], a[first:last], b, None)
         else:  # NumPy's own loop; the core knows no long doubles
             np.matmul(a[first:last], b, out=out[first:last])
 

@@ -3,7 +3,7 @@
 They put a 1/2, a 1/n or a 1/m before the penalty; the library's objective has none.
 """
 
-from . import _check
+from ._core import checks
 
 # name -> (l1, l2, sign(0)); l1 and l2 as functions of the strength s, n (training rows),
 # m (batch size) and rho (l1_ratio); None: the source has no such term.
@@ -47,16 +47,16 @@ def convert(convention, strength, n=None, batch_size=None, l1_ratio=None):
     ValueError
         If the convention is unknown or needs n, batch_size or l1_ratio.
     """
-    _check.check_name(convention, tuple(CONVENTIONS), "convention")
-    strength = _check.check_float(strength, "strength", minimum=0)
+    checks.check_name(convention, tuple(CONVENTIONS), "convention")
+    strength = checks.check_float(strength, "strength", minimum=0)
     given = {"n": n, "batch_size": batch_size}
     needed = _NEEDS.get(convention)
     if needed:
         if given[needed] is None:
             raise ValueError(f"the convention {convention!r} needs {needed}=")
-        _check.check_int(given[needed], needed, 1, 2**62)
+        checks.check_int(given[needed], needed, 1, 2**62)
     if l1_ratio is not None:
-        l1_ratio = _check.check_float(l1_ratio, "l1_ratio", minimum=0, maximum=1)
+        l1_ratio = checks.check_float(l1_ratio, "l1_ratio", minimum=0, maximum=1)
     elif convention in ("glmnet", "skglm"):
         raise ValueError(f"the convention {convention!r} needs l1_ratio=")
     l1, l2, at_zero = CONVENTIONS[convention]

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from . import _check
-from .arrays import checked_data
-from .layerwise import layer_outputs
+from ._core import checks
+from ._core.data import checked_data
+from ._core.layerwise import layer_outputs
 
 _ROWS = 10_000  # of X that are looked at for dead units
 _STALLED = 0.01  # relative progress over the last tenth of the epochs
@@ -108,7 +108,7 @@ def diagnose(network, X, y, validation_data=None):
     train = network.evaluate(X, y)
     validation, rows = None, [len(X)]
     if validation_data is not None:
-        validation = network.evaluate(*_check.check_validation_data(validation_data))
+        validation = network.evaluate(*checks.check_validation_data(validation_data))
         rows.append(len(validation_data[0]))
     baseline, floor = _loss_range(network.loss, _one_hot(network, X, y))
     unexplained = (train["loss"] - floor) / max(baseline - floor, np.finfo(float).tiny)

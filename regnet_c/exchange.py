@@ -1,6 +1,7 @@
 """What `Network` has for files, other libraries and smaller networks."""
 
-from . import export, storage
+from . import export
+from ._files import model_file
 from .compact import compact
 
 
@@ -132,7 +133,7 @@ class Exchange:
         OSError
             If the file cannot be written.
         """
-        storage.save(self, path)
+        model_file.save(self, path)
 
     @classmethod
     def load(cls, path):
@@ -154,4 +155,4 @@ class Exchange:
         OSError
             If it cannot be read.
         """
-        return storage.load(cls, path)
+        return model_file.load(cls, path)

@@ -1,6 +1,6 @@
 """The penalties that remove whole units or inputs."""
 
-from . import _check
+from ._core import checks
 from .penalty import Penalty
 
 
@@ -57,8 +57,8 @@ class SparseGroupLasso(Penalty):
     _names = ("l1", "group_strength", "group", "l2")
 
     def __init__(self, l1, strength, groups="units", l2=0.0, update="cumulative"):
-        self.l1 = _check.check_float(l1, "l1", minimum=0)
-        self.l2 = _check.check_float(l2, "l2", minimum=0)
+        self.l1 = checks.check_float(l1, "l1", minimum=0)
+        self.l2 = checks.check_float(l2, "l2", minimum=0)
         self._set_groups(strength, groups, update)
         self.update = "proximal"
 

@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from . import _check
-from .initialization import fill_weights
+from ._core import checks
+from ._core.initialization import fill_weights
+from ._core.plan import Plan
 from .network import Network
 from .penalty import Penalty
-from .plan import Plan
 
 _SKIP_STREAM = 1 << 16  # of the random numbers, beyond those of the layers
 
@@ -21,8 +21,8 @@ class SkipPenalty(Penalty):
     _names = ("group_strength", "hierarchy")
 
     def __init__(self, strength, hierarchy):
-        self.group_strength = _check.check_float(strength, "strength", minimum=0)
-        self.hierarchy = _check.check_float(hierarchy, "hierarchy", minimum=0)
+        self.group_strength = checks.check_float(strength, "strength", minimum=0)
+        self.hierarchy = checks.check_float(hierarchy, "hierarchy", minimum=0)
 
 
 class LassoNet(Network):

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from . import _check
-from .initialization import INITIALIZERS
+from ._core import checks
+from ._core.initialization import INITIALIZERS
 from .penalties import penalty_from_config
 from .penalty import Penalty
 
@@ -99,24 +99,24 @@ class Dense(Layer):
         max_norm=None,
         activation_param=None,
     ):
-        self.n_in = _check.check_int(n_in, "n_in", minimum=1)
-        self.n_out = _check.check_int(n_out, "n_out", minimum=1)
-        self.activation = _check.check_name(activation, ACTIVATIONS, "activation")
+        self.n_in = checks.check_int(n_in, "n_in", minimum=1)
+        self.n_out = checks.check_int(n_out, "n_out", minimum=1)
+        self.activation = checks.check_name(activation, ACTIVATIONS, "activation")
         self.weight_penalty = _check_penalty(weight_penalty, "weight_penalty")
         self.bias_penalty = _check_penalty(bias_penalty, "bias_penalty")
         if bias_penalty is not None and bias_penalty.group:
             raise ValueError(f"bias_penalty is {bias_penalty!r}, a bias has no groups")
         self.weight_init = _check_init(weight_init)
-        self.use_bias = _check.check_bool(use_bias, "use_bias")
+        self.use_bias = checks.check_bool(use_bias, "use_bias")
         if max_norm is not None:
-            max_norm = _check.check_float(
+            max_norm = checks.check_float(
                 max_norm, "max_norm", minimum=0, open_minimum=True
             )
         self.max_norm = max_norm
         if activation_param is None:
             activation_param = _DEFAULT_PARAMS.get(self.activation)
         else:
-            activation_param = _check.check_float(activation_param, "activation_param")
+            activation_param = checks.check_float(activation_param, "activation_param")
         self.activation_param = activation_param
 
     def __eq__(self, other):
@@ -185,7 +185,7 @@ class Dropout(Layer):
     __slots__ = ("rate",)
 
     def __init__(self, rate):
-        self.rate = _check.check_rate(rate)
+        self.rate = checks.check_rate(rate)
 
     def get_config(self):
         return {"type": "Dropout", "rate": self.rate}
@@ -218,5 +218,5 @@ def _check_init(init):
     if init is None or callable(init) or isinstance(init, np.ndarray):
         return init
     if isinstance(init, str):
-        return _check.check_name(init, tuple(INITIALIZERS), "weight_init")
-    return _check.check_float(init, "weight_init", minimum=0)
+        return checks.check_name(init, tuple(INITIALIZERS), "weight_init")
+    return checks.check_float(init, "weight_init", minimum=0)

@@ -2,14 +2,14 @@
 
 import numpy as np
 
-from . import _check
-from .arrays import checked_data, checked_masks
+from ._core import checks
+from ._core.data import checked_data, checked_masks
+from ._core.fitting import Fit, Job
+from ._core.state import TrainingState
+from ._core.team import divide
+from ._core.training import Progress, Trainer, make_run
 from .diagnose import diagnose
-from .fitting import Fit, Job
 from .optimizers import Adam, get_optimizer
-from .state import TrainingState
-from .team import divide
-from .training import Progress, Trainer, make_run
 
 
 class Learning:
@@ -86,9 +86,9 @@ class Learning:
         RuntimeError
             If another thread is training this network.
         """
-        epochs = _check.check_int(epochs, "epochs", minimum=0)
-        batch_size = _check.check_int(batch_size, "batch_size", minimum=1)
-        threads = _check.check_threads(threads)
+        epochs = checks.check_int(epochs, "epochs", minimum=0)
+        batch_size = checks.check_int(batch_size, "batch_size", minimum=1)
+        threads = checks.check_threads(threads)
         data = checked_data(self._plan, X, y, sample_weight)
         validation = self._validation(validation_data)
         job = Job(
@@ -97,11 +97,11 @@ class Learning:
             threads=threads,
             data=data,
             validation=validation,
-            callbacks=_check.check_callbacks(callbacks),
-            shuffle=_check.check_bool(shuffle, "shuffle"),
-            progress=_check.check_bool(progress, "progress"),
-            keep_zeros=_check.check_bool(keep_zeros, "keep_zeros"),
-            update_tau=_check.check_tau(update_tau),
+            callbacks=checks.check_callbacks(callbacks),
+            shuffle=checks.check_bool(shuffle, "shuffle"),
+            progress=checks.check_bool(progress, "progress"),
+            keep_zeros=checks.check_bool(keep_zeros, "keep_zeros"),
+            update_tau=checks.check_tau(update_tau),
             optimizer=Adam() if optimizer is None else get_optimizer(optimizer),
         )
         with self._claim:
@@ -121,7 +121,7 @@ class Learning:
     def _validation(self, validation_data):
         if validation_data is None:
             return None
-        X, y, *weight = _check.check_validation_data(validation_data)
+        X, y, *weight = checks.check_validation_data(validation_data)
         try:
             return checked_data(self._plan, X, y, weight[0] if weight else None)
         except (TypeError, ValueError) as error:

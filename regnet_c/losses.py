@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from . import _check, _kernels
-from .slices import in_slices
+from ._core import binding, checks
+from ._core.slices import in_slices
 
 # name -> (meaning, range check); the order is that of rn_loss in rn.h
 _LOSSES = {
@@ -43,7 +43,7 @@ class Loss:
     """
 
     def __init__(self, name, param=None):
-        self.name = _check.check_name(name, NAMES, "loss")
+        self.name = checks.check_name(name, NAMES, "loss")
         self.kind = NAMES.index(name)
         self.classification = name.endswith("cross_entropy")
         if name not in _PARAMS:
@@ -54,7 +54,7 @@ class Loss:
         label, default = _PARAMS[name]
         value = default if param is None else param
         below = 1 if name == "quantile" else None
-        self.param = _check.check_float(
+        self.param = checks.check_float(
             value, label, minimum=0, open_minimum=True, below=below
         )
 
@@ -97,7 +97,7 @@ class Loss:
         """
         if self.name == "poisson":
             flat = out.reshape(-1)
-            _kernels.elementwise(_kernels.FUNCTIONS["exp"], flat, flat)
+            binding.elementwise(binding.FUNCTIONS["exp"], flat, flat)
         return out
 
     def score(self, z, data):
@@ -125,7 +125,7 @@ class Loss:
             else:
                 labels = data.labels[rows]
             dz = np.empty_like(zt)
-            _kernels.loss_rows(
+            binding.loss_rows(
                 self.kind, row_loss[rows], dz, zt, y, labels, None, self.param
             )
 
@@ -157,7 +157,7 @@ class Loss:
         zt = np.ascontiguousarray(z.T)
         y = np.ascontiguousarray(data.raw_y.T.astype(z.dtype, copy=False))
         row_loss, dz = np.empty(len(z), z.dtype), np.empty_like(zt)
-        _kernels.loss_rows(self.kind, row_loss, dz, zt, y, None, None, self.param)
+        binding.loss_rows(self.kind, row_loss, dz, zt, y, None, None, self.param)
         return -row_loss.astype(np.float64)
 
     def _right(self, z, data):

@@ -6,16 +6,16 @@ How it learns is in `learning`, how it gets into files and to other libraries in
 
 import numpy as np
 
-from . import _check, _check_arrays, _kernels
-from .arrays import checked_data, checked_x
+from ._core import binding, checks
+from ._core.data import checked_data, checked_x
+from ._core.initialization import fill_weights
+from ._core.plan import Plan
+from ._core.slices import in_slices
+from ._core.sparse import SparseWeights
+from ._core.team import useful_threads
 from .exchange import Exchange
-from .initialization import fill_weights
 from .learning import Learning
 from .losses import get_loss
-from .plan import Plan
-from .slices import in_slices
-from .sparse import SparseWeights
-from .team import useful_threads
 
 _PREDICTED_ROWS = 1024  # at least, and
 _PREDICTED_WORK = 1 << 27  # multiply-adds, in the first slice of a prediction
@@ -60,10 +60,10 @@ class Network(Learning, Exchange):
 
     def _build(self, layers, loss, dtype, seed):
         """Everything but the first weights, which are zero."""
-        self.layers = _check.check_layers(layers)
+        self.layers = checks.check_layers(layers)
         self.loss = get_loss(loss)
-        self.dtype = _check.check_dtype(dtype)
-        self.seed = _check.check_int(seed, "seed", minimum=0, maximum=2**64 - 1)
+        self.dtype = checks.check_dtype(dtype)
+        self.seed = checks.check_int(seed, "seed", minimum=0, maximum=2**64 - 1)
         self.metadata = {}
         self.history = None
         self._plan = self._make_plan()
@@ -74,7 +74,7 @@ class Network(Learning, Exchange):
         matrices = [view for view in self._views if view.ndim == 2]
         self._sparse = SparseWeights(matrices[: len(self._plan.dense)])
         self._state = None
-        self._claim = _kernels.Claim()
+        self._claim = binding.Claim()
 
     def _make_plan(self):
         return Plan(self.layers, self.loss, self.dtype, self.seed)
@@ -141,7 +141,7 @@ class Network(Learning, Exchange):
         TypeError, ValueError
             For another number or other shapes, and for NaN or infinities.
         """
-        weights = _check_arrays.check_weights(weights, self._plan.shapes, self.dtype)
+        weights = checks.check_weights(weights, self._plan.shapes, self.dtype)
         self._claim.expect_no_other()
         for view, new in zip(self._views, weights, strict=True):
             view[...] = new
@@ -238,7 +238,7 @@ class Network(Learning, Exchange):
         OverflowError
             If an output is NaN, because sums overflow.
         """
-        threads = _check.check_threads(threads)
+        threads = checks.check_threads(threads)
         out = self._predict(checked_x(self._plan, X), threads, raw=False)
         return self.loss.transform(out)
 
@@ -253,7 +253,7 @@ class Network(Learning, Exchange):
     def _predict(self, x, threads, raw):
         model, n = self._predictor, x.shape[0]
         threads = useful_threads(self._plan, threads, n, n, 1)
-        source, sparse = _kernels.Source(x), self._sparse.layers(n)
+        source, sparse = binding.Source(x), self._sparse.layers(n)
         out = np.empty((n, model.n_out), self.dtype)
 
         def some(first, last):
@@ -266,7 +266,7 @@ class Network(Learning, Exchange):
         rows = max(_PREDICTED_ROWS, _PREDICTED_WORK // self._plan.size)
         bad = in_slices(n, some, rows)
         if bad is not None:
-            raise ValueError(_check_arrays.not_finite_message(x, "X", bad, self.dtype))
+            raise ValueError(checks.not_finite_message(x, "X", bad, self.dtype))
         return out
 
     def evaluate(self, X, y, sample_weight=None, threads=None):
@@ -293,7 +293,7 @@ class Network(Learning, Exchange):
         TypeError, ValueError
             For data that do not fit the network.
         """
-        threads = _check.check_threads(threads)
+        threads = checks.check_threads(threads)
         data = checked_data(self._plan, X, y, sample_weight)
         logs = self._evaluate(data, threads)
         if np.isnan(logs["loss"]):

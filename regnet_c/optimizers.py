@@ -6,7 +6,7 @@ l1 times what the optimiser makes of a constant unit gradient, and L2 is in the 
 
 import numpy as np
 
-from . import _check, _check_arrays
+from ._core import checks
 from .schedules import Schedule
 
 
@@ -28,7 +28,7 @@ class Optimizer:
 
     def __init__(self, learning_rate):
         if not isinstance(learning_rate, Schedule):
-            learning_rate = _check.check_float(
+            learning_rate = checks.check_float(
                 learning_rate, "learning_rate", minimum=0, open_minimum=True
             )
         self.learning_rate = learning_rate
@@ -67,7 +67,7 @@ class Optimizer:
             return rates
         steps = np.arange(first, first + count)
         rates = self.learning_rate(steps, steps_per_epoch)
-        return _check_arrays.check_learning_rates(rates, count)
+        return checks.check_learning_rates(rates, count)
 
     def __repr__(self):
         parts = [repr(self.learning_rate)]
@@ -76,11 +76,11 @@ class Optimizer:
 
 
 def _fraction(value, name):
-    return _check.check_float(value, name, minimum=0, below=1)
+    return checks.check_float(value, name, minimum=0, below=1)
 
 
 def _epsilon(value):
-    return _check.check_float(value, "epsilon", minimum=0, open_minimum=True)
+    return checks.check_float(value, "epsilon", minimum=0, open_minimum=True)
 
 
 class SGD(Optimizer):
@@ -104,7 +104,7 @@ class SGD(Optimizer):
     def __init__(self, learning_rate=0.01, momentum=0.0, nesterov=False):
         super().__init__(learning_rate)
         self.momentum = _fraction(momentum, "momentum")
-        self.nesterov = _check.check_bool(nesterov, "nesterov")
+        self.nesterov = checks.check_bool(nesterov, "nesterov")
         if self.nesterov and not self.momentum:
             raise ValueError("nesterov=True needs a momentum above 0")
         self.kind = 0 if not self.momentum else 2 if self.nesterov else 1
@@ -197,7 +197,7 @@ class AdamW(Adam):
         epsilon=1e-8,
     ):
         super().__init__(learning_rate, beta1, beta2, epsilon)
-        self.weight_decay = _check.check_float(weight_decay, "weight_decay", minimum=0)
+        self.weight_decay = checks.check_float(weight_decay, "weight_decay", minimum=0)
 
 
 BY_NAME = {
@@ -214,5 +214,5 @@ def get_optimizer(optimizer):
     if isinstance(optimizer, Optimizer):
         return optimizer
     if isinstance(optimizer, str):
-        return BY_NAME[_check.check_name(optimizer, tuple(BY_NAME), "optimizer")]()
+        return BY_NAME[checks.check_name(optimizer, tuple(BY_NAME), "optimizer")]()
     raise TypeError(f"optimizer is {optimizer!r}, expected one such as Adam(0.001)")

@@ -4,7 +4,7 @@ The objective is J = mean data loss + sum over layers of (l1 sum|W| + l2 sum W^2
 1/2, independent of batch size and of n.
 """
 
-from . import _check
+from ._core import checks
 from .conventions import convert
 from .group_penalties import GroupLasso, SparseGroupLasso
 from .penalty import Penalty
@@ -38,7 +38,7 @@ class L1(Penalty):
     _names = ("l1",)
 
     def __init__(self, l1, update="cumulative", sign_at_zero=0):
-        self.l1 = _check.check_float(l1, "l1", minimum=0)
+        self.l1 = checks.check_float(l1, "l1", minimum=0)
         self._set_rule(update, sign_at_zero)
 
     @classmethod
@@ -88,7 +88,7 @@ class L2(Penalty):
     _names = ("l2",)
 
     def __init__(self, l2):
-        self.l2 = _check.check_float(l2, "l2", minimum=0)
+        self.l2 = checks.check_float(l2, "l2", minimum=0)
 
     @classmethod
     def from_convention(cls, convention, strength, n=None, batch_size=None):
@@ -147,8 +147,8 @@ class ElasticNet(Penalty):
     _names = ("l1", "l2")
 
     def __init__(self, l1, l2, update="cumulative", sign_at_zero=0):
-        self.l1 = _check.check_float(l1, "l1", minimum=0)
-        self.l2 = _check.check_float(l2, "l2", minimum=0)
+        self.l1 = checks.check_float(l1, "l1", minimum=0)
+        self.l2 = checks.check_float(l2, "l2", minimum=0)
         self._set_rule(update, sign_at_zero)
 
     @classmethod
@@ -183,7 +183,7 @@ class ElasticNet(Penalty):
         if convention in ("glmnet", "skglm"):
             l1, l2, at_zero = convert(convention, strength, l1_ratio=l1_ratio)
         else:
-            ratio = _check.check_float(l1_ratio, "l1_ratio", minimum=0, maximum=1)
+            ratio = checks.check_float(l1_ratio, "l1_ratio", minimum=0, maximum=1)
             l1, l2, at_zero = convert(convention, strength, n=n, batch_size=1)
             if l1 is None:
                 raise ValueError(f"the convention {convention!r} has no L1 penalty")

@@ -6,7 +6,7 @@ The objective is J = mean data loss + sum over layers of (l1 sum|W| + l2 sum W^2
 
 import numpy as np
 
-from . import _check
+from ._core import checks
 
 UPDATES = ("cumulative", "proximal", "shrink_first", "subgradient")
 
@@ -131,7 +131,7 @@ class Penalty:
         -------
         ndarray like w
         """
-        w, step = np.asarray(w), _check.check_float(step, "step", minimum=0)
+        w, step = np.asarray(w), checks.check_float(step, "step", minimum=0)
         x = soft_threshold(w, step * self.l1)
         if self.non_negative:
             x = np.maximum(x, 0)
@@ -184,14 +184,14 @@ class Penalty:
         return f"{type(self).__name__}({', '.join(parts)})"
 
     def _set_groups(self, strength, groups, update):
-        self.group_strength = _check.check_float(strength, "strength", minimum=0)
-        self.group = _check.check_name(groups, ("units", "inputs"), "groups")
-        self.group_update = _check.check_name(update, UPDATES[:2], "update")
+        self.group_strength = checks.check_float(strength, "strength", minimum=0)
+        self.group = checks.check_name(groups, ("units", "inputs"), "groups")
+        self.group_update = checks.check_name(update, UPDATES[:2], "update")
 
     def _group_words(self):
         rule = "" if self.group_update == UPDATES[0] else f", update={UPDATES[1]!r}"
         return f"groups={self.group!r}{rule}"
 
     def _set_rule(self, update, sign_at_zero):
-        self.update = _check.check_name(update, UPDATES, "update")
-        self.sign_at_zero = _check.check_int(sign_at_zero, "sign_at_zero", 0, 1)
+        self.update = checks.check_name(update, UPDATES, "update")
+        self.sign_at_zero = checks.check_int(sign_at_zero, "sign_at_zero", 0, 1)

@@ -7,8 +7,8 @@ and the saving are the caller's.
 
 import numpy as np
 
-from . import _check, _check_arrays
 from ._axes import COLORS, class_colors, color_map, one_or_all, panels, percent, plain
+from ._core import checks
 from ._plane import grid, region
 
 _SPIKE = COLORS[5]
@@ -77,7 +77,7 @@ def plot_weights(network, layers=None, bins=60, ax=None):
     -------
     Axes, or an array with one per layer
     """
-    bins = _check.check_int(bins, "bins", minimum=1, maximum=10**6)
+    bins = checks.check_int(bins, "bins", minimum=1, maximum=10**6)
     chosen = _matrices(network, layers)
     axes = panels(ax, len(chosen), size=(6.4, 2.4))
     for panel, (number, w) in zip(axes, chosen, strict=True):
@@ -137,11 +137,11 @@ def plot_filters(network, shape=(28, 28), n=16, ax=None):
     -------
     Axes, or an array with one per image
     """
-    n = _check.check_int(n, "n", minimum=1)
+    n = checks.check_int(n, "n", minimum=1)
     w = _matrices(network, [0])[0][1]
     shape = [
-        _check.check_int(side, "shape", minimum=1)
-        for side in _check.check_list(shape, "shape", "two integers")
+        checks.check_int(side, "shape", minimum=1)
+        for side in checks.check_list(shape, "shape", "two integers")
     ]
     if len(shape) != 2:
         raise ValueError(f"shape has {len(shape)} entries, expected rows and columns")
@@ -214,14 +214,14 @@ def plot_decision_regions(network_or_function, X, y, resolution=200, ax=None):
     -------
     Axes
     """
-    X, y = _check_arrays.as_array(X, "X").astype(np.float64), np.asarray(y)
+    X, y = checks.as_array(X, "X").astype(np.float64), np.asarray(y)
     if X.ndim != 2 or X.shape[1] != 2 or y.shape != X.shape[:1] or not len(X):
         raise ValueError(
             f"X has shape {X.shape} and y {y.shape}, expected (n, 2) and (n,)"
         )
     if not np.isfinite(X).all():
         raise ValueError("X has NaN or infinite entries, expected finite numbers")
-    resolution = _check.check_int(resolution, "resolution", minimum=1, maximum=10**4)
+    resolution = checks.check_int(resolution, "resolution", minimum=1, maximum=10**4)
     predict = getattr(network_or_function, "predict", network_or_function)
     if not callable(predict):
         raise TypeError(
@@ -265,11 +265,11 @@ def _matrices(network, layers):
     matrices = [w for w in network.get_weights() if w.ndim == 2]
     numbers = range(len(matrices))
     if layers is not None:
-        numbers = _check.check_list(layers, "layers", "integers")
+        numbers = checks.check_list(layers, "layers", "integers")
     if not numbers:
         raise ValueError("layers is empty, expected at least one number")
     for number in numbers:
-        _check.check_int(number, "layers")
+        checks.check_int(number, "layers")
         if not 0 <= number < len(matrices):
             raise ValueError(
                 f"layers has {number}, the network's Dense layers are 0 to "

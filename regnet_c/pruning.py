@@ -5,7 +5,7 @@ A penalty decides which weights are small, pruning how many remain.
 
 import numpy as np
 
-from . import _check
+from ._core import checks
 from .callback import Callback
 
 
@@ -37,11 +37,11 @@ class Prune(Callback):
     """
 
     def __init__(self, density, begin, end):
-        self.density = _check.check_float(
+        self.density = checks.check_float(
             density, "density", minimum=0, open_minimum=True, maximum=1
         )
-        self.begin = _check.check_int(begin, "begin", minimum=0)
-        self.end = _check.check_int(end, "end", minimum=self.begin + 1)
+        self.begin = checks.check_int(begin, "begin", minimum=0)
+        self.end = checks.check_int(end, "end", minimum=self.begin + 1)
 
     def share(self, epoch):
         """Share of the weights left after this epoch.

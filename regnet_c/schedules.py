@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from . import _check
+from ._core import checks
 
 
 class Schedule:
@@ -19,10 +19,10 @@ class Schedule:
     _names = ("initial",)
 
     def __init__(self, initial, warmup_epochs=0.0):
-        self.initial = _check.check_float(
+        self.initial = checks.check_float(
             initial, "initial", minimum=0, open_minimum=True
         )
-        self.warmup_epochs = _check.check_float(
+        self.warmup_epochs = checks.check_float(
             warmup_epochs, "warmup_epochs", minimum=0
         )
 
@@ -96,7 +96,7 @@ class ExponentialDecay(Schedule):
 
     def __init__(self, initial, decay, warmup_epochs=0.0):
         super().__init__(initial, warmup_epochs)
-        self.decay = _check.check_float(
+        self.decay = checks.check_float(
             decay, "decay", minimum=0, open_minimum=True, maximum=1
         )
 
@@ -122,10 +122,10 @@ class StepDecay(Schedule):
 
     def __init__(self, initial, decay, every, warmup_epochs=0.0):
         super().__init__(initial, warmup_epochs)
-        self.decay = _check.check_float(
+        self.decay = checks.check_float(
             decay, "decay", minimum=0, open_minimum=True, maximum=1
         )
-        self.every = _check.check_float(every, "every", minimum=0, open_minimum=True)
+        self.every = checks.check_float(every, "every", minimum=0, open_minimum=True)
 
     def factor(self, epochs):
         return self.decay ** np.floor(epochs / self.every)
@@ -138,8 +138,8 @@ class _Until(Schedule):
 
     def __init__(self, initial, epochs, final=0.0, warmup_epochs=0.0):
         super().__init__(initial, warmup_epochs)
-        self.epochs = _check.check_float(epochs, "epochs", minimum=0, open_minimum=True)
-        self.final = _check.check_float(final, "final", minimum=0, maximum=1)
+        self.epochs = checks.check_float(epochs, "epochs", minimum=0, open_minimum=True)
+        self.final = checks.check_float(final, "final", minimum=0, maximum=1)
 
 
 class LinearDecay(_Until):

@@ -11,7 +11,7 @@ import reference as ref
 from running import use_real_threads
 
 import regnet_c as rn
-from regnet_c import _kernels
+from regnet_c._core import binding
 
 TOLERANCE = {"float32": 1e-5, "float64": 1e-12}
 
@@ -41,7 +41,7 @@ def assert_close(got, want, dtype=None, scale=None):
 
 def awkward_sizes(dtype):
     """0, 1 and the neighbours of one and two vectors of the variant in use."""
-    w = _kernels.lanes(np.dtype(dtype) == np.float32)
+    w = binding.lanes(np.dtype(dtype) == np.float32)
     return sorted({0, 1, w - 1, w, w + 1, 2 * w - 1, 2 * w, 2 * w + 1, 4 * w + 3})
 
 
@@ -117,12 +117,12 @@ def dtype(request):
     return np.dtype(request.param)
 
 
-@pytest.fixture(params=_kernels.available_isas())
+@pytest.fixture(params=binding.available_isas())
 def isa(request):
-    before = _kernels.current_isa()
-    _kernels.set_isa(request.param)
+    before = binding.current_isa()
+    binding.set_isa(request.param)
     yield request.param
-    _kernels.set_isa(before)
+    binding.set_isa(before)
 
 
 @pytest.fixture
@@ -131,18 +131,18 @@ def each_fused_isa():
 
     It returns {variant: result}; those results must agree in every bit.
     """
-    before = _kernels.current_isa()
+    before = binding.current_isa()
 
     def run(call):
         results = {}
-        for name in _kernels.available_isas():
-            _kernels.set_isa(name)
-            if _kernels.is_fused():
+        for name in binding.available_isas():
+            binding.set_isa(name)
+            if binding.is_fused():
                 results[name] = call()
         return results
 
     yield run
-    _kernels.set_isa(before)
+    binding.set_isa(before)
 
 
 @pytest.fixture

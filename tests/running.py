@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import regnet_c as rn
-from regnet_c import team
+from regnet_c._core import team
 
 HERE = Path(__file__).parent
 POSIX = pytest.mark.skipif(os.name != "posix", reason="needs POSIX")
@@ -145,7 +145,7 @@ LONG_CALLS = {
     "evaluate": lambda net, x, y, folder: net.evaluate(x, y),
     "gradients": lambda net, x, y, folder: net.loss_and_gradients(x, y),
     "diagnose": lambda net, x, y, folder: net.diagnose(x, y),
-    "check": lambda net, x, y, folder: rn.arrays.as_source(
+    "check": lambda net, x, y, folder: rn._core.data.as_source(
         np.broadcast_to(np.float16(1), (10**9, 100)), "X", net.dtype
     ),
     "to_c": lambda net, x, y, folder: _exported().to_c(folder / "m.c"),

@@ -15,7 +15,9 @@ import pytest
 from conftest import OPTIMIZERS as NAMES
 
 import regnet_c as rn
-from regnet_c import schedules, storage, team, training
+from regnet_c import schedules
+from regnet_c._core import team, training
+from regnet_c._files import model_file
 
 POSIX = pytest.mark.skipif(os.name != "posix", reason="needs POSIX")
 RATE = schedules.CosineDecay(0.01, 4, warmup_epochs=0.5)
@@ -123,7 +125,7 @@ def test_resumed_training_has_the_bits_of_uninterrupted(
             fresh().fit(**call(path, OPTIMIZERS[kind]()), **resume)
         resume = {"resume_from": path}
         taken += step
-        _, (values, _) = storage.load_with_state(rn.Network, path)
+        _, (values, _) = model_file.load_with_state(rn.Network, path)
         assert values["training"]["step"] == taken
     parts = trained(fresh(), **call(path, OPTIMIZERS[kind]()), **resume)
     assert parts == whole
@@ -134,11 +136,11 @@ def test_the_state_of_every_array_matters(tmp_path):
     """Else the test above could not see a moment or a debt that is lost."""
     path, whole = tmp_path / "run", trained(network(), **call())
     network().fit(**call(path, epochs=2))
-    _, (values, arrays) = storage.load_with_state(rn.Network, path)
+    _, (values, arrays) = model_file.load_with_state(rn.Network, path)
     assert set(arrays) >= {"m", "v", "q", "ema"}
     for name in ("m", "v", "q", "ema"):
         changed = arrays | {name: np.zeros_like(arrays[name])}
-        storage.save(rn.Network.load(path), tmp_path / "other", (values, changed))
+        model_file.save(rn.Network.load(path), tmp_path / "other", (values, changed))
         parts = trained(network(), **call(), resume_from=tmp_path / "other")
         assert parts.bits != whole.bits
 
@@ -591,9 +593,9 @@ HOSTILE = {
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_state_is_refused(name, checkpoint):
     """It is sealed with a checksum of its own; nothing has changed when it is refused."""
-    net, (values, arrays) = storage.load_with_state(rn.Network, checkpoint)
+    net, (values, arrays) = model_file.load_with_state(rn.Network, checkpoint)
     HOSTILE[name](values, arrays)
-    storage.save(net, checkpoint, (values, arrays))
+    model_file.save(net, checkpoint, (values, arrays))
     net, arguments = network(), call()
     with nothing_changes(net), pytest.raises(ValueError, match="run"):
         net.fit(**arguments, resume_from=checkpoint)
@@ -617,8 +619,8 @@ def test_a_hostile_state_is_refused(name, checkpoint):
 )
 def test_a_state_in_another_header_is_refused(old, new, checkpoint, monkeypatch):
     """With the checksum and the length put right, and not noticed while saving."""
-    compose = storage.compose
-    net, state = storage.load_with_state(rn.Network, checkpoint)
+    compose = model_file.compose
+    net, state = model_file.load_with_state(rn.Network, checkpoint)
 
     def forged(*args):
         text = compose(*args)[8:].decode().rstrip(" ")
@@ -627,9 +629,9 @@ def test_a_state_in_another_header_is_refused(old, new, checkpoint, monkeypatch)
         text = (text + " " * (-len(text) % 8)).encode()
         return len(text).to_bytes(8, "little") + text
 
-    monkeypatch.setattr(storage, "compose", forged)
-    monkeypatch.setattr(storage, "_check_what_will_be_read", lambda *args: None)
-    storage.save(net, checkpoint, state)
+    monkeypatch.setattr(model_file, "compose", forged)
+    monkeypatch.setattr(model_file, "_check_what_will_be_read", lambda *args: None)
+    model_file.save(net, checkpoint, state)
     with pytest.raises(rn.ModelFileError, match="header|format version|twice"):
         rn.Network.load(checkpoint)
 
@@ -639,13 +641,13 @@ def test_a_state_in_another_header_is_refused(old, new, checkpoint, monkeypatch)
 
 def epochs_written(path, monkeypatch, **arguments):
     """Epochs after which the callbacks of a call write."""
-    written, save = [], storage.save
+    written, save = [], model_file.save
 
     def record(net, where, state=None):
         written.append((os.path.basename(where), net._state.epoch))
         save(net, where, state)
 
-    monkeypatch.setattr(storage, "save", record)
+    monkeypatch.setattr(model_file, "save", record)
     network().fit(**call(**arguments))
     return written
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import regnet_c as rn
-from regnet_c import header
+from regnet_c._files import header
 from regnet_c.layers import ACTIVATIONS
 
 HIDDEN = ACTIVATIONS[:-1]

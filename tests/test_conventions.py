@@ -15,62 +15,69 @@ import pytest
 import regnet_c as rn
 
 ROOT = Path(__file__).parent.parent
-SOURCES = sorted((ROOT / "regnet_c").glob("*.py"))
 C_FILES = sorted((ROOT / "csrc").glob("*.[ch]"))
 KERNELS = re.findall(r"^    X\(\w+, (\w+),", (ROOT / "csrc/rn.h").read_text(), re.M)
 
-# who may import whom; what is not listed may import anything
-ALLOWED = {
-    "_check": set(),
-    "_check_arrays": {"_check", "slices"},
-    "schedules": {"_check"},
-    "initialization": {"_check_arrays", "_kernels"},
-    "conventions": {"_check"},
-    "penalty": {"_check"},
-    "group_penalties": {"_check", "penalty"},
-    "penalties": {"_check", "conventions", "group_penalties", "penalty"},
-    "layers": {"_check", "initialization", "penalties", "penalty"},
-    "losses": {"_check", "_kernels", "slices"},
-    "optimizers": {"_check", "_check_arrays", "schedules"},
-    "arrays": {"_check_arrays", "_kernels", "digest", "slices"},
-    "callback": set(),
-    "callbacks": {"_check", "_check_arrays", "callback"},
-    "compact": {"_kernels", "layers", "slices"},
-    "diagnose": {"_check", "arrays", "layerwise"},
-    "history": set(),
-    "state": {"_check", "_kernels"},
-    "resume": {"_check", "layers", "storage", "structure"},
-    "fitting": {"arrays", "history", "optimizers", "resume", "state", "training"},
-    "plan": {"_kernels", "layers"},
-    "slices": set(),
-    "sparse": {"_kernels"},
-    "team": {"_kernels"},
-    "layerwise": {"_kernels"},
-    "training": {"_kernels", "layerwise", "slices", "team"},
-    "atomic": set(),
-    "structure": {"_check", "layers", "losses", "plan"},
-    "header": {"_version", "layers", "structure"},
-    "digest": set(),
-    "storage": {"atomic", "digest", "header", "structure"},
-    "_axes": set(),
-    "_plane": set(),
-    "plots": {"_axes", "_check", "_check_arrays", "_plane"},
-    "exchange": {"compact", "export", "storage"},
+# what a folder of the package may import from others; "" is the root, and any folder may
+# import what stands below all of them: errors and the version
+PACKAGES = {
+    "_core": {"_files", "history", "layers", "optimizers"},
+    "_files": {"_core", "layers", "losses"},
+    "datasets": set(),
+    "kernels": {"_core", "losses", "optimizers"},
+    "estimators": None,
+    "export": None,
+    "path": None,
+    "reproduce": None,
+    "cli": None,
 }
 
 
-def local_imports(path):
-    tree = ast.parse(path.read_text())
-    names = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and node.level == 1:
-            names |= {node.module} if node.module else {a.name for a in node.names}
-    return names
+def name_of(path):
+    """The dotted name of a module inside the package; "" for the package itself."""
+    parts = path.relative_to(ROOT / "regnet_c").with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-@pytest.mark.parametrize("module", sorted(ALLOWED))
-def test_imports_go_one_way(module):
-    assert local_imports(ROOT / "regnet_c" / f"{module}.py") <= ALLOWED[module]
+MODULES = {name_of(p): p for p in sorted((ROOT / "regnet_c").rglob("*.py"))}
+BINDINGS = {"_core.binding", "kernels.cython_kernels"}
+
+
+def local_imports(name):
+    """The modules of the package that `name` imports, also inside functions."""
+    path = MODULES[name]
+    here = path.relative_to(ROOT / "regnet_c").parent.parts
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if not (isinstance(node, ast.ImportFrom) and node.level):
+            continue
+        base = [*here[: len(here) - node.level + 1]]
+        base += node.module.split(".") if node.module else []
+        for alias in node.names:
+            full = ".".join([*base, alias.name])
+            known = full in MODULES or full in BINDINGS
+            found.add(full if known else ".".join(base))
+    return found - {name}
+
+
+IMPORTS = {name: local_imports(name) for name in MODULES}
+
+
+@pytest.mark.parametrize("package", [p for p in PACKAGES if PACKAGES[p] is not None])
+def test_packages_import_one_way(package):
+    allowed = PACKAGES[package] | {package, "errors", "_version"}
+    for name, imports in IMPORTS.items():
+        if name.partition(".")[0] == package:
+            assert {i.partition(".")[0] for i in imports} <= allowed, name
+
+
+def test_no_module_imports_itself_through_others():
+    """The imports, also those inside functions, have no cycle."""
+    done, below = set(), {n: i - BINDINGS for n, i in IMPORTS.items()}
+    while len(done) < len(below):
+        ready = {n for n in below if n not in done and below[n] <= done}
+        assert ready, {n: i - done for n, i in below.items() if n not in done}
+        done |= ready
 
 
 def test_the_kernel_list_was_found():
@@ -79,8 +86,9 @@ def test_the_kernel_list_was_found():
 
 @pytest.mark.parametrize("kernel", KERNELS)
 def test_every_kernel_is_declared_bound_and_described(kernel):
-    pxd = (ROOT / "regnet_c/_kernels.pxd").read_text()
-    files = [ROOT / "regnet_c/_kernels.pyx", *(ROOT / "regnet_c").glob("*.pxi")]
+    core = ROOT / "regnet_c/_core"
+    pxd = (core / "binding.pxd").read_text()
+    files = [core / "binding.pyx", *core.glob("*.pxi")]
     pyx = "".join(file.read_text() for file in files)
     for table in ("f32", "f64"):
         assert re.search(rf"\b(table|t)\.{table}\.{kernel}\(", pyx)
@@ -128,7 +136,8 @@ def test_the_tests_see_the_installed_package():
     """Not the source folder, unless this is an editable or in-place install."""
     folder = Path(rn.__file__).parent
     if folder == ROOT / "regnet_c":
-        assert list(folder.glob("_kernels.*.so")) or list(folder.glob("_kernels.*.pyd"))
+        core = folder / "_core"
+        assert list(core.glob("binding.*.so")) or list(core.glob("binding.*.pyd"))
     else:
         assert importlib.metadata.version("regnet-c") == rn.__version__
 
@@ -179,9 +188,9 @@ def test_the_citation_has_the_version():
 
 def test_doctests():
     modules = [
-        sys.modules[f"regnet_c.{p.stem}"]
-        for p in SOURCES
-        if p.stem[0] != "_" and f"regnet_c.{p.stem}" in sys.modules
+        sys.modules[f"regnet_c.{name}"]
+        for name in MODULES
+        if f"regnet_c.{name}" in sys.modules
     ]
     results = [doctest.testmod(m, raise_on_error=False) for m in [rn, *modules]]
     assert sum(r.attempted for r in results) > 10

@@ -8,7 +8,8 @@ import reference as ref
 from conftest import assert_close, oracle_network, oracle_optimizer, weights64
 
 import regnet_c as rn
-from regnet_c import _kernels, kernels, team
+from regnet_c import kernels
+from regnet_c._core import binding, team
 
 
 def assert_epoch_equals_the_oracle(net, n, batch_size, threads=None):
@@ -123,7 +124,7 @@ def test_every_half_precision_number_is_read_as_its_value(isa):
 
 def test_an_unknown_variant_is_refused():
     with pytest.raises(ValueError, match="'vax' is not available here, choose one of"):
-        _kernels.set_isa("vax")
+        binding.set_isa("vax")
 
 
 # ---- the order of an epoch -------------------------------------------------------------

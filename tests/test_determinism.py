@@ -5,7 +5,7 @@ import pytest
 from running import bits, network, some_data, use_real_threads
 
 import regnet_c as rn
-from regnet_c import _kernels, training
+from regnet_c._core import binding, training
 
 
 class InterruptEvery:
@@ -51,7 +51,7 @@ def after_200_steps(dtype, threads, division, interrupt_every=0, checkpoint=None
         own = training.divide
         changed = lambda *arguments: {**own(*arguments), **division}  # noqa: E731
         patch.setattr(training, "divide", changed)
-        patch.setattr("regnet_c.fitting.Progress", lambda *args: bar)
+        patch.setattr("regnet_c._core.fitting.Progress", lambda *args: bar)
         patch.setattr(training, "_SLICE_SECONDS", 0.0 if interrupt_every else 0.02)
         left = 10
         while left:
@@ -72,11 +72,11 @@ def after_200_steps(dtype, threads, division, interrupt_every=0, checkpoint=None
 @pytest.fixture(scope="module", params=["float32", "float64"])
 def reference_runs(request):
     """(dtype, {variant: the bits after 200 steps of one thread, never stopped})."""
-    found, before = {}, _kernels.current_isa()
-    for name in _kernels.available_isas():
-        _kernels.set_isa(name)
+    found, before = {}, binding.current_isa()
+    for name in binding.available_isas():
+        binding.set_isa(name)
         found[name] = after_200_steps(request.param, 1, DIVISIONS["rows"])
-    _kernels.set_isa(before)
+    binding.set_isa(before)
     return request.param, found
 
 

@@ -12,9 +12,9 @@ import pytest
 
 import regnet_c as rn
 from regnet_c.cli import main
+from regnet_c.cli.export import read_calibration
 from regnet_c.export import c_layer
 from regnet_c.export.c import quantize
-from regnet_c.export.command import read_calibration
 from regnet_c.export.plain import PlainLayer
 from regnet_c.layers import ACTIVATIONS
 

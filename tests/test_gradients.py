@@ -165,8 +165,8 @@ def test_network_gradients_with_an_output_activation(output, isa, rng):
 
 def test_network_gradients_of_a_batch_of_many_blocks(isa, rng, monkeypatch):
     """The batch is cut into blocks of rows; the gradient is that of the whole."""
-    monkeypatch.setattr(rn.team, "_BLOCK_BYTES", 1)
-    monkeypatch.setattr(rn.team, "MIN_BLOCK_ROWS", 64)
+    monkeypatch.setattr(rn._core.team, "_BLOCK_BYTES", 1)
+    monkeypatch.setattr(rn._core.team, "MIN_BLOCK_ROWS", 64)
     net = frozen_network("tanh")
     x, y, sample_weight, masks = frozen_data(net, rng, n=333)
     assert_gradients_equal_the_oracle(net, x, y, sample_weight, masks)

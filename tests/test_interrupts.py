@@ -24,7 +24,7 @@ from running import (
 )
 
 import regnet_c as rn
-from regnet_c import training
+from regnet_c._core import training
 
 
 @contextlib.contextmanager

@@ -7,7 +7,8 @@ import pytest
 import reference as ref
 from conftest import OPTIMIZERS, assert_close, awkward_sizes, prime_pattern
 
-from regnet_c import _kernels, kernels
+from regnet_c import kernels
+from regnet_c._core import binding
 
 # name: (NumPy's function, interval of x for float32, and for float64)
 FUNCTIONS = {
@@ -396,7 +397,7 @@ def test_max_norm_equals_the_oracle(dtype, isa, rng):
         w = draw(rng, dtype, n_in, n_out)
         w[:, 0] = 0
         got = w.copy()
-        _kernels.max_norm(got, 2.0)
+        binding.max_norm(got, 2.0)
         assert_close(got, ref.max_norm(w, 2.0), scale=1 + np.abs(w))
 
 
@@ -434,7 +435,7 @@ def group_step(kind, w, v, strength, group, q=None):
     got, work = w.copy(), np.empty(16 * sum(w.shape), w.dtype)
     code = ["units", "inputs"].index(group) + 1
     new_q = None if q is None else q.copy()
-    _kernels.prox_group(code, got, v, new_q, strength, update_step(optimizer), work)
+    binding.prox_group(code, got, v, new_q, strength, update_step(optimizer), work)
     t = strength * optimizer.unit_response() / optimizer._metric(v.astype(np.float64))
     if q is None:
         return got, ref.prox_group(w, t, group)
@@ -501,7 +502,7 @@ def update_with_kernel(optimizer, penalty, w, state, g):
         l1=penalty.l1,
         l2=penalty.l2,
     )
-    _kernels.update(w, *state, g, step)
+    binding.update(w, *state, g, step)
 
 
 PENALTIES = [
@@ -602,7 +603,7 @@ def bits_of_all_kernels(dtype, rng):
     for group, kind in itertools.product(("units", "inputs"), OPTIMIZERS):
         yield group_step(kind, w, v, 8.0, group)[0]
         yield from group_step(kind, w, v, 0.5, group, v)[0]
-    _kernels.max_norm(w, 3.0)
+    binding.max_norm(w, 3.0)
     yield w
 
 

@@ -9,7 +9,8 @@ from conftest import OPTIMIZERS, assert_close
 from test_kernels import update_step
 
 import regnet_c as rn
-from regnet_c import _kernels, kernels
+from regnet_c import kernels
+from regnet_c._core import binding
 
 
 def draw_rows(rng, dtype, n_in, n_out, n_hidden):
@@ -33,7 +34,7 @@ def test_prox_equals_the_oracle_in_the_metric_of_the_optimiser(kind, dtype, isa,
             b, w = beta.copy(), theta.copy()
             work = np.empty(2 * (n_out + n_hidden + 16))
             step = update_step(optimizer)
-            _kernels.prox_lassonet(b, w, v, u, strength, hierarchy, step, work)
+            binding.prox_lassonet(b, w, v, u, strength, hierarchy, step, work)
             for j in range(n_in):
                 rows = (a[j] for a in (beta, theta, t + 0 * beta, r + 0 * theta))
                 want_b, want_w = ref.prox_lassonet(*rows, strength, hierarchy)

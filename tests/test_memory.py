@@ -12,7 +12,7 @@ import sys
 import pytest
 from running import HERE, network, run, some_data
 
-from regnet_c import _kernels
+from regnet_c._core import binding
 
 
 @pytest.fixture(scope="module")
@@ -212,4 +212,4 @@ def test_thousands_of_small_fits_need_no_more_memory():
         once()
     gc.collect()
     assert resident_bytes() - before < 2**20
-    assert _kernels.current_isa()
+    assert binding.current_isa()

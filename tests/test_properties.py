@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import regnet_c as rn
-from regnet_c import _kernels, kernels, team
+from regnet_c import kernels
+from regnet_c._core import binding, team
 
 # sizes around those of vectors, tiles and panels, and any other
 SIZE = st.one_of(
@@ -84,10 +85,10 @@ def test_no_division_of_the_work_changes_a_bit(data, dtype, n, batch_size):
     net = data.draw(networks(dtype))
     x, y = data_for(net, n)
     start = net.get_weights()
-    results, before = set(), _kernels.current_isa()
-    for isa in _kernels.available_isas():
-        _kernels.set_isa(isa)
-        if not _kernels.is_fused():
+    results, before = set(), binding.current_isa()
+    for isa in binding.available_isas():
+        binding.set_isa(isa)
+        if not binding.is_fused():
             continue
         for threads, near_bytes, rows in ((1, 0, 256), (3, 0, 64), (2, 1 << 40, 64)):
             with pytest.MonkeyPatch.context() as patch:
@@ -96,7 +97,7 @@ def test_no_division_of_the_work_changes_a_bit(data, dtype, n, batch_size):
                 patch.setattr(team, "_BLOCK_BYTES", 1)
                 patch.setattr(team, "MIN_BLOCK_ROWS", rows)
                 results.add(bits_after_training(net, start, x, y, batch_size, threads))
-    _kernels.set_isa(before)
+    binding.set_isa(before)
     assert len(results) <= 1
 
 
@@ -129,9 +130,9 @@ def test_dense_products_of_any_shape(dtype, n, n_in, n_out):
         integers(n_out),
         integers(n, n_out),
     )
-    for isa in _kernels.available_isas():
-        before = _kernels.current_isa()
-        _kernels.set_isa(isa)
+    for isa in binding.available_isas():
+        before = binding.current_isa()
+        binding.set_isa(isa)
         try:
             np.testing.assert_array_equal(kernels.dense_forward(x, w, b), x @ w + b)
             np.testing.assert_array_equal(kernels.dense_input_gradient(dz, w), dz @ w.T)
@@ -139,4 +140,4 @@ def test_dense_products_of_any_shape(dtype, n, n_in, n_out):
                 kernels.dense_weight_gradient(x, dz), x.T @ dz
             )
         finally:
-            _kernels.set_isa(before)
+            binding.set_isa(before)

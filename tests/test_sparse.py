@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import regnet_c as rn
-from regnet_c import _kernels, sparse
+from regnet_c._core import binding, sparse
 
 ROWS = (1, 2, 5, 8, 9, 16, 17, 33, 100)
 
@@ -25,7 +25,7 @@ def predicted(net, x, lists, threads=1):
     """The outputs before the loss's transformation, with the lists given (None: dense)."""
     model = net._predictor
     out = np.full((len(x), model.n_out), 7, net.dtype)
-    source = _kernels.Source(x)
+    source = binding.Source(x)
     code = model.predict(source, out, False, threads, 0, lists)
     assert code == (-2 if np.isnan(out).any() else -1)
     return out
@@ -34,7 +34,7 @@ def predicted(net, x, lists, threads=1):
 def all_lists(net, **options):
     """Lists of every layer, whatever its density."""
     matrices = [w for w in net._views if w.ndim == 2]
-    return _kernels.SparseLayers([sparse.sparse_lists(w, **options) for w in matrices])
+    return binding.SparseLayers([sparse.sparse_lists(w, **options) for w in matrices])
 
 
 def assert_same_bits(net, x, lists=None):
@@ -82,7 +82,7 @@ def test_a_wide_dense_layer_may_follow_a_sparse_one(rng, dtype, isa):
     by tools/sanitize.py."""
     net = rn.Network([rn.Dense(120, 100), rn.Dense(100, 300)], dtype=dtype)
     first = sparse.sparse_lists(net._views[0])
-    lists = _kernels.SparseLayers([first, None])
+    lists = binding.SparseLayers([first, None])
     assert_same_bits(net, rng.normal(size=(100, 120)).astype(dtype), lists)
 
 
@@ -148,7 +148,7 @@ def test_lists_hold_the_weights_in_the_order_of_the_inputs(rng, dtype, isa, max_
     w = rng.normal(size=(29, 37)).astype(dtype) * (rng.random((29, 37)) < 0.2)
     w[:, 5], w[0, 6] = 0, -0.0
     slices, start, unit, index, value = sparse.sparse_lists(w, max_slice)
-    lanes, seen = _kernels.SPARSE_UNITS, np.zeros_like(w)
+    lanes, seen = binding.SPARSE_UNITS, np.zeros_like(w)
     assert slices == -(-29 // max_slice) and len(start) == 3 * slices + 1
     for units in unit.reshape(slices, -1):
         np.testing.assert_array_equal(np.sort(units), [-1] * 11 + list(range(37)))
@@ -168,7 +168,7 @@ def test_lists_hold_the_weights_in_the_order_of_the_inputs(rng, dtype, isa, max_
 def test_counts_are_those_of_the_units(rng, dtype, isa):
     w = rng.normal(size=(29, 37)).astype(dtype) * (rng.random((29, 37)) < 0.2)
     counts = np.empty(37, np.int64)
-    _kernels.sparse_count(counts, w)
+    binding.sparse_count(counts, w)
     np.testing.assert_array_equal(counts, np.count_nonzero(w, axis=0))
 
 

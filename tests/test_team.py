@@ -40,7 +40,7 @@ EXITS = """
 import sys, threading, time
 import numpy as np
 import regnet_c as rn
-from regnet_c import team
+from regnet_c._core import team
 team.useful_threads = lambda plan, threads, *rest: threads
 x = np.ones((20_000, 30), "f4")
 net = rn.Network([rn.Dense(30, 20, activation="tanh"), rn.Dense(20, 2)], seed=1,
@@ -67,7 +67,9 @@ def test_rounding_mode_of_the_caller_changes_no_bit_and_stays(rng, monkeypatch):
     machine = os.uname().machine if hasattr(os, "uname") else ""
     if machine not in UPWARD or not sys.platform.startswith("linux"):
         pytest.skip("needs the value of FE_UPWARD")
-    monkeypatch.setattr(rn.team, "useful_threads", lambda plan, threads, *_: threads)
+    monkeypatch.setattr(
+        rn._core.team, "useful_threads", lambda plan, threads, *_: threads
+    )
     libm = ctypes.CDLL("libm.so.6")
     x = rng.standard_normal((640, 24)).astype("f4")
     upward = UPWARD[machine]

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import regnet_c as rn
-from regnet_c import _kernels
+from regnet_c._core import binding
 
 THREADS = 4
 
@@ -89,13 +89,13 @@ def test_one_network_is_trained_by_one_thread_at_a_time(data):
 def make_run(net, data):
     """A run of the core whose steps never end by themselves."""
     X, y = data
-    model, optimizer = net._plan.model(), _kernels.Optimizer()
+    model, optimizer = net._plan.model(), binding.Optimizer()
     model.bind(net._params, q=np.zeros_like(net._params))
     work = np.empty(model.train_work_size(600, 0, 1) + 64, np.uint8)
-    return _kernels.Run(
+    return binding.Run(
         model,
         optimizer,
-        _kernels.Source(X),
+        binding.Source(X),
         None,
         y,
         None,
@@ -138,13 +138,13 @@ def test_a_run_keeps_the_variant_its_memory_was_made_for(data, isa):
         run.start_epoch(None)
         meanwhile()
         run.advance(np.full(100, 1e-2), np.inf, 1)
-        _kernels.set_isa(isa)
+        binding.set_isa(isa)
         return net.get_weights()
 
     want = train(lambda: None)
-    for other in _kernels.available_isas():
+    for other in binding.available_isas():
         for got, weights in zip(
-            train(lambda other=other: _kernels.set_isa(other)), want, strict=True
+            train(lambda other=other: binding.set_isa(other)), want, strict=True
         ):
             np.testing.assert_array_equal(got, weights)
 

@@ -20,7 +20,8 @@ from conftest import (
 )
 
 import regnet_c as rn
-from regnet_c import _kernels, kernels, schedules, team, training
+from regnet_c import kernels, schedules
+from regnet_c._core import binding, team, training
 
 OPTIMIZERS = {
     "sgd": lambda lr=0.1: rn.SGD(lr),
@@ -692,7 +693,7 @@ def test_training_leaves_the_floating_point_mode_alone(rng):
     net.fit(x, y, 1, 16, rn.SGD(0.1), threads=2)
     tiny = np.array([np.finfo(np.float32).tiny], np.float32)
     assert (tiny / np.float32(2))[0] > 0
-    assert _kernels.current_isa() in _kernels.available_isas()
+    assert binding.current_isa() in binding.available_isas()
 
 
 # ---------------------------------------------------------- threads on busy machines

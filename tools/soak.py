@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 import regnet_c as rn
-from regnet_c import team
+from regnet_c._core import team
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
 

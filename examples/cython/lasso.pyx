@@ -5,7 +5,7 @@ import numpy as np
 
 from cython cimport floating
 
-from regnet_c.cython_kernels cimport dense_forward, dense_weight_gradient, prox_l1
+from regnet_c.kernels.cython_kernels cimport dense_forward, dense_weight_gradient, prox_l1
 
 
 def fit(const floating[:, ::1] x, const floating[::1] y, double l1, double learning_rate,

@@ -14,7 +14,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from .. import _check, _check_arrays
+from .._core import checks
 from ..network import Network
 from . import recipe
 from .guard import unchanged_if_refused, validated
@@ -153,7 +153,7 @@ class BaseRegNet(BaseEstimator):
                 optimizer=optimizer,
                 sample_weight=weight,
                 validation_data=held_out,
-                callbacks=[monitor, *_check.check_callbacks(self.callbacks)],
+                callbacks=[monitor, *checks.check_callbacks(self.callbacks)],
                 progress=bool(self.verbose),
                 threads=recipe.thread_limit(self.n_jobs),
             )
@@ -200,14 +200,14 @@ class BaseRegNet(BaseEstimator):
     def _seed(self):
         """An int given is the Network's seed itself; None and generators draw one."""
         if isinstance(self.random_state, (int, np.integer)):
-            return _check.check_int(self.random_state, "random_state", minimum=0)
+            return checks.check_int(self.random_state, "random_state", minimum=0)
         return int(check_random_state(self.random_state).randint(2**31 - 1))
 
     # ---- data ------------------------------------------------------------------------
 
     def _data(self, X, y, sample_weight):
         """(X, encoded y, row weights or None) as `Network.fit` wants them."""
-        weight = _check_arrays.check_sample_weight(sample_weight, len(X))
+        weight = checks.check_sample_weight(sample_weight, len(X))
         y = self._encode(y)
         return X, y, self._row_weights(y, weight)
 

@@ -4,7 +4,7 @@ import functools
 
 from sklearn.utils.validation import validate_data
 
-from .. import _check_arrays
+from .._core import checks
 
 
 def unchanged_if_refused(method):
@@ -36,7 +36,7 @@ def validated(estimator, X, *y, **options):
     X, or (X, y)
     """
     for value, name in zip((X, *y), "Xy", strict=False):
-        _check_arrays.check_unmasked(value, name)
+        checks.check_unmasked(value, name)
     try:
         result = validate_data(estimator, X, *y, dtype="numeric", **options)
     except OverflowError:

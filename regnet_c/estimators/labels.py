@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .. import _check
+from .._core import checks
 
 LOSSES = ("auto", "softmax_cross_entropy", "binary_cross_entropy")
 
@@ -34,7 +34,7 @@ class Labels:
         self.n_outputs = 1 if binary else len(self.classes)
 
     def _choose_loss(self, loss):
-        _check.check_name(loss, LOSSES, "loss")
+        checks.check_name(loss, LOSSES, "loss")
         if loss == "auto":
             binary = self.multilabel or len(self.classes) == 2
             return "binary_cross_entropy" if binary else "softmax_cross_entropy"
@@ -98,7 +98,7 @@ class Labels:
                 "rows have no single class"
             )
         if isinstance(class_weight, str):
-            _check.check_name(class_weight, ("balanced",), "class_weight")
+            checks.check_name(class_weight, ("balanced",), "class_weight")
             totals = np.bincount(labels, weight, minlength=len(self.classes))
             mean = totals.sum() / len(totals)
             factors = np.divide(mean, totals, np.zeros(len(totals)), where=totals > 0)
@@ -119,7 +119,7 @@ class Labels:
                 raise ValueError(
                     f"class_weight has the class {name!r}, y has {self.classes}"
                 )
-            factors[position[name]] = _check.check_float(
+            factors[position[name]] = checks.check_float(
                 factor, f"class_weight[{name!r}]", minimum=0
             )
         return factors

@@ -11,14 +11,14 @@ import threading
 
 import numpy as np
 
-from .. import _check
+from .._core import checks
+from .._core.team import available_threads
 from ..group_penalties import GroupLasso, SparseGroupLasso
 from ..layers import Dense, Dropout
 from ..optimizers import get_optimizer
 from ..penalties import L1, L2, ElasticNet
 from ..penalty import UPDATES
 from ..schedules import CosineDecay, ExponentialDecay, LinearDecay, Schedule
-from ..team import available_threads
 from .monitor import Monitor
 
 _SCHEDULES = {
@@ -38,14 +38,14 @@ def hidden_sizes(sizes):
         raise TypeError(
             f"hidden_layer_sizes is {sizes!r}, expected whole numbers such as (100, 50)"
         )
-    return [_check.check_int(size, "hidden_layer_sizes", minimum=1) for size in sizes]
+    return [checks.check_int(size, "hidden_layer_sizes", minimum=1) for size in sizes]
 
 
 def dropout_rates(dropout, n_hidden):
     """[rate of the inputs, rate after each hidden layer]."""
     if not np.iterable(dropout) or isinstance(dropout, str):
-        return [0.0] + [_check.check_rate(dropout, "dropout")] * n_hidden
-    rates = [_check.check_rate(rate, "dropout") for rate in dropout]
+        return [0.0] + [checks.check_rate(dropout, "dropout")] * n_hidden
+    rates = [checks.check_rate(rate, "dropout") for rate in dropout]
     if len(rates) != n_hidden + 1:
         raise ValueError(
             f"dropout has {len(rates)} rates, expected {n_hidden + 1}: the inputs' and "
@@ -56,10 +56,10 @@ def dropout_rates(dropout, n_hidden):
 
 def penalties(l1, l2, group_l1, l1_update):
     """(penalty of the first layer, penalty of the others), each a Penalty or None."""
-    l1 = _check.check_float(l1, "l1", minimum=0)
-    l2 = _check.check_float(l2, "l2", minimum=0)
-    group_l1 = _check.check_float(group_l1, "group_l1", minimum=0)
-    _check.check_name(l1_update, UPDATES, "l1_update")
+    l1 = checks.check_float(l1, "l1", minimum=0)
+    l2 = checks.check_float(l2, "l2", minimum=0)
+    group_l1 = checks.check_float(group_l1, "group_l1", minimum=0)
+    checks.check_name(l1_update, UPDATES, "l1_update")
     if l1 and l2:
         rest = ElasticNet(l1, l2, update=l1_update)
     else:
@@ -102,7 +102,7 @@ def make_optimizer(params):
     optimizer = copy.copy(get_optimizer(params.optimizer))
     rate, schedule = params.learning_rate_init, params.learning_rate
     if rate is not None:
-        rate = _check.check_float(
+        rate = checks.check_float(
             rate, "learning_rate_init", minimum=0, open_minimum=True
         )
     if isinstance(schedule, Schedule):
@@ -113,7 +113,7 @@ def make_optimizer(params):
             )
         optimizer.learning_rate = schedule
         return optimizer
-    _check.check_name(schedule, tuple(_SCHEDULES), "learning_rate")
+    checks.check_name(schedule, tuple(_SCHEDULES), "learning_rate")
     own = optimizer.learning_rate
     if rate is None and schedule != "constant":
         rate = own.initial if isinstance(own, Schedule) else own
@@ -124,22 +124,22 @@ def make_optimizer(params):
 
 def max_iter(params):
     """The checked number of epochs."""
-    return _check.check_int(params.max_iter, "max_iter", minimum=1)
+    return checks.check_int(params.max_iter, "max_iter", minimum=1)
 
 
 def make_monitor(params, stops=True):
     """The Monitor that `params`, an estimator, describes; it may only watch."""
     patience = params.n_iter_no_change if stops else None
     if patience is not None:
-        patience = _check.check_int(patience, "n_iter_no_change", minimum=1)
-    tol = _check.check_float(params.tol, "tol", minimum=0)
-    early = _check.check_bool(params.early_stopping, "early_stopping")
+        patience = checks.check_int(patience, "n_iter_no_change", minimum=1)
+    tol = checks.check_float(params.tol, "tol", minimum=0)
+    early = checks.check_bool(params.early_stopping, "early_stopping")
     return Monitor(patience, tol, on_validation=early)
 
 
 def validation_share(params):
     """The checked share of the rows that early stopping holds out."""
-    return _check.check_float(
+    return checks.check_float(
         params.validation_fraction,
         "validation_fraction",
         minimum=0,
@@ -151,9 +151,9 @@ def validation_share(params):
 def batch_size(size):
     """The checked batch size; the Network cuts it down to the number of rows."""
     if isinstance(size, str):
-        _check.check_name(size, ("auto",), "batch_size")
+        checks.check_name(size, ("auto",), "batch_size")
         return _BATCH_SIZE
-    return _check.check_int(size, "batch_size", minimum=1)
+    return checks.check_int(size, "batch_size", minimum=1)
 
 
 def thread_limit(n_jobs):
@@ -162,7 +162,7 @@ def thread_limit(n_jobs):
     A worker of joblib is one of several, so it takes one thread unless told otherwise.
     """
     if n_jobs is not None:
-        n_jobs = _check.check_int(n_jobs, "n_jobs")
+        n_jobs = checks.check_int(n_jobs, "n_jobs")
         if n_jobs == 0:
             raise ValueError("n_jobs is 0, expected a positive number, -1 or None")
         return n_jobs if n_jobs > 0 else max(1, available_threads() + 1 + n_jobs)
@@ -176,4 +176,4 @@ def choose_dtype(dtype, given):
     if isinstance(dtype, str) and dtype == "auto":
         smallest = np.result_type(given, np.float32)
         return np.dtype(np.float32 if smallest == np.float32 else np.float64)
-    return _check.check_dtype(dtype)
+    return checks.check_dtype(dtype)

@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.base import RegressorMixin
 
-from .. import _check
+from .._core import checks
 from ..losses import get_loss
 from .base import BaseRegNet
 from .guard import validated
@@ -128,7 +128,7 @@ class RegNetRegressor(RegressorMixin, BaseRegNet):
 
     def _network_loss(self):
         loss = get_loss(self.loss)
-        _check.check_name(loss.name, _LOSSES, "loss for numbers")
+        checks.check_name(loss.name, _LOSSES, "loss for numbers")
         return loss
 
     def _encode(self, y):

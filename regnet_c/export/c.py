@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
-from .. import _check
-from ..arrays import checked_data, checked_x
-from ..atomic import write_atomically
-from ..slices import in_slices
+from .._core import checks
+from .._core.data import checked_data, checked_x
+from .._core.slices import in_slices
+from .._files.atomic import write_atomically
 from .c_frame import buffers, function_names, head, header, predict_function, self_test
 from .c_layer import c_function, n_bytes, smallest_form
 from .c_math import source
@@ -54,10 +54,10 @@ def to_c(network, path, dtype="float32", prefix="net", calibration=None):
         ``weights`` (stored ones), ``form`` and ``bytes``; with a calibration set
         ``original`` and ``exported``, their loss and accuracy.
     """
-    dtype = _check.check_name(dtype, DTYPES, "dtype")
+    dtype = checks.check_name(dtype, DTYPES, "dtype")
     stem, prefix = _stem(path), _check_prefix(prefix)
     if calibration is not None:
-        _check.check_pair(calibration, "calibration")
+        checks.check_pair(calibration, "calibration")
     layers, output = describe(network, np.float32)
     for layer in layers:
         flush_denormals(layer)

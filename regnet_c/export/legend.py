@@ -2,7 +2,7 @@
 
 import json
 
-from ..encoding import Encoding
+from .._core.encoding import Encoding
 
 
 def legend(network):

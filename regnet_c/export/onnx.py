@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..atomic import write_atomically
+from .._files.atomic import write_atomically
 from .plain import describe
 
 OPSET = 17

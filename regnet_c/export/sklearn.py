@@ -1,6 +1,6 @@
 """Networks from scikit-learn's MLPClassifier and MLPRegressor."""
 
-from .. import _check, _check_arrays
+from .._core import checks
 from ..layers import Dense
 
 _LOSSES = {  # by what scikit-learn does to the last layer
@@ -40,7 +40,7 @@ def from_sklearn(cls, mlp):
             f"{type(mlp).__name__} has no {missing[0]}, expected a fitted MLPClassifier "
             "or MLPRegressor"
         )
-    output = _check.check_name(mlp.out_activation_, tuple(_LOSSES), "output activation")
+    output = checks.check_name(mlp.out_activation_, tuple(_LOSSES), "output activation")
     hidden = "sigmoid" if mlp.activation == "logistic" else mlp.activation
     matrices, biases = (
         _arrays(mlp.coefs_, "coefs_"),
@@ -68,5 +68,5 @@ def from_sklearn(cls, mlp):
 
 def _arrays(values, name):
     """The arrays of a list, each checked."""
-    values = _check.check_list(values, name)
-    return [_check_arrays.as_array(v, f"{name}[{i}]") for i, v in enumerate(values)]
+    values = checks.check_list(values, name)
+    return [checks.as_array(v, f"{name}[{i}]") for i, v in enumerate(values)]

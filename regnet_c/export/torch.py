@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .. import _check, _check_arrays
+from .._core import checks
 from ..layers import ACTIVATIONS, Dense, Dropout
 from .plain import describe
 
@@ -158,14 +158,14 @@ def _to_numpy(value, name):
         value = value.detach().cpu()
         value = value.double() if value.element_size() == 8 else value.float()
         return value.numpy()
-    return _check_arrays.as_array(value, name)
+    return checks.as_array(value, name)
 
 
 def _layer_activations(activations, n):
     """One activation for each of n layers."""
     if isinstance(activations, str):
         return [activations] * (n - 1) + ["identity"]
-    names = _check.check_list(activations, "activations", "names")
+    names = checks.check_list(activations, "activations", "names")
     if len(names) == n - 1:
         names.append("identity")
     if len(names) != n:

@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from .. import _check, _check_arrays
+from .._core import checks
 
 
 def as_floats(array, name, ndim=None, dtype=None):
     """A C-contiguous, aligned float32 or float64 array; converted if it is not."""
-    array = _check_arrays.as_array(array, name)
+    array = checks.as_array(array, name)
     if ndim is not None and array.ndim != ndim:
         raise ValueError(f"{name} has {array.ndim} dimensions, expected {ndim}")
     if dtype is None:
@@ -23,9 +23,9 @@ def expect_shape(array, name, shape, of):
 
 
 def as_count(value, name):
-    return _check.check_int(value, name, minimum=0, maximum=2**63 - 1)
+    return checks.check_int(value, name, minimum=0, maximum=2**63 - 1)
 
 
 def as_word(value, name, bits=64):
     """An unsigned integer of so many bits: seeds, steps, streams."""
-    return _check.check_int(value, name, minimum=0, maximum=2**bits - 1)
+    return checks.check_int(value, name, minimum=0, maximum=2**bits - 1)

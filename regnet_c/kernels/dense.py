@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .. import _kernels
+from .._core import binding
 from .arguments import as_floats, expect_shape
 
 
@@ -28,7 +28,7 @@ def dense_forward(x, w, b=None):
     z = np.zeros((x.shape[0], w.shape[1]), x.dtype)
     if b is not None and not x.shape[1]:
         z += b  # the binding leaves z as it is where there is nothing to sum
-    _kernels.dense_forward(z, x, w, b)
+    binding.dense_forward(z, x, w, b)
     return z
 
 
@@ -48,8 +48,8 @@ def dense_input_gradient(dz, w):
     w = as_floats(w, "w", 2, dz.dtype)
     expect_shape(w, "w", (w.shape[0], dz.shape[1]), "dz")
     dx = np.zeros((dz.shape[0], w.shape[0]), dz.dtype)
-    lanes = _kernels.lanes(dz.dtype == np.float32)
-    _kernels.dense_input_gradient(dx, dz, w, np.empty(lanes * w.shape[1], dz.dtype))
+    lanes = binding.lanes(dz.dtype == np.float32)
+    binding.dense_input_gradient(dx, dz, w, np.empty(lanes * w.shape[1], dz.dtype))
     return dx
 
 
@@ -69,5 +69,5 @@ def dense_weight_gradient(x, dz):
     dz = as_floats(dz, "dz", 2, x.dtype)
     expect_shape(dz, "dz", (len(x), dz.shape[1]), "x")
     dw = np.zeros((x.shape[1], dz.shape[1]), x.dtype)
-    _kernels.dense_weight_gradient(dw, x, dz)
+    binding.dense_weight_gradient(dw, x, dz)
     return dw

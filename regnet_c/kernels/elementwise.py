@@ -2,19 +2,19 @@
 
 import numpy as np
 
-from .. import _check, _check_arrays, _kernels
+from .._core import binding, checks
+from .._core.plan import ACTIVATIONS
 from ..losses import Loss, get_loss
-from ..plan import ACTIVATIONS
 from .arguments import as_floats, expect_shape
 
 
 def _elementwise(name):
-    code = _kernels.FUNCTIONS[name]
+    code = binding.FUNCTIONS[name]
 
     def function(x):
         x = as_floats(x, "x")
         y = np.empty_like(x)
-        _kernels.elementwise(code, y.reshape(-1), x.reshape(-1))
+        binding.elementwise(code, y.reshape(-1), x.reshape(-1))
         return y
 
     function.__name__ = function.__qualname__ = name
@@ -55,11 +55,11 @@ def activation_forward(name, z, param=0.0):
     -------
     a, slope : ndarray like z
     """
-    name = _check.check_name(name, ACTIVATIONS[:-1], "activation")
+    name = checks.check_name(name, ACTIVATIONS[:-1], "activation")
     z = as_floats(z, "z")
-    param = _check.check_float(param, "param")
+    param = checks.check_float(param, "param")
     a, slope = np.empty_like(z), np.empty_like(z)
-    _kernels.activation_forward(
+    binding.activation_forward(
         ACTIVATIONS.index(name),
         a.reshape(-1),
         slope.reshape(-1),
@@ -82,7 +82,7 @@ def softmax_forward(z):
     """
     zt = np.ascontiguousarray(as_floats(z, "z", 2).T)
     a = np.empty_like(zt)
-    _kernels.softmax_forward(a, zt)
+    binding.softmax_forward(a, zt)
     return np.ascontiguousarray(a.T)
 
 
@@ -101,7 +101,7 @@ def softmax_backward(da, a):
     da = as_floats(da, "da", 2, a.dtype)
     expect_shape(da, "da", a.shape, "a")
     dz = np.empty(a.shape[::-1], a.dtype)
-    _kernels.softmax_backward(dz, np.ascontiguousarray(da.T), np.ascontiguousarray(a.T))
+    binding.softmax_backward(dz, np.ascontiguousarray(da.T), np.ascontiguousarray(a.T))
     return np.ascontiguousarray(dz.T)
 
 
@@ -126,19 +126,15 @@ def loss_rows(name, z, y, scale=None, param=None):
     """
     loss = get_loss(name)
     if param is not None:
-        param = _check.check_float(param, "param")
+        param = checks.check_float(param, "param")
         loss = Loss(loss.name, param) if loss.param else loss
     z = as_floats(z, "z", 2)
     zt = np.ascontiguousarray(z.T)
     labels = targets = None
-    y = _check_arrays.as_array(y, "y")
+    y = checks.as_array(y, "y")
     if y.ndim == 1 and loss.name == "softmax_cross_entropy":
         expect_shape(y, "y", (len(z),), "z")
-        labels = (
-            _check_arrays.check_labels(y, z.shape[1])
-            if y.size
-            else np.empty(0, np.int64)
-        )
+        labels = checks.check_labels(y, z.shape[1]) if y.size else np.empty(0, np.int64)
     else:
         y = as_floats(y, "y", 2, z.dtype)
         expect_shape(y, "y", z.shape, "z")
@@ -147,5 +143,5 @@ def loss_rows(name, z, y, scale=None, param=None):
         scale = as_floats(scale, "scale", 1, z.dtype)
         expect_shape(scale, "scale", (len(z),), "z")
     row_loss, dz = np.empty(len(z), z.dtype), np.empty_like(zt)
-    _kernels.loss_rows(loss.kind, row_loss, dz, zt, targets, labels, scale, loss.param)
+    binding.loss_rows(loss.kind, row_loss, dz, zt, targets, labels, scale, loss.param)
     return row_loss, np.ascontiguousarray(dz.T)

@@ -2,15 +2,15 @@
 
 import numpy as np
 
-from .. import _check, _kernels
+from .._core import binding, checks
 from .arguments import as_count, as_word
 
 
 def _random(normal, n, seed, stream, first, dtype):
     seed, stream = as_word(seed, "seed"), as_word(stream, "stream", 32)
     first = as_word(first, "first")
-    u = np.empty(as_count(n, "n"), _check.check_dtype(dtype))
-    _kernels.random_fill(u, normal, seed, stream, first)
+    u = np.empty(as_count(n, "n"), checks.check_dtype(dtype))
+    binding.random_fill(u, normal, seed, stream, first)
     return u
 
 
@@ -69,8 +69,8 @@ def dropout_mask(n_rows, n_units, rate, seed, step, layer, dtype="float32"):
     seed, step = as_word(seed, "seed"), as_word(step, "step")
     layer = as_word(layer, "layer", 32)
     shape = as_count(n_units, "n_units"), as_count(n_rows, "n_rows")
-    mask = np.ones(shape, _check.check_dtype(dtype))
-    _kernels.dropout_apply(mask, 1 - _check.check_rate(rate), seed, step, layer, 0)
+    mask = np.ones(shape, checks.check_dtype(dtype))
+    binding.dropout_apply(mask, 1 - checks.check_rate(rate), seed, step, layer, 0)
     return np.ascontiguousarray(mask.T)
 
 
@@ -87,5 +87,5 @@ def permutation(n, seed, epoch):
     """
     seed, epoch = as_word(seed, "seed"), as_word(epoch, "epoch")
     order = np.empty(as_count(n, "n"), np.int64)
-    _kernels.permutation(order, seed, epoch)
+    binding.permutation(order, seed, epoch)
     return order

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from .. import _check, _kernels
+from .._core import binding, checks
+from .._core.plan import GROUPS, L1_RULES
 from ..optimizers import SGD, get_optimizer
-from ..plan import GROUPS, L1_RULES
 from .arguments import as_floats
 
 
@@ -22,8 +22,8 @@ def prox_l1(w, threshold):
     ndarray like w
     """
     out = as_floats(w, "w").copy()
-    _kernels.prox_l1(
-        out.reshape(-1), _check.check_float(threshold, "threshold", minimum=0)
+    binding.prox_l1(
+        out.reshape(-1), checks.check_float(threshold, "threshold", minimum=0)
     )
     return out
 
@@ -46,11 +46,11 @@ def prox_group(w, threshold, groups="units"):
     ndarray of shape (n_in, n_out)
     """
     out = as_floats(w, "w", 2).copy()
-    threshold = _check.check_float(threshold, "threshold", minimum=0)
-    code = GROUPS[_check.check_name(groups, ("units", "inputs"), "groups")]
+    threshold = checks.check_float(threshold, "threshold", minimum=0)
+    code = GROUPS[checks.check_name(groups, ("units", "inputs"), "groups")]
     work = np.empty(16 * sum(out.shape), out.dtype)
     step = rn_step(SGD(1.0), 1.0, first_step())
-    _kernels.prox_group(code, out, out, None, threshold, step, work)
+    binding.prox_group(code, out, out, None, threshold, step, work)
     return out
 
 
@@ -74,11 +74,11 @@ def prox_lassonet(beta, theta, threshold, hierarchy):
     """
     beta = as_floats(beta, "beta", 2).copy()
     theta = as_floats(theta, "theta", 2, beta.dtype).copy()
-    threshold = _check.check_float(threshold, "threshold", minimum=0)
-    hierarchy = _check.check_float(hierarchy, "hierarchy", minimum=0)
+    threshold = checks.check_float(threshold, "threshold", minimum=0)
+    hierarchy = checks.check_float(hierarchy, "hierarchy", minimum=0)
     work = np.empty(2 * (beta.shape[1] + theta.shape[1] + 16))
     step = rn_step(SGD(1.0), 1.0, first_step())
-    _kernels.prox_lassonet(beta, theta, beta, theta, threshold, hierarchy, step, work)
+    binding.prox_lassonet(beta, theta, beta, theta, threshold, hierarchy, step, work)
     return beta, theta
 
 
@@ -94,7 +94,7 @@ def penalty_sums(w):
     sum_abs, sum_square : float
     zeros : int
     """
-    return _kernels.penalty_sums(as_floats(w, "w").reshape(-1))
+    return binding.penalty_sums(as_floats(w, "w").reshape(-1))
 
 
 def max_norm(w, limit):
@@ -111,8 +111,8 @@ def max_norm(w, limit):
     ndarray of shape (n_in, n_out)
     """
     out = as_floats(w, "w", 2).copy()
-    limit = _check.check_float(limit, "limit", minimum=0, open_minimum=True)
-    _kernels.max_norm(out, limit)
+    limit = checks.check_float(limit, "limit", minimum=0, open_minimum=True)
+    binding.max_norm(out, limit)
     return out
 
 
@@ -133,9 +133,9 @@ def update(
     sign_at_zero : {0, 1}
     """
     optimizer = get_optimizer(optimizer)
-    l1, l2 = (_check.check_float(v, n, 0) for v, n in ((l1, "l1"), (l2, "l2")))
-    l1_rule = _check.check_name(l1_rule, tuple(L1_RULES)[1:], "l1_rule")
-    sign_at_zero = _check.check_int(sign_at_zero, "sign_at_zero", 0, 1)
+    l1, l2 = (checks.check_float(v, n, 0) for v, n in ((l1, "l1"), (l2, "l2")))
+    l1_rule = checks.check_name(l1_rule, tuple(L1_RULES)[1:], "l1_rule")
+    sign_at_zero = checks.check_int(sign_at_zero, "sign_at_zero", 0, 1)
     for name in "mvq":
         state.setdefault(name, np.zeros(np.shape(w), getattr(w, "dtype", None)))
     for name, array in {"w": w, "g": g, **{k: state[k] for k in "mvq"}}.items():
@@ -157,7 +157,7 @@ def update(
         "credit_decay": decay,
     }
     arrays = [a.reshape(-1) for a in (w, *(state[name] for name in "mvq"), g)]
-    _kernels.update(*arrays, step)
+    binding.update(*arrays, step)
 
 
 def _expect_plain(array, name, w):

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from .. import _check
+from .._core import checks
 from .bar import Bar
 from .steps import Walk, start_weights
 
@@ -17,7 +17,7 @@ def splits_of(cv, y, recipe):
         if len(pairs) < 2:
             raise ValueError(f"cv has {len(pairs)} split(s), expected at least 2")
         return pairs
-    cv = _check.check_int(cv, "cv", minimum=2, maximum=len(y))
+    cv = checks.check_int(cv, "cv", minimum=2, maximum=len(y))
     order = np.random.default_rng(recipe.seed).permutation(len(y))
     if recipe.loss.classification and y.ndim == 1:
         order = order[np.argsort(y[order], kind="stable")]
@@ -80,7 +80,7 @@ def cross_validate(parts, splits, n_jobs, progress):
 
 def _jobs(n_jobs):
     """How many walks at a time; joblib knows, unless it is one."""
-    if n_jobs is not None and _check.check_int(n_jobs, "n_jobs") == 1:
+    if n_jobs is not None and checks.check_int(n_jobs, "n_jobs") == 1:
         return 1
     try:
         from joblib import effective_n_jobs

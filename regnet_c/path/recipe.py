@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .. import _check, _check_arrays
-from ..arrays import checked_data
+from .._core import checks
+from .._core.data import checked_data
 from ..lassonet import LassoNet
 from ..layers import Dense
 from ..losses import Loss, get_loss
@@ -118,29 +118,29 @@ def make_recipe(
     if isinstance(hidden, int) or not len(hidden):
         raise ValueError(f"hidden is {hidden!r}, expected sizes such as (100,)")
     return Recipe(
-        penalty=_check.check_name(penalty, PENALTIES, "penalty"),
-        hidden=tuple(_check.check_int(n, "hidden", minimum=1) for n in hidden),
+        penalty=checks.check_name(penalty, PENALTIES, "penalty"),
+        hidden=tuple(checks.check_int(n, "hidden", minimum=1) for n in hidden),
         activation=activation,
         loss=loss,
-        n_in=_check_arrays.check_x(X, np.shape(X)[-1] if np.ndim(X) else 0).shape[1],
+        n_in=checks.check_x(X, np.shape(X)[-1] if np.ndim(X) else 0).shape[1],
         n_out=_outputs(y, loss),
         hierarchy=hierarchy,
-        l2=_check.check_float(l2, "l2", minimum=0),
+        l2=checks.check_float(l2, "l2", minimum=0),
         epochs=_pair(epochs, "epochs"),
         patience=_pair(patience, "patience"),
         optimizer=Adam() if optimizer is None else get_optimizer(optimizer),
         batch_size=batch_size,
         dtype=dtype,
         seed=seed,
-        threads=_check.check_threads(threads),
-        relax=_check.check_bool(relax, "relax"),
-        adaptive=_check.check_float(adaptive, "adaptive", minimum=0, maximum=1),
+        threads=checks.check_threads(threads),
+        relax=checks.check_bool(relax, "relax"),
+        adaptive=checks.check_float(adaptive, "adaptive", minimum=0, maximum=1),
     )
 
 
 def check_data(X, y, recipe, name="X"):
     """X and y as arrays that the recipe's networks take."""
-    X = _check_arrays.check_x(X, recipe.n_in, name)
+    X = checks.check_x(X, recipe.n_in, name)
     checked_data(recipe.network(0.0)._plan, X, y, None)
     return X, np.asarray(y)
 
@@ -148,7 +148,7 @@ def check_data(X, y, recipe, name="X"):
 def _pair(value, name):
     if not isinstance(value, (tuple, list)) or len(value) != 2:
         raise TypeError(f"{name} is {value!r}, expected a pair such as (100, 10)")
-    return tuple(_check.check_int(v, name, minimum=1) for v in value)
+    return tuple(checks.check_int(v, name, minimum=1) for v in value)
 
 
 def _outputs(y, loss):

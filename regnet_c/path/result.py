@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .. import _check
+from .._core import checks
 from ..callbacks import EarlyStopping
 from ..network import Network
 from ..penalties import L2
@@ -94,7 +94,7 @@ class RegularizationPath:
         -------
         int
         """
-        rule = _check.check_name(rule, RULES, "rule")
+        rule = checks.check_name(rule, RULES, "rule")
         scores = self.validation_scores
         if not np.isfinite(scores).any():
             raise ValueError(
@@ -128,7 +128,7 @@ class RegularizationPath:
         if rule is not None:
             raise ValueError(f"k={k} and rule={rule!r} came, expected one of them")
         ranking = self.ranking()
-        k = _check.check_int(k, "k", minimum=1)
+        k = checks.check_int(k, "k", minimum=1)
         if k > len(ranking):
             raise ValueError(
                 f"k is {k}, the path has ever used {len(ranking)} features"
@@ -191,7 +191,7 @@ class RegularizationPath:
             X_val, y_val = check_data(*validation_data, recipe, "X_val")
             validation_data = X_val[:, columns], y_val
             callbacks = [EarlyStopping(patience=patience)]
-        epochs = _check.check_int(epochs, "epochs", minimum=1)
+        epochs = checks.check_int(epochs, "epochs", minimum=1)
         optimizer = recipe.decaying_optimizer(epochs)
         recipe.fit(
             network, X[:, columns], y, callbacks, epochs, validation_data, optimizer
@@ -216,7 +216,7 @@ class RegularizationPath:
         StabilitySelection
             Ctrl-C returns what is done.
         """
-        count = _check.check_int(n_subsamples, "n_subsamples", minimum=2)
+        count = checks.check_int(n_subsamples, "n_subsamples", minimum=2)
         X, y = check_data(X, y, self._recipe)
         parts = Parts(self._recipe, self._direction, self.strengths.tolist(), X, y)
         return stability(parts, len(X), count, n_jobs, progress)

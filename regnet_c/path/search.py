@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from .. import _check
+from .._core import checks
 from .bar import Bar
 from .folds import Parts, cross_validate, splits_of
 from .recipe import check_data, make_recipe
@@ -104,13 +104,13 @@ def regularization_path(
     """
     recipe = make_recipe(X, y, penalty, **options)
     X, y = check_data(X, y, recipe)
-    if _check.check_name(direction, DIRECTIONS, "direction") == "down":
+    if checks.check_name(direction, DIRECTIONS, "direction") == "down":
         recipe = replace(recipe, adaptive=0.0)
     if validation_data is not None:
-        validation_data = _check.check_validation_data(validation_data)[:2]
+        validation_data = checks.check_validation_data(validation_data)[:2]
         validation_data = check_data(*validation_data, recipe, "X_val")
-    n_lambdas = _check.check_int(n_lambdas, "n_lambdas", minimum=1)
-    ratio = _check.check_float(
+    n_lambdas = checks.check_int(n_lambdas, "n_lambdas", minimum=1)
+    ratio = checks.check_float(
         lambda_min_ratio, "lambda_min_ratio", minimum=0, open_minimum=True, below=1
     )
     splits = None if cv is None else splits_of(cv, y, recipe)

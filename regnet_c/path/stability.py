@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .. import _check
+from .._core import checks
 
 
 class StabilitySelection:
@@ -49,10 +49,10 @@ class StabilitySelection:
         -------
         ndarray of int
         """
-        threshold = _check.check_float(
+        threshold = checks.check_float(
             threshold, "threshold", minimum=0.5, open_minimum=True, maximum=1
         )
-        max_false = _check.check_float(
+        max_false = checks.check_float(
             max_false, "max_false", minimum=0, open_minimum=True
         )
         n_in = self.frequencies.shape[1]

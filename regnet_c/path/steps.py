@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..arrays import checked_data
+from .._core.data import checked_data
 from ..callback import Callback
 from ..callbacks import EarlyStopping
 

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from .. import _check_arrays, data
+from .._core import checks
+from ..cli import tables
 from .row import Skip
 
 
@@ -18,7 +19,7 @@ def load(path):
     """
     if path is None:
         raise Skip("needs MNIST: --data mnist.npz (x_train, y_train, x_test, y_test)")
-    arrays = data.load_npz(path)
+    arrays = tables.load_npz(path)
     names = ("x_train", "y_train", "x_test", "y_test")
     missing = [name for name in names if name not in arrays]
     if missing:
@@ -27,10 +28,10 @@ def load(path):
 
 
 def _images(arrays, x_name, y_name):
-    x, y = data.rows_of(arrays, x_name, y_name)
+    x, y = tables.rows_of(arrays, x_name, y_name)
     if x.shape[1] != 28 * 28 or not np.isfinite(x).all():
         raise ValueError(
             f"{x_name} has {x.shape[1]} numbers a row, expected 784 finite ones"
         )
-    labels = _check_arrays.check_labels(_check_arrays.as_array(y, y_name), 10)
+    labels = checks.check_labels(checks.as_array(y, y_name), 10)
     return x / np.float32(255), labels

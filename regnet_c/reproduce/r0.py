@@ -5,11 +5,11 @@ import warnings
 import numpy as np
 
 from ..datasets import load_digits
+from ..errors import DeadStartWarning
 from ..layers import Dense
 from ..network import Network
 from ..optimizers import SGD
 from ..penalties import L1
-from ..training import DeadStartWarning
 from . import mnist
 from .row import Row, Skip
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..team import available_threads
+from .._core.team import available_threads
 
 
 class Skip(Exception):

@@ -10,7 +10,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from .. import _check
+from .._core import checks
 from .columns import as_array, columns_of, is_frame
 from .learning import Options, learn
 from .numbers import METHODS
@@ -211,19 +211,19 @@ class TableEncoder(TransformerMixin, BaseEstimator):
             numbers, numeric = _names(numeric, names, "numeric"), "ple"
         for method in (numeric, *methods.values()):
             for part in str(method).split("+"):
-                _check.check_name(part, METHODS, "method for numbers")
+                checks.check_name(part, METHODS, "method for numbers")
         least = self.min_frequency
         if least != "auto":
-            least = _check.check_int(least, "min_frequency", minimum=0)
+            least = checks.check_int(least, "min_frequency", minimum=0)
         return Options(
             numeric=numeric,
             methods=methods,
             numbers=frozenset(numbers),
             categories=frozenset(_names(self.categorical, names, "categorical")),
             drop=frozenset(_names(self.drop, names, "drop")),
-            n_bins=_check.check_int(self.n_bins, "n_bins", minimum=1, maximum=4096),
+            n_bins=checks.check_int(self.n_bins, "n_bins", minimum=1, maximum=4096),
             min_frequency=least,
-            max_levels=_check.check_int(self.max_levels, "max_levels", minimum=1),
+            max_levels=checks.check_int(self.max_levels, "max_levels", minimum=1),
         )
 
 

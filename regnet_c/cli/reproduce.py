@@ -1,6 +1,6 @@
 """The command `reproduce`: the reference systems as a table."""
 
-from . import SYSTEMS, print_table, run
+from ..reproduce import SYSTEMS, print_table, run
 
 
 def add_parser(commands, **options):

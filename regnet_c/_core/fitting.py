@@ -13,10 +13,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from . import resume
-from .arrays import Data
-from .history import History
-from .optimizers import Optimizer
+from .._files import checkpoint
+from ..history import History
+from ..optimizers import Optimizer
+from .data import Data
 from .state import TrainingState
 from .training import Progress, Trainer, warn_of_dead_start
 
@@ -75,7 +75,7 @@ class Fit:
         self.network, self.job = network, job
         self._saved = None
         if resume_from is not None:
-            self._saved = resume.Saved(resume_from, network, job)
+            self._saved = checkpoint.Saved(resume_from, network, job)
         self.state = network._state
         if (
             self._saved
@@ -134,7 +134,7 @@ class Fit:
 
     def save(self, path):
         """Write all that a call with `resume_from` needs, atomically."""
-        resume.save(self, path)
+        checkpoint.save(self, path)
 
     @property
     def epochs(self):

@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 
-from . import _check_arrays, _kernels
+from . import binding, checks
 
 # name -> (normal?, standard deviation as a function of n_in, n_out)
 INITIALIZERS = {
@@ -44,7 +44,7 @@ def fill_weights(weight, init, activation, seed, stream):
     if callable(init):
         init = np.asarray(init(weight.shape))
     if isinstance(init, np.ndarray):
-        weight[...] = _check_arrays.check_array(
+        weight[...] = checks.check_array(
             init, "weight_init", weight.shape, weight.dtype
         )
         return
@@ -57,7 +57,7 @@ def fill_weights(weight, init, activation, seed, stream):
         weight[...] = 0
         return
     numbers = np.empty(weight.size, weight.dtype)
-    _kernels.random_fill(numbers, normal, seed, stream, 0)
+    binding.random_fill(numbers, normal, seed, stream, 0)
     if not normal:  # uniform on [-1, 1) has a standard deviation of 1/sqrt(3)
         numbers = (2 * numbers - 1) * weight.dtype.type(math.sqrt(3))
     weight[...] = numbers.reshape(weight.shape) * weight.dtype.type(deviation)

@@ -15,8 +15,9 @@ import stat
 
 import numpy as np
 
+from .._core.digest import hexdigest, sha256
+from ..errors import ModelFileError
 from .atomic import write_atomically
-from .digest import hexdigest, sha256
 from .header import (
     MAX_HEADER,
     NO_CHECKSUM,
@@ -30,10 +31,6 @@ from .header import (
 from .structure import ERRORS, quoted_part
 
 _CHUNK = 1 << 20  # bytes read and hashed at a time
-
-
-class ModelFileError(ValueError):
-    """A file is no complete, consistent network of regnet_c; nothing was loaded."""
 
 
 # ---- writing -------------------------------------------------------------------------

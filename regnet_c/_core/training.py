@@ -11,7 +11,8 @@ import warnings
 
 import numpy as np
 
-from . import _kernels
+from ..errors import DeadStartWarning, DivergenceError
+from . import binding
 from .layerwise import layer_outputs
 from .slices import in_slices
 from .team import MIN_BLOCK_ROWS, Crowd, divide
@@ -19,26 +20,6 @@ from .team import MIN_BLOCK_ROWS, Crowd, divide
 _SLICE_SECONDS = 0.02  # between two looks at Ctrl-C
 _SNAPSHOT_SECONDS = 1.0  # between two copies of the weights, for divergence
 _STEPS_PER_CALL = 4096  # learning rates computed ahead
-
-
-class DivergenceError(ArithmeticError):
-    """Training produced a loss that is not finite.
-
-    Attributes
-    ----------
-    epoch, step : int
-        Both counted from 0; `step` within the epoch.
-    layer : int or None
-        First Dense layer whose output is not finite.
-    """
-
-    def __init__(self, message, epoch, step, layer):
-        super().__init__(message)
-        self.epoch, self.step, self.layer = epoch, step, layer
-
-
-class DeadStartWarning(UserWarning):
-    """The weights training starts from get no gradient and will never change."""
 
 
 # activations with f(0) = 0: two layers of zeros in a row pass nothing on
@@ -79,10 +60,10 @@ def _warn(reason):
 
 
 def make_run(plan, model, optimizer, data, batch_size, division, **options):
-    """A `_kernels.Run` with its work memory."""
+    """A `binding.Run` with its work memory."""
     sizes = (division[k] for k in ("block_rows", "turn_rows", "n_threads"))
     work = np.empty(model.train_work_size(*sizes) + 64, np.uint8)
-    return _kernels.Run(
+    return binding.Run(
         model,
         optimizer,
         data.x,
@@ -144,7 +125,7 @@ class Trainer:
         order = None
         if self.shuffle and self.batch_size < n:
             order = np.empty(n, np.int64)
-            _kernels.permutation(order, self.plan.seed, epoch)
+            binding.permutation(order, self.plan.seed, epoch)
         self._take_snapshot()
         self.run.start_epoch(order, *place)
         state.follow(self.run, epoch)
@@ -246,7 +227,7 @@ class Trainer:
 
 def all_finite(array):
     """True for None and for an array without NaN and infinities."""
-    if array is None or np.isfinite(_kernels.penalty_sums(array)[0]):
+    if array is None or np.isfinite(binding.penalty_sums(array)[0]):
         return True
     return bool(np.isfinite(array).all())  # the sum of finite numbers may overflow
 

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from .. import data
-from ..encoding import Encoding
+from .._core.encoding import Encoding
+from ..export.c import DTYPES, to_c
 from ..network import Network
-from .c import DTYPES, to_c
+from . import tables
 
 
 def add_parser(commands, **options):
@@ -79,12 +79,12 @@ def _print_report(report):
 def read_calibration(network, model, path):
     """(X, y) of a file, encoded as the metadata of the network say; `model`: its file."""
     if "encoding" not in network.metadata:
-        return data.read_npz(path)
+        return tables.read_npz(path)
     encoding = Encoding.of(network, model)
     if encoding.columns is None:
-        X, y = data.read_npz(path)
+        X, y = tables.read_npz(path)
         return encoding.encode_arrays(X), encoding.encode_target(y)
-    table = data.read_csv(path)
+    table = tables.read_csv(path)
     if encoding.target not in table.columns:
         raise ValueError(f"{path} has no column {encoding.target!r}")
     X = encoding.encode_table(table)

@@ -10,16 +10,17 @@ import zlib
 
 import numpy as np
 
-from . import _check, storage
-from .layers import layer_from_config
-from .storage import ModelFileError
+from .._core import checks
+from ..errors import ModelFileError
+from ..layers import layer_from_config
+from . import model_file
 from .structure import ERRORS
 
 _KEYS = ["arguments", "training", "history", "callbacks"]
 
 
 def save(fit, path):
-    """Write the state of a Fit, atomically; see `storage.save`."""
+    """Write the state of a Fit, atomically; see `model_file.save`."""
     job, reported, history = fit.job, fit.reported, fit.history
     training, arrays = fit.state.get_state(job.data.n, job.batch_size)
     if reported.epochs:
@@ -47,7 +48,7 @@ def save(fit, path):
         },
         "callbacks": callbacks,
     }
-    storage.save(fit.network, path, (values, arrays))
+    model_file.save(fit.network, path, (values, arrays))
 
 
 def _is_array(value):
@@ -75,7 +76,7 @@ class Saved:
 
     def __init__(self, path, network, job):
         self._path = path
-        self._network, state = storage.load_with_state(type(network), path)
+        self._network, state = model_file.load_with_state(type(network), path)
         if state is None:
             raise ModelFileError(
                 f"{path} is a model without a state of training; Network.load reads it"
@@ -97,7 +98,7 @@ class Saved:
         return self._history["epochs"]
 
     def _broken(self, error):
-        reason = storage.short_reason(error)
+        reason = model_file.short_reason(error)
         return ModelFileError(f"{self._path} is not a regnet_c checkpoint: {reason}")
 
     def _expect_same(self, what, found, here):
@@ -171,7 +172,7 @@ class Saved:
             except ERRORS as error:
                 raise ValueError(
                     f"{self._path} has a state of {name} that does not fit this call: "
-                    f"{storage.short_reason(error)}"
+                    f"{model_file.short_reason(error)}"
                 ) from error
 
 
@@ -198,7 +199,7 @@ def _checked_history(values):
     if list(values) != ["first_epoch", "epochs", "seconds", "stopped_early"]:
         raise ValueError(f"its history has the entries {list(values)}")
     for name in ("first_epoch", "epochs"):
-        _check.check_int(values[name], name, minimum=0, maximum=2**62)
-    _check.check_float(values["seconds"], "seconds", minimum=0)
-    _check.check_bool(values["stopped_early"], "stopped_early")
+        checks.check_int(values[name], name, minimum=0, maximum=2**62)
+    checks.check_float(values["seconds"], "seconds", minimum=0)
+    checks.check_bool(values["stopped_early"], "stopped_early")
     return values

@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from . import _kernels
+from . import binding
 
 MAX_DENSITY = 0.25  # share of non-zero weights up to which lists pay,
 MAX_DENSITY_FEW = 0.125  # and where only FEW_ROWS or fewer are predicted at a time;
@@ -62,7 +62,7 @@ class SparseWeights:
             pays = density <= MAX_DENSITY_FEW and min(w.shape) >= MIN_SIDE_FEW
             few.append(many[-1] if pays else None)
         return tuple(
-            _kernels.SparseLayers(layers) if any(layers) else None
+            binding.SparseLayers(layers) if any(layers) else None
             for layers in (few, many)
         )
 
@@ -73,13 +73,13 @@ def sparse_lists(w, max_slice=MAX_SLICE):
     Units with equally many weights are put together, so that few places are left over.
     """
     n_in, n_out = w.shape
-    lanes = _kernels.SPARSE_UNITS
+    lanes = binding.SPARSE_UNITS
     slices, groups = -(-n_in // max_slice), -(-n_out // lanes)
     bounds = np.linspace(0, n_in, slices + 1).astype(int)
     parts = [w[first:end] for first, end in pairwise(bounds)]
     counts = np.empty((slices, n_out), np.int64)
     for count, part in zip(counts, parts, strict=True):
-        _kernels.sparse_count(count, part)
+        binding.sparse_count(count, part)
     unit = np.full((slices, groups * lanes), -1, np.int32)
     unit[:, :n_out] = order = np.argsort(-counts, axis=1, kind="stable")
     longest = np.take_along_axis(counts, order[:, ::lanes], axis=1)
@@ -91,7 +91,7 @@ def sparse_lists(w, max_slice=MAX_SLICE):
         begins = start[number * groups :]
         first = np.empty(n_out, np.int64)
         first[order[number]] = begins[group] * lanes + lane
-        _kernels.sparse_fill(value, index, first, part)
+        binding.sparse_fill(value, index, first, part)
         index[begins[0] * lanes : begins[groups] * lanes] += bounds[number]
     return slices, start, unit.reshape(-1), index, value
 

@@ -9,8 +9,8 @@ import math
 
 import numpy as np
 
-from . import _kernels
-from .layers import ACTIVATIONS, Dense, Dropout
+from ..layers import ACTIVATIONS, Dense, Dropout
+from . import binding
 
 L1_RULES = {
     None: 0,
@@ -166,12 +166,12 @@ class Plan:
         }.get(self.loss.name)
 
     def model(self, dropout=True):
-        """A `_kernels.Model` of these layers, not yet bound to arrays."""
+        """A `binding.Model` of these layers, not yet bound to arrays."""
         specs = self._specs
         if not dropout:
             specs = [{**spec, "keep": 1.0} for spec in specs]
         output = self.fused_output or "identity"
-        return _kernels.Model(
+        return binding.Model(
             self.dtype == np.float32,
             specs,
             1.0 - self.rates[0] if dropout else 1.0,

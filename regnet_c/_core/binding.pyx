@@ -1,8 +1,8 @@
 # The only binding: arrays in, shapes checked, GIL released, table called.
 #
-# This is one module in three files.  Single kernels (_kernels_single.pxi) write into
+# This is one module in three files.  Single kernels (binding_single.pxi) write into
 # arrays the caller made; `regnet_c.kernels` wraps them for people.  Training and
-# prediction (_kernels_networks.pxi) are one call each: Model describes a network to C,
+# prediction (binding_networks.pxi) are one call each: Model describes a network to C,
 # Run holds a training run between two calls.
 # Values (ranges, NaN, names) are checked before this floor; it checks shapes.
 cimport cython
@@ -77,7 +77,7 @@ def build_flags():
     return RN_BUILD_FLAGS.decode()
 
 
-include "_kernels_single.pxi"
+include "binding_single.pxi"
 
 
 # ---- data sources --------------------------------------------------------------------
@@ -146,4 +146,4 @@ cdef class Source:
         return -1 if row == part.n_rows else first + row
 
 
-include "_kernels_networks.pxi"
+include "binding_networks.pxi"

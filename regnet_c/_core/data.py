@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from . import _check_arrays, _kernels
+from . import binding, checks
 from .digest import hexdigest, sha256
 from .slices import in_slices
 
@@ -51,17 +51,17 @@ class Data:
 
 def as_source(array, name, dtype):
     """A view for the core; ValueError if a number is not finite as `dtype`."""
-    source = _kernels.Source(array)
+    source = binding.Source(array)
     if array.dtype.kind == "f":
         bad = _first_not_finite(source, array, dtype)
         if bad is not None:
-            raise ValueError(_check_arrays.not_finite_message(array, name, bad, dtype))
+            raise ValueError(checks.not_finite_message(array, name, bad, dtype))
     return source
 
 
 def checked_x(plan, X):
     """The inputs of `plan`'s network from its own columns or all of the original's."""
-    return _check_arrays.check_x(X, plan.dense[0].n_in, "X", plan.kept, plan.n_inputs)
+    return checks.check_x(X, plan.dense[0].n_in, "X", plan.kept, plan.n_inputs)
 
 
 def _first_not_finite(source, array, dtype):
@@ -78,8 +78,8 @@ def _first_not_finite(source, array, dtype):
 def checked_data(plan, X, y, sample_weight):
     """The data set as `plan`'s network needs it, or the error that says why not."""
     x = checked_x(plan, X)
-    y, labels = _check_arrays.check_targets(y, len(x), plan.dense[-1].n_out, plan.loss)
-    weight = _check_arrays.check_sample_weight(sample_weight, len(x))
+    y, labels = checks.check_targets(y, len(x), plan.dense[-1].n_out, plan.loss)
+    weight = checks.check_sample_weight(sample_weight, len(x))
     return Data(x, y, labels, weight, plan.dtype)
 
 
@@ -88,8 +88,8 @@ def checked_masks(plan, masks, n):
     if masks is None:
         return None, None
     units = [plan.dense[0].n_in, *(layer.n_out for layer in plan.dense)]
-    arrays = _check_arrays.check_masks(masks, [(n, units[i]) for i in plan.dropouts])
+    arrays = checks.check_masks(masks, [(n, units[i]) for i in plan.dropouts])
     sources = [None] * len(units)
     for i, array in zip(plan.dropouts, arrays, strict=True):
-        sources[i] = _kernels.Source(array)
+        sources[i] = binding.Source(array)
     return sources[0], sources[1:]

@@ -10,10 +10,10 @@ decoded one by one from a window: a bomb does not go off.
 
 import json
 
-from . import _check
-from .layers import Dropout, layer_from_config
-from .losses import loss_from_config
-from .plan import split_layers
+from .._core import checks
+from .._core.plan import split_layers
+from ..layers import Dropout, layer_from_config
+from ..losses import loss_from_config
 
 MAX_STRUCTURE = 1 << 21  # bytes, over 7000 layers
 DTYPES = {"float32": "F32", "float64": "F64"}
@@ -70,11 +70,11 @@ def read_structure(start, begin, end):
     head = loads(text + "}", "its structure")
     if not isinstance(head, dict) or list(head) != ["dtype", "loss", "seed"]:
         raise ValueError("its structure does not begin with dtype, loss and seed")
-    dtype = _check.check_name(head["dtype"], tuple(DTYPES), "dtype")
+    dtype = checks.check_name(head["dtype"], tuple(DTYPES), "dtype")
     if not isinstance(head["loss"], dict) or list(head["loss"]) != ["name", "param"]:
         raise ValueError("its loss has other entries than name and param")
     loss = loss_from_config(head["loss"])
-    seed = _check.check_int(head["seed"], "seed", minimum=0, maximum=2**64 - 1)
+    seed = checks.check_int(head["seed"], "seed", minimum=0, maximum=2**64 - 1)
     text = dumps({"dtype": dtype, "loss": loss.get_config(), "seed": seed})
     written = _escaped(text[:-1] + _LAYERS)
     if not start.startswith(written, begin):

@@ -1,4 +1,4 @@
-# Whole networks: one call trains or predicts.  Part of _kernels.pyx.
+# Whole networks: one call trains or predicts.  Part of binding.pyx.
 
 cdef class Claim:
     """What one call at a time may hold; `with` raises RuntimeError if another does.

@@ -1,4 +1,4 @@
-# rn.h as Cython sees it, and what _kernels gives to cython_kernels.
+# rn.h as Cython sees it, and what binding gives to cython_kernels.
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 
 

@@ -1,4 +1,5 @@
-# The C kernels for other Cython projects: `from regnet_c.cython_kernels cimport ...`.
+# The C kernels for other Cython projects:
+# `from regnet_c.kernels.cython_kernels cimport ...`.
 #
 # Pointers to float or double in memory of the caller, no GIL, no allocation, no checks:
 # every size is at least 1 and every array as large as its sizes say.  Arrays are
@@ -9,7 +10,7 @@
 from cython cimport floating
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
-from ._kernels cimport rn_dropout, rn_step
+from .._core.binding cimport rn_dropout, rn_step
 
 
 cdef extern from "rn.h" nogil:

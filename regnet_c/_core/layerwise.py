@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from . import _kernels
+from . import binding
 
 
 def layer_outputs(network, x):
@@ -22,12 +22,12 @@ def layer_outputs(network, x):
     for number, layer in enumerate(network._plan.dense):
         z = np.empty((len(a), layer.n_out), network.dtype)
         w = next(views)
-        _kernels.dense_forward(z, a, w, next(views) if layer.use_bias else None)
+        binding.dense_forward(z, a, w, next(views) if layer.use_bias else None)
         if layer.activation == "softmax":
             a, slope = z, None
         else:
             a, slope = np.empty_like(z), np.empty_like(z)
             flat = (array.reshape(-1) for array in (a, slope, z))
             code, param = network._plan.activation_code(number), layer.activation_param
-            _kernels.activation_forward(code, *flat, param or 0.0)
+            binding.activation_forward(code, *flat, param or 0.0)
         yield a, slope

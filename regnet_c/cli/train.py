@@ -7,16 +7,18 @@ import argparse
 
 import numpy as np
 
-from . import _check, data, losses
-from .callbacks import EarlyStopping
-from .datasets import load_digits
-from .encoding import Encoding
-from .layers import ACTIVATIONS, Dense, Dropout
-from .network import Network
-from .optimizers import SGD, Adagrad, Adam, AdamW, RMSprop
-from .penalties import ElasticNet
-from .penalty import UPDATES
-from .schedules import CosineDecay, ExponentialDecay, LinearDecay
+from .. import losses
+from .._core import checks
+from .._core.encoding import Encoding
+from ..callbacks import EarlyStopping
+from ..datasets import load_digits
+from ..layers import ACTIVATIONS, Dense, Dropout
+from ..network import Network
+from ..optimizers import SGD, Adagrad, Adam, AdamW, RMSprop
+from ..penalties import ElasticNet
+from ..penalty import UPDATES
+from ..schedules import CosineDecay, ExponentialDecay, LinearDecay
+from . import tables
 
 _OPTIMIZERS = {
     "sgd": lambda rate, momentum: SGD(rate, momentum=momentum),
@@ -115,19 +117,19 @@ def _load_files(args):
     if args.data is None:
         X, y = load_digits()
         encoding, X, y = Encoding.learn_arrays(X, y, args.task)
-    elif data.is_npz(args.data):
-        X, y = data.read_npz(args.data)
+    elif tables.is_npz(args.data):
+        X, y = tables.read_npz(args.data)
         encoding, X, y = Encoding.learn_arrays(X, y, args.task)
-        test = data.read_test_npz(args.data)
+        test = tables.read_test_npz(args.data)
         if test is not None:
             X, X_test = encoding.encode_arrays(X), encoding.encode_arrays(test[0])
             return encoding, X, y, X_test, encoding.encode_target(test[1])
     else:
-        table = data.read_csv(args.data)
+        table = tables.read_csv(args.data)
         encoding, X, y = Encoding.learn_csv(table, args.target, args.task)
     if encoding.columns is None:
         X = encoding.encode_arrays(X)
-    fit, validate = data.split(len(X), args.validation, args.seed)
+    fit, validate = tables.split(len(X), args.validation, args.seed)
     return encoding, X[fit], y[fit], X[validate], y[validate]
 
 
@@ -156,7 +158,7 @@ def _build(args, n_in, n_out, loss):
 
 def run(args):
     """Train, report, save."""
-    _check.check_output(args.output)
+    checks.check_output(args.output)
     encoding, X, y, X_val, y_val = _load(args)
     default = "mse" if encoding.classes is None else "softmax_cross_entropy"
     n_out = len(encoding.classes) if encoding.classes else np.atleast_2d(y.T).shape[0]

@@ -6,7 +6,7 @@ bits: dropout masks depend on the step, the order of the rows on the epoch.
 
 import numpy as np
 
-from . import _check, _kernels
+from . import binding, checks
 
 _CREDIT_DECAY = 1 - 1 / 10_000  # forgetting of the cumulative penalty's ledger
 _ARRAYS = ("m", "v", "q", "ema")
@@ -21,7 +21,7 @@ class TrainingState:
     m, v, q, ema : ndarray or None
         Flat, like the weights: the optimiser's two moments, what the cumulative rules
         are owed, the moving average of the updates.
-    scalars : _kernels.Optimizer
+    scalars : binding.Optimizer
     """
 
     def __init__(self, plan, optimizer):
@@ -34,7 +34,7 @@ class TrainingState:
         self.v = self._zeros() if kind >= 3 else None
         self.q = self._zeros() if plan.needs_ledger() else None
         self.ema, self.tau, self.ema_start = None, None, 0
-        self.scalars = _kernels.Optimizer(
+        self.scalars = binding.Optimizer(
             kind=kind, credit_decay=_CREDIT_DECAY, **optimizer.constants()
         )
 
@@ -147,7 +147,7 @@ class TrainingState:
             if type(found) is not type(here) or (name in fixed and found != here):
                 raise ValueError(f"{name}={found!r} in the file, {here!r} here")
         for name in ("epoch", "row", "step", "ema_start"):
-            _check.check_int(values[name], name, minimum=0, maximum=2**63 - 1)
+            checks.check_int(values[name], name, minimum=0, maximum=2**63 - 1)
         row, step = values["row"], values["step"]
         if row >= n or row % batch_size or values["ema_start"] > step:
             raise ValueError(f"row {row} of {n} and step {step} are no place to go on")

@@ -21,8 +21,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ._version import __version__
-from .layers import Dense
+from .._version import __version__
+from ..layers import Dense
 from .structure import (
     DTYPES,
     MAX_STRUCTURE,

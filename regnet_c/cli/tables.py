@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from . import _check, _check_arrays
+from .._core import checks
 
 _MISSING = {"", "na", "nan", "n/a", "null", "none", "?"}
 
@@ -137,7 +137,7 @@ def load_npz(path):
 
 def rows_of(arrays, x_name, y_name):
     """(X with a row per sample, y or None), of one length."""
-    X, y = _check_arrays.as_array(arrays[x_name], x_name), arrays.get(y_name)
+    X, y = checks.as_array(arrays[x_name], x_name), arrays.get(y_name)
     if X.ndim == 0 or X.size == 0:
         raise ValueError(f"{x_name} has shape {X.shape}, expected rows of numbers")
     if y is not None and (y.ndim == 0 or len(y) != len(X)):
@@ -164,9 +164,9 @@ def is_npz(path):
 
 def split(n, fraction, seed):
     """(training rows, validation rows) of a random split, a function of the seed."""
-    from .kernels import permutation
+    from ..kernels import permutation
 
-    fraction = _check.check_float(fraction, "the validation share", 0)
+    fraction = checks.check_float(fraction, "the validation share", 0)
     order = permutation(n, seed, 2**63)  # an epoch that training never reaches
     count = int(round(n * fraction))
     if not 0 < count < n:

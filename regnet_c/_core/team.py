@@ -9,7 +9,7 @@ import time
 
 import numpy as np
 
-from . import _kernels
+from . import binding
 
 _STEP_WORK = (
     1_500_000  # multiply-adds of a step that pay for one more thread's barriers
@@ -76,7 +76,7 @@ def divide(plan, threads, batch_size, n):
             "by_layer": False,
         }
     rows = block_rows(plan, batch_size)
-    panels = -(-min(rows, batch_size) // (2 * _kernels.lanes(plan.dtype == np.float32)))
+    panels = -(-min(rows, batch_size) // (2 * binding.lanes(plan.dtype == np.float32)))
     even = panels >= threads and (panels % threads == 0 or panels >= 4 * threads)
     return {
         "n_threads": threads,

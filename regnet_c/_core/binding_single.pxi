@@ -1,4 +1,4 @@
-# Single kernels on arrays that the caller made.  Part of _kernels.pyx.
+# Single kernels on arrays that the caller made.  Part of binding.pyx.
 
 cdef inline void expect(bint ok, str message) except *:
     if not ok:

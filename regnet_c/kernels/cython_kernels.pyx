@@ -2,8 +2,8 @@
 #
 # A module of its own because few need it: `import regnet_c` does not load it.  One
 # function for each kernel on plain arrays (cython_kernels.pxd says what they do); what
-# trains networks stays behind _kernels.pyx.
-from ._kernels cimport current_tables
+# trains networks stays behind binding.pyx.
+from .._core.binding cimport current_tables
 
 
 cdef void exp(size_t n, floating *y, const floating *x) noexcept nogil:

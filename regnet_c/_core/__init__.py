@@ -1,0 +1,1 @@
+"""What trains and predicts: the binding to C, checks, plans, threads, training runs."""

@@ -1,0 +1,1 @@
+"""Files: models, checkpoints, and their replacement in one go."""
