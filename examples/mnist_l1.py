@@ -1,7 +1,7 @@
 """Which L1 rule gives exact zeros under mini-batch noise?
 
 MNIST, 784-100-10, sigmoid and binary cross-entropy, batch 10, constant rate 0.5.  The
-strength is `lam` in the convention "r1" (lam/n sum|w|).  Prints the table of
+strength is `lam` in the convention "weight-decay" (lam/n sum|w|).  Prints the table of
 docs/l1_rules.md:
 
     python examples/mnist_l1.py mnist.npz [--epochs 30] [--quick]
@@ -42,7 +42,7 @@ def train(rule, lam, data, epochs, seed=0):
     x, y, x_test, labels = data
     penalty = None
     if rule:
-        penalty = rn.L1.from_convention("r1", lam, n=len(x), update=rule)
+        penalty = rn.L1.from_convention("weight-decay", lam, n=len(x), rule=rule)
     layers = [
         rn.Dense(784, 100, "sigmoid", penalty, weight_init="lecun_normal"),
         rn.Dense(100, 10, weight_penalty=penalty, weight_init="lecun_normal"),

@@ -5,9 +5,9 @@ J = mean of 1/2 sum (d - x)^2 + l1 sum|W| the gradient step is
 
     dW = eta (mean over the batch of delta x^T - l1 sign(W)),    sign(0) = 0,
 
-which is update="subgradient".  It jumps over zero and leaves no weight there.  The exact
+which is rule="subgradient".  It jumps over zero and leaves no weight there.  The exact
 form takes the gradient step alone and then S(w, t) = sign(w) max(|w| - t, 0) with
-t = eta l1: update="proximal".  Both reach the same accuracy, one of them with zeros.
+t = eta l1: rule="proximal".  Both reach the same accuracy, one of them with zeros.
 
 The last panel is the moving average of the weight change (tau = 0.01), over every batch
 and bias corrected: it falls far below its first value as the training settles.
@@ -32,7 +32,7 @@ RULES = ("subgradient", "proximal")
 def train(data, rule, l1, epochs):
     """(network, history): 1000 rows, batches of 10, constant rate."""
     x, y, x_test, y_test = data
-    layer = rn.Dense(x.shape[1], 10, "relu", rn.L1(l1, update=rule), weight_init=0.01)
+    layer = rn.Dense(x.shape[1], 10, "relu", rn.L1(l1, rule=rule), weight_init=0.01)
     net = rn.Network([layer], loss="squared_error", dtype="float64", seed=0)
     weights, biases = net.get_weights()
     net.set_weights([weights, biases + 0.1])

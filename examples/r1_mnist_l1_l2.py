@@ -22,7 +22,7 @@ from regnet_c.plots import COLORS, plot_weights
 # name -> how the penalty is made of lam and n
 PENALTIES = {
     "no penalty": lambda lam, n: None,
-    "L2": lambda lam, n: rn.L2.from_convention("r1", lam, n=n),
+    "L2": lambda lam, n: rn.L2.from_convention("weight-decay", lam, n=n),
     "L1 subgradient": lambda lam, n: l1("subgradient", lam, n),
     "L1 shrink_first": lambda lam, n: l1("shrink_first", lam, n),
     "L1 proximal": lambda lam, n: l1("proximal", lam, n),
@@ -32,7 +32,7 @@ PENALTIES = {
 
 def l1(rule, lam, n):
     """lam/n sum|w|."""
-    return rn.L1.from_convention("r1", lam, n=n, update=rule)
+    return rn.L1.from_convention("weight-decay", lam, n=n, rule=rule)
 
 
 def train(name, data, lam, epochs):

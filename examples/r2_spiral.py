@@ -60,7 +60,7 @@ def bayes_accuracy(steps=100_000):
 
 def network(l2, start):
     """2-128-3 with L2 on the first layer's weights and biases."""
-    penalty = rn.L2.from_convention("r2", l2) if l2 else None
+    penalty = rn.L2.from_convention("spiral", l2) if l2 else None
     layers = [
         rn.Dense(2, 128, "relu", penalty, bias_penalty=penalty, weight_init=start),
         rn.Dense(128, 3, weight_init=start),

@@ -29,8 +29,8 @@ LAYERS += (("arctan", 104, 200), ("identity", 200, 1))
 LOSSES = {"absolute loss": "mae", "squared loss": "mse"}
 PENALTIES = {
     "no penalty": None,
-    "L1": rn.L1.from_convention("r3", 3.0, update="subgradient"),
-    "L2": rn.L2.from_convention("r3", 3.0),
+    "L1": rn.L1.from_convention("outliers", 3.0, rule="subgradient"),
+    "L2": rn.L2.from_convention("outliers", 3.0),
 }
 
 

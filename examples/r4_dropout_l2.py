@@ -3,7 +3,7 @@
 200-100-20-1, ReLU, binary cross-entropy, batches of m = 200, 150 epochs; 10 000 rows of
 200 columns, of which four carry signal.  The write-up divides its L2 strength by the batch
 size, lam/(2m) sum w^2: the same lam is four times stronger with batches of 50.
-`L2.from_convention("r4", lam, batch_size=m)` gives the strength that does not change.
+`L2.from_convention("dropout", lam, batch_size=m)` gives the strength that does not change.
 
 Dropout keeps 80 % of the units of both hidden layers while training and none is dropped
 when the accuracies are measured, on the training rows as on the test rows.  The last run
@@ -22,7 +22,7 @@ import regnet_c as rn
 from regnet_c.plots import COLORS
 
 BATCH = 200
-L2 = rn.L2.from_convention("r4", 1.0, batch_size=BATCH)
+L2 = rn.L2.from_convention("dropout", 1.0, batch_size=BATCH)
 
 # name -> (penalty, group penalty of the first layer, dropout rate, batch, optimiser)
 RUNS = {

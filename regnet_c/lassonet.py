@@ -6,7 +6,7 @@ from ._core import checks
 from ._core.initialization import fill_weights
 from ._core.plan import Plan
 from .network import Network
-from .penalty import Penalty
+from .penalties import GroupTerm, Penalty
 
 _SKIP_STREAM = 1 << 16  # of the random numbers, beyond those of the layers
 
@@ -17,12 +17,14 @@ class SkipPenalty(Penalty):
     Every weight of input j into the first layer is kept at or below hierarchy * |b_j|.
     """
 
-    group = "inputs"
-    _names = ("group_strength", "hierarchy")
+    groups = "inputs"
 
     def __init__(self, strength, hierarchy):
-        self.group_strength = checks.check_float(strength, "strength", minimum=0)
+        self.strength = checks.check_float(strength, "strength", minimum=0)
         self.hierarchy = checks.check_float(hierarchy, "hierarchy", minimum=0)
+
+    def terms(self):
+        return [GroupTerm(self.strength, self.groups, None)]
 
 
 class LassoNet(Network):
@@ -81,7 +83,7 @@ class LassoNet(Network):
                 "LassoNet expects 'identity'"
             )
         penalty = plan.dense[0].weight_penalty
-        if penalty is not None and penalty.group:
+        if penalty is not None and penalty.groups:
             raise ValueError(
                 f"the first layer has {penalty!r}, its groups belong to LassoNet"
             )
@@ -103,14 +105,14 @@ class LassoNet(Network):
     def __repr__(self):
         inner = ",\n    ".join(repr(layer) for layer in self.layers)
         return (
-            f"LassoNet(\n    [{inner}],\n    {self.skip_penalty.group_strength!r}, "
+            f"LassoNet(\n    [{inner}],\n    {self.skip_penalty.strength!r}, "
             f"hierarchy={self.skip_penalty.hierarchy!r}, loss={self.loss.name!r}, "
             f"dtype={self.dtype.name!r}, seed={self.seed})"
         )
 
     def __getstate__(self):
         penalty = self.skip_penalty
-        arguments = (penalty.group_strength, penalty.hierarchy)
+        arguments = (penalty.strength, penalty.hierarchy)
         return arguments, super().__getstate__()
 
     def __setstate__(self, state):

@@ -4,8 +4,7 @@ import numpy as np
 
 from ._core import checks
 from ._core.initialization import INITIALIZERS
-from .penalties import penalty_from_config
-from .penalty import Penalty
+from .penalties import Penalty, penalty_from_config
 
 ACTIVATIONS = (
     "identity",
@@ -104,7 +103,7 @@ class Dense(Layer):
         self.activation = checks.check_name(activation, ACTIVATIONS, "activation")
         self.weight_penalty = _check_penalty(weight_penalty, "weight_penalty")
         self.bias_penalty = _check_penalty(bias_penalty, "bias_penalty")
-        if bias_penalty is not None and bias_penalty.group:
+        if bias_penalty is not None and bias_penalty.groups:
             raise ValueError(f"bias_penalty is {bias_penalty!r}, a bias has no groups")
         self.weight_init = _check_init(weight_init)
         self.use_bias = checks.check_bool(use_bias, "use_bias")

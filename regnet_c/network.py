@@ -167,12 +167,9 @@ class Network(Learning, Exchange):
     def _penalty(self, sums):
         value = 0.0
         parts = zip(self._views, self._plan.penalties, sums, strict=True)
-        for view, penalty, (sum_abs, sum_square, _) in parts:
-            if penalty and not penalty.group:
-                value += penalty.l1 * sum_abs if penalty.l1 else 0.0
-                value += penalty.l2 * sum_square if penalty.l2 else 0.0  # never 0 * inf
-            elif penalty:
-                value += penalty.value(view)
+        for view, penalty, known in parts:
+            if penalty:
+                value += penalty.value(view, known)
         return value
 
     def zeros(self):

@@ -1,13 +1,264 @@
-"""Penalties: strengths in the library's objective, update rules, foreign conventions.
+"""Penalties: strengths in the library's objective, L1 rules, foreign conventions.
 
 The objective is J = mean data loss + sum over layers of (l1 sum|W| + l2 sum W^2), with no
 1/2, independent of batch size and of n.
+
+A penalty is a sum of terms.  Each term knows its value, its subgradient, its proximal
+operator and the fields of rn_param that make the C core train with it.
 """
 
+from typing import NamedTuple
+
+import numpy as np
+
 from ._core import checks
-from .conventions import convert
-from .group_penalties import GroupLasso, SparseGroupLasso
-from .penalty import Penalty
+from ._core.fixed import Fixed
+
+RULES = ("cumulative", "proximal", "shrink_first", "subgradient")
+GROUP_RULES = RULES[:2]
+GROUPS = ("units", "inputs")
+
+
+def soft_threshold(w, threshold):
+    """S(w, t) = sign(w) max(|w| - t, 0); leaves exact zeros."""
+    return np.sign(w) * np.maximum(np.abs(w) - threshold, 0)
+
+
+# ---- terms ---------------------------------------------------------------------------
+#
+# w is an array (n_in, n_out) or (n,).
+# value(w, sums)     sums: (sum|w|, sum w^2) where they are known already, or None
+# subgradient(w)     one subgradient, like w
+# least(w, d)        d plus the subgradient that makes the sum smallest
+# prox(w, step)      argmin_x (x - w)^2 / 2 + step * value(x)
+# fields()           {name of a field of rn_param: value}
+#
+# Terms stand in the order L1, w >= 0, groups, L2: so taken one after the other, `prox`
+# and `least` are exact for the sum.
+
+
+class L1Term(NamedTuple):
+    strength: float
+    rule: str
+    sign_at_zero: int = 0
+
+    def value(self, w, sums):
+        return self.strength * (np.abs(w).sum() if sums is None else sums[0])
+
+    def subgradient(self, w):
+        sign = np.where(w == 0, self.sign_at_zero, np.sign(w)).astype(w.dtype)
+        return self.strength * sign
+
+    def least(self, w, d):
+        moved = d + self.strength * np.sign(w)
+        return np.where(w == 0, soft_threshold(d, self.strength), moved)
+
+    def prox(self, w, step):
+        return soft_threshold(w, step * self.strength)
+
+    def fields(self):
+        return {
+            "l1": self.strength,
+            "l1_rule": self.rule,
+            "sign_at_zero": self.sign_at_zero,
+        }
+
+
+class NonNegativeTerm(NamedTuple):
+    def value(self, w, sums):
+        return 0.0
+
+    def subgradient(self, w):
+        return np.zeros_like(w)
+
+    def least(self, w, d):
+        return np.where(w == 0, np.minimum(d, 0), d)
+
+    def prox(self, w, step):
+        return np.maximum(w, 0)
+
+    def fields(self):
+        return {"non_negative": True}
+
+
+class GroupTerm(NamedTuple):
+    strength: float
+    groups: str
+    rule: str | None
+
+    def norms(self, w):
+        """Euclidean norms of the groups: columns for units, rows for inputs."""
+        axis = 0 if self.groups == "units" else 1
+        return np.sqrt(np.square(w).sum(axis=axis, keepdims=True))
+
+    def value(self, w, sums):
+        return self.strength * self.norms(w).sum()
+
+    def subgradient(self, w):
+        norms = self.norms(w)
+        return self.strength * w / np.where(norms == 0, 1, norms)
+
+    def least(self, w, d):
+        return np.where(
+            self.norms(w) == 0, self._shrunk(d, self.strength), d + self.subgradient(w)
+        )
+
+    def prox(self, w, step):
+        return self._shrunk(w, step * self.strength)
+
+    def _shrunk(self, w, threshold):
+        norms = self.norms(w)
+        safe = np.where(norms == 0, 1, norms)
+        return w * np.where(norms <= threshold, 0, 1 - threshold / safe)
+
+    def fields(self):
+        return {
+            "group": self.groups,
+            "group_rule": self.rule,
+            "group_strength": self.strength,
+        }
+
+
+class L2Term(NamedTuple):
+    strength: float
+
+    def value(self, w, sums):
+        return self.strength * (np.square(w).sum() if sums is None else sums[1])
+
+    def subgradient(self, w):
+        return 2 * self.strength * w
+
+    def least(self, w, d):
+        return d + self.subgradient(w)
+
+    def prox(self, w, step):
+        return w / (1 + 2 * step * self.strength)
+
+    def fields(self):
+        return {"l2": self.strength}
+
+
+# ---- penalties -----------------------------------------------------------------------
+
+
+class Penalty(Fixed):
+    """Base of the penalties.
+
+    Penalties do not change after construction; `replace` returns a changed copy.
+    """
+
+    groups = None  # "units" or "inputs" where weights are joined
+
+    def terms(self):
+        """The terms whose sum this penalty is, in the order of their operators.
+
+        Returns
+        -------
+        list
+        """
+        raise NotImplementedError
+
+    def fields(self):
+        """The fields of rn_param that make the C core train with this penalty.
+
+        Returns
+        -------
+        dict of str to number or str
+            Rules and groups by name; what is missing is 0.
+        """
+        fields = {}
+        for term in self.terms():
+            fields |= term.fields()
+        return fields
+
+    def value(self, w, sums=None):
+        """``l1 sum|w| + l2 sum w^2``, plus the group term.
+
+        Parameters
+        ----------
+        w : array-like of shape (n_in, n_out) or (n,)
+        sums : tuple (sum|w|, sum w^2), optional
+            Where they are known already.
+
+        Returns
+        -------
+        float
+        """
+        w = np.asarray(w)
+        if sums is None:
+            w = w.astype(np.float64, copy=False)
+        with np.errstate(over="ignore"):  # too large a penalty is infinite
+            return float(sum(term.value(w, sums) for term in self.terms()))
+
+    def subgradient(self, w):
+        """``l1 sign(w) + 2 l2 w + strength w/|group|``.
+
+        sign(0) is `sign_at_zero`, 0/0 for a group of zeros is 0.
+
+        Parameters
+        ----------
+        w : array-like of shape (n_in, n_out) or (n,)
+
+        Returns
+        -------
+        ndarray like w
+        """
+        w = np.asarray(w)
+        slope = np.zeros_like(w)
+        for term in self.terms():
+            slope = slope + term.subgradient(w)
+        return slope
+
+    def least_subgradient(self, w, gradient):
+        """The subgradient of smallest norm of (data loss + penalty) at w.
+
+        Zero exactly where w is stationary.
+
+        Parameters
+        ----------
+        w : array-like of shape (n_in, n_out) or (n,)
+        gradient : ndarray like w
+            The data loss's.
+
+        Returns
+        -------
+        ndarray like w
+        """
+        w, d = np.asarray(w), np.asarray(gradient)
+        for term in self.terms():
+            d = term.least(w, d)
+        return d
+
+    def prox(self, w, step):
+        """``argmin_x (x - w)^2 / 2 + step * penalty(x)``, with exact zeros.
+
+        Parameters
+        ----------
+        w : array-like of shape (n_in, n_out) or (n,)
+        step : float
+            Not negative.
+
+        Returns
+        -------
+        ndarray like w
+        """
+        x, step = np.asarray(w), checks.check_float(step, "step", minimum=0)
+        for term in self.terms():
+            x = term.prox(x, step)
+        return x
+
+
+def _strength(value, name):
+    return checks.check_float(value, name, minimum=0)
+
+
+def _group_rule(rule):
+    return checks.check_name(rule, GROUP_RULES, "rule of a group penalty")
+
+
+def _present(*terms):
+    """The terms whose strength is not zero."""
+    return [term for term in terms if term.strength]
 
 
 class L1(Penalty):
@@ -17,42 +268,44 @@ class L1(Penalty):
     ----------
     l1 : float
         Strength in the objective.
-    update : {"cumulative", "proximal", "shrink_first", "subgradient"}
+    rule : {"cumulative", "proximal", "shrink_first", "subgradient"}
         ``cumulative`` (default): every weight is charged the whole penalty it owes since
         the start, so that mini-batch noise does not wake zeros (Tsuruoka et al. 2009, in
         the optimiser's own metric); ``proximal``: gradient step, then soft threshold;
         ``shrink_first``: the other order; ``subgradient``: l1 sign(w) in the gradient,
         which never gives exact zeros.
     sign_at_zero : {0, 1}
-        Subgradient rule only.
+        The value of sign(0); subgradient rule only.
 
     Examples
     --------
     >>> import numpy as np, regnet_c as rn
     >>> rn.L1(0.01).prox(np.array([-0.05, -0.001, 0, 0.001, 0.05]), 1.0)
     array([-0.04, -0.  ,  0.  ,  0.  ,  0.04])
-    >>> rn.L1.from_convention("r1", 5.0, n=50_000)
+    >>> rn.L1.from_convention("weight-decay", 5.0, n=50_000)
     L1(0.0001)
     """
 
-    _names = ("l1",)
+    def __init__(self, l1, rule="cumulative", sign_at_zero=0):
+        self.l1 = _strength(l1, "l1")
+        self.rule = checks.check_name(rule, RULES, "rule")
+        self.sign_at_zero = checks.check_int(sign_at_zero, "sign_at_zero", 0, 1)
 
-    def __init__(self, l1, update="cumulative", sign_at_zero=0):
-        self.l1 = checks.check_float(l1, "l1", minimum=0)
-        self._set_rule(update, sign_at_zero)
+    def terms(self):
+        return _present(L1Term(self.l1, self.rule, self.sign_at_zero))
 
     @classmethod
-    def from_convention(cls, convention, strength, n=None, update="cumulative"):
+    def from_convention(cls, convention, strength, n=None, rule="cumulative"):
         """The same penalty from another source's strength.
 
         Parameters
         ----------
         convention : str
-            See `regnet_c.conventions.convert`.
+            See `regnet_c.penalties.convert`.
         strength : float
         n : int, optional
-            Rows of the training set, for r1.
-        update : str, default "cumulative"
+            Rows of the training set, for weight-decay.
+        rule : str, default "cumulative"
             As for `L1`.
 
         Returns
@@ -67,7 +320,7 @@ class L1(Penalty):
         l1, _, at_zero = convert(convention, strength, n=n, batch_size=1, l1_ratio=1.0)
         if l1 is None:
             raise ValueError(f"the convention {convention!r} has no L1 penalty")
-        return cls(l1, update=update, sign_at_zero=at_zero)
+        return cls(l1, rule=rule, sign_at_zero=at_zero)
 
 
 class L2(Penalty):
@@ -85,10 +338,11 @@ class L2(Penalty):
     L2(2.5e-07)
     """
 
-    _names = ("l2",)
-
     def __init__(self, l2):
-        self.l2 = checks.check_float(l2, "l2", minimum=0)
+        self.l2 = _strength(l2, "l2")
+
+    def terms(self):
+        return _present(L2Term(self.l2))
 
     @classmethod
     def from_convention(cls, convention, strength, n=None, batch_size=None):
@@ -97,12 +351,12 @@ class L2(Penalty):
         Parameters
         ----------
         convention : str
-            See `regnet_c.conventions.convert`.
+            See `regnet_c.penalties.convert`.
         strength : float
         n : int, optional
-            Rows of the training set, for r1.
+            Rows of the training set, for weight-decay.
         batch_size : int, optional
-            For r4 and sklearn.
+            For dropout and sklearn.
 
         Returns
         -------
@@ -138,22 +392,24 @@ class ElasticNet(Penalty):
     ----------
     l1, l2 : float
         Strengths in the objective.
-    update : {"cumulative", "proximal", "shrink_first", "subgradient"}
-        As for `L1`.
+    rule : {"cumulative", "proximal", "shrink_first", "subgradient"}
+        Of the l1 part, as for `L1`.
     sign_at_zero : {0, 1}
         As for `L1`.
     """
 
-    _names = ("l1", "l2")
+    def __init__(self, l1, l2, rule="cumulative", sign_at_zero=0):
+        self.l1 = _strength(l1, "l1")
+        self.l2 = _strength(l2, "l2")
+        self.rule = checks.check_name(rule, RULES, "rule")
+        self.sign_at_zero = checks.check_int(sign_at_zero, "sign_at_zero", 0, 1)
 
-    def __init__(self, l1, l2, update="cumulative", sign_at_zero=0):
-        self.l1 = checks.check_float(l1, "l1", minimum=0)
-        self.l2 = checks.check_float(l2, "l2", minimum=0)
-        self._set_rule(update, sign_at_zero)
+    def terms(self):
+        return _present(L1Term(self.l1, self.rule, self.sign_at_zero), L2Term(self.l2))
 
     @classmethod
     def from_convention(
-        cls, convention, strength, l1_ratio=None, n=None, update="cumulative"
+        cls, convention, strength, l1_ratio=None, n=None, rule="cumulative"
     ):
         """The same penalty from another source's strength.
 
@@ -163,12 +419,12 @@ class ElasticNet(Penalty):
         Parameters
         ----------
         convention : str
-            See `regnet_c.conventions.convert`.
+            See `regnet_c.penalties.convert`.
         strength : float
         l1_ratio : float in [0, 1]
         n : int, optional
-            Rows of the training set, for r1.
-        update : str, default "cumulative"
+            Rows of the training set, for weight-decay.
+        rule : str, default "cumulative"
             As for `L1`.
 
         Returns
@@ -188,7 +444,64 @@ class ElasticNet(Penalty):
             if l1 is None:
                 raise ValueError(f"the convention {convention!r} has no L1 penalty")
             l1, l2 = l1 * ratio, l2 * (1 - ratio)
-        return cls(l1, l2, update=update, sign_at_zero=at_zero)
+        return cls(l1, l2, rule=rule, sign_at_zero=at_zero)
+
+
+class GroupLasso(Penalty):
+    """``strength * sum over groups of the Euclidean norm of the group's weights``.
+
+    It removes whole units or inputs (Yuan and Lin 2006).
+
+    Parameters
+    ----------
+    strength : float
+    groups : {"units", "inputs"}
+        A unit's incoming weights (a column of W) or an input's outgoing weights (a row).
+    rule : {"cumulative", "proximal"}
+        ``cumulative`` (default): each group is charged all it owes since the start, so
+        that mini-batch noise does not wake zero groups; ``proximal``: gradient step, then
+        every group is shrunk.
+    """
+
+    def __init__(self, strength, groups="units", rule="cumulative"):
+        self.strength = _strength(strength, "strength")
+        self.groups = checks.check_name(groups, GROUPS, "groups")
+        self.rule = _group_rule(rule)
+
+    def terms(self):
+        return _present(GroupTerm(self.strength, self.groups, self.rule))
+
+
+class SparseGroupLasso(Penalty):
+    """L1, L2 and a group penalty in one.
+
+    ``l1 sum|w| + l2 sum w^2 + strength * sum over groups of the group's Euclidean norm``
+    (Simon, Friedman, Hastie and Tibshirani 2013).
+
+    Parameters
+    ----------
+    l1, strength : float
+        Strengths of single weights and of groups.
+    groups : {"units", "inputs"}
+        As for `GroupLasso`.
+    l2 : float, default 0
+    rule : {"cumulative", "proximal"}
+        Of the group part, as for `GroupLasso`; the l1 part acts by the proximal rule.
+    """
+
+    def __init__(self, l1, strength, groups="units", l2=0.0, rule="cumulative"):
+        self.l1 = _strength(l1, "l1")
+        self.strength = _strength(strength, "strength")
+        self.groups = checks.check_name(groups, GROUPS, "groups")
+        self.l2 = _strength(l2, "l2")
+        self.rule = _group_rule(rule)
+
+    def terms(self):
+        return _present(
+            L1Term(self.l1, "proximal"),
+            GroupTerm(self.strength, self.groups, self.rule),
+            L2Term(self.l2),
+        )
 
 
 class NonNegative(Penalty):
@@ -206,26 +519,18 @@ class NonNegative(Penalty):
     array([0. , 0. , 1.5])
     """
 
-    non_negative = True
-
     def __init__(self, penalty=None):
         if penalty is not None and not isinstance(penalty, Penalty):
             raise TypeError(f"penalty is {penalty!r}, expected one such as L1(1e-4)")
         self.penalty = penalty
-        if penalty is not None:
-            for name in ("l1", "l2", "update", "sign_at_zero"):
-                setattr(self, name, getattr(penalty, name))
-            for name in ("group", "group_update", "group_strength"):
-                setattr(self, name, getattr(penalty, name))
+        self.groups = None if penalty is None else penalty.groups
 
-    def get_config(self):
-        inner = None if self.penalty is None else self.penalty.get_config()
-        return {"type": "NonNegative", "penalty": inner}
-
-    def __repr__(self):
-        return f"NonNegative({'' if self.penalty is None else repr(self.penalty)})"
+    def terms(self):
+        terms = [] if self.penalty is None else self.penalty.terms()
+        return sorted([NonNegativeTerm(), *terms], key=lambda t: _ORDER[type(t)])
 
 
+_ORDER = {L1Term: 0, NonNegativeTerm: 1, GroupTerm: 2, L2Term: 3}
 _CLASSES = {
     c.__name__: c
     for c in (L1, L2, ElasticNet, GroupLasso, SparseGroupLasso, NonNegative)
@@ -241,3 +546,75 @@ def penalty_from_config(config):
     if kind == "NonNegative" and config.get("penalty") is not None:
         config["penalty"] = penalty_from_config(config["penalty"])
     return _CLASSES[kind](**config)
+
+
+# ---- strengths of other write-ups and libraries --------------------------------------
+#
+# They put a 1/2, a 1/n or a 1/m before the penalty; the objective here has none.
+# name -> (l1, l2, sign(0)); l1 and l2 as functions of the strength s, n (training rows),
+# m (batch size) and rho (l1_ratio); None: the source has no such term.
+
+CONVENTIONS = {
+    "weight-decay": (
+        lambda s, n, m, rho: s / n,
+        lambda s, n, m, rho: s / (2 * n),
+        0,
+    ),
+    "spiral": (lambda s, n, m, rho: s, lambda s, n, m, rho: s, 1),
+    "outliers": (lambda s, n, m, rho: s, lambda s, n, m, rho: s, 1),
+    "dropout": (None, lambda s, n, m, rho: s / (2 * m), 0),
+    "keras": (lambda s, n, m, rho: s, lambda s, n, m, rho: s, 0),
+    "sklearn": (None, lambda s, n, m, rho: s / (2 * m), 0),
+    "pytorch": (None, lambda s, n, m, rho: s / 2, 0),
+    "glmnet": (lambda s, n, m, rho: s * rho, lambda s, n, m, rho: s * (1 - rho) / 2, 0),
+    "skglm": (lambda s, n, m, rho: s * rho, lambda s, n, m, rho: s * (1 - rho) / 2, 0),
+}
+_NEEDS = {"weight-decay": "n", "dropout": "batch_size", "sklearn": "batch_size"}
+
+
+def convert(convention, strength, n=None, batch_size=None, l1_ratio=None):
+    """(l1, l2, sign_at_zero) of a foreign strength; l1 or l2 is None if it has no such.
+
+    Parameters
+    ----------
+    convention : str
+        The reference systems of this library: ``weight-decay`` lam/(2n) sum w^2 or
+        lam/n sum|w|; ``spiral``, ``outliers`` lam sum w^2 or lam sum|w|, sign(0) = 1;
+        ``dropout`` lam/(2m) sum w^2 with m the batch size.
+        Libraries: ``keras`` lam sum w^2 or lam sum|w|; ``sklearn`` alpha/(2m) sum w^2;
+        ``pytorch`` weight_decay; ``glmnet``, ``skglm`` alpha (rho sum|w| +
+        (1-rho)/2 sum w^2) beside a data term of 1/(2n).
+    strength : float
+    n, batch_size : int
+        Where the convention divides by them.
+    l1_ratio : float
+        rho, for glmnet and skglm.
+
+    Returns
+    -------
+    l1, l2 : float or None
+    sign_at_zero : {0, 1}
+
+    Raises
+    ------
+    ValueError
+        If the convention is unknown or needs n, batch_size or l1_ratio.
+    """
+    checks.check_name(convention, tuple(CONVENTIONS), "convention")
+    strength = checks.check_float(strength, "strength", minimum=0)
+    given = {"n": n, "batch_size": batch_size}
+    needed = _NEEDS.get(convention)
+    if needed:
+        if given[needed] is None:
+            raise ValueError(f"the convention {convention!r} needs {needed}=")
+        checks.check_int(given[needed], needed, 1, 2**62)
+    if l1_ratio is not None:
+        l1_ratio = checks.check_float(l1_ratio, "l1_ratio", minimum=0, maximum=1)
+    elif convention in ("glmnet", "skglm"):
+        raise ValueError(f"the convention {convention!r} needs l1_ratio=")
+    l1, l2, at_zero = CONVENTIONS[convention]
+    return (
+        None if l1 is None else l1(strength, n, batch_size, l1_ratio),
+        None if l2 is None else l2(strength, n, batch_size, l1_ratio),
+        at_zero,
+    )

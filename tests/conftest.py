@@ -58,16 +58,7 @@ CREDIT_DECAY = 1 - 1e-4  # the library's; see the measurements in the documentat
 def oracle_penalty(penalty):
     if penalty is None:
         return ref.Penalty()
-    return ref.Penalty(
-        penalty.l1,
-        penalty.l2,
-        penalty.update,
-        penalty.sign_at_zero,
-        penalty.non_negative,
-        penalty.group,
-        penalty.group_update,
-        penalty.group_strength,
-    )
+    return ref.Penalty(**penalty.fields())
 
 
 def oracle_network(net):

@@ -231,11 +231,11 @@ class Penalty:
 
     l1: float = 0.0
     l2: float = 0.0
-    update: str = "cumulative"
+    l1_rule: str = "cumulative"
     sign_at_zero: int = 0
     non_negative: bool = False
     group: str | None = None  # "units" (columns) or "inputs" (rows)
-    group_update: str | None = None
+    group_rule: str | None = None
     group_strength: float = 0.0
 
 
@@ -383,7 +383,7 @@ class Optimizer:
         """The new value of weight array `index`, whose data gradient is g."""
         penalty = penalty or Penalty()
         s = self.state.setdefault(index, {k: np.zeros_like(w) for k in "mvq"})
-        rule = penalty.update if penalty.l1 > 0 else "none"
+        rule = penalty.l1_rule if penalty.l1 > 0 else "none"
         w, g = _f64(w), _f64(g)
         g = g + 2 * penalty.l2 * w
         if rule == "subgradient":
@@ -400,7 +400,7 @@ class Optimizer:
         w = np.maximum(w, 0) if penalty.non_negative else w
         if penalty.group:
             t = penalty.group_strength * self.unit_response() / self._metric(s["v"])
-            if penalty.group_update == "cumulative":
+            if penalty.group_rule == "cumulative":
                 q = self.credit_decay * s["q"]
                 w, s["q"] = pay_group_debt(w, q, t, self.credit, penalty.group)
             else:

@@ -33,7 +33,7 @@ OPTIMIZERS = {
 PENALTIES = {
     "none": None,
     "cumulative": rn.L1(1e-3),
-    "proximal": rn.ElasticNet(1e-3, 1e-3, update="proximal"),
+    "proximal": rn.ElasticNet(1e-3, 1e-3, rule="proximal"),
     "groups": rn.GroupLasso(1e-2),
     "inputs": rn.SparseGroupLasso(1e-3, 1e-2, groups="inputs"),
 }

@@ -45,12 +45,13 @@ def public_names():
             yield f"regnet_c.{name}"
             if isinstance(thing, type):
                 yield from methods(f"regnet_c.{name}", thing)
-    for module in ("kernels", "schedules", "export", "conventions", "datasets"):
+    for module in ("kernels", "schedules", "export", "datasets"):
         home = importlib.import_module(f"regnet_c.{module}")
         for name, thing in vars(home).items():
             here = str(getattr(thing, "__module__", "")).startswith(home.__name__)
             if here and callable(thing) and name[0] != "_":
                 yield f"regnet_c.{module}.{name}"
+    yield "regnet_c.penalties.convert"
 
 
 def findings(name):

@@ -273,9 +273,9 @@ def test_group_l1_removes_inputs_and_select_from_model_keeps_the_others(data):
 def test_l1_gives_zeros_and_the_rule_is_passed_on(data):
     for rule in ("cumulative", "proximal"):
         model = classifier(
-            l1=0.01, l1_update=rule, max_iter=300, learning_rate_init=0.01
+            l1=0.01, l1_rule=rule, max_iter=300, learning_rate_init=0.01
         ).fit(*data)
-        assert model.network_.layers[0].weight_penalty == rn.L1(0.01, update=rule)
+        assert model.network_.layers[0].weight_penalty == rn.L1(0.01, rule=rule)
         assert model.network_.zeros() > 0.2
     assert classifier(l2=0.1).fit(*data).network_.layers[0].weight_penalty == rn.L2(0.1)
 
@@ -547,7 +547,7 @@ BAD = [
     ({"hidden_layer_sizes": "8"}, "hidden_layer_sizes is '8', expected whole numbers"),
     ({"dropout": (0.1, 0.2, 0.3)}, "dropout has 3 rates, expected 2"),
     ({"dropout": 1.0}, "dropout is 1.0, expected a finite number and >= 0 and < 1"),
-    ({"l1_update": "clever"}, "unknown l1_update 'clever'"),
+    ({"l1_rule": "clever"}, "unknown l1_rule 'clever'"),
     ({"optimizer": "adm"}, "unknown optimizer 'adm' .did you mean 'adam'"),
     ({"learning_rate": "cosin"}, "unknown learning_rate 'cosin'"),
     (

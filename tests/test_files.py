@@ -35,7 +35,7 @@ SLACK = 1 << 18  # bytes of Python objects, whatever the file's size
 # ---- the format, written independently -----------------------------------------------
 
 DROPOUT = {"type": "Dropout", "rate": 0.25}
-L1 = {"type": "L1", "l1": 0.001, "update": "proximal", "sign_at_zero": 0}
+L1 = {"type": "L1", "l1": 0.001, "rule": "proximal", "sign_at_zero": 0}
 HIDDEN = {
     "type": "Dense",
     "n_in": 2,
@@ -386,8 +386,7 @@ PENALTY_VALUES = {
         ("l1", "0.1", "expected a number"),
         ("l1", True, "expected a number"),
         ("l1", 1, NOT_CANONICAL),
-        ("l1", 0.0, NOT_CANONICAL),
-        ("update", "eval", "unknown update"),
+        ("rule", "eval", "unknown rule"),
         ("sign_at_zero", 2, "at most 1"),
         ("sign_at_zero", False, "expected an integer"),
         ("prox", "os.system", "unexpected keyword"),

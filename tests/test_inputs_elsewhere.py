@@ -147,7 +147,7 @@ BAD_PARAMETERS = {
     "l1": ({"l1": nan}, ValueError, "l1 is nan"),
     "l2": ({"l2": -1}, ValueError, "l2 is -1"),
     "group_l1": ({"group_l1": inf}, ValueError, "group_l1 is inf"),
-    "rule": ({"l1": 1, "l1_update": "x"}, ValueError, "l1_update"),
+    "rule": ({"l1": 1, "l1_rule": "x"}, ValueError, "l1_rule"),
     "dropout 1": ({"dropout": 1}, ValueError, "dropout is 1"),
     "dropout three": ({"dropout": (0, 0, 0)}, ValueError, "3 rates, expected 2"),
     "max_norm": ({"max_norm": 0}, ValueError, "max_norm is 0"),

@@ -493,7 +493,7 @@ RULES = ["none", "cumulative", "proximal", "shrink_first", "subgradient"]
 
 def update_with_kernel(optimizer, penalty, w, state, g):
     """The step `optimizer` has begun, taken by the C kernel; w and state in place."""
-    rule = penalty.update if penalty.l1 else "none"
+    rule = penalty.l1_rule if penalty.l1 else "none"
     step = update_step(
         optimizer,
         l1_rule=RULES.index(rule),
@@ -508,16 +508,16 @@ def update_with_kernel(optimizer, penalty, w, state, g):
 PENALTIES = [
     ref.Penalty(),
     ref.Penalty(l2=0.05),
-    *(ref.Penalty(l1=0.3, update=rule) for rule in RULES[1:]),
+    *(ref.Penalty(l1=0.3, l1_rule=rule) for rule in RULES[1:]),
     ref.Penalty(l1=0.2, l2=0.05),
-    ref.Penalty(l1=0.2, update="subgradient", sign_at_zero=1),
-    ref.Penalty(l1=0.2, update="proximal", non_negative=True),
+    ref.Penalty(l1=0.2, l1_rule="subgradient", sign_at_zero=1),
+    ref.Penalty(l1=0.2, l1_rule="proximal", non_negative=True),
 ]
 
 
 def penalty_name(penalty):
     extras = "sign1" * penalty.sign_at_zero + "nonneg" * penalty.non_negative
-    return f"{penalty.update}-{penalty.l1}-{penalty.l2}-{extras}"
+    return f"{penalty.l1_rule}-{penalty.l1}-{penalty.l2}-{extras}"
 
 
 @pytest.mark.parametrize("penalty", PENALTIES, ids=penalty_name)
@@ -559,7 +559,7 @@ def test_update_leaves_exact_zeros(kind, rule, dtype, isa, rng):
     w = draw(rng, dtype, 40, scale=0.01)
     state = [np.zeros(40, dtype) for _ in "mvq"]
     optimizer = ref.Optimizer(kind, 0.01)
-    penalty = ref.Penalty(l1=1.0, update=rule)
+    penalty = ref.Penalty(l1=1.0, l1_rule=rule)
     g = np.where(np.arange(40) < 30, 0.5, 1.5).astype(dtype)
     for _ in range(300):
         optimizer.begin_step()

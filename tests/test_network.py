@@ -239,7 +239,7 @@ def test_bad_options_are_refused(data, options, error, message):
         (lambda: rn.Dropout("half"), TypeError, "rate"),
         (lambda: rn.L1(-1), ValueError, "l1 is -1.0"),
         (lambda: rn.L1(float("nan")), ValueError, "l1 is nan"),
-        (lambda: rn.L1(0.1, update="prox"), ValueError, "proximal"),
+        (lambda: rn.L1(0.1, rule="prox"), ValueError, "proximal"),
         (lambda: rn.SGD(0), ValueError, "learning_rate is 0"),
         (lambda: rn.SGD(0.1, momentum=1), ValueError, "momentum"),
         (lambda: rn.SGD(0.1, nesterov=True), ValueError, "nesterov"),

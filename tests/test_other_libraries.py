@@ -113,7 +113,7 @@ def test_torchs_l1_in_the_loss_is_the_subgradient_rule(torch, data):
         lambda o, p: o.SGD(p, 0.1),
         lambda layer: 0.05 * layer.weight.abs().sum(),
     )
-    got = ours(data, rn.SGD(0.1), rn.L1(0.05, update="subgradient"))
+    got = ours(data, rn.SGD(0.1), rn.L1(0.05, rule="subgradient"))
     assert_weights(got, want)
 
 
@@ -204,7 +204,7 @@ def test_kerass_regularizers_have_our_strengths(keras, data):
         kernel_regularizer=r.L1L2(0.05, 0.02),
         bias_regularizer=r.L2(0.1),
     )
-    penalty = rn.ElasticNet(0.05, 0.02, update="subgradient")
+    penalty = rn.ElasticNet(0.05, 0.02, rule="subgradient")
     assert rn.L1.from_convention("keras", 0.05) == rn.L1(0.05)
     assert rn.L2.from_convention("keras", 0.02) == rn.L2(0.02)
     assert_weights(ours(data, rn.SGD(0.1), penalty, rn.L2(0.1)), want, 1e-6)

@@ -20,9 +20,9 @@ def test_r1_five_weights():
 )
 def test_prox_minimises_its_definition_on_a_grid(penalty):
     grid = np.linspace(-4, 4, 80_001)
+    values = np.array([penalty.value([x]) for x in grid])
     for w in (-3.0, -0.2, 0.0, 0.4, 2.5):
-        values = [penalty.l1 * np.abs(grid) + penalty.l2 * grid**2]
-        best = grid[np.argmin(0.5 * (grid - w) ** 2 + 0.9 * values[0])]
+        best = grid[np.argmin(0.5 * (grid - w) ** 2 + 0.9 * values)]
         got = penalty.prox(np.array([w]), 0.9)[0]
         assert got == pytest.approx(best, abs=1e-4)
 
@@ -74,15 +74,23 @@ N, M, LAM, RHO = 40, 8, 0.6, 0.3
 
 # name, our penalty, the source's own gradient of its penalty at W
 CONVENTION_ROWS = [
-    ("r1 L2", rn.L2.from_convention("r1", LAM, n=N), LAM / N * W),
-    ("r1 L1", rn.L1.from_convention("r1", LAM, n=N), LAM / N * np.sign(W)),
-    ("r2 L2", rn.L2.from_convention("r2", LAM), 2 * LAM * W),
-    ("r2 L1", rn.L1.from_convention("r2", LAM), LAM * np.where(W >= 0, 1, -1)),
+    ("weight-decay L2", rn.L2.from_convention("weight-decay", LAM, n=N), LAM / N * W),
+    (
+        "weight-decay L1",
+        rn.L1.from_convention("weight-decay", LAM, n=N),
+        LAM / N * np.sign(W),
+    ),
+    ("spiral L2", rn.L2.from_convention("spiral", LAM), 2 * LAM * W),
+    ("spiral L1", rn.L1.from_convention("spiral", LAM), LAM * np.where(W >= 0, 1, -1)),
     ("keras L2", rn.L2.from_convention("keras", LAM), 2 * LAM * W),
     ("keras L1", rn.L1.from_convention("keras", LAM), LAM * np.sign(W)),
-    ("r3 L2", rn.L2.from_convention("r3", LAM), 2 * LAM * W),
-    ("r3 L1", rn.L1.from_convention("r3", LAM), LAM * np.where(W >= 0, 1, -1)),
-    ("r4", rn.L2.from_convention("r4", LAM, batch_size=M), LAM / M * W),
+    ("outliers L2", rn.L2.from_convention("outliers", LAM), 2 * LAM * W),
+    (
+        "outliers L1",
+        rn.L1.from_convention("outliers", LAM),
+        LAM * np.where(W >= 0, 1, -1),
+    ),
+    ("dropout", rn.L2.from_convention("dropout", LAM, batch_size=M), LAM / M * W),
     ("sklearn", rn.L2.from_sklearn(LAM, batch_size=M), LAM / M * W),
     ("pytorch", rn.L2.from_convention("pytorch", LAM), LAM * W),
     (
@@ -110,11 +118,11 @@ def test_conventions_have_the_sources_gradient(penalty, gradient):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: rn.L1.from_convention("r1", 1.0), "needs n="),
-        (lambda: rn.L2.from_convention("r4", 1.0), "needs batch_size="),
+        (lambda: rn.L1.from_convention("weight-decay", 1.0), "needs n="),
+        (lambda: rn.L2.from_convention("dropout", 1.0), "needs batch_size="),
         (lambda: rn.L1.from_convention("pytorch", 1.0), "no L1"),
         (lambda: rn.L1.from_convention("kears", 1.0), "mean 'keras'"),
-        (lambda: rn.L2.from_convention("r1", -1.0, n=5), "strength is -1.0"),
+        (lambda: rn.L2.from_convention("weight-decay", -1.0, n=5), "strength is -1.0"),
     ],
 )
 def test_conventions_ask_for_what_they_need(call, message):

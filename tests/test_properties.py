@@ -21,7 +21,7 @@ SIZE = st.one_of(
 DTYPE = st.sampled_from(["float32", "float64"])
 SMOOTH = st.sampled_from(["identity", "tanh", "gelu", "softplus", "sigmoid", "isru"])
 PENALTY = st.sampled_from(
-    [None, rn.L1(1e-3), rn.ElasticNet(1e-3, 1e-2, update="proximal"), rn.L2(1e-2)]
+    [None, rn.L1(1e-3), rn.ElasticNet(1e-3, 1e-2, rule="proximal"), rn.L2(1e-2)]
 )
 BOOLEAN = st.booleans()
 often = settings(max_examples=60, deadline=None, derandomize=True)

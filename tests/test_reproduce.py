@@ -60,12 +60,12 @@ def with_gradient(extra, biases=False):
 
 
 def l1(convention, **options):
-    return rn.L1.from_convention(convention, LAM, update="subgradient", **options)
+    return rn.L1.from_convention(convention, LAM, rule="subgradient", **options)
 
 
 def elastic(convention):
     return rn.ElasticNet.from_convention(
-        convention, LAM, l1_ratio=RHO, update="subgradient"
+        convention, LAM, l1_ratio=RHO, rule="subgradient"
     )
 
 
@@ -75,36 +75,40 @@ def glmnet_gradient(w):
 
 # name -> (weight penalty, bias penalty, the foreign step)
 CONVENTIONS = {
-    "r1 L2": (
-        rn.L2.from_convention("r1", LAM, n=N),
+    "weight-decay L2": (
+        rn.L2.from_convention("weight-decay", LAM, n=N),
         None,
         textbook(lambda w: (1 - ETA * LAM / N) * w),
     ),
-    "r1 L1": (
-        l1("r1", n=N),
+    "weight-decay L1": (
+        l1("weight-decay", n=N),
         None,
         textbook(lambda w: w - ETA * LAM / N * np.sign(w)),
     ),
-    "r2 L2": (
-        rn.L2.from_convention("r2", LAM),
-        rn.L2.from_convention("r2", LAM),
+    "spiral L2": (
+        rn.L2.from_convention("spiral", LAM),
+        rn.L2.from_convention("spiral", LAM),
         with_gradient(lambda w: 2 * LAM * w, biases=True),
     ),
-    "r2 L1": (l1("r2"), l1("r2"), with_gradient(lambda w: LAM * sign1(w), biases=True)),
+    "spiral L1": (
+        l1("spiral"),
+        l1("spiral"),
+        with_gradient(lambda w: LAM * sign1(w), biases=True),
+    ),
     "keras L2": (
         rn.L2.from_convention("keras", LAM),
         None,
         with_gradient(lambda w: 2 * LAM * w),
     ),
     "keras L1": (l1("keras"), None, with_gradient(lambda w: LAM * np.sign(w))),
-    "r3 L2": (
-        rn.L2.from_convention("r3", LAM),
+    "outliers L2": (
+        rn.L2.from_convention("outliers", LAM),
         None,
         with_gradient(lambda w: 2 * LAM * w),
     ),
-    "r3 L1": (l1("r3"), None, with_gradient(lambda w: LAM * sign1(w))),
-    "r4": (
-        rn.L2.from_convention("r4", LAM, batch_size=M),
+    "outliers L1": (l1("outliers"), None, with_gradient(lambda w: LAM * sign1(w))),
+    "dropout": (
+        rn.L2.from_convention("dropout", LAM, batch_size=M),
         None,
         with_gradient(lambda w: LAM / M * w),
     ),
@@ -147,7 +151,7 @@ def test_one_step_in_a_foreign_convention(name):
 
 
 def test_every_row_of_the_table_has_a_step():
-    from regnet_c.conventions import CONVENTIONS as table
+    from regnet_c.penalties import CONVENTIONS as table
 
     assert {name.split()[0] for name in CONVENTIONS} == set(table)
 

@@ -42,11 +42,11 @@ def small_network(dtype, rule="cumulative", rate=0.0, l1=0.02, seed=5):
             6,
             9,
             activation="tanh",
-            weight_penalty=rn.L1(l1, update=rule),
-            bias_penalty=rn.L1(l1 / 2, update=rule),
+            weight_penalty=rn.L1(l1, rule=rule),
+            bias_penalty=rn.L1(l1 / 2, rule=rule),
         ),
         *([rn.Dropout(rate)] if rate else []),
-        rn.Dense(9, 4, weight_penalty=rn.ElasticNet(l1, 0.01, update=rule)),
+        rn.Dense(9, 4, weight_penalty=rn.ElasticNet(l1, 0.01, rule=rule)),
     ]
     return rn.Network(layers, "softmax_cross_entropy", dtype=dtype, seed=seed)
 
@@ -128,10 +128,10 @@ def test_constraints_equal_the_oracle(dtype, isa, rng):
 @pytest.mark.parametrize("rule", ["cumulative", "proximal"])
 @pytest.mark.parametrize("kind", OPTIMIZERS)
 def test_group_penalties_equal_the_oracle(kind, rule, dtype, isa, rng):
-    sparse = rn.SparseGroupLasso(0.004, 0.06, "inputs", l2=0.001, update=rule)
+    sparse = rn.SparseGroupLasso(0.004, 0.06, "inputs", l2=0.001, rule=rule)
     layers = [
         rn.Dense(6, 40, "tanh", sparse, max_norm=0.9),
-        rn.Dense(40, 4, weight_penalty=rn.GroupLasso(0.02, "units", update=rule)),
+        rn.Dense(40, 4, weight_penalty=rn.GroupLasso(0.02, "units", rule=rule)),
     ]
     net = rn.Network(layers, "softmax_cross_entropy", dtype=dtype, seed=1)
     x, y = small_data(rng, dtype)
@@ -166,7 +166,7 @@ def group_lasso_problem():
 def test_full_batch_reaches_the_group_lasso_solution(kind, rule, group_lasso_problem):
     """The same strength has the same solution and zero rows under every optimiser."""
     x, y, solution = group_lasso_problem
-    penalty = rn.GroupLasso(0.15, "inputs", update=rule)
+    penalty = rn.GroupLasso(0.15, "inputs", rule=rule)
     layer = rn.Dense(8, 3, weight_penalty=penalty, use_bias=False)
     net = rn.Network([layer], dtype="float64", seed=0)
     rate = rn.schedules.ExponentialDecay(5 * LASSO_RATES[kind], decay=0.995)
@@ -185,7 +185,7 @@ def test_cumulative_groups_stay_zero_under_noise(kind, group_lasso_problem):
     x, y, solution = group_lasso_problem
     zero_rows = {}
     for rule in ("cumulative", "proximal"):
-        penalty = rn.GroupLasso(0.15, "inputs", update=rule)
+        penalty = rn.GroupLasso(0.15, "inputs", rule=rule)
         layer = rn.Dense(8, 3, weight_penalty=penalty, use_bias=False)
         net = rn.Network([layer], dtype="float64", seed=0)
         rate = {"sgd": 0.05, "momentum": 0.01, "adam": 0.02}[kind]
@@ -237,7 +237,7 @@ def test_batches_of_weight_zero_leave_the_schedule_alone(dtype, rng, monkeypatch
 
 def five_weights(rule, dtype, sign_at_zero=0):
     """R1's five weights after one step without a data gradient, threshold 0.01."""
-    penalty = rn.L1(0.1, update=rule, sign_at_zero=sign_at_zero)
+    penalty = rn.L1(0.1, rule=rule, sign_at_zero=sign_at_zero)
     layer = rn.Dense(1, 5, weight_penalty=penalty, use_bias=False)
     net = rn.Network([layer], dtype=dtype)
     net.set_weights([np.array([[-0.05, -0.001, 0, 0.001, 0.05]])])
@@ -263,7 +263,7 @@ def test_five_weights_under_the_subgradient_rule(sign_at_zero, dtype, isa):
 @pytest.mark.parametrize("kind", ["sgd", "momentum", "nesterov"])
 def test_momentum_does_not_change_the_strength_of_l1(kind, rule, dtype):
     """500 steps take l1 * 500 * rate / (1 - momentum) from a large weight."""
-    layer = rn.Dense(1, 1, weight_penalty=rn.L1(0.1, update=rule), use_bias=False)
+    layer = rn.Dense(1, 1, weight_penalty=rn.L1(0.1, rule=rule), use_bias=False)
     net = rn.Network([layer], dtype=dtype)
     net.set_weights([np.array([[100.0]])])
     optimizer = OPTIMIZERS[kind](0.01)
@@ -375,7 +375,7 @@ def test_other_rules_do_not_find_the_lasso_zeros(lasso_problem):
     x, y, solution = lasso_problem
     zeros = {}
     for rule in RULES:
-        net = lasso_network("float64", update=rule)
+        net = lasso_network("float64", rule=rule)
         net.fit(x, y[:, None], 60, 20, lasso_optimizer("sgd"))
         zeros[rule] = int(np.sum(net.get_weights()[0] == 0))
     assert zeros["cumulative"] == 32
@@ -387,7 +387,7 @@ def test_other_rules_do_not_find_the_lasso_zeros(lasso_problem):
 @pytest.mark.parametrize("kind", OPTIMIZERS)
 def test_full_batch_reaches_the_lasso_solution(kind, rule, lasso_problem):
     x, y, solution = lasso_problem
-    net = lasso_network("float64", update=rule)
+    net = lasso_network("float64", rule=rule)
     rate = 20 * LASSO_RATES[kind] if "sgd" in kind else 5 * LASSO_RATES[kind]
     schedule = rn.schedules.ExponentialDecay(rate, decay=0.99)
     optimizer = (
@@ -420,7 +420,7 @@ def trained_bits(dtype, threads, n=700, batch_size=130):
             weight_penalty=rn.GroupLasso(1e-3, "inputs"),
         ),
         rn.Dense(41, 7, weight_penalty=rn.SparseGroupLasso(1e-3, 1e-3)),
-        rn.Dense(7, 5, weight_penalty=rn.ElasticNet(1e-3, 1e-3, update="proximal")),
+        rn.Dense(7, 5, weight_penalty=rn.ElasticNet(1e-3, 1e-3, rule="proximal")),
     ]
     net = rn.Network(layers, "softmax_cross_entropy", dtype=dtype, seed=4)
     x = rng.standard_normal((n, 37)).astype(dtype)
@@ -661,8 +661,8 @@ def test_divergence_names_epoch_step_layer_and_keeps_weights(rule, momentum, dty
     rng = np.random.default_rng(0)
     x, y = rng.standard_normal((64, 6)), rng.standard_normal((64, 1))
     layers = [
-        rn.Dense(6, 20, activation="relu", weight_penalty=rn.L1(1e-3, update=rule)),
-        rn.Dense(20, 1, weight_penalty=rn.L1(1e-3, update=rule)),
+        rn.Dense(6, 20, activation="relu", weight_penalty=rn.L1(1e-3, rule=rule)),
+        rn.Dense(20, 1, weight_penalty=rn.L1(1e-3, rule=rule)),
     ]
     net = rn.Network(layers, "squared_error", dtype=dtype, seed=1)
     with pytest.raises(rn.DivergenceError) as caught:

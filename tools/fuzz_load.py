@@ -23,7 +23,7 @@ with atheris.instrument_imports(include=["regnet_c"]):
 
 WORDS = """Dense Dropout n_in n_out activation weight_penalty bias_penalty weight_init
     use_bias max_norm activation_param relu leaky_relu elu sigmoid tanh softmax identity
-    L1 L2 ElasticNet GroupLasso SparseGroupLasso NonNegative type update proximal
+    L1 L2 ElasticNet GroupLasso SparseGroupLasso NonNegative type rule proximal
     cumulative shrink_first subgradient sign_at_zero groups units inputs non_negative
     softmax_cross_entropy binary_cross_entropy squared_error huber quantile poisson
     float32 float64 F32 F64 shape data_offsets metadata structure loss param seed dtype

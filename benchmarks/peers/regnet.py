@@ -23,7 +23,7 @@ class Peer(BasePeer):
         w = self._workload
         layers = [rn.Dropout(w.input_dropout)] if w.input_dropout else []
         for (n_in, n_out), activation in zip(w.layers, w.activations, strict=True):
-            penalty = rn.ElasticNet(w.l1, w.l2, update=w.l1_rule)
+            penalty = rn.ElasticNet(w.l1, w.l2, rule=w.l1_rule)
             layers.append(
                 rn.Dense(n_in, n_out, activation=activation, weight_penalty=penalty)
             )

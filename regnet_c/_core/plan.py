@@ -20,6 +20,16 @@ L1_RULES = {
     "subgradient": 4,
 }
 GROUPS = {None: 0, "units": 1, "inputs": 2}
+_NO_PENALTY = {
+    "l1": 0.0,
+    "l2": 0.0,
+    "l1_rule": None,
+    "sign_at_zero": 0,
+    "non_negative": False,
+    "group": None,
+    "group_rule": None,
+    "group_strength": 0.0,
+}
 _ALIGNMENT = 64
 
 
@@ -207,15 +217,13 @@ class Plan:
 
 
 def _param_spec(offset, penalty):
-    l1 = penalty.l1 if penalty else 0.0
-    return {
-        "offset": offset,
-        "l1": l1,
-        "l2": penalty.l2 if penalty else 0.0,
-        "l1_rule": L1_RULES[penalty.update if l1 else None],
-        "sign_at_zero": penalty.sign_at_zero if penalty else 0,
-        "non_negative": bool(penalty and penalty.non_negative),
-        "group": GROUPS[penalty.group if penalty else None],
-        "group_rule": L1_RULES[penalty.group_update if penalty else None],
-        "group_strength": penalty.group_strength if penalty else 0.0,
-    }
+    """The fields of rn_param; rules and groups become the core's codes."""
+    fields = penalty.fields() if penalty else {}
+    spec = {"offset": offset, **_NO_PENALTY, **fields}
+    for name, codes in (
+        ("l1_rule", L1_RULES),
+        ("group", GROUPS),
+        ("group_rule", L1_RULES),
+    ):
+        spec[name] = codes[spec[name]]
+    return spec

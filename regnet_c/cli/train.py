@@ -15,8 +15,7 @@ from ..datasets import load_digits
 from ..layers import ACTIVATIONS, Dense, Dropout
 from ..network import Network
 from ..optimizers import SGD, Adagrad, Adam, AdamW, RMSprop
-from ..penalties import ElasticNet
-from ..penalty import UPDATES
+from ..penalties import RULES, ElasticNet
 from ..schedules import CosineDecay, ExponentialDecay, LinearDecay
 from . import tables
 
@@ -80,7 +79,7 @@ def _add_arguments(parser):
     net.add_argument("--activation", choices=ACTIVATIONS[:-1], default="relu")
     net.add_argument("--l1", type=float, default=3e-4, help="strength of sum|w|")
     net.add_argument("--l2", type=float, default=0.0, help="strength of sum w^2")
-    net.add_argument("--l1-update", choices=UPDATES, default=UPDATES[0])
+    net.add_argument("--l1-rule", choices=RULES, default=RULES[0])
     net.add_argument("--dropout", type=float, default=0.2, help="rate, hidden layers")
     net.add_argument("--input-dropout", type=float, default=0.0, help="rate, inputs")
     net.add_argument("--max-norm", type=float, help="limit of a unit's weight norm")
@@ -137,7 +136,7 @@ def _build(args, n_in, n_out, loss):
     """The network the options describe."""
     penalty = None
     if args.l1 or args.l2:
-        penalty = ElasticNet(args.l1, args.l2, update=args.l1_update)
+        penalty = ElasticNet(args.l1, args.l2, rule=args.l1_rule)
     layers = [Dropout(args.input_dropout)] if args.input_dropout else []
     for units in args.hidden:
         layers.append(

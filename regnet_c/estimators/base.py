@@ -33,7 +33,7 @@ class BaseRegNet(BaseEstimator):
         l1=0.0,
         l2=0.0,
         group_l1=0.0,
-        l1_update="cumulative",
+        l1_rule="cumulative",
         dropout=0.0,
         max_norm=None,
         optimizer="adam",
@@ -58,7 +58,7 @@ class BaseRegNet(BaseEstimator):
         self.l1 = l1
         self.l2 = l2
         self.group_l1 = group_l1
-        self.l1_update = l1_update
+        self.l1_rule = l1_rule
         self.dropout = dropout
         self.max_norm = max_norm
         self.optimizer = optimizer

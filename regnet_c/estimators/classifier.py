@@ -32,7 +32,7 @@ class RegNetClassifier(ClassifierMixin, BaseRegNet):
     group_l1 : float, default 0
         Strength of the group penalty that removes whole inputs from the first layer, by
         proximal steps; not together with l2.
-    l1_update : str, default "cumulative"
+    l1_rule : str, default "cumulative"
         How the l1 part acts; see `L1`.
     dropout : float or sequence of float, default 0
         Rate of all hidden layers; or the inputs' rate and one for each hidden layer.
@@ -105,7 +105,7 @@ class RegNetClassifier(ClassifierMixin, BaseRegNet):
         l1=0.0,
         l2=0.0,
         group_l1=0.0,
-        l1_update="cumulative",
+        l1_rule="cumulative",
         dropout=0.0,
         max_norm=None,
         optimizer="adam",

@@ -13,11 +13,9 @@ import numpy as np
 
 from .._core import checks
 from .._core.team import available_threads
-from ..group_penalties import GroupLasso, SparseGroupLasso
 from ..layers import Dense, Dropout
 from ..optimizers import get_optimizer
-from ..penalties import L1, L2, ElasticNet
-from ..penalty import UPDATES
+from ..penalties import L1, L2, RULES, ElasticNet, GroupLasso, SparseGroupLasso
 from ..schedules import CosineDecay, ExponentialDecay, LinearDecay, Schedule
 from .monitor import Monitor
 
@@ -54,16 +52,16 @@ def dropout_rates(dropout, n_hidden):
     return rates
 
 
-def penalties(l1, l2, group_l1, l1_update):
+def penalties(l1, l2, group_l1, l1_rule):
     """(penalty of the first layer, penalty of the others), each a Penalty or None."""
     l1 = checks.check_float(l1, "l1", minimum=0)
     l2 = checks.check_float(l2, "l2", minimum=0)
     group_l1 = checks.check_float(group_l1, "group_l1", minimum=0)
-    checks.check_name(l1_update, UPDATES, "l1_update")
+    checks.check_name(l1_rule, RULES, "l1_rule")
     if l1 and l2:
-        rest = ElasticNet(l1, l2, update=l1_update)
+        rest = ElasticNet(l1, l2, rule=l1_rule)
     else:
-        rest = L1(l1, update=l1_update) if l1 else L2(l2) if l2 else None
+        rest = L1(l1, rule=l1_rule) if l1 else L2(l2) if l2 else None
     if not group_l1:
         return rest, rest
     if l1 or l2:
@@ -75,7 +73,7 @@ def make_layers(params, n_in, n_out):
     """The layers that `params`, an estimator, describes."""
     hidden = hidden_sizes(params.hidden_layer_sizes)
     rates = dropout_rates(params.dropout, len(hidden))
-    first, rest = penalties(params.l1, params.l2, params.group_l1, params.l1_update)
+    first, rest = penalties(params.l1, params.l2, params.group_l1, params.l1_rule)
     layers = [Dropout(rates[0])] if rates[0] else []
     for number, units in enumerate(hidden):
         layers.append(

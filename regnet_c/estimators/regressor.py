@@ -36,7 +36,7 @@ class RegNetRegressor(RegressorMixin, BaseRegNet):
         absolute_error, mae, huber, quantile, poisson (predicts the mean, y >= 0); with
         another threshold or quantile ``Loss("huber", delta)``, ``Loss("quantile", q)``.
     l1, l2, group_l1 : float, default 0
-    l1_update : str, default "cumulative"
+    l1_rule : str, default "cumulative"
     dropout : float or sequence of float, default 0
     max_norm : float, optional
     optimizer : str or Optimizer, default "adam"

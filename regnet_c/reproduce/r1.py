@@ -17,7 +17,7 @@ FIVE_SHRUNK = np.array([-0.04, 0, 0, 0, 0.04])
 
 def network(hidden, n, lam, spread=None):
     """784-hidden-10 with sigmoids and cross-entropy; weights and biases are normal."""
-    penalty = L2.from_convention("r1", lam, n=n) if lam else None
+    penalty = L2.from_convention("weight-decay", lam, n=n) if lam else None
     start = spread or "lecun_normal"
     layers = [
         Dense(784, hidden, "sigmoid", penalty, weight_init=start),

@@ -54,7 +54,9 @@ def bayes(points=400_000):
 
 def network(seed, l2=0.0, l2_bias=0.0, start=None):
     """2-128-3; start None: He et al."""
-    weight, bias = (L2.from_convention("r2", s) if s else None for s in (l2, l2_bias))
+    weight, bias = (
+        L2.from_convention("spiral", s) if s else None for s in (l2, l2_bias)
+    )
     layers = [
         Dense(2, 128, "relu", weight, bias, weight_init=start),
         Dense(128, 3, weight_init=start),

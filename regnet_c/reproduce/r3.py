@@ -51,12 +51,12 @@ def problem():
     return np.hstack([x, np.ones((POINTS, 1))]), y, weights
 
 
-def network(loss, penalty, update="subgradient"):
+def network(loss, penalty, rule="subgradient"):
     """[x, 1] -> 100 tanh -> 104 -> 200 arctan -> 1, penalised with lam = 3."""
     if penalty == "L1":
-        penalty = L1.from_convention("r3", LAM, update=update)
+        penalty = L1.from_convention("outliers", LAM, rule=rule)
     elif penalty == "L2":
-        penalty = L2.from_convention("r3", LAM)
+        penalty = L2.from_convention("outliers", LAM)
     layers = [
         Dense(n_in, n_out, activation, penalty, use_bias=False)
         for activation, n_in, n_out in SIZES
@@ -64,12 +64,12 @@ def network(loss, penalty, update="subgradient"):
     return Network(layers, loss, dtype="float64", seed=0)
 
 
-def train(loss, penalty, start=0, update="subgradient"):
+def train(loss, penalty, start=0, rule="subgradient"):
     """(sum|w|, mean |error|, exact zeros, network); start moves the first weights by
     so many units in the last place."""
     x, y, weights = problem()
     weights[0] = weights[0] * (1 + start * np.finfo(float).eps)
-    net = network(loss, penalty, update)
+    net = network(loss, penalty, rule)
     net.set_weights(weights)
     net.fit(x, y, EPOCHS, POINTS, SGD(RATE), shuffle=False, threads=1)
     total = sum(np.abs(w).sum() for w in net.get_weights())
@@ -86,7 +86,7 @@ def rows(data, progress):
         yield from compare(name, loss, penalty, total, error)
     for name, (penalty, total, error) in LOOSENED.items():
         yield from compare(name, "squared_error", penalty, total, error)
-    got, _, zeros, _ = train("mae", "L1", update="proximal")
+    got, _, zeros, _ = train("mae", "L1", rule="proximal")
     yield Row(
         "L1 loss + L1, proximal rule: sum|w|",
         "5664.3",

@@ -26,7 +26,7 @@ def load():
 
 def network(lam=0.0, rate=0.0, seed=SEED):
     """200-100-20-1 with ReLU; lam/(2m) sum w^2 with m the batch size."""
-    penalty = L2.from_convention("r4", lam, batch_size=BATCH) if lam else None
+    penalty = L2.from_convention("dropout", lam, batch_size=BATCH) if lam else None
     layers, n_in = [], 200
     for units in (100, 20):
         layers.append(Dense(n_in, units, "relu", penalty, weight_init=0.01))

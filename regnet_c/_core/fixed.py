@@ -1,0 +1,122 @@
+"""Objects that describe: made once, compared by their arguments, never changed.
+
+What a network trains with is read when it is built, so an attribute that could be set
+later would be shown and saved but not trained.
+"""
+
+import functools
+
+
+def _sealing(init):
+    """The constructor `init`, which seals the object when it returns."""
+
+    @functools.wraps(init)
+    def __init__(self, *args, **kwargs):
+        init(self, *args, **kwargs)
+        if type(self).__init__ is __init__:  # not called by that of a subclass
+            self.__dict__["_sealed"] = True
+
+    return __init__
+
+
+class Fixed:
+    """Base of what is described by the arguments of its constructor.
+
+    Each argument is an attribute of the same name and a key of `get_config`.
+    """
+
+    _names = ()  # the constructor's arguments
+    _defaults = {}
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        init = cls.__dict__.get("__init__")
+        if init is not None:
+            code, values = init.__code__, init.__defaults__ or ()
+            cls._names = code.co_varnames[1 : code.co_argcount]
+            first = len(cls._names) - len(values)
+            cls._defaults = dict(zip(cls._names[first:], values, strict=True))
+            cls.__init__ = _sealing(init)
+
+    def _is_fixed(self, name):
+        return "_sealed" in self.__dict__ and not name.startswith("_")
+
+    def __setattr__(self, name, value):
+        if self._is_fixed(name):
+            raise AttributeError(self._refusal(name))
+        super().__setattr__(name, value)
+
+    def __delattr__(self, name):
+        if self._is_fixed(name):
+            raise AttributeError(self._refusal(name))
+        super().__delattr__(name)
+
+    def _refusal(self, name):
+        kind = type(self).__name__
+        if name in self._names:
+            return (
+                f"{kind}.{name} cannot be changed after construction; "
+                f"replace({name}=...) returns a changed copy"
+            )
+        return f"{kind} has no argument {name!r}, only {', '.join(self._names)}"
+
+    def replace(self, **changes):
+        """A copy with some arguments changed; the object itself stays as it is.
+
+        Parameters
+        ----------
+        **changes
+            Arguments of the constructor.
+
+        Returns
+        -------
+        object of the same class
+
+        Raises
+        ------
+        TypeError
+            For an argument that the constructor does not have.
+        """
+        for name in changes:
+            if name not in self._names:
+                raise TypeError(
+                    f"replace() got {name!r}, {type(self).__name__} has "
+                    f"{', '.join(self._names)}"
+                )
+        return type(self)(**{n: getattr(self, n) for n in self._names} | changes)
+
+    __replace__ = replace  # copy.replace of Python 3.13
+
+    def get_config(self):
+        """The arguments of the constructor as JSON values, and the class as ``type``.
+
+        Returns
+        -------
+        dict
+        """
+        config = {"type": type(self).__name__}
+        for name in self._names:
+            value = getattr(self, name)
+            config[name] = value.get_config() if isinstance(value, Fixed) else value
+        return config
+
+    def __eq__(self, other):
+        return type(self) is type(other) and self.get_config() == other.get_config()
+
+    __hash__ = None
+
+    def _shown(self, name):
+        """The argument as `repr` shows it, None where that is not needed."""
+        value = getattr(self, name, None)
+        if name in self._defaults and value == self._defaults[name]:
+            return None
+        return repr(value)
+
+    def __repr__(self):
+        parts = []
+        for name in self._names:
+            text = self._shown(name)
+            if text is not None:
+                required = name not in self._defaults
+                parts.append(text if required else f"{name}={text}")
+        return f"{type(self).__name__}({', '.join(parts)})"
