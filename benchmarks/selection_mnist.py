@@ -43,6 +43,7 @@ def ours(d, penalty, seed):
         validation_data=validation,
         seed=seed,
         threads=1,
+        standardize=False,  # pixels share a unit
     )
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     step = int(np.flatnonzero(path.n_features <= FEATURES)[0])

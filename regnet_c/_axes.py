@@ -74,6 +74,13 @@ def percent():
     return PercentFormatter(1, decimals=0)
 
 
+def engineering():
+    """Tick labels such as 20 k or 5 m, without a factor beside the axis."""
+    from matplotlib.ticker import EngFormatter
+
+    return EngFormatter()
+
+
 def class_colors(count):
     """Okabe and Ito's for up to eight classes, then steps of a continuous scale."""
     if count <= len(COLORS):

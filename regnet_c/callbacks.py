@@ -82,7 +82,8 @@ class EarlyStopping(Callback):
     patience : int, default 5
         Epochs without improvement that are allowed.
     min_delta : float, default 0
-        A smaller change is no improvement.
+        A smaller change is no improvement.  It is in units of the monitored quantity, and
+        so of y for a regression's loss: 0 alone means the same in every unit.
     mode : {"auto", "min", "max"}
         auto: max for names that contain "accuracy".
     restore_best_weights : bool, default True

@@ -37,6 +37,20 @@ class History:
             self.history.setdefault(name, []).append(value)
         self.epochs += 1
 
+    def extend(self, other):
+        """Add what another call of `fit` left behind.
+
+        Parameters
+        ----------
+        other : History
+        """
+        for name, values in other.history.items():
+            self.history.setdefault(name, []).extend(values)
+        self.epochs += other.epochs
+        self.seconds += other.seconds
+        self.samples += other.samples
+        self.stopped_early = other.stopped_early
+
     @property
     def samples_per_second(self):
         """Training rows per second, everything included."""

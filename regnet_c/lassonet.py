@@ -38,6 +38,13 @@ class LassoNet(Network):
 
     The weights of the linear map come last in `get_weights`.
 
+    Nothing is scaled inside: `strength` is in units of the loss per unit of ``b_j``, and
+    inputs with large numbers pay less for the same effect.  For y multiplied by s,
+    squared_error has the same minimum if the strength is multiplied and the hierarchy
+    divided by s, but the optimiser's steps are of another size.  Bring X and y to mean 0
+    and standard deviation 1 first, or use ``regularization_path(penalty="lassonet")``,
+    which does.
+
     Parameters
     ----------
     layers : list of Dense and Dropout

@@ -15,8 +15,9 @@ class Prune(Callback):
     After epoch e, counted from 1, of ``begin <= e < end`` the share left is
     density + (1 - density) (1 - (e - begin) / (end - begin))^3 (Zhu and Gupta 2017), and
     from epoch `end` on the density.  Layers are compared by the sizes of their weights;
-    biases are left alone.  Pass ``keep_zeros=True`` to `Network.fit`, else pruned weights
-    come back.
+    biases are left alone.  A weight of the first layer is large if its input's numbers are
+    small: bring the columns of X to one scale first.  Pass ``keep_zeros=True`` to
+    `Network.fit`, else pruned weights come back.
 
     Parameters
     ----------

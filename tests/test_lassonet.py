@@ -203,3 +203,28 @@ def test_sparse_predictions_have_the_bits_of_dense_ones(rng, dtype, isa):
     assert any(net._sparse.layers(len(x)) is not None for _ in range(2))
     net._sparse.layers = lambda n: None
     np.testing.assert_array_equal(got, net.predict(x))
+
+
+def test_the_strength_goes_with_the_unit_of_y():
+    x = np.random.default_rng(0).standard_normal((50, 4))
+    y, s = x[:, :1] + 2, 1e3
+
+    def make(strength, hierarchy):
+        layers = [rn.Dense(4, 5, activation="tanh"), rn.Dense(5, 1)]
+        return rn.LassoNet(layers, strength, hierarchy, dtype="float64")
+
+    net, scaled = make(0.3, 0.1), make(0.3 * s, 0.1 / s)
+    W0, b0, W1, b1, skip = net.get_weights()
+    scaled.set_weights([W0, b0, s * W1, s * b1, s * skip])
+    one, two = net.evaluate(x, y), scaled.evaluate(x, s * y)
+    for part in ("loss", "penalty", "objective"):
+        assert two[part] == pytest.approx(s**2 * one[part], rel=1e-12)
+    # and the same weights are on the edge of the hierarchy
+    for factor, changed in ((0.99, False), (1.01, True)):
+        edge = np.broadcast_to(0.1 * factor * np.abs(skip), W0.shape)
+        net.set_weights([edge, b0, W1, b1, skip])
+        scaled.set_weights([edge, b0, s * W1, s * b1, s * skip])
+        net.train_step(x, y, rn.SGD(1e-300))
+        scaled.train_step(x, s * y, rn.SGD(1e-300))
+        for a in (net, scaled):
+            assert np.allclose(a.get_weights()[0], edge, rtol=1e-9) is not changed

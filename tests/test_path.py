@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 import regnet_c as rn
-from regnet_c.path import search, steps
+from regnet_c.path import steps
+from regnet_c.path.problem import Problem
+from regnet_c.path.recipe import make_recipe
 
 PENALTIES = ["group_inputs", "l1", "lassonet"]
 QUICK = {
@@ -96,19 +98,22 @@ def test_ways_to_choose_that_make_no_sense_are_refused(path):
 
 
 def test_1se_takes_the_sparsest_step_within_one_standard_error():
-    recipe = steps_recipe()
+    x, y = problem()
+    recipe, learned = steps_recipe(), Problem(x, y)
+    weights = recipe.network(0.0).get_weights()
     fake = [
-        steps.Step(float(i + 1), [], np.arange(12) < n, (0.0, 0.0), (score, 0.02))
+        steps.Step(float(i + 1), weights, np.arange(12) < n, (0.0, 0.0), (score, 0.02))
         for i, (n, score) in enumerate([(9, 0.9), (6, 0.92), (4, 0.905), (2, 0.89)])
     ]
-    path = rn.RegularizationPath(recipe, "up", fake, 1.0, False, None)
+    path = rn.RegularizationPath(learned, recipe, "up", fake, 1.0, False, None)
     assert (path.step("best"), path.step("1se")) == (1, 2)
     assert path.select().tolist() == [0, 1, 2, 3]
 
 
 def steps_recipe(**options):
     x, y = problem()
-    return search.make_recipe(x, y, options.pop("penalty", "group_inputs"), **options)
+    penalty = options.pop("penalty", "group_inputs")
+    return make_recipe(Problem(x, y), len(x), penalty, **options)
 
 
 @pytest.mark.parametrize("penalty", PENALTIES)
@@ -207,26 +212,69 @@ def test_bad_data_are_refused():
         rn.regularization_path(x, y[:-1])
     with pytest.raises(ValueError, match="X_val has 11 columns"):
         rn.regularization_path(x, y, validation_data=(x[:, 1:], y))
-    labels = np.array(["a", "b"] * 25)
-    with pytest.raises(TypeError, match="expected integer labels"):
-        rn.regularization_path(x, labels, loss="softmax_cross_entropy")
+    for labels, error, message in (
+        (np.array(["a", "b"] * 25), TypeError, "y has dtype <U1"),
+        (["a", 1] * 25, TypeError, "text and 1, expected labels of one kind"),
+        (np.array(["a", None] * 25, object), ValueError, "missing value in row 1"),
+        (["a"] * 50, ValueError, "only one class"),
+    ):
+        loss = "squared_error" if error is TypeError else None
+        with pytest.raises(error, match=message):
+            rn.regularization_path(x, labels, loss=loss)
 
 
-def test_plot_draws_features_and_scores(path):
+def lines(ax):
+    return {line.get_label(): line for line in ax.get_lines()}
+
+
+def test_plot_draws_scores_and_every_input(path):
     matplotlib = pytest.importorskip("matplotlib")
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    figure, given = pyplot.subplots()
-    ax = path.plot(ax=given)
-    assert ax is given and ax.get_xscale() == "log"
-    twin = next(other for other in figure.axes if other is not ax)
-    assert twin.get_ylabel() == "accuracy"
-    np.testing.assert_array_equal(ax.lines[0].get_ydata(), path.n_features)
-    np.testing.assert_array_equal(twin.lines[1].get_ydata(), path.validation_scores)
-    assert [t.get_text() for t in twin.get_legend().get_texts()] == [
-        "training",
-        "validation",
-    ]
-    assert ax.lines[1].get_xdata()[0] == path.strengths[path.step("1se")]
+    figure, given = pyplot.subplots(2)
+    above, below = path.plot(ax=given)
+    assert above is given[0] and below is given[1]
+    assert above.get_xscale() == below.get_xscale() == "log"
+    assert above.get_ylabel() == "accuracy"
+    drawn = lines(above)
+    np.testing.assert_array_equal(
+        drawn["validation"].get_ydata(), path.validation_scores
+    )
+    np.testing.assert_array_equal(drawn["training"].get_ydata(), path.train_scores)
+    rule = next(line for label, line in drawn.items() if "rule='1se'" in label)
+    assert rule.get_xdata()[0] == path.strengths[path.step("1se")]
+    named = lines(below)
+    assert {f"column {i}" for i in path.ranking()[:7]} <= set(named)
+    np.testing.assert_array_equal(
+        named["column 3"].get_ydata()[:2], path.importances[:2, 3]
+    )
+    ever = (path.importances > 0).any(axis=0).sum()
+    assert (
+        len([line for line in below.get_lines() if len(line.get_xdata()) > 2]) == ever
+    )
+    figure.draw_without_rendering()
+    for ax in given:  # the legend crosses nothing: it stands beside the panel
+        assert ax.get_legend().get_window_extent().x0 >= ax.get_window_extent().x1
     pyplot.close(figure)
+
+
+def test_plot_shows_losses_of_any_size_and_any_name():
+    matplotlib = pytest.importorskip("matplotlib")
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    pandas = pytest.importorskip("pandas")
+    x = problem(200)[0][:, :4]
+    frame = pandas.DataFrame(x, columns=["_a", "cost in $ or $", "b" * 40, "c"])
+    path = rn.regularization_path(frame, 1e6 * x[:, 0], **QUICK)
+    above, below = path.plot()
+    above.figure.draw_without_rendering()
+    assert above.get_ylabel() == "loss (squared_error)"
+    assert above.yaxis.get_offset_text().get_text() == ""
+    assert np.all(lines(above)["training"].get_ydata() >= 0)
+    shown = [text.get_text() for text in below.get_legend().get_texts()]
+    assert sorted(shown) == sorted(
+        [" _a", "cost in \\$ or \\$", "b" * 23 + "\u2026", "c"]
+    )
+    pyplot.close(above.figure)

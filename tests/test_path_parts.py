@@ -8,7 +8,7 @@ import pytest
 from test_path import QUICK, problem, steps_recipe
 
 import regnet_c as rn
-from regnet_c.path import search, steps
+from regnet_c.path import folds, search, steps
 
 
 def test_cross_validation_scores_the_same_strengths():
@@ -26,12 +26,12 @@ def test_cross_validation_scores_the_same_strengths():
 def test_folds_are_even_in_the_labels():
     x, _ = problem(90)
     y = np.repeat([0, 1, 2], [60, 20, 10])
-    pairs = search.splits_of(5, y, steps_recipe())
+    pairs = search.splits_of(5, x, y, steps_recipe())
     for train, test in pairs:
         assert np.bincount(y[test]).tolist() == [12, 4, 2]
         assert sorted([*train, *test]) == list(range(90))
     with pytest.raises(ValueError, match="expected at least 2"):
-        search.splits_of([(np.arange(5), np.arange(5, 9))], y, steps_recipe())
+        search.splits_of([(np.arange(5), np.arange(5, 9))], x, y, steps_recipe())
 
 
 class Interrupt:
@@ -52,10 +52,12 @@ class Interrupt:
         pass
 
 
-def test_ctrl_c_returns_the_steps_that_are_done(monkeypatch):
+def test_ctrl_c_is_raised_with_the_steps_that_are_done(monkeypatch):
     x, y = problem()
     monkeypatch.setattr(search, "Bar", lambda *args: Interrupt(4))
-    path = rn.regularization_path(x, y, cv=3, **QUICK)
+    with pytest.raises(KeyboardInterrupt) as stop:
+        rn.regularization_path(x, y, cv=3, **QUICK)
+    path = stop.value.partial
     assert path.interrupted and len(path) == 4
     assert "interrupted" in repr(path)
     assert np.isnan(path.validation_scores).all()
@@ -63,12 +65,14 @@ def test_ctrl_c_returns_the_steps_that_are_done(monkeypatch):
         path.select(rule="best")
 
 
-def test_ctrl_c_in_the_dense_fit_returns_no_step(monkeypatch):
+def test_ctrl_c_in_the_dense_fit_leaves_no_step(monkeypatch):
     def interrupt(*args, **kwargs):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(search, "start_weights", interrupt)
-    path = rn.regularization_path(*problem(), **QUICK)
+    with pytest.raises(KeyboardInterrupt) as stop:
+        rn.regularization_path(*problem(), **QUICK)
+    path = stop.value.partial
     assert path.interrupted and len(path) == 0
     assert repr(path) == "RegularizationPath(0 steps)"
     with pytest.raises(ValueError, match="ever used 0 features"):
@@ -91,13 +95,64 @@ def test_ctrl_c_in_the_folds_keeps_the_path(jobs, monkeypatch):
             yield step
 
     monkeypatch.setattr(steps.Walk, "steps", slow)
-    path = rn.regularization_path(x, y, cv=3, n_jobs=jobs, **QUICK)
+    with pytest.raises(KeyboardInterrupt) as stop:
+        rn.regularization_path(x, y, cv=3, n_jobs=jobs, **QUICK)
+    path = stop.value.partial
     assert path.interrupted and len(path) > 5 and path.n_features[-1] == 0
 
 
-def test_progress_shows_features(capsys):
-    rn.regularization_path(*problem(150), progress=True, **QUICK)
+def test_ctrl_c_keeps_the_scores_of_two_folds(monkeypatch):
+    x, y = problem(300)
+    whole = rn.regularization_path(x, y, cv=3, **QUICK)
+    bar = Interrupt(2 * len(whole) + 3)
+    monkeypatch.setattr(folds, "Bar", lambda *args: bar)
+    with pytest.raises(KeyboardInterrupt) as stop:
+        rn.regularization_path(x, y, cv=3, **QUICK)
+    path = stop.value.partial
+    assert path.interrupted and len(path) == len(whole)
+    assert np.isfinite(path.validation_scores).all()
+    assert np.any(path.validation_scores != whole.validation_scores)
+    assert {3, 7} <= set(path.select())
+
+
+def test_ctrl_c_keeps_the_subsamples_that_are_done(monkeypatch):
+    x, y = problem(300)
+    path = rn.regularization_path(x, y, **QUICK)
+    bar = Interrupt(2 * len(path) + 3)
+    monkeypatch.setattr(folds, "Bar", lambda *args: bar)
+    with pytest.raises(KeyboardInterrupt) as stop:
+        path.stability(x, y, n_subsamples=6)
+    assert stop.value.partial.interrupted and stop.value.partial.n_subsamples == 2
+
+
+def test_ctrl_c_keeps_a_refit_as_far_as_it_got(monkeypatch):
+    x, y = problem(300)
+    path = rn.regularization_path(x, y, **QUICK)
+    train, inner = rn.Network.fit, []
+
+    def interrupted(network, *args, **kwargs):
+        train(network, *args, **{**kwargs, "epochs": 2})
+        inner.append(network)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(rn.Network, "fit", interrupted)
+    with pytest.raises(KeyboardInterrupt) as stop:
+        path.refit(x, y, k=2)
+    monkeypatch.undo()
+    network = stop.value.partial
+    assert network.predict(x).shape == (300, 2) and network.history.epochs == 2
+    scaled = path._problem.data(x, y, "float32")[0][:, path.select(k=2)]
+    np.testing.assert_allclose(inner[0].predict(scaled), network.predict(x), atol=1e-6)
+
+
+def test_progress_shows_features(capsys, monkeypatch):
+    x, y = problem(150)
+    path = rn.regularization_path(x, y, progress=True, **QUICK)
     assert "0 features" in capsys.readouterr().err
+    path.refit(x, y, k=2, epochs=2, progress=True)
+    assert "loss" in capsys.readouterr().err
+    monkeypatch.setattr("sys.stderr", None)  # a program without a console
+    assert len(rn.regularization_path(x, y, progress=True, **QUICK)) == len(path)
 
 
 def test_stability_finds_the_columns_that_always_count():
@@ -119,5 +174,6 @@ def test_stability_counts_only_sparse_strengths():
     found = rn.StabilitySelection([0.1, 0.2, 0.3], used, False)
     # q = 0.75 and 3 inputs: 0.75^2 / 6 and 9 / 6 wrong ones expected at 0.8
     assert found.select(0.8, max_false=1.5).tolist() == [0, 1, 2]
-    assert found.select(0.8, max_false=1.4).tolist() == []
+    with pytest.warns(UserWarning, match="select no column: .* 1 of 3, .* 1.00"):
+        assert found.select(0.8, max_false=1.4).tolist() == []
     assert found.select(0.75, max_false=0.2).tolist() == [0]

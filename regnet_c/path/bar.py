@@ -1,12 +1,14 @@
 """A progress bar over the steps of a path."""
 
+import sys
+
 
 class Bar:
     """A tqdm bar over steps, or nothing."""
 
     def __init__(self, show, total, name):
         self._bar = None
-        if show:
+        if show and sys.stderr is not None:
             from tqdm.auto import tqdm
 
             self._bar = tqdm(total=total, unit=" steps", desc=name)

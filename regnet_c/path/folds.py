@@ -10,8 +10,10 @@ from .bar import Bar
 from .steps import Walk, start_weights
 
 
-def splits_of(cv, y, recipe):
+def splits_of(cv, X, y, recipe):
     """List of (train rows, test rows); an int is that many folds, even in the labels."""
+    if hasattr(cv, "split"):  # one of scikit-learn's splitters
+        cv = list(cv.split(X, y))
     if not isinstance(cv, (int, np.integer)):
         pairs = [(np.asarray(train), np.asarray(test)) for train, test in cv]
         if len(pairs) < 2:
@@ -34,12 +36,14 @@ class Parts:
         self._X, self._y, self._validation = X, y, validation_data
 
     def run(self, parts, n_jobs, progress, name):
-        """(lists of steps, interrupted): one list for each finished (rows, held out).
+        """(lists of steps, the KeyboardInterrupt that ended it or None).
+
+        One list for each finished (rows, held out).
 
         Held-out rows score the steps; None: nothing does.  Threads, not processes: the
         core trains without the GIL, and the data are shared.
         """
-        stop, done = threading.Event(), {}
+        stop, done, interrupt = threading.Event(), {}, None
         jobs = _jobs(n_jobs)
         recipe = replace(self.recipe, threads=1) if jobs > 1 else self.recipe
         with Bar(progress, len(parts) * len(self.grid), name) as bar:
@@ -51,11 +55,11 @@ class Parts:
 
             try:
                 _run_all(walk, [(i, *part) for i, part in enumerate(parts)], jobs)
-            except KeyboardInterrupt:
+            except KeyboardInterrupt as error:
+                interrupt = error
                 stop.set()
-            finally:
-                found = [done[i] for i in sorted(done)]
-        return found, stop.is_set()
+            found = [done[i] for i in sorted(done)]
+        return found, interrupt
 
     def _walk(self, recipe, rows, held_out, stop, bar):
         X, y = self._X[rows], self._y[rows]
@@ -69,13 +73,16 @@ class Parts:
 
 
 def cross_validate(parts, splits, n_jobs, progress):
-    """[(mean score, its standard error)] for each strength, or None after Ctrl-C."""
-    found, interrupted = parts.run(splits, n_jobs, progress, "folds")
-    if interrupted:
-        return None
+    """([(mean score, its standard error)] for each strength, interrupt or None).
+
+    After Ctrl-C over the folds that were finished; None if they are fewer than two.
+    """
+    found, interrupt = parts.run(splits, n_jobs, progress, "folds")
+    if len(found) < 2:
+        return None, interrupt
     rows = np.array([[step.validation[0] for step in steps] for steps in found])
     errors = rows.std(axis=0, ddof=1) / np.sqrt(len(rows))
-    return list(zip(rows.mean(axis=0), errors, strict=True))
+    return list(zip(rows.mean(axis=0), errors, strict=True)), interrupt
 
 
 def _jobs(n_jobs):

@@ -3,19 +3,20 @@
 import copy
 from dataclasses import dataclass
 
-import numpy as np
-
 from .._core import checks
-from .._core.data import checked_data
 from ..lassonet import LassoNet
 from ..layers import Dense
-from ..losses import Loss, get_loss
+from ..losses import Loss
 from ..network import Network
 from ..optimizers import Adam, get_optimizer
 from ..penalties import L1, L2, GroupLasso
 from ..schedules import CosineDecay, Schedule
+from .units import Units
 
 PENALTIES = ("group_inputs", "l1", "lassonet")
+# of the dense fit and of each step: epochs, and the steps that they have at least
+EPOCHS, EPOCH_STEPS = (100, 10), (2000, 100)
+PATIENCE, PATIENCE_STEPS = (5, 3), (100, 30)
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,9 @@ class Recipe:
     penalty: str
     hidden: tuple
     activation: str
-    loss: Loss
+    loss: Loss  # on the scale of the path
+    floor: float  # its least value
+    units: Units
     n_in: int
     n_out: int
     hierarchy: float
@@ -64,7 +67,15 @@ class Recipe:
         return Network(self.layers(self.n_in, kind(strength), self.l2), **common)
 
     def fit(
-        self, network, X, y, callbacks, epochs, validation_data=None, optimizer=None
+        self,
+        network,
+        X,
+        y,
+        callbacks,
+        epochs,
+        validation_data=None,
+        optimizer=None,
+        progress=False,
     ):
         """Train with a fresh optimiser state."""
         return network.fit(
@@ -76,6 +87,7 @@ class Recipe:
             validation_data=validation_data,
             callbacks=callbacks,
             threads=self.threads,
+            progress=progress,
         )
 
     def decaying_optimizer(self, epochs):
@@ -91,17 +103,16 @@ def _group_inputs(strength):
 
 
 def make_recipe(
-    X,
-    y,
+    problem,
+    n,
     penalty,
     *,
     hidden=(100,),
     activation="relu",
-    loss=None,
     hierarchy=10.0,
     l2=1e-3,
-    epochs=(100, 10),
-    patience=(5, 3),
+    epochs=None,
+    patience=None,
     optimizer=None,
     batch_size=128,
     dtype="float32",
@@ -110,27 +121,27 @@ def make_recipe(
     relax=True,
     adaptive=0.5,
 ):
-    """The Recipe for these data; the options of `regularization_path`, checked."""
-    if loss is None:
-        labels = np.ndim(y) == 1 and np.asarray(y).dtype.kind in "iub"
-        loss = "softmax_cross_entropy" if labels else "squared_error"
-    loss = get_loss(loss)
-    if isinstance(hidden, int) or not len(hidden):
+    """The Recipe for a `Problem` of n rows; the options of `regularization_path`."""
+    if isinstance(hidden, (int, str)) or not len(hidden):
         raise ValueError(f"hidden is {hidden!r}, expected sizes such as (100,)")
+    batch_size = checks.check_int(batch_size, "batch_size", minimum=1)
+    steps = -(-n // batch_size)
     return Recipe(
         penalty=checks.check_name(penalty, PENALTIES, "penalty"),
         hidden=tuple(checks.check_int(n, "hidden", minimum=1) for n in hidden),
         activation=activation,
-        loss=loss,
-        n_in=checks.check_x(X, np.shape(X)[-1] if np.ndim(X) else 0).shape[1],
-        n_out=_outputs(y, loss),
+        loss=problem.scaled_loss,
+        floor=problem.floor,
+        units=problem.units,
+        n_in=problem.n_in,
+        n_out=problem.n_out,
         hierarchy=hierarchy,
         l2=checks.check_float(l2, "l2", minimum=0),
-        epochs=_pair(epochs, "epochs"),
-        patience=_pair(patience, "patience"),
+        epochs=_pair(epochs, "epochs", EPOCHS, EPOCH_STEPS, steps),
+        patience=_pair(patience, "patience", PATIENCE, PATIENCE_STEPS, steps),
         optimizer=Adam() if optimizer is None else get_optimizer(optimizer),
         batch_size=batch_size,
-        dtype=dtype,
+        dtype=checks.check_dtype(dtype).name,
         seed=seed,
         threads=checks.check_threads(threads),
         relax=checks.check_bool(relax, "relax"),
@@ -138,25 +149,11 @@ def make_recipe(
     )
 
 
-def check_data(X, y, recipe, name="X"):
-    """X and y as arrays that the recipe's networks take."""
-    X = checks.check_x(X, recipe.n_in, name)
-    checked_data(recipe.network(0.0)._plan, X, y, None)
-    return X, np.asarray(y)
-
-
-def _pair(value, name):
+def _pair(value, name, least, least_steps, steps):
+    """The checked pair; by default so many epochs, more where they have few steps."""
+    if value is None:
+        pairs = zip(least, least_steps, strict=True)
+        return tuple(max(a, -(-b // steps)) for a, b in pairs)
     if not isinstance(value, (tuple, list)) or len(value) != 2:
         raise TypeError(f"{name} is {value!r}, expected a pair such as (100, 10)")
     return tuple(checks.check_int(v, name, minimum=1) for v in value)
-
-
-def _outputs(y, loss):
-    y = np.asarray(y)
-    if y.ndim == 2:
-        return y.shape[1]
-    if loss.name != "softmax_cross_entropy":
-        return 1
-    if y.dtype.kind not in "iubf" or not y.size:
-        raise TypeError(f"y is {y.size} values of {y.dtype}, expected integer labels")
-    return int(y.max()) + 1

@@ -1,20 +1,23 @@
 """RegularizationPath: what a path found, and the ways to choose from it."""
 
+import functools
+import warnings
+
 import numpy as np
 
 from .._core import checks
-from ..callbacks import EarlyStopping
-from ..network import Network
-from ..penalties import L2
 from .folds import Parts
-from .recipe import check_data
-from .stability import stability
+from .refit import refit
+from .stability import chosen, stability
 
 RULES = ("best", "1se")
 
 
 class RegularizationPath:
     """Result of `regularization_path`; one entry per strength, in the order of training.
+
+    Weights, predictions and scores are in the units of the X and y that were given;
+    strengths and importances are those of the standardised columns and targets.
 
     Attributes
     ----------
@@ -23,11 +26,17 @@ class RegularizationPath:
         Inputs in use.
     selected : list of ndarray
         Their numbers.
+    feature_names : list of str or None
+        Names of the columns, if X was a data frame.
+    classes : ndarray or None
+        For labels, in the order of a network's outputs.
     importances : ndarray of shape (steps, n_in)
         Norm of each input's weights, 0 where it is not used.
     weights : list of list of ndarray
+        As of `Network.get_weights`, float64.
     train_scores, validation_scores : ndarray
-        Accuracy, or minus the loss; the latter NaN without validation data or cv.
+        Accuracy, or minus the loss (several targets that were divided by their deviations
+        stay so in it); the latter NaN without validation data or cv.
     validation_errors : ndarray
         Standard errors of `validation_scores`: over the rows, or over the folds.
     loss : Loss
@@ -37,8 +46,12 @@ class RegularizationPath:
         True if Ctrl-C ended the path early.
     """
 
-    def __init__(self, recipe, direction, steps, lambda_max, interrupted, folds):
-        self._recipe, self._direction, self.loss = recipe, direction, recipe.loss
+    def __init__(
+        self, problem, recipe, direction, steps, lambda_max, interrupted, folds
+    ):
+        self._problem, self._recipe, self._direction = problem, recipe, direction
+        self.loss, self.classes = problem.loss, problem.classes
+        self.feature_names = problem.names
         self.lambda_max, self.interrupted = lambda_max, interrupted
         self.strengths = np.array([s.strength for s in steps])
         self.importances = np.array([s.importance for s in steps]).reshape(
@@ -46,13 +59,19 @@ class RegularizationPath:
         )
         self.selected = [np.flatnonzero(row) for row in self.importances]
         self.n_features = np.array([len(s) for s in self.selected], int)
-        self.weights = [s.weights for s in steps]
+        self._steps = steps
         self.train_scores = np.array([s.train[0] for s in steps])
         missing = (np.nan, np.nan)
         scores = folds or [s.validation or missing for s in steps]
         self.validation_scores, self.validation_errors = (
             np.array(scores, float).reshape(-1, 2)[: len(steps)].T
         )
+
+    @functools.cached_property
+    def weights(self):
+        every, skip = np.arange(self._recipe.n_in), self._recipe.penalty == "lassonet"
+        units = self._problem.units
+        return [units.weights(step.weights, every, skip) for step in self._steps]
 
     def __len__(self):
         return len(self.strengths)
@@ -67,7 +86,11 @@ class RegularizationPath:
         )
 
     def network(self, step):
-        """The network of one step, penalties included.
+        """The network of one step, for X and y as they were given.
+
+        It has no penalties: their strengths hold on the standardised scale.  Pass
+        ``keep_zeros=True`` to `Network.fit` to train it further without losing the
+        selection.
 
         Parameters
         ----------
@@ -76,10 +99,13 @@ class RegularizationPath:
         Returns
         -------
         Network or LassoNet
+            float32, or the path's dtype; float64 where offsets of more than 1024
+            standard deviations would cost float32 the digits of a prediction.
         """
-        network = self._recipe.network(float(self.strengths[step]))
-        network.set_weights(self.weights[step])
-        return network
+        weights = self._steps[step].weights
+        return self._problem.network(
+            self._recipe, weights, np.arange(self._recipe.n_in)
+        )
 
     def step(self, rule):
         """The step that a rule chooses.
@@ -108,8 +134,8 @@ class RegularizationPath:
         good = np.flatnonzero(scores >= best - margin)
         return int(min(good, key=lambda i: (self.n_features[i], -scores[i])))
 
-    def select(self, k=None, rule=None):
-        """Numbers of the chosen inputs, ascending.
+    def select(self, k=None, rule=None, names=False):
+        """The chosen inputs: their numbers in ascending order, or their names.
 
         Parameters
         ----------
@@ -118,16 +144,36 @@ class RegularizationPath:
             that leave together, the heaviest.
         rule : {"best", "1se"}, optional
             See `step`; "1se" if neither is given.
+        names : bool, default False
+            The columns' names in place of their numbers.
 
         Returns
         -------
-        ndarray of int
+        ndarray of int, or list of str
+
+        Warns
+        -----
+        UserWarning
+            If the rule chooses no input at all.
         """
+        columns = self._chosen(k, rule)
+        if not len(columns):
+            rule = "1se" if rule is None else rule
+            place = "within one standard error of" if rule == "1se" else "itself"
+            warnings.warn(
+                f"rule={rule!r} selects no column: the network without inputs is {place} "
+                "the best validation score; pass k= for the first k columns",
+                UserWarning,
+                stacklevel=2,
+            )
+        return chosen(columns, self.feature_names, names)
+
+    def _chosen(self, k, rule):
         if k is None:
             return self.selected[self.step("1se" if rule is None else rule)]
         if rule is not None:
-            raise ValueError(f"k={k} and rule={rule!r} came, expected one of them")
-        ranking = self.ranking()
+            raise ValueError(f"got k={k} and rule={rule!r}, expected one of them")
+        ranking = self._ranking()
         k = checks.check_int(k, "k", minimum=1)
         if k > len(ranking):
             raise ValueError(
@@ -135,13 +181,21 @@ class RegularizationPath:
             )
         return np.sort(ranking[:k])
 
-    def ranking(self):
-        """Numbers of all inputs that are ever in use, the most important first.
+    def ranking(self, names=False):
+        """All inputs that are ever in use, the most important first.
+
+        Parameters
+        ----------
+        names : bool, default False
+            The columns' names in place of their numbers.
 
         Returns
         -------
-        ndarray of int
+        ndarray of int, or list of str
         """
+        return chosen(self._ranking(), self.feature_names, names)
+
+    def _ranking(self):
         by_strength = np.argsort(-self.strengths, kind="stable")
         used = self.importances[by_strength] > 0
         ever = np.flatnonzero(used.any(axis=0))
@@ -152,13 +206,24 @@ class RegularizationPath:
         return ever[np.lexsort((-weight, last))]
 
     def refit(
-        self, X, y, k=None, rule=None, validation_data=None, epochs=100, patience=20
+        self,
+        X,
+        y,
+        k=None,
+        rule=None,
+        columns=None,
+        validation_data=None,
+        epochs=None,
+        patience=20,
+        progress=False,
     ):
         """Train a dense network on the selected columns alone.
 
         It starts afresh, without the penalty of the path but with its `l2` on all
-        layers; the learning rate falls to zero by a cosine.  Rows that have validated
-        the selection can be trained on here.
+        layers.  The learning rate falls to zero by a cosine, in cycles of doubling length
+        until one of them lowers the objective by less than 0.5 % of the loss of a
+        constant prediction.  Rows that have validated the selection can be trained on
+        here.
 
         Parameters
         ----------
@@ -168,35 +233,59 @@ class RegularizationPath:
             As for `select`.
         rule : {"best", "1se"}, optional
             As for `select`.
+        columns : list of int or str, or mask, optional
+            These columns, by number or by name, in place of a choice of the path.
         validation_data : tuple (X, y), optional
-            All columns; for early stopping.
-        epochs : int, default 100
+            All columns; then its loss is what has to fall, and the best epoch's weights
+            are put back.
+        epochs : int, optional
+            Exactly so many, in one cycle; default: until the loss has converged.
         patience : int, default 20
+            With validation data a cycle ends after so many epochs without a better loss.
+        progress : bool, default False
+            Show a progress bar for each cycle.
 
         Returns
         -------
         Network
-            Its inputs are the columns ``network.metadata["columns"]``.
+            For X and y as they are given: `predict` takes all columns or the selected
+            ones, ``network.metadata["columns"]``.  Its outputs are in the units of y, or
+            probabilities in the order of `classes`.  It has no penalties, and the dtype
+            that `network` states.
+
+        Raises
+        ------
+        ValueError
+            If no column is selected, or for data that do not fit the path.
+        KeyboardInterrupt
+            After Ctrl-C; its attribute `partial` is the network as trained so far.
+
+        Warns
+        -----
+        UserWarning
+            If the loss still falls at the end of the last cycle.
         """
-        columns = self.select(k, rule)
+        if columns is not None:
+            if k is not None or rule is not None:
+                raise ValueError("got columns and k or rule, expected one of them")
+            columns = self._problem.columns(columns)
+        else:
+            columns = self._chosen(k, rule)
         if not len(columns):
-            raise ValueError("no feature is selected, there is nothing to train on")
-        recipe = self._recipe
-        X, y = check_data(X, y, recipe)
-        layers = recipe.layers(len(columns), L2(recipe.l2), recipe.l2)
-        network = Network(layers, recipe.loss, recipe.dtype, recipe.seed)
-        network.metadata["columns"] = columns.tolist()
-        callbacks = []
+            raise ValueError(
+                "no column is selected, there is nothing to train on; pass k= or columns="
+            )
+        problem, recipe = self._problem, self._recipe
+        data = problem.data(X, y, recipe.dtype)
         if validation_data is not None:
-            X_val, y_val = check_data(*validation_data, recipe, "X_val")
-            validation_data = X_val[:, columns], y_val
-            callbacks = [EarlyStopping(patience=patience)]
-        epochs = checks.check_int(epochs, "epochs", minimum=1)
-        optimizer = recipe.decaying_optimizer(epochs)
-        recipe.fit(
-            network, X[:, columns], y, callbacks, epochs, validation_data, optimizer
+            pair = checks.check_pair(validation_data, "validation_data")
+            validation_data = problem.data(*pair, recipe.dtype, "X_val")
+        if epochs is not None:
+            epochs = checks.check_int(epochs, "epochs", minimum=1)
+        patience = checks.check_int(patience, "patience", minimum=0)
+        return refit(
+            problem, recipe, columns, data, validation_data, epochs, patience, progress
         )
-        return network
 
     def stability(self, X, y, n_subsamples=40, n_jobs=None, progress=False):
         """Repeat the path, with the same strengths, on random halves of the data.
@@ -214,25 +303,33 @@ class RegularizationPath:
         Returns
         -------
         StabilitySelection
-            Ctrl-C returns what is done.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            After Ctrl-C; its attribute `partial` is the StabilitySelection of the
+            subsamples that were finished.
         """
         count = checks.check_int(n_subsamples, "n_subsamples", minimum=2)
-        X, y = check_data(X, y, self._recipe)
+        X, y = self._problem.data(X, y, self._recipe.dtype)
         parts = Parts(self._recipe, self._direction, self.strengths.tolist(), X, y)
-        return stability(parts, len(X), count, n_jobs, progress)
+        return stability(parts, len(X), count, n_jobs, progress, self.feature_names)
 
     def plot(self, ax=None):
-        """Number of features and scores against the strength.
+        """Scores above and each input's weight below, against the strength.
+
+        The band around the validation score is one standard error wide on either side;
+        vertical lines show what the rules choose, numbers along the top how many inputs
+        are in use.  The most important inputs have a colour and their name.
 
         Parameters
         ----------
-        ax : matplotlib Axes, optional
-            Default: a new figure.
+        ax : matplotlib Axes or two Axes, optional
+            A single Axes is divided; default: a new figure.
 
         Returns
         -------
-        Axes
-            Of the number of features; the scores are on its twin at the right.
+        array of two Axes
         """
         from .plot import plot_path
 

@@ -7,7 +7,8 @@ import numpy as np
 from .._core import checks
 from .bar import Bar
 from .folds import Parts, cross_validate, splits_of
-from .recipe import check_data, make_recipe
+from .problem import Problem
+from .recipe import make_recipe
 from .result import RegularizationPath
 from .steps import Walk, critical_strength, start_weights
 
@@ -32,18 +33,24 @@ def regularization_path(
     The strengths are spaced evenly on a logarithmic scale from `lambda_min_ratio` times
     `lambda_max` to `lambda_max`, the strength at which no input would enter the network
     (given the later layers that the path starts from).  Every step starts from the weights
-    of the one
-    before, with a new state of the optimiser and a new ledger.  Going up, more strengths
-    follow with the same spacing, at most `n_lambdas`, until no input is left: while
-    inputs are in use, the later layers can outgrow `lambda_max`.
+    of the one before, with a new state of the optimiser and a new ledger.  Going up, more
+    strengths follow with the same spacing, at most `n_lambdas`, until no input is left:
+    while inputs are in use, the later layers can outgrow `lambda_max`.
 
-    The penalty looks at the size of weights: bring the columns of X to one scale first.
+    Neither the unit nor the offset of a column of X or of y changes what is chosen: the
+    path trains on columns of mean 0 and standard deviation 1 and on targets scaled
+    likewise, and gives weights, predictions and scores back in the units that came.
+    For absolute_error, mae and quantile the targets' median and mean absolute deviation
+    take the place of mean and standard deviation; huber's delta is in units of y, and
+    several targets share one deviation there; for poisson y is divided by its mean.  Mean
+    and deviation are those of all rows of X, in the folds of `cv` too.
 
     Parameters
     ----------
-    X : array-like of shape (n, n_in)
+    X : array-like or data frame of shape (n, n_in)
+        Numbers; a data frame's columns can be chosen by name.
     y : array-like
-        Integer labels (n,), or targets.
+        Labels (n,), text or numbers, or targets (n,) or (n, n_out).
     penalty : {"group_inputs", "l1", "lassonet"}
         On the first layer: the norm of each input's weights; the absolute value of each
         weight; or a `LassoNet` with its linear skip connection.
@@ -52,9 +59,11 @@ def regularization_path(
     direction : {"up", "down"}
         From a dense fit to no input, or from no input to many.
     validation_data : tuple (X, y), optional
-        Scores every step, and stops the dense fit early.
-    cv : int or list of (train rows, test rows), optional
-        Cross-validate: paths over the same strengths, scored on the rows left out.
+        Scores every step, and stops the dense fit early; with few rows one such split
+        is noisier than `cv` and chooses more columns that mean nothing.
+    cv : int, list of (train rows, test rows) or splitter, optional
+        Cross-validate: paths over the same strengths, scored on the rows left out.  A
+        splitter is one of scikit-learn's.
     n_jobs : int, optional
         Folds at a time, by joblib; -1: one per CPU.  Default: 1, or what
         `joblib.parallel_config` says.
@@ -65,15 +74,17 @@ def regularization_path(
 
         - hidden (tuple of int, default (100,)): units of the hidden layers.
         - activation (str, default "relu").
-        - loss (str or Loss): by default softmax_cross_entropy for integer y, else
-          squared_error.
+        - loss (str or Loss): by default softmax_cross_entropy for text, booleans and
+          integers of at most 50 different values, else squared_error.
+        - standardize (bool, default True): False leaves the columns of X as they are,
+          for those that share a unit, such as pixels, and several targets in proportion.
         - hierarchy (float, default 10): LassoNet's M.
         - l2 (float, default 1e-3): L2 on the later layers, without which they could grow
           to make up for every penalty on the first.
-        - epochs, patience (pairs of int, default (100, 10) and (5, 3)): for the dense fit
-          and for each step, at most so many epochs, and how many without progress (of the
-          validation loss in the dense fit; by 1 % of the training objective in the
-          steps).
+        - epochs, patience (pairs of int): for the dense fit and for each step, at most
+          so many epochs, and how many without progress (of the validation loss in the
+          dense fit; by 1 % of the training objective in the steps).  Default (100, 10)
+          and (5, 3), or as many as make (2000, 100) and (100, 30) optimiser steps.
         - optimizer (str or Optimizer, default Adam(0.001)).
         - batch_size (int, default 128).
         - dtype ("float32" or "float64").
@@ -90,31 +101,44 @@ def regularization_path(
     Returns
     -------
     RegularizationPath
-        Ctrl-C returns what is done, with ``interrupted`` set.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For options or data that make no sense.
+    KeyboardInterrupt
+        After Ctrl-C; its attribute `partial` is the RegularizationPath as far as it got,
+        with ``interrupted`` set and the scores of the folds that were finished, if there
+        are two: ``except KeyboardInterrupt as stop: path = stop.partial``.
 
     Examples
     --------
     >>> import numpy as np, regnet_c as rn
-    >>> X = np.random.RandomState(0).randn(600, 12)
-    >>> y = (X[:, 3] * X[:, 7] > 0).astype(int)
-    >>> path = rn.regularization_path(X[:400], y[:400], hidden=(16,),
-    ...     validation_data=(X[400:], y[400:]), optimizer=rn.Adam(0.01), batch_size=32)
-    >>> path.select(rule="1se")
+    >>> X = np.random.RandomState(0).randn(400, 12)
+    >>> y = np.where(X[:, 3] * X[:, 7] > 0, "same", "opposite")
+    >>> path = rn.regularization_path(X, y, cv=5, hidden=(16,))
+    >>> path.select()
     array([3, 7])
+    >>> net = path.refit(X, y)
+    >>> guess = path.classes[net.predict(X).argmax(axis=1)]
+    >>> bool((guess == y).mean() > 0.95)
+    True
     """
-    recipe = make_recipe(X, y, penalty, **options)
-    X, y = check_data(X, y, recipe)
+    problem = Problem(X, y, options.pop("loss", None), options.pop("standardize", True))
+    recipe = make_recipe(problem, len(y), penalty, **options)
+    recipe.network(0.0)  # refuses what is wrong with the other options
+    X, y = problem.data(X, y, recipe.dtype)
     if checks.check_name(direction, DIRECTIONS, "direction") == "down":
         recipe = replace(recipe, adaptive=0.0)
     if validation_data is not None:
-        validation_data = checks.check_validation_data(validation_data)[:2]
-        validation_data = check_data(*validation_data, recipe, "X_val")
+        pair = checks.check_pair(validation_data, "validation_data")
+        validation_data = problem.data(*pair, recipe.dtype, "X_val")
     n_lambdas = checks.check_int(n_lambdas, "n_lambdas", minimum=1)
     ratio = checks.check_float(
         lambda_min_ratio, "lambda_min_ratio", minimum=0, open_minimum=True, below=1
     )
-    splits = None if cv is None else splits_of(cv, y, recipe)
-    steps, top, interrupted = [], float("nan"), False
+    splits = None if cv is None else splits_of(cv, X, y, recipe)
+    steps, top, interrupt, folds = [], float("nan"), None, None
     with Bar(progress, n_lambdas, "path") as bar:
         try:
             start = start_weights(recipe, direction, X, y, validation_data)
@@ -123,15 +147,19 @@ def regularization_path(
             for step in Walk(recipe, start, X, y, validation_data).steps(strengths):
                 steps.append(step)
                 bar.step(np.count_nonzero(step.importance))
-        except KeyboardInterrupt:
-            interrupted = True
-    folds = None
-    if splits is not None and not interrupted:
+        except KeyboardInterrupt as error:
+            interrupt = error
+    if splits is not None and interrupt is None:
         grid = [step.strength for step in steps]
         parts = Parts(recipe, direction, grid, X, y, validation_data)
-        folds = cross_validate(parts, splits, n_jobs, progress)
-        interrupted = folds is None
-    return RegularizationPath(recipe, direction, steps, top, interrupted, folds)
+        folds, interrupt = cross_validate(parts, splits, n_jobs, progress)
+    path = RegularizationPath(
+        problem, recipe, direction, steps, top, interrupt is not None, folds
+    )
+    if interrupt is not None:
+        interrupt.partial = path
+        raise interrupt
+    return path
 
 
 def _strengths(steps, top, ratio, n, direction):

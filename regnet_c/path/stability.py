@@ -1,5 +1,7 @@
 """Stability selection: inputs that are chosen again and again from halves of the data."""
 
+import warnings
+
 import numpy as np
 
 from .._core import checks
@@ -16,9 +18,11 @@ class StabilitySelection:
     n_subsamples : int
     interrupted : bool
         True if Ctrl-C ended it early; the frequencies are those of the subsamples done.
+    feature_names : list of str or None
     """
 
-    def __init__(self, strengths, used, interrupted):
+    def __init__(self, strengths, used, interrupted, feature_names=None):
+        self.feature_names = feature_names
         self.strengths, self.interrupted = np.array(strengths), interrupted
         self.n_subsamples = len(used)
         steps, n_in = used.shape[1:]
@@ -32,8 +36,8 @@ class StabilitySelection:
     def __repr__(self):
         return f"StabilitySelection({self.n_subsamples} subsamples)"
 
-    def select(self, threshold=0.9, max_false=1.0):
-        """Numbers of the inputs with a frequency of at least `threshold`, ascending.
+    def select(self, threshold=0.9, max_false=1.0, names=False):
+        """The inputs with a frequency of at least `threshold`: ascending numbers, or names.
 
         Only the largest strengths count, as long as q inputs on average were used by
         them and q^2 / ((2 threshold - 1) n_in) <= `max_false`, which bounds the expected
@@ -44,10 +48,17 @@ class StabilitySelection:
         ----------
         threshold : float in (0.5, 1], default 0.9
         max_false : float, default 1
+        names : bool, default False
+            The columns' names in place of their numbers.
 
         Returns
         -------
-        ndarray of int
+        ndarray of int, or list of str
+
+        Warns
+        -----
+        UserWarning
+            If no input is selected.
         """
         threshold = checks.check_float(
             threshold, "threshold", minimum=0.5, open_minimum=True, maximum=1
@@ -58,7 +69,17 @@ class StabilitySelection:
         n_in = self.frequencies.shape[1]
         sparse = self._union**2 <= max_false * (2 * threshold - 1) * n_in
         counted = self.frequencies[self._order[sparse]]
-        return np.flatnonzero(counted.max(axis=0, initial=0) >= threshold)
+        columns = np.flatnonzero(counted.max(axis=0, initial=0) >= threshold)
+        if not len(columns):
+            top = self.frequencies.max(initial=0)
+            warnings.warn(
+                f"threshold={threshold} and max_false={max_false} select no column: the "
+                f"largest strengths that count are {np.count_nonzero(sparse)} of "
+                f"{len(self.strengths)}, the highest frequency at any is {top:.2f}",
+                UserWarning,
+                stacklevel=2,
+            )
+        return chosen(columns, self.feature_names, names)
 
 
 def halves(n, count, seed):
@@ -70,11 +91,26 @@ def halves(n, count, seed):
     return rows[:count]
 
 
-def stability(parts, n_rows, count, n_jobs, progress):
+def chosen(columns, feature_names, names):
+    """Numbers of columns as they are or, if `names`, the list of their names."""
+    if not checks.check_bool(names, "names"):
+        return columns
+    if feature_names is None:
+        raise ValueError("names is True, X had no column names; expected a data frame")
+    return [feature_names[i] for i in columns]
+
+
+def stability(parts, n_rows, count, n_jobs, progress, feature_names=None):
     """See `RegularizationPath.stability`."""
     rows = halves(n_rows, count, parts.recipe.seed)
     calls = [(part, None) for part in rows]
-    found, interrupted = parts.run(calls, n_jobs, progress, "subsamples")
+    found, interrupt = parts.run(calls, n_jobs, progress, "subsamples")
     used = np.array([[s.importance > 0 for s in steps] for steps in found], bool)
     shape = (len(found), len(parts.grid), parts.recipe.n_in)
-    return StabilitySelection(parts.grid, used.reshape(shape), interrupted)
+    result = StabilitySelection(
+        parts.grid, used.reshape(shape), interrupt is not None, feature_names
+    )
+    if interrupt is not None:
+        interrupt.partial = result
+        raise interrupt
+    return result

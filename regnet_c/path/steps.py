@@ -24,14 +24,18 @@ class Step(NamedTuple):
 
 
 class Settled(Callback):
-    """Stops when the training objective has not fallen by 1 % for `patience` epochs."""
+    """Stops when the training objective has not fallen by 1 % for `patience` epochs.
 
-    def __init__(self, patience):
-        self.patience = patience
+    The share is of the objective above the least loss the targets allow: a Poisson loss
+    may be negative.
+    """
+
+    def __init__(self, patience, floor):
+        self.patience, self.floor = patience, floor
         self._best, self._wait = np.inf, 0
 
     def on_epoch_end(self, epoch, logs):
-        objective = logs["loss"] + logs["penalty"]
+        objective = logs["loss"] + logs["penalty"] - self.floor
         if objective < self._best - _SETTLED * abs(self._best) or self._best == np.inf:
             self._best, self._wait = objective, 0
             return False
@@ -55,10 +59,14 @@ def importance(penalty, weights):
     return np.linalg.norm(w.astype(np.float64), axis=1)
 
 
-def score(network, X, y):
-    """Mean and standard error over the rows of accuracy, or of minus the loss."""
+def score(recipe, network, X, y):
+    """Mean and standard error over the rows of accuracy, or of minus the loss.
+
+    The data are those of the path, the loss is in the user's units.
+    """
     data = checked_data(network._plan, X, y, None)
     rows = network.loss.row_scores(network._predict(data.raw_x, None, raw=True), data)
+    rows = recipe.units.scores(rows, y)
     return float(rows.mean()), float(rows.std() / np.sqrt(len(rows)))
 
 
@@ -128,7 +136,7 @@ def relax(recipe, weights, columns, X, y, event=None):
     network.set_weights(
         [w[columns] if i in by_input else w for i, w in enumerate(weights)]
     )
-    callbacks = [Settled(recipe.patience[1]), StopWhen(event)]
+    callbacks = [Settled(recipe.patience[1], recipe.floor), StopWhen(event)]
     recipe.fit(network, X[:, columns], y, callbacks, recipe.epochs[1])
     return network
 
@@ -192,11 +200,11 @@ class Judge:
         X, y = self._validation
         chosen = np.flatnonzero(used)
         if not self._recipe.relax or not len(chosen):
-            return score(network, columns.data(X), y)
+            return score(self._recipe, network, columns.data(X), y)
         key = chosen.tobytes()
         if key not in self._known:
             relaxed = relax(self._recipe, weights, chosen, *self._train, self._event)
-            self._known[key] = score(relaxed, X[:, chosen], y)
+            self._known[key] = score(self._recipe, relaxed, X[:, chosen], y)
         return self._known[key]
 
 
@@ -234,9 +242,10 @@ class Walk:
         X = columns.data(self._X)
         network = replace(recipe, n_in=X.shape[1]).network(strength)
         network.set_weights(columns.narrow(weights))
-        callbacks = [Settled(recipe.patience[1]), StopWhen(self._event)]
+        callbacks = [Settled(recipe.patience[1], recipe.floor), StopWhen(self._event)]
         recipe.fit(network, X, self._y, callbacks, recipe.epochs[1])
         weights = columns.widen(network.get_weights())
         used = importance(recipe.penalty, weights)
         judged = self._judge(network, columns, weights, used)
-        return Step(strength, weights, used, score(network, X, self._y), judged)
+        train = score(recipe, network, X, self._y)
+        return Step(strength, weights, used, train, judged)

@@ -1,0 +1,306 @@
+"""The data of a path: names of the columns, classes, units; the loss its networks have.
+
+A `Problem` is learned from the rows a path is trained on and is applied unchanged to all
+others: validation rows, those of a re-fit, those of stability selection.
+"""
+
+import numbers
+
+import numpy as np
+
+from .._core import checks
+from ..lassonet import LassoNet
+from ..losses import Loss, get_loss
+from ..network import Network
+from .units import Units
+
+_MAX_CLASSES = 50  # whole numbers with more distinct values are a regression
+
+
+class Problem:
+    """What a path has learned about X and y.
+
+    Parameters
+    ----------
+    X : array-like or data frame of shape (n, n_in)
+    y : array-like
+    loss : str or Loss, optional
+    standardize : bool
+
+    Attributes
+    ----------
+    loss : Loss
+        In the units of y.
+    scaled_loss : Loss
+        On the scale of the path.
+    names : list of str or None
+        Of the columns, if X has them.
+    classes : ndarray or None
+        In the order of the outputs, if y is one label per row.
+    n_in, n_out : int
+    units : Units
+    floor : float
+        The least loss that any predictions of these y have, on the scale of the path.
+    """
+
+    def __init__(self, X, y, loss=None, standardize=True):
+        standardize = checks.check_bool(standardize, "standardize")
+        self.names, self.n_in = column_names(X), None
+        self.classes = None
+        x, y = self._array(X, "X"), _targets(y)
+        self.n_in = x.shape[1]
+        if loss is None:
+            loss = "softmax_cross_entropy" if _labels(y) else "squared_error"
+        self.loss = get_loss(loss)
+        if self.loss.classification and (y.ndim == 1 or y.dtype.kind not in "iubf"):
+            self.classes = _classes(y, self.loss)
+        y = self._encoded(y, len(x))
+        self.n_out = 1 if y.ndim == 1 else y.shape[1]
+        if self.loss.name == "softmax_cross_entropy" and self.classes is not None:
+            self.n_out = len(self.classes)
+        self.units = Units(x, y, self.loss, standardize)
+        self.scaled_loss = self.loss
+        if self.loss.name == "huber":
+            self.scaled_loss = Loss("huber", self.units.huber_delta(self.loss.param))
+        self.floor = _floor(self.loss.name, self.units.targets(y))
+
+    def data(self, X, y, dtype, name="X"):
+        """(X, y) as the path's networks see them."""
+        x = self._array(X, name)
+        y = self._encoded(_targets(y), len(x))
+        return self.units.inputs(x, dtype), self.units.targets(y)
+
+    def _array(self, X, name):
+        """X as an array of finite numbers, with the columns the path was trained on."""
+        found = column_names(X)
+        if found and self.names and found != self.names:
+            raise ValueError(_other_names(found, self.names, name))
+        array = np.asarray(X) if found is not None else X
+        if found is not None and array.ndim == 2 and array.dtype.kind not in "fiub":
+            columns = [
+                checks.as_array(array[:, j], f"column {column!r} of {name}")
+                for j, column in enumerate(found)
+            ]
+            array = np.column_stack(columns)
+        n_in = self.n_in
+        if n_in is None:
+            n_in = np.shape(array)[-1] if np.ndim(array) else 0
+        array = checks.check_x(array, n_in, name)
+        _expect_finite(array, name)
+        return array
+
+    def _encoded(self, y, n):
+        """y with labels as whole numbers, else with a row of targets per row of X."""
+        if len(y) != n:
+            raise ValueError(f"y has {len(y)} rows, X has {n}")
+        if self.classes is not None:
+            labels = self._numbers_of(y)
+            soft = self.loss.name == "binary_cross_entropy"
+            return labels.reshape(-1, 1) if soft else labels
+        y = checks.as_array(y, "y")
+        y = y.reshape(len(y), -1) if y.ndim == 1 else y
+        if y.ndim != 2 or not y.size:
+            raise ValueError(f"y has shape {y.shape}, expected (n,) or (n, n_out)")
+        _expect_finite(y, "y")
+        expected = getattr(self, "n_out", y.shape[1])
+        if y.shape[1] != expected:
+            raise ValueError(f"y has shape {y.shape}, expected ({n}, {expected})")
+        self.loss.check_range(y)
+        return y
+
+    def _numbers_of(self, y):
+        if y.ndim != 1:
+            raise ValueError(f"y has shape {y.shape}, expected one label a row")
+        known = {label: number for number, label in enumerate(self.classes.tolist())}
+        labels = y.tolist()
+        unknown = sorted({str(label) for label in labels if label not in known})
+        if unknown:
+            raise ValueError(
+                f"y has the labels {', '.join(unknown[:5])}, expected only the classes "
+                f"{self.classes.tolist()}"
+            )
+        return np.array([known[label] for label in labels], np.int64)
+
+    def network(self, recipe, weights, columns):
+        """A Network or LassoNet in the user's units, from weights on the path's scale.
+
+        It reads these columns of X, or all columns and takes these.
+        """
+        far = recipe.dtype == "float64" or self.units.far(columns)
+        dtype = "float64" if far else "float32"
+        skip = len(weights) > 2 * (len(recipe.hidden) + 1)
+        layers = recipe.layers(len(columns))
+        common = {"loss": self.loss, "dtype": dtype, "seed": recipe.seed}
+        if skip:
+            hierarchy = recipe.hierarchy / self.units.y_scale.min()
+            network = LassoNet(layers, 0.0, hierarchy, **common)
+        else:
+            network = Network(layers, **common)
+        network.set_weights(self.units.weights(weights, columns, skip))
+        if len(columns) < self.n_in:
+            network._plan.keep_inputs(self.n_in, columns)
+        network.metadata["columns"] = columns.tolist()
+        if self.names is not None:
+            network.metadata["column_names"] = [self.names[i] for i in columns]
+        if self.classes is not None:
+            network.metadata["classes"] = self.classes.tolist()
+        return network
+
+    def columns(self, columns):
+        """Sorted numbers of columns that are given by name or by number."""
+        if isinstance(columns, (str, numbers.Integral)):
+            columns = [columns]
+        columns = np.asarray(columns) if hasattr(columns, "dtype") else columns
+        if isinstance(columns, np.ndarray) and columns.dtype.kind == "b":
+            if columns.shape != (self.n_in,):
+                raise ValueError(
+                    f"columns is a mask of shape {columns.shape}, expected "
+                    f"({self.n_in},)"
+                )
+            columns = np.flatnonzero(columns)
+        found = [self._number(c) for c in checks.check_list(columns, "columns")]
+        if not found:
+            raise ValueError("columns is empty, expected names or numbers of columns")
+        if len(set(found)) < len(found):
+            raise ValueError(f"columns is {list(columns)}, expected no column twice")
+        return np.array(sorted(found))
+
+    def _number(self, column):
+        if isinstance(column, str):
+            if self.names is None:
+                raise ValueError(
+                    f"columns has the name {column!r}, X had no column names; use numbers"
+                )
+            if column not in self.names:
+                raise ValueError(
+                    f"columns has {column!r}, X has the columns {_few(self.names)}"
+                )
+            return self.names.index(column)
+        number = checks.check_int(column, "columns", minimum=-self.n_in)
+        if number >= self.n_in:
+            raise ValueError(f"columns has {number}, X has {self.n_in} columns")
+        return number % self.n_in
+
+
+def column_names(X):
+    """The names of a data frame's columns if all are text, else None."""
+    for attribute in ("columns", "column_names"):  # the latter: Arrow tables
+        names = getattr(X, attribute, None)
+        if names is not None and not callable(names) and len(names):
+            names = list(names)
+            if all(isinstance(name, str) for name in names):
+                return names
+    return None
+
+
+def _other_names(found, expected, name):
+    for number, (a, b) in enumerate(zip(found, expected, strict=False)):
+        if a != b:
+            return f"{name} has the name {a!r} for column {number}, it was {b!r} before"
+    return f"{name} has {len(found)} columns, the path was trained on {len(expected)}"
+
+
+def _few(names):
+    return ", ".join(map(repr, names[:8])) + (", ..." if len(names) > 8 else "")
+
+
+def _targets(y):
+    """y as an array, (n,) for one column of labels; no labels are missing."""
+    if y is None:
+        raise TypeError("y is None, expected labels or targets")
+    checks.check_unmasked(y, "y")
+    if isinstance(y, (list, tuple)):
+        _expect_one_kind(y)
+    array = np.asarray(y)
+    if array.ndim == 0:
+        raise ValueError(
+            f"y is {array.item()!r}, expected labels or targets, a row each"
+        )
+    if not len(array):
+        raise ValueError("y has no rows")
+    if array.dtype.kind == "O":
+        flat = array.reshape(-1)
+        missing = np.array([v is None or _is_nan(v) for v in flat])
+        if missing.any():
+            row = int(np.argmax(missing)) * len(array) // len(flat)
+            raise ValueError(
+                f"y has a missing value in row {row}, drop such rows first"
+            )
+        _expect_one_kind(flat.tolist())
+        if all(isinstance(v, (numbers.Real, np.bool_)) for v in flat):
+            array = checks.as_array(array, "y")
+    if array.dtype.kind in "OUS" and array.ndim == 2 and array.shape[1] == 1:
+        return array[:, 0]
+    return array
+
+
+def _is_nan(value):
+    """True for NaN, NaT and pandas' NA, which differ from themselves."""
+    if type(value).__name__ == "NAType":
+        return True
+    return isinstance(value, numbers.Number) and value != value
+
+
+def _expect_one_kind(values):
+    """TypeError for text among numbers, all of which NumPy would turn into text."""
+    text = [isinstance(value, str) for value in values]
+    if any(text) and not all(text):
+        other = values[text.index(False)]
+        raise TypeError(f"y has text and {other!r}, expected labels of one kind")
+
+
+def _labels(y):
+    """True if y is text, true or false, or few whole numbers."""
+    if y.ndim != 1 or y.dtype.kind not in "iubOUS":
+        return False
+    return y.dtype.kind not in "iu" or len(np.unique(y)) <= _MAX_CLASSES
+
+
+def _classes(y, loss):
+    """The classes, sorted; None for numbers that are probabilities."""
+    if y.dtype.kind not in "iubfOUS":
+        raise TypeError(f"y has dtype {y.dtype}, expected labels")
+    if y.dtype.kind == "f":
+        _expect_finite(y, "y")
+        whole = y == np.round(y)
+        if not whole.all():
+            if loss.name == "binary_cross_entropy":
+                return None
+            row = int(np.argmin(whole))
+            raise ValueError(f"label {y[row]} in row {row} of y is not an integer")
+        y = y.astype(np.int64) if np.abs(y).max() < 2**53 else y
+    classes = np.unique(y)
+    if len(classes) < 2:
+        raise ValueError(
+            f"y has only one class ({classes.tolist()[0]!r}), expected two or more"
+        )
+    if loss.name == "binary_cross_entropy" and len(classes) > 2:
+        raise ValueError(
+            f"loss is 'binary_cross_entropy', y has {len(classes)} classes, expected 2"
+        )
+    return classes
+
+
+def _expect_finite(array, name):
+    """ValueError that says where the first NaN or infinity is."""
+    if array.dtype.kind != "f":
+        return
+    for first in range(0, len(array), 65536):
+        part = array[first : first + 65536]
+        fine = np.isfinite(part)
+        if not fine.all():
+            row = first + int(np.argmin(fine.reshape(len(part), -1).all(axis=1)))
+            raise ValueError(checks.not_finite_message(array, name, row, array.dtype))
+
+
+def _floor(loss, y):
+    """The least mean loss, that of predicting every target exactly."""
+    if y.ndim == 1:
+        return 0.0
+    y = y.astype(np.float64)
+    entropy = y * np.log(np.where(y > 0, y, 1))
+    if loss == "poisson":
+        return float((y - entropy).sum(axis=1).mean())
+    if loss == "binary_cross_entropy":
+        entropy = entropy + (1 - y) * np.log(np.where(y < 1, 1 - y, 1))
+    return float(-entropy.sum(axis=1).mean()) if loss.endswith("entropy") else 0.0

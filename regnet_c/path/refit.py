@@ -1,0 +1,101 @@
+"""A dense network on chosen columns, trained until more training brings nothing."""
+
+import warnings
+
+import numpy as np
+
+from ..callbacks import EarlyStopping
+from ..history import History
+from ..network import Network
+from ..penalties import L2
+
+_FIRST = 2000  # steps of the first cycle, and
+_FIRST_EPOCHS = 50  # at least so many epochs
+_CYCLES = 6  # each twice as long as the one before
+_PROGRESS = 0.005  # of a constant's loss, by which a cycle must beat the one before
+
+
+def refit(problem, recipe, columns, data, validation, epochs, patience, progress):
+    """A Network in the user's units for some columns of the path's data.
+
+    Parameters
+    ----------
+    problem : Problem
+    recipe : Recipe
+    columns : ndarray of int
+    data, validation : (X, y)
+        As the path's networks see them, all columns; validation may be None.
+    epochs : int or None
+        None: until the loss has converged.
+    patience : int
+        Epochs without a better validation loss.
+    progress : bool
+    """
+    layers = recipe.layers(len(columns), L2(recipe.l2), recipe.l2)
+    network = Network(layers, recipe.loss, recipe.dtype, recipe.seed)
+    data, validation = (
+        part and (np.ascontiguousarray(part[0][:, columns]), part[1])
+        for part in (data, validation)
+    )
+
+    def cycle(epochs):
+        """Train so long, the rate falling to zero; what is to be made small."""
+        callbacks = [] if validation is None else [EarlyStopping(patience=patience)]
+        optimizer = recipe.decaying_optimizer(epochs)
+        history = recipe.fit(
+            network, *data, callbacks, epochs, validation, optimizer, progress
+        )
+        if callbacks:
+            return callbacks[0].best, history
+        return history["loss"][-1] + history["penalty"][-1], history
+
+    try:
+        history = (
+            cycle(epochs)[1] if epochs else _converge(network, recipe, data, cycle)
+        )
+    except KeyboardInterrupt as error:
+        error.partial = problem.network(recipe, network.get_weights(), columns)
+        error.partial.history = network.history
+        raise
+    final = problem.network(recipe, network.get_weights(), columns)
+    final.history = history
+    return final
+
+
+def _converge(network, recipe, data, cycle):
+    """Cycles of doubling length until one of them changes little; their History.
+
+    Only losses at the end of a cycle, where the rate is 0, are compared: there the noise
+    of the mini-batches is gone.  Cosines of doubling length: Loshchilov and Hutter 2017.
+    """
+    steps = -(-len(data[1]) // recipe.batch_size)
+    epochs = max(_FIRST_EPOCHS, -(-_FIRST // steps))
+    history, best, weights = History(), np.inf, None
+    constant = _constant_loss(network, recipe, data)
+    for number in range(_CYCLES):
+        loss, part = cycle(epochs << number)
+        history.extend(part)
+        fell = best - (loss - recipe.floor)
+        if fell > 0:
+            best, weights = loss - recipe.floor, network.get_weights()
+        if number and fell <= _PROGRESS * constant:
+            break
+    else:
+        warnings.warn(
+            f"the loss of the re-fit has not converged: the last {epochs << number} "
+            f"epochs lowered it by {fell / constant:.1%} of a constant prediction's; "
+            "pass epochs= to train longer",
+            UserWarning,
+            stacklevel=4,
+        )
+    network.set_weights(weights)
+    return history
+
+
+def _constant_loss(network, recipe, data):
+    """Loss above the least possible of a network that sees no inputs."""
+    weights = network.get_weights()
+    network.set_weights([np.zeros_like(w) for w in weights])
+    loss = network.evaluate(*data)["loss"] - recipe.floor
+    network.set_weights(weights)
+    return loss

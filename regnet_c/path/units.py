@@ -1,0 +1,150 @@
+"""The scale on which a path trains, and the way back to the user's units.
+
+A penalty compares sizes of weights, an optimiser has a step size, biases start at 0: all
+three see the unit and the offset of the data.  So X and y are brought to a scale of their
+own, and weights, predictions and scores are given back in the units they came in.
+"""
+
+import math
+
+import numpy as np
+
+# losses with l(a + s z, a + s y) = s^power l(z, y); delta of huber is divided by s
+_POWERS = {"squared_error": 2, "mse": 2, "huber": 2}
+_POWERS |= {"absolute_error": 1, "mae": 1, "quantile": 1}
+_ROBUST = ("absolute_error", "mae", "quantile", "huber")
+_FAR = 1024.0  # deviations from 0 that cost float32 the digits of a prediction
+
+
+class Units:
+    """Centre and spread of each column of X and of y.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, n_in)
+    y : ndarray
+        Labels, or targets (n, n_out).
+    loss : Loss
+    standardize : bool
+        Divide each column of X, and each of several targets, by its own deviation.  If
+        not, X stays as it is and all targets share one spread.
+    """
+
+    def __init__(self, X, y, loss, standardize):
+        n_in = X.shape[1]
+        self.x_mean, self.x_scale = np.zeros(n_in), np.ones(n_in)
+        if standardize:
+            self.x_mean, self.x_scale = _moments(X)
+            self.x_scale[self.x_scale == 0] = np.inf  # a constant column is always 0
+        self._power = _POWERS.get(loss.name, 1 if loss.name == "poisson" else 0)
+        self._log = loss.name == "poisson"
+        n_out = y.shape[1] if y.ndim == 2 else 1
+        self.y_mean, self.y_scale = np.zeros(n_out), np.ones(n_out)
+        if self._log:
+            self.y_scale *= y.mean() or 1.0
+        elif self._power:
+            self.y_mean, self.y_scale = _moments(y, loss.name in _ROBUST)
+            self.y_scale[self.y_scale == 0] = 1.0
+            if not standardize or loss.name == "huber":
+                self.y_scale = np.full(n_out, _joint(self.y_scale))
+
+    def inputs(self, X, dtype):
+        """X as the path's networks see it, a new array of this dtype."""
+        out = np.empty(X.shape, dtype)
+        with np.errstate(over="ignore"):  # unscaled ones; the network says where
+            for j in range(X.shape[1]):  # one column at a time is widened
+                out[:, j] = self._scaled(X[:, j], self.x_mean[j], self.x_scale[j])
+        return out
+
+    def targets(self, y):
+        """y as the path's networks see it; labels as they are."""
+        return self._scaled(y, self.y_mean, self.y_scale) if self._power else y
+
+    @staticmethod
+    def _scaled(values, mean, scale):
+        return (values.astype(np.float64) - mean) / scale
+
+    def huber_delta(self, delta):
+        """The threshold between the square and the straight part, on the path's scale."""
+        return delta / float(self.y_scale[0])
+
+    def scores(self, rows, y):
+        """Row scores in units of y; those of several scaled targets stay as they are.
+
+        Parameters
+        ----------
+        rows : ndarray of shape (n,)
+            Of the path's networks: accuracies, or minus the loss.
+        y : ndarray
+            The targets those networks see.
+        """
+        scale = float(self.y_scale[0])
+        if not self._power or not np.all(self.y_scale == scale):
+            return rows
+        if self._log:
+            y = y.reshape(len(rows), -1)
+            return scale * (rows + math.log(scale) * y.sum(axis=1))
+        return rows * scale**self._power
+
+    def far(self, columns):
+        """True if float32 weights in the user's units would lose a prediction's digits."""
+        x = np.abs(self.x_mean[columns]) / self.x_scale[columns]
+        y = np.abs(self.y_mean) / self.y_scale
+        return bool(max(x.max(initial=0), y.max()) > _FAR)
+
+    def weights(self, weights, columns, skip=False):
+        """The weights with the same predictions on unscaled X, in the units of y.
+
+        Parameters
+        ----------
+        weights : list of ndarray
+            ``[W0, b0, ...]``, with a linear map from the inputs at the end if `skip`.
+        columns : ndarray of int
+            Those of X that the network reads.
+
+        Returns
+        -------
+        list of ndarray of float64
+        """
+        w = [one.astype(np.float64) for one in weights]
+        mean, scale = self.x_mean[columns], self.x_scale[columns]
+        w[0] = w[0] / scale[:, None]
+        w[1] = w[1] - mean @ w[0]
+        last = -2 if skip else -1  # the output's bias
+        if skip:
+            w[-1] = w[-1] / scale[:, None]
+            w[last] = w[last] - mean @ w[-1]
+        if self._log:
+            w[last] = w[last] + math.log(self.y_scale[0])
+        elif self._power:
+            w[last - 1] = w[last - 1] * self.y_scale
+            w[last] = w[last] * self.y_scale + self.y_mean
+            if skip:
+                w[-1] = w[-1] * self.y_scale
+        return w
+
+
+def _moments(array, robust=False):
+    """Centre and spread of each column: mean and standard deviation, or, if `robust`,
+    the median and the mean absolute distance from it."""
+    centers, spreads = np.zeros(array.shape[1]), np.zeros(array.shape[1])
+    for j in range(array.shape[1]):
+        values = array[:, j].astype(np.float64)
+        low, high = values.min(), values.max()
+        if not low < high:
+            centers[j] = low
+            continue
+        size = math.frexp(max(abs(low), abs(high)))[1]  # sums must not overflow
+        values = np.ldexp(values, -size)
+        center = np.median(values) if robust else values.mean()
+        values -= center
+        spread = np.abs(values).mean() if robust else math.sqrt(np.mean(values**2))
+        centers[j] = np.ldexp(center, size)
+        spreads[j] = np.ldexp(spread, size)
+    return centers, spreads
+
+
+def _joint(spreads):
+    """One spread for all targets."""
+    largest = spreads.max()
+    return largest * math.sqrt(np.mean(np.square(spreads / largest)))
