@@ -1,8 +1,9 @@
 """Builds the extensions; knows which source gets which compiler flags.
 
-The C kernels are compiled once per instruction set and linked into the extension as
-objects.  The dispatcher picks a variant at import, so one wheel serves every CPU.  It
-also serves every Python from 3.11 on (the stable ABI); docs/abi3.md has what that costs.
+The C kernels are compiled once per instruction set and element type and linked into the
+extension as objects.  The dispatcher picks a variant at import, so one wheel serves every
+CPU.  It also serves every Python from 3.11 on (the stable ABI); docs/abi3.md has what that
+costs.
 
 A wheel built by a later Python is for that one on: its headers return True and False
 without a reference, which ends a 3.11 by "deallocating True or False".
@@ -81,6 +82,13 @@ VARIANT_FLAGS = {
 }
 
 
+def c_sources(variants):
+    """(file of csrc, flags of its own) of the core with these variants."""
+    types = ("f32", "f64")
+    jobs = [(f"rn_{v}_{t}.c", flags) for v, flags in variants.items() for t in types]
+    return jobs + [(name, []) for name in PLAIN_SOURCES]
+
+
 def is_x86(plat_name):
     """True for a build for 64-bit x86 alone (a universal build gets the base)."""
     return plat_name.endswith(("x86_64", "amd64"))
@@ -130,9 +138,7 @@ class BuildVariants(build_ext):
         x86 = is_x86(self.plat_name)
         macros = [("RN_HAVE_X86_VARIANTS", "1")] if x86 else []
         chosen = variants if x86 else {"base": variants["base"]}
-        jobs = [(f"rn_{name}.c", flags) for name, flags in chosen.items()]
-        jobs += [(name, []) for name in PLAIN_SOURCES]
-        for source, flags in jobs:
+        for source, flags in c_sources(chosen):
             ext.extra_objects += self.compiler.compile(
                 [str(CSRC / source)],
                 output_dir=self.build_temp,
@@ -168,10 +174,8 @@ def extension(name, source, depends):
     )
 
 
-PARTS = sorted(
-    str(p) for p in Path("regnet_c/_core").glob("*.pxi")
-)  # included by the .pyx
-VARIANTS = [str(CSRC / f"rn_{v}.c") for v in ("base", "avx2", "avx512")]
+PARTS = sorted(str(p) for p in Path("regnet_c/_core").glob("*.pxi"))  # of the .pyx
+VARIANTS = [str(CSRC / name) for name, _ in c_sources(GNU_VARIANTS)]
 extensions = [
     extension(BINDING, "regnet_c/_core/binding.pyx", [*PARTS, *HEADERS, *VARIANTS]),
     extension(

@@ -26,7 +26,7 @@ from microsoft import MICROSOFT_HEADERS, WINDOWS_PYCONFIG
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = runpy.run_path(str(ROOT / "setup.py"), run_name="flags")
 STRICT = [*BUILD["UNIX_FLAGS"], "-Wpedantic", "-Werror"]
-PLAIN = BUILD["PLAIN_SOURCES"]
+C_SOURCES = BUILD["c_sources"]
 VARIANTS = BUILD["VARIANT_FLAGS"]
 TEST = ROOT / "tests/c/same_bits.c"
 LIMITED_API = ["-DPy_LIMITED_API=0x030B0000"]
@@ -71,12 +71,10 @@ def zig():
 def compile_objects(compiler, folder, x86):
     """Every C source of the core, compiled with its own flags and -Werror."""
     folder.mkdir(parents=True, exist_ok=True)
-    variants = VARIANTS["unix"] if x86 else {"base": []}
-    jobs = {f"rn_{name}.c": flags for name, flags in variants.items()}
-    jobs |= {name: [] for name in PLAIN}
+    jobs = C_SOURCES(VARIANTS["unix"] if x86 else {"base": []})
     macros = ["-DRN_HAVE_X86_VARIANTS=1"] if x86 else []
     objects = []
-    for source, flags in jobs.items():
+    for source, flags in jobs:
         objects.append(folder / f"{source}.o")
         run(
             [
@@ -243,13 +241,12 @@ class Checks:
             disguise = ["-U__clang__", "-Wno-builtin-macro-redefined"]
             disguise += ["-Wno-unknown-pragmas"]
             names = VARIANTS[toolchain] if x86 else {"base": []}
-            jobs = {f"rn_{name}.c": flags for name, flags in names.items()}
-            # Clang's <intrin.h> does not go with the disguise
-            jobs |= {n: [] for n in PLAIN if toolchain == "clang-cl" or "disp" not in n}
             options = disguise if toolchain == "msvc" else []
             if toolchain == "msvc" and not x86:
                 continue
-            for source, flags in jobs.items():
+            for source, flags in C_SOURCES(names):
+                if toolchain == "msvc" and "disp" in source:
+                    continue  # Clang's <intrin.h> does not go with the disguise
                 common = BUILD["COMMON_FLAGS"][toolchain]
                 run([*command, *common, *flags, *options, f"csrc/{source}"])
         return "syntax of the C core"

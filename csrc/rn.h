@@ -216,16 +216,20 @@ typedef struct {
     int status;
 } rn_run;
 
-/* The kernels, one line each: X(return type, name, arguments).  The list generates the
- * table type, the tables and the checks in tests/test_conventions.py. */
-#define RN_KERNELS(X, T)                                                               \
+/* The kernels, one line each: X(return type, name, arguments).  The lists generate the
+ * table type, the tables and the checks in tests/test_conventions.py.  A kernel is the
+ * function of its name; those of RN_MAPS, whose names libm has, are called map_exp ...
+ */
+#define RN_MAPS(X, T)                                                                  \
     X(void, exp, (size_t n, T *y, const T *x))                                         \
     X(void, expm1, (size_t n, T *y, const T *x))                                       \
     X(void, log, (size_t n, T *y, const T *x))                                         \
     X(void, log1p, (size_t n, T *y, const T *x))                                       \
     X(void, tanh, (size_t n, T *y, const T *x))                                        \
     X(void, atan, (size_t n, T *y, const T *x))                                        \
-    X(void, erf, (size_t n, T *y, const T *x))                                         \
+    X(void, erf, (size_t n, T *y, const T *x))
+
+#define RN_KERNELS(X, T)                                                               \
     X(void, activation_forward,                                                        \
       (int activation, size_t n, T *a, T *slope, const T *z, T param))                 \
     X(void, softmax_forward, (size_t n_out, size_t n, size_t ld, T *a, const T *z))    \
@@ -272,24 +276,27 @@ typedef struct {
       (const rn_net *net, const rn_source *x, T *out, size_t n_threads, void *work))
 
 #define RN_MEMBER(ret, name, args) ret(*name) args;
-#define RN_ENTRY_F32(ret, name, args) .name = name##_f32,
-#define RN_ENTRY_F64(ret, name, args) .name = name##_f64,
 
+/* lanes: numbers in a vector; fused: multiply-add rounds once, and then all variants
+ * give the same bits. */
 typedef struct {
     size_t lanes;
+    int fused;
+    RN_MAPS(RN_MEMBER, float)
     RN_KERNELS(RN_MEMBER, float)
 } rn_table_f32;
 
 typedef struct {
     size_t lanes;
+    int fused;
+    RN_MAPS(RN_MEMBER, double)
     RN_KERNELS(RN_MEMBER, double)
 } rn_table_f64;
 
 typedef struct {
     const char *isa;
-    int fused; /* multiply-add rounds once; then all variants give the same bits */
-    rn_table_f32 f32;
-    rn_table_f64 f64;
+    const rn_table_f32 *f32;
+    const rn_table_f64 *f64;
 } rn_tables;
 
 /* The variants in this build that this CPU can run, best first, NULL-terminated. */

@@ -4,11 +4,7 @@
  * One inline function holds every formula.  It is always inlined with a constant
  * activation, so each loop contains one formula and no branch.
  */
-#ifndef T
-#error "included by rn_all.h only"
-#endif
 
-#undef RN_FLAT
 #if RN_FLOAT
 #define RN_FLAT ((T)0x1p62) /* x / (1 + |x|) and its like are 1 in T long before */
 #else
@@ -17,89 +13,88 @@
 
 /* e = exp(-|z|) gives every function of the logistic family: with r = 1 / (1 + e),
  * sigmoid(|z|) = r and sigmoid(-|z|) = e r. */
-RN_INLINE T RN_FN(logistic)(T z, T *e) {
-    *e = RN_FN(exp_below)(-RN_FN(magnitude)(z), 0);
+RN_INLINE T logistic(T z, T *e) {
+    *e = exp_below(-magnitude(z), 0);
     return 1 / (1 + *e);
 }
 
-RN_INLINE T RN_FN(gelu)(T z, T *slope) {
+RN_INLINE T gelu(T z, T *slope) {
     const T limit = RN_FLOAT ? (T)14.9 : (T)40; /* Phi(-limit) is 0 in T */
-    const T c = RN_FN(clamp)(z, limit), half = (T)0.5 * c;
-    const T gauss = RN_FN(exp_minus_product)(half, c);
-    const T tail = (T)0.5 * gauss *
-                   RN_FN(scaled_erfc)(RN_FN(magnitude)(c) * (T)0x1.6a09e667f3bcdp-1);
+    const T c = clamp(z, limit), half = (T)0.5 * c;
+    const T gauss = exp_minus_product(half, c);
+    const T tail = (T)0.5 * gauss * scaled_erfc(magnitude(c) * (T)0x1.6a09e667f3bcdp-1);
     const T phi = z < 0 ? tail : 1 - tail;
-    *slope = RN_FMA(c * (T)0x1.9884533d43651p-2, gauss, phi); /* 1 / sqrt(2 pi) */
+    *slope = madd(c * (T)0x1.9884533d43651p-2, gauss, phi); /* 1 / sqrt(2 pi) */
     return (z < -limit ? -limit : z) * phi;
 }
 
-RN_INLINE T RN_FN(silu)(T z, T *slope) {
-    const T c = RN_FN(clamp)(z, RN_EXP_ZERO);
+RN_INLINE T silu(T z, T *slope) {
+    const T c = clamp(z, RN_EXP_ZERO);
     T e;
-    const T r = RN_FN(logistic)(c, &e), s = z < 0 ? e * r : r;
-    *slope = RN_FMA(c * r, e * r, s);
+    const T r = logistic(c, &e), s = z < 0 ? e * r : r;
+    *slope = madd(c * r, e * r, s);
     return (z < -RN_EXP_ZERO ? -RN_EXP_ZERO : z) * s;
 }
 
-RN_INLINE T RN_FN(activation_of)(int activation, T z, T *slope, T param) {
+RN_INLINE T activation_of(int activation, T z, T *slope, T param) {
     T e, r, u;
     switch (activation) {
     case RN_RELU: *slope = z > 0 ? (T)1 : (T)0; return z < 0 ? (T)0 : z;
     case RN_LEAKY_RELU: *slope = z > 0 ? (T)1 : param; return z > 0 ? z : param * z;
     case RN_ELU:
-        u = RN_FN(expm1_nonpositive)(z > 0 ? (T)0 : z, &e);
+        u = expm1_nonpositive(z > 0 ? (T)0 : z, &e);
         *slope = z > 0 ? (T)1 : param * e;
         return z > 0 ? z : param * u;
     case RN_SIGMOID:
-        r = RN_FN(logistic)(z, &e);
+        r = logistic(z, &e);
         *slope = e * r * r;
         return z < 0 ? e * r : r;
-    case RN_TANH: return RN_FN(tanh_of)(z, slope);
-    case RN_ARCTAN: *slope = 1 / RN_FMA(z, z, 1); return RN_FN(atan_of)(z);
+    case RN_TANH: return tanh_of(z, slope);
+    case RN_ARCTAN: *slope = 1 / madd(z, z, 1); return atan_of(z);
     case RN_SOFTSIGN:
-        u = RN_FN(clamp)(z, RN_FLAT);
-        r = 1 / (1 + RN_FN(magnitude)(u));
+        u = clamp(z, RN_FLAT);
+        r = 1 / (1 + magnitude(u));
         *slope = r * r;
         return u * r;
     case RN_ISRU:
-        u = RN_FN(clamp)(z, RN_FLOAT ? (T)0x1p31 : (T)0x1p300);
-        r = 1 / RN_SQRT(RN_FMA(u, u, 1));
+        u = clamp(z, RN_FLOAT ? (T)0x1p31 : (T)0x1p300);
+        r = 1 / RN_SQRT(madd(u, u, 1));
         *slope = r * r * r;
         return u * r;
     case RN_SOFTPLUS:
-        r = RN_FN(logistic)(z, &e);
+        r = logistic(z, &e);
         *slope = z < 0 ? e * r : r;
-        return (z > 0 ? z : (T)0) + RN_FN(log1p_unit)(e);
-    case RN_GELU: return RN_FN(gelu)(z, slope);
-    case RN_SILU: return RN_FN(silu)(z, slope);
+        return (z > 0 ? z : (T)0) + log1p_unit(e);
+    case RN_GELU: return gelu(z, slope);
+    case RN_SILU: return silu(z, slope);
     default: *slope = 1; return z;
     }
 }
 
-RN_INLINE void RN_FN(activation_loop)(int activation, size_t n, T *a, T *slope,
-                                      const T *z, T param) {
+RN_INLINE void activation_loop(int activation, size_t n, T *a, T *slope, const T *z,
+                               T param) {
     T unwanted;
     n -= n % RN_LANES;
     if (slope != NULL) {
         RN_ELEMENTWISE
         for (size_t i = 0; i < n; i++) {
             T s;
-            a[i] = RN_FN(activation_of)(activation, z[i], &s, param);
+            a[i] = activation_of(activation, z[i], &s, param);
             slope[i] = s;
         }
     } else {
         RN_ELEMENTWISE
         for (size_t i = 0; i < n; i++) {
-            a[i] = RN_FN(activation_of)(activation, z[i], &unwanted, param);
+            a[i] = activation_of(activation, z[i], &unwanted, param);
         }
     }
 }
 
 /* n a multiple of RN_LANES */
-static void RN_FN(activation_vectors)(int activation, size_t n, T *a, T *slope,
-                                      const T *z, T param) {
+static void activation_vectors(int activation, size_t n, T *a, T *slope, const T *z,
+                               T param) {
 #define RN_CASE(name)                                                                  \
-    case name: RN_FN(activation_loop)(name, n, a, slope, z, param); break;
+    case name: activation_loop(name, n, a, slope, z, param); break;
     switch (activation) {
         RN_CASE(RN_RELU)
         RN_CASE(RN_LEAKY_RELU)
@@ -112,22 +107,22 @@ static void RN_FN(activation_vectors)(int activation, size_t n, T *a, T *slope,
         RN_CASE(RN_SOFTPLUS)
         RN_CASE(RN_GELU)
         RN_CASE(RN_SILU)
-    default: RN_FN(activation_loop)(RN_IDENTITY, n, a, slope, z, param);
+    default: activation_loop(RN_IDENTITY, n, a, slope, z, param);
     }
 #undef RN_CASE
 }
 
 /* a = f(z), slope = f'(z) (NULL: not wanted); a may be z.  relu'(0) = 0; param is the
  * alpha of leaky_relu and elu.  Softmax is not element-wise: softmax_forward. */
-static void RN_FN(activation_forward)(int activation, size_t n, T *a, T *slope,
-                                      const T *z, T param) {
+static void activation_forward(int activation, size_t n, T *a, T *slope, const T *z,
+                               T param) {
     const size_t rest = n % RN_LANES, whole = n - rest;
-    RN_FN(activation_vectors)(activation, whole, a, slope, z, param);
+    activation_vectors(activation, whole, a, slope, z, param);
     if (rest == 0) return;
     T last[RN_LANES], last_slope[RN_LANES];
-    V(store)(last, V(load_first)(z + whole, rest));
-    RN_FN(activation_vectors)(activation, RN_LANES, last, slope ? last_slope : NULL,
-                              last, param);
-    V(store_first)(a + whole, V(load)(last), rest);
-    if (slope != NULL) V(store_first)(slope + whole, V(load)(last_slope), rest);
+    vec_store(last, vec_load_first(z + whole, rest));
+    activation_vectors(activation, RN_LANES, last, slope ? last_slope : NULL, last,
+                       param);
+    vec_store_first(a + whole, vec_load(last), rest);
+    if (slope != NULL) vec_store_first(slope + whole, vec_load(last_slope), rest);
 }

@@ -5,30 +5,29 @@
  */
 
 /* Before the first panel of a block. */
-static void RN_FN(prepare_chain)(const RN_FN(rn_task) * task) {
+static void prepare_chain(const rn_task *task) {
     const rn_net *net = task->run->net;
-    if (!RN_FN(has_direct_rows)(net)) return;
-    RN_FN(turn_weights)(&net->layers[1], RN_FN(own_turned)(task),
-                        task->work->ld_turned);
+    if (!has_direct_rows(net)) return;
+    turn_weights(&net->layers[1], own_turned(task), task->work->ld_turned);
 }
 
 /* Dropout on units [j0, j1) of panel p: a drawn mask, or the caller's. */
-static void RN_FN(drop)(const RN_FN(rn_task) * task, T *a, T *slope, size_t n_units,
-                        size_t p, size_t j0, size_t j1, double keep, uint32_t layer,
-                        const rn_source *mask) {
-    const size_t ld = RN_FN(columns_at)(&task->block, p);
+static void drop(const rn_task *task, T *a, T *slope, size_t n_units, size_t p,
+                 size_t j0, size_t j1, double keep, uint32_t layer,
+                 const rn_source *mask) {
+    const size_t ld = columns_at(&task->block, p);
     const size_t first_row = task->batch_row + p * RN_PANEL;
     const size_t at = p * n_units * RN_PANEL + j0 * ld;
     if ((keep >= 1 && !mask) || j0 == j1) return;
     a += at;
     if (slope) slope += at;
     if (mask) {
-        const size_t count = RN_FN(panel_count)(&task->block, p), n = (j1 - j0) * ld;
-        T *drawn = RN_FN(own_work)(task);
+        const size_t count = panel_count(&task->block, p), n = (j1 - j0) * ld;
+        T *drawn = own_work(task);
         rn_source part = *mask;
         part.data += (ptrdiff_t)j0 * mask->col_stride;
         part.n_cols = j1 - j0;
-        RN_FN(gather_panel)(drawn, &part, count, NULL, first_row);
+        gather_panel(drawn, &part, count, NULL, first_row);
         for (size_t i = 0; i < n; i++) {
             const T factor = drawn[i] * (T)(1 / keep);
             a[i] *= factor;
@@ -40,167 +39,164 @@ static void RN_FN(drop)(const RN_FN(rn_task) * task, T *a, T *slope, size_t n_un
                               .layer = layer,
                               .first_unit = j0,
                               .keep = keep};
-        RN_FN(dropout_apply)(j1 - j0, ld, ld, a, slope, first_row, &d);
+        dropout_apply(j1 - j0, ld, ld, a, slope, first_row, &d);
     }
 }
 
 /* Whether the weight gradient of layer l reads its inputs as rows, and not dz; a skip
  * connection needs dz of the last layer as rows. */
-RN_INLINE int RN_FN(reads_input_rows)(const RN_FN(rn_task) * task, size_t l) {
+RN_INLINE int reads_input_rows(const rn_task *task, size_t l) {
     const rn_net *net = task->run->net;
-    return RN_FN(is_narrow)(&net->layers[l]) && !(l == 0 && task->block.flat) &&
+    return is_narrow(&net->layers[l]) && !(l == 0 && task->block.flat) &&
            !(net->skip && l == net->n_layers - 1);
 }
 
 /* Units [j0, j1) of panel p (n_units) as rows for the weight gradient of layer l. */
-RN_INLINE void RN_FN(store_rows)(const RN_FN(rn_task) * task, size_t l, size_t p,
-                                 const T *panels, size_t n_units, size_t j0,
-                                 size_t j1) {
-    RN_FN(panel_to_unit_blocks)(task->work->rows[l] + p * RN_PANEL * RN_PANEL,
-                                task->work->ld_block, panels + p * n_units * RN_PANEL,
-                                RN_FN(columns_at)(&task->block, p), j0, j1);
+RN_INLINE void store_rows(const rn_task *task, size_t l, size_t p, const T *panels,
+                          size_t n_units, size_t j0, size_t j1) {
+    panel_to_unit_blocks(task->work->rows[l] + p * RN_PANEL * RN_PANEL,
+                         task->work->ld_block, panels + p * n_units * RN_PANEL,
+                         columns_at(&task->block, p), j0, j1);
 }
 
-RN_INLINE void RN_FN(store_dz_rows)(const RN_FN(rn_task) * task, size_t l, size_t p,
-                                    size_t j0, size_t j1) {
-    if (RN_FN(reads_input_rows)(task, l)) return;
-    RN_FN(store_rows)(task, l, p, task->work->d[l], task->run->net->layers[l].n_out, j0,
-                      j1);
+RN_INLINE void store_dz_rows(const rn_task *task, size_t l, size_t p, size_t j0,
+                             size_t j1) {
+    if (reads_input_rows(task, l)) return;
+    store_rows(task, l, p, task->work->d[l], task->run->net->layers[l].n_out, j0, j1);
 }
 
 /* The same of layer l's inputs, just computed. */
-RN_INLINE void RN_FN(store_input_rows)(const RN_FN(rn_task) * task, size_t l, size_t p,
-                                       size_t j0, size_t j1) {
-    if (!RN_FN(reads_input_rows)(task, l)) return;
-    RN_FN(store_rows)(task, l, p, l ? task->work->a[l - 1] : task->work->x,
-                      task->run->net->layers[l].n_in, j0, j1);
+RN_INLINE void store_input_rows(const rn_task *task, size_t l, size_t p, size_t j0,
+                                size_t j1) {
+    if (!reads_input_rows(task, l)) return;
+    store_rows(task, l, p, l ? task->work->a[l - 1] : task->work->x,
+               task->run->net->layers[l].n_in, j0, j1);
 }
 
 /* The rows of a flat block, left as rows: threads that share layers share them too. */
-static void RN_FN(gather_flat)(const RN_FN(rn_task) * task) {
+static void gather_flat(const rn_task *task) {
     const rn_run *run = task->run;
     size_t from, to;
-    RN_FN(own_share)(task, task->block.count, &from, &to);
+    own_share(task, task->block.count, &from, &to);
     const size_t at = task->first + from;
-    RN_FN(gather_rows)(task->work->x + from * run->x->n_cols, run->x, to - from,
-                       run->order ? run->order + at : NULL, at);
+    gather_rows(task->work->x + from * run->x->n_cols, run->x, to - from,
+                run->order ? run->order + at : NULL, at);
 }
 
-static void RN_FN(gather_block)(const RN_FN(rn_task) * task) {
+static void gather_block(const rn_task *task) {
     const rn_run *run = task->run;
     const rn_net *net = run->net;
     const size_t n_in = net->layers[0].n_in,
                  n_out = net->layers[net->n_layers - 1].n_out;
     for (size_t p = task->p0; p < task->p1; p++) {
-        const size_t count = RN_FN(panel_count)(&task->block, p);
+        const size_t count = panel_count(&task->block, p);
         const size_t at = task->first + p * RN_PANEL;
         const int64_t *order = run->order ? run->order + at : NULL;
         T *x = task->work->x + p * n_in * RN_PANEL;
-        if (task->block.flat) RN_FN(gather_flat)(task);
-        if (!RN_FN(owns_panel)(task, p)) continue;
-        if (!task->block.flat) RN_FN(gather_panel)(x, run->x, count, order, at);
-        RN_FN(drop)(task, task->work->x, NULL, n_in, p, 0, n_in, net->input_keep, 0,
-                    net->input_mask);
-        RN_FN(store_input_rows)(task, 0, p, 0, n_in);
+        if (task->block.flat) gather_flat(task);
+        if (!owns_panel(task, p)) continue;
+        if (!task->block.flat) gather_panel(x, run->x, count, order, at);
+        drop(task, task->work->x, NULL, n_in, p, 0, n_in, net->input_keep, 0,
+             net->input_mask);
+        store_input_rows(task, 0, p, 0, n_in);
         if (run->y) {
-            RN_FN(gather_panel)(task->work->y + p * n_out * RN_PANEL, run->y, count,
-                                order, at);
+            gather_panel(task->work->y + p * n_out * RN_PANEL, run->y, count, order,
+                         at);
         }
     }
 }
 
 /* Loss of panel p and dz of the last layer; every row weighs w / sum(w) of the batch.
  */
-static void RN_FN(panel_loss)(const RN_FN(rn_task) * task, size_t p) {
+static void panel_loss(const rn_task *task, size_t p) {
     const rn_run *run = task->run;
     const rn_net *net = run->net;
     const size_t l = net->n_layers - 1, n_out = net->layers[l].n_out;
     const int activation = net->layers[l].activation;
-    const size_t count = RN_FN(panel_count)(&task->block, p);
-    const size_t ld = RN_FN(panel_columns)(count), at = p * n_out * RN_PANEL;
+    const size_t count = panel_count(&task->block, p);
+    const size_t ld = panel_columns(count), at = p * n_out * RN_PANEL;
     T *a = task->work->a[l] + at, *d = task->work->d[l] + at;
     T *scale = task->work->scale + p * RN_PANEL;
     int64_t label[RN_PANEL_OF(RN_LANES)] = {0};
     const T even = (T)(1 / task->batch_weight);
     for (size_t i = 0; i < ld; i++) scale[i] = i < count ? even : (T)0;
     for (size_t i = 0; (run->labels || run->sample_weight) && i < count; i++) {
-        const size_t row = RN_FN(row_at)(run, task->first + p * RN_PANEL + i);
+        const size_t row = row_at(run, task->first + p * RN_PANEL + i);
         if (run->labels) label[i] = run->labels[row];
         if (!run->sample_weight) continue;
         /* a batch whose rows all weigh nothing has no data gradient */
         const double weight = run->sample_weight[row];
         scale[i] = weight > 0 ? (T)(weight / task->batch_weight) : (T)0;
     }
-    if (activation == RN_SOFTMAX) RN_FN(softmax_forward)(n_out, ld, ld, a, a);
-    RN_FN(loss_rows)(net->loss, n_out, ld, ld, task->work->row_loss + p * RN_PANEL,
-                     activation == RN_IDENTITY || activation == RN_SOFTMAX ? d : a, a,
-                     run->y ? task->work->y + at : NULL, run->labels ? label : NULL,
-                     scale, (T)net->loss_param);
+    if (activation == RN_SOFTMAX) softmax_forward(n_out, ld, ld, a, a);
+    loss_rows(net->loss, n_out, ld, ld, task->work->row_loss + p * RN_PANEL,
+              activation == RN_IDENTITY || activation == RN_SOFTMAX ? d : a, a,
+              run->y ? task->work->y + at : NULL, run->labels ? label : NULL, scale,
+              (T)net->loss_param);
     if (activation == RN_SOFTMAX) {
-        RN_FN(softmax_backward)(n_out, ld, ld, d, d, a);
+        softmax_backward(n_out, ld, ld, d, d, a);
     } else if (activation != RN_IDENTITY) {
         for (size_t i = 0; i < n_out * ld; i++) d[i] *= a[i];
     }
 }
 
 /* Gather, forward, loss, backward for panels [p0, p1). */
-static void RN_FN(chain)(const RN_FN(rn_task) * task) {
+static void chain(const rn_task *task) {
     const rn_net *net = task->run->net;
-    const RN_FN(rn_work) *work = task->work;
-    const RN_FN(rn_block) *block = &task->block;
+    const rn_work *work = task->work;
+    const rn_block *block = &task->block;
     const size_t n = net->n_layers, p0 = task->p0, p1 = task->p1;
     size_t from, to;
-    RN_FN(gather_block)(task);
-    RN_FN(meet)(task);
+    gather_block(task);
+    meet(task);
     for (size_t l = 0; l < n; l++) {
         const rn_layer *layer = &net->layers[l];
         const int stored = l == n - 1 ? layer->activation != RN_IDENTITY
                                       : rn_backward_mode(layer) == RN_SLOPE;
         T *slope = stored ? work->d[l] : NULL;
-        RN_FN(own_units)(task, layer->n_out, &from, &to);
+        own_units(task, layer->n_out, &from, &to);
         if (l == 0 && block->flat) {
-            RN_FN(layer_forward_flat)(layer, block, work->a[0], slope, work->x, from,
-                                      to, RN_FN(own_work)(task));
+            layer_forward_flat(layer, block, work->a[0], slope, work->x, from, to,
+                               own_work(task));
         } else {
-            RN_FN(layer_forward)(layer, block, work->a[l], slope,
-                                 l ? work->a[l - 1] : work->x, p0, p1, from, to,
-                                 RN_FN(own_work)(task));
+            layer_forward(layer, block, work->a[l], slope, l ? work->a[l - 1] : work->x,
+                          p0, p1, from, to, own_work(task));
         }
         for (size_t p = p0; p < p1; p++) {
-            RN_FN(drop)(task, work->a[l], slope, layer->n_out, p, from, to, layer->keep,
-                        layer->dropout_layer, layer->mask);
-            if (l + 1 < n) RN_FN(store_input_rows)(task, l + 1, p, from, to);
+            drop(task, work->a[l], slope, layer->n_out, p, from, to, layer->keep,
+                 layer->dropout_layer, layer->mask);
+            if (l + 1 < n) store_input_rows(task, l + 1, p, from, to);
         }
-        RN_FN(meet)(task);
+        meet(task);
     }
     if (net->skip) {
-        RN_FN(own_units)(task, net->skip->n_out, &from, &to);
-        RN_FN(layer_forward)(net->skip, block, work->a[n - 1], NULL, work->x, p0, p1,
-                             from, to, RN_FN(own_work)(task));
-        RN_FN(meet)(task);
+        own_units(task, net->skip->n_out, &from, &to);
+        layer_forward(net->skip, block, work->a[n - 1], NULL, work->x, p0, p1, from, to,
+                      own_work(task));
+        meet(task);
     }
     for (size_t p = p0; p < p1; p++) {
-        if (!RN_FN(owns_panel)(task, p)) continue;
-        RN_FN(panel_loss)(task, p);
-        RN_FN(store_dz_rows)(task, n - 1, p, 0, net->layers[n - 1].n_out);
+        if (!owns_panel(task, p)) continue;
+        panel_loss(task, p);
+        store_dz_rows(task, n - 1, p, 0, net->layers[n - 1].n_out);
     }
-    RN_FN(meet)(task);
+    meet(task);
     for (size_t l = n - 1; l > 0; l--) {
-        RN_FN(own_units)(task, net->layers[l].n_in, &from, &to);
-        if (l == 1 && RN_FN(has_direct_rows)(net)) {
-            RN_FN(narrow_input_gradient)(&net->layers[1], &net->layers[0], block,
-                                         work->rows[0], work->ld_block, work->d[1],
-                                         work->rows[1], RN_FN(own_turned)(task),
-                                         work->ld_turned, p0, p1, from, to);
-            RN_FN(meet)(task);
+        own_units(task, net->layers[l].n_in, &from, &to);
+        if (l == 1 && has_direct_rows(net)) {
+            narrow_input_gradient(&net->layers[1], &net->layers[0], block,
+                                  work->rows[0], work->ld_block, work->d[1],
+                                  work->rows[1], own_turned(task), work->ld_turned, p0,
+                                  p1, from, to);
+            meet(task);
             continue;
         }
-        RN_FN(layer_input_gradient)(&net->layers[l], &net->layers[l - 1], block,
-                                    work->d[l - 1], work->d[l], work->a[l - 1], p0, p1,
-                                    from, to);
+        layer_input_gradient(&net->layers[l], &net->layers[l - 1], block,
+                             work->d[l - 1], work->d[l], work->a[l - 1], p0, p1, from,
+                             to);
         for (size_t p = p0; p < p1; p++) {
-            RN_FN(store_dz_rows)(task, l - 1, p, from, to);
+            store_dz_rows(task, l - 1, p, from, to);
         }
-        RN_FN(meet)(task);
+        meet(task);
     }
 }

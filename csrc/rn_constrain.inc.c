@@ -2,7 +2,7 @@
  * groups and of the skip connection, and max-norm, which look at whole rows or columns
  * of W. */
 
-RN_INLINE rn_step RN_FN(step_of)(const rn_run *run, const rn_param *param) {
+RN_INLINE rn_step step_of(const rn_run *run, const rn_param *param) {
     const rn_optimizer *o = run->optimizer;
     return (rn_step){.kind = o->kind,
                      .l1_rule = param->l1_rule,
@@ -26,20 +26,20 @@ RN_INLINE rn_step RN_FN(step_of)(const rn_run *run, const rn_param *param) {
 
 /* ema += factor * w for the inputs [k0, k1) and units [j0, j1) of a layer: called with
  * -tau before a change of w and +tau after it, it adds tau times the change. */
-static void RN_FN(move_ema)(const rn_layer *layer, size_t k0, size_t k1, size_t j0,
-                            size_t j1, double factor) {
+static void move_ema(const rn_layer *layer, size_t k0, size_t k1, size_t j0, size_t j1,
+                     double factor) {
     const T *w = layer->weight.w;
     T *ema = layer->weight.ema;
     for (size_t k = k0; ema && k < k1; k++) {
         for (size_t j = j0; j < j1; j++) {
             const size_t at = k * layer->n_out + j;
-            ema[at] = RN_FMA((T)factor, w[at], ema[at]);
+            ema[at] = madd((T)factor, w[at], ema[at]);
         }
     }
 }
 
 /* The group penalty of one layer; this thread takes its share of the groups. */
-static void RN_FN(shrink_groups)(const RN_FN(rn_task) * task, const rn_layer *layer) {
+static void shrink_groups(const rn_task *task, const rn_layer *layer) {
     const rn_param *p = &layer->weight;
     const rn_worker worker = task->worker;
     const int rows = p->group == RN_GROUP_INPUTS;
@@ -48,43 +48,40 @@ static void RN_FN(shrink_groups)(const RN_FN(rn_task) * task, const rn_layer *la
     const size_t g1 = rn_part(groups, worker.index + 1, worker.count);
     const size_t k0 = rows ? g0 : 0, k1 = rows ? g1 : layer->n_in;
     const size_t j0 = rows ? 0 : g0, j1 = rows ? layer->n_out : g1;
-    const rn_step step = RN_FN(step_of)(task->run, p);
+    const rn_step step = step_of(task->run, p);
     const double tau = 1 - task->run->ema_decay;
-    RN_FN(move_ema)(layer, k0, k1, j0, j1, -tau);
-    RN_FN(prox_group)(layer->n_in, layer->n_out, g0, g1, p, &step,
-                      RN_FN(own_work)(task));
-    RN_FN(move_ema)(layer, k0, k1, j0, j1, tau);
+    move_ema(layer, k0, k1, j0, j1, -tau);
+    prox_group(layer->n_in, layer->n_out, g0, g1, p, &step, own_work(task));
+    move_ema(layer, k0, k1, j0, j1, tau);
 }
 
 /* The LassoNet penalty of the skip connection and the first layer. */
-static void RN_FN(shrink_hierarchy)(const RN_FN(rn_task) * task) {
+static void shrink_hierarchy(const rn_task *task) {
     const rn_net *net = task->run->net;
     const rn_worker worker = task->worker;
     const rn_layer *skip = net->skip, *first = &net->layers[0];
     const size_t k0 = rn_part(skip->n_in, worker.index, worker.count);
     const size_t k1 = rn_part(skip->n_in, worker.index + 1, worker.count);
-    const rn_step step = RN_FN(step_of)(task->run, &skip->weight);
+    const rn_step step = step_of(task->run, &skip->weight);
     const double tau = 1 - task->run->ema_decay;
-    RN_FN(move_ema)(skip, k0, k1, 0, skip->n_out, -tau);
-    RN_FN(move_ema)(first, k0, k1, 0, first->n_out, -tau);
-    RN_FN(prox_lassonet)(skip, first, net->hierarchy, k0, k1, &step,
-                         RN_FN(own_work)(task));
-    RN_FN(move_ema)(skip, k0, k1, 0, skip->n_out, tau);
-    RN_FN(move_ema)(first, k0, k1, 0, first->n_out, tau);
+    move_ema(skip, k0, k1, 0, skip->n_out, -tau);
+    move_ema(first, k0, k1, 0, first->n_out, -tau);
+    prox_lassonet(skip, first, net->hierarchy, k0, k1, &step, own_work(task));
+    move_ema(skip, k0, k1, 0, skip->n_out, tau);
+    move_ema(first, k0, k1, 0, first->n_out, tau);
 }
 
-static void RN_FN(limit_norms)(const RN_FN(rn_task) * task, const rn_layer *layer) {
+static void limit_norms(const rn_task *task, const rn_layer *layer) {
     const rn_worker worker = task->worker;
     const size_t j0 = rn_part(layer->n_out, worker.index, worker.count);
     const size_t j1 = rn_part(layer->n_out, worker.index + 1, worker.count);
     const double tau = 1 - task->run->ema_decay;
-    RN_FN(move_ema)(layer, 0, layer->n_in, j0, j1, -tau);
-    RN_FN(max_norm)(layer->n_in, layer->n_out, layer->weight.w, j0, j1,
-                    layer->max_norm);
-    RN_FN(move_ema)(layer, 0, layer->n_in, j0, j1, tau);
+    move_ema(layer, 0, layer->n_in, j0, j1, -tau);
+    max_norm(layer->n_in, layer->n_out, layer->weight.w, j0, j1, layer->max_norm);
+    move_ema(layer, 0, layer->n_in, j0, j1, tau);
 }
 
-static void RN_FN(constrain)(const RN_FN(rn_task) * task) {
+static void constrain(const rn_task *task) {
     const rn_net *net = task->run->net;
     int any_group = 0, any_norm = 0;
     for (size_t l = 0; l < net->n_layers; l++) {
@@ -92,13 +89,13 @@ static void RN_FN(constrain)(const RN_FN(rn_task) * task) {
         any_norm |= net->layers[l].max_norm > 0;
     }
     if (any_group || net->skip) rn_barrier(task->worker);
-    if (net->skip) RN_FN(shrink_hierarchy)(task);
+    if (net->skip) shrink_hierarchy(task);
     for (size_t l = 0; any_group && l < net->n_layers; l++) {
         const rn_layer *layer = &net->layers[l];
-        if (layer->weight.group != RN_GROUP_NONE) RN_FN(shrink_groups)(task, layer);
+        if (layer->weight.group != RN_GROUP_NONE) shrink_groups(task, layer);
     }
     if (any_norm) rn_barrier(task->worker);
     for (size_t l = 0; any_norm && l < net->n_layers; l++) {
-        if (net->layers[l].max_norm > 0) RN_FN(limit_norms)(task, &net->layers[l]);
+        if (net->layers[l].max_norm > 0) limit_norms(task, &net->layers[l]);
     }
 }

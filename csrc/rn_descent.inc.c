@@ -4,22 +4,19 @@
  * small batch are asked for.
  */
 
-#ifndef RN_DESCENT_COMMON
-#define RN_DESCENT_COMMON
 enum { RN_FETCH_TILES = 4 }; /* tiles of W between two requests for rows */
-#endif
 
 /* Asks for columns [k0, k1) of the rows that the next flat block will gather: they are
  * far away if X is large, and come near while this block is at work.  Inline: GCC drops
  * calls of a function that only prefetches. */
-RN_INLINE void RN_FN(fetch_ahead)(const RN_FN(rn_task) * task, size_t k0, size_t k1) {
+RN_INLINE void fetch_ahead(const rn_task *task, size_t k0, size_t k1) {
     enum { LINE = 64 };
     const rn_source *x = task->run->x;
     const size_t from = task->first + task->block.count;
     const size_t to = rn_min(from + task->block.count, task->run->n);
     if (x->col_stride < 0 || x->col_stride > (ptrdiff_t)sizeof(double)) return;
     for (size_t i = from; i < to; i++) {
-        const ptrdiff_t row = (ptrdiff_t)RN_FN(row_at)(task->run, i);
+        const ptrdiff_t row = (ptrdiff_t)row_at(task->run, i);
         const char *p = x->data + row * x->row_stride;
         for (size_t b = k0 * (size_t)x->col_stride / LINE * LINE;
              b < k1 * (size_t)x->col_stride; b += LINE) {
@@ -30,53 +27,51 @@ RN_INLINE void RN_FN(fetch_ahead)(const RN_FN(rn_task) * task, size_t k0, size_t
 
 /* This thread's rows of dW of layer l, and their update; l == n_layers: the skip
  * connection, from the inputs to the last layer's outputs. */
-static void RN_FN(descend_layer)(const RN_FN(rn_task) * task, size_t l, int first,
-                                 int update) {
+static void descend_layer(const rn_task *task, size_t l, int first, int update) {
     const rn_run *run = task->run;
-    const RN_FN(rn_work) *work = task->work;
+    const rn_work *work = task->work;
     const int is_skip = l == run->net->n_layers;
     const rn_layer *layer = is_skip ? run->net->skip : &run->net->layers[l];
-    const int narrow = !is_skip && RN_FN(reads_input_rows)(task, l);
-    const size_t n_rows = narrow ? layer->n_in : RN_FN(gradient_rows)(layer);
+    const int narrow = !is_skip && reads_input_rows(task, l);
+    const size_t n_rows = narrow ? layer->n_in : gradient_rows(layer);
     const rn_cut shares = rn_cut_into(n_rows, task->worker.count);
     const size_t k0 = rn_start(shares, task->worker.index);
     const size_t k1 = rn_start(shares, task->worker.index + 1);
-    RN_FN(rn_descent)
-    d = {.layer = layer,
-         .block = &task->block,
-         .x = l == 0 || is_skip ? work->x : work->a[l - 1],
-         .flat = l == 0 && task->block.flat,
-         .dz = work->d[is_skip ? l - 1 : l],
-         .blocks = work->rows[is_skip ? l - 1 : l],
-         .ld_block = work->ld_block,
-         .start = first ? RN_FROM_ZERO : RN_FROM_C,
-         .update = update,
-         .ema_decay = run->ema_decay,
-         .buffer = RN_FN(own_work)(task) + work->thread_size -
-                   RN_TILE_ROWS * RN_GRADIENT_COLUMNS};
+    rn_descent d = {.layer = layer,
+                    .block = &task->block,
+                    .x = l == 0 || is_skip ? work->x : work->a[l - 1],
+                    .flat = l == 0 && task->block.flat,
+                    .dz = work->d[is_skip ? l - 1 : l],
+                    .blocks = work->rows[is_skip ? l - 1 : l],
+                    .ld_block = work->ld_block,
+                    .start = first ? RN_FROM_ZERO : RN_FROM_C,
+                    .update = update,
+                    .ema_decay = run->ema_decay,
+                    .buffer = own_work(task) + work->thread_size -
+                              RN_TILE_ROWS * RN_GRADIENT_COLUMNS};
     if (update) {
-        d.step = RN_FN(step_of)(run, &layer->weight);
-        d.bias_step = RN_FN(step_of)(run, &layer->bias);
+        d.step = step_of(run, &layer->weight);
+        d.bias_step = step_of(run, &layer->bias);
     }
     if (narrow) {
         const int owner = l % task->worker.count == task->worker.index;
-        RN_FN(narrow_weight_gradient)(&d, k0, k1);
-        if (layer->bias.w && owner) RN_FN(narrow_bias_gradient)(&d);
+        narrow_weight_gradient(&d, k0, k1);
+        if (layer->bias.w && owner) narrow_bias_gradient(&d);
         return;
     }
     const size_t most = d.flat ? RN_FETCH_TILES * RN_TILE_ROWS : n_rows;
     for (size_t k = k0; k < k1; k += most) {
         const size_t end = rn_min(k + most, k1);
-        if (d.flat) RN_FN(fetch_ahead)(task, k, end);
-        RN_FN(layer_gradient)(&d, k, end);
+        if (d.flat) fetch_ahead(task, k, end);
+        layer_gradient(&d, k, end);
     }
 }
 
 /* Gradients of this thread's weights and biases, and their updates. */
-static void RN_FN(descend)(const RN_FN(rn_task) * task, int first, int update) {
+static void descend(const rn_task *task, int first, int update) {
     const rn_net *net = task->run->net;
     for (size_t l = 0; l < net->n_layers; l++) {
-        RN_FN(descend_layer)(task, l, first, update);
+        descend_layer(task, l, first, update);
     }
-    if (net->skip) RN_FN(descend_layer)(task, net->n_layers, first, update);
+    if (net->skip) descend_layer(task, net->n_layers, first, update);
 }

@@ -7,10 +7,15 @@
 
 #include "rn.h"
 
-extern const rn_tables rn_tables_base;
+extern const rn_table_f32 rn_base_f32;
+extern const rn_table_f64 rn_base_f64;
+static const rn_tables base = {"base", &rn_base_f32, &rn_base_f64};
 
 #if defined(RN_HAVE_X86_VARIANTS)
-extern const rn_tables rn_tables_avx2, rn_tables_avx512;
+extern const rn_table_f32 rn_avx2_f32, rn_avx512_f32;
+extern const rn_table_f64 rn_avx2_f64, rn_avx512_f64;
+static const rn_tables avx2 = {"avx2", &rn_avx2_f32, &rn_avx2_f64};
+static const rn_tables avx512 = {"avx512", &rn_avx512_f32, &rn_avx512_f64};
 
 #if defined(_MSC_VER) && !defined(__clang__)
 #include <intrin.h>
@@ -45,10 +50,11 @@ static int x86_level(void) {
     const uint64_t state = enabled_state();
     if ((state & 0x6) != 0x6) return 0; /* xmm, ymm */
     cpuid(7, 0, r);
-    const unsigned avx2 = 1u << 5;
-    const unsigned avx512 = 1u << 16 | 1u << 17 | 1u << 30 | 1u << 31; /* F DQ BW VL */
-    if (!has_bits(r[EBX], avx2)) return 0;
-    if (!has_bits(r[EBX], avx512) || (state & 0xe0) != 0xe0) return 1;
+    const unsigned has_avx2 = 1u << 5;
+    const unsigned has_avx512 =
+        1u << 16 | 1u << 17 | 1u << 30 | 1u << 31; /* F DQ BW VL */
+    if (!has_bits(r[EBX], has_avx2)) return 0;
+    if (!has_bits(r[EBX], has_avx512) || (state & 0xe0) != 0xe0) return 1;
     return 2;
 }
 #endif
@@ -56,13 +62,13 @@ static int x86_level(void) {
 const rn_tables *const *rn_available(void) {
 #if defined(RN_HAVE_X86_VARIANTS)
     static const rn_tables *const lists[3][4] = {
-        {&rn_tables_base, NULL},
-        {&rn_tables_avx2, &rn_tables_base, NULL},
-        {&rn_tables_avx512, &rn_tables_avx2, &rn_tables_base, NULL},
+        {&base, NULL},
+        {&avx2, &base, NULL},
+        {&avx512, &avx2, &base, NULL},
     };
     return lists[x86_level()];
 #else
-    static const rn_tables *const list[] = {&rn_tables_base, NULL};
+    static const rn_tables *const list[] = {&base, NULL};
     return list;
 #endif
 }

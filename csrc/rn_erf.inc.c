@@ -4,11 +4,7 @@
  * exp(u^2) erfc(u) is r times a polynomial in 1 - 2 a r.  gelu needs the tail with its
  * relative accuracy, hence exp(-u^2) is computed from the exact square.
  */
-#ifndef T
-#error "included by rn_all.h only"
-#endif
 
-#undef RN_ERFC_ZERO
 #if RN_FLOAT
 #define RN_ERFC_ZERO ((T)10.6) /* erfc is 0 in T from here on */
 #else
@@ -16,13 +12,13 @@
 #endif
 
 /* exp(-a b) for a b >= 0, as if a b were exact */
-RN_INLINE T RN_FN(exp_minus_product)(T a, T b) {
+RN_INLINE T exp_minus_product(T a, T b) {
     const T h = a * b;
-    return RN_FN(exp_below)(-h, RN_FMA(a, b, -h));
+    return exp_below(-h, madd(a, b, -h));
 }
 
 /* exp(u^2) erfc(u) for 0 <= u <= RN_ERFC_ZERO */
-RN_INLINE T RN_FN(scaled_erfc)(T u) {
+RN_INLINE T scaled_erfc(T u) {
 #if RN_FLOAT
     static const T c[] = {-0x1.51f3eep-12f, -0x1.f4912p-12f, 0x1.93e3fap-9f,
                           -0x1.4251e2p-10f, -0x1.b7c328p-6f, 0x1.e997e4p-4f,
@@ -41,12 +37,12 @@ RN_INLINE T RN_FN(scaled_erfc)(T u) {
         0x1.18932bf08e154p+0};
     const T a = 4;
 #endif
-    const T r = 1 / (u + a), t = RN_FMA(-2 * a, r, 1);
+    const T r = 1 / (u + a), t = madd(-2 * a, r, 1);
     return r * RN_POLY(t, c);
 }
 
 /* erf(x): the odd series up to 1, one minus the tail beyond */
-RN_INLINE T RN_FN(erf_of)(T x) {
+RN_INLINE T erf_of(T x) {
 #if RN_FLOAT
     static const T c[] = {0x1.4771fep-14f, -0x1.a3515ep-11f, 0x1.53f224p-8f,
                           -0x1.b7f71ap-6f, 0x1.ce2ce6p-4f,   -0x1.81273ep-2f,
@@ -58,9 +54,9 @@ RN_INLINE T RN_FN(erf_of)(T x) {
         -0x1.c02db03de61dcp-11, 0x1.565bccf92b982p-8,   -0x1.b82ce311fa973p-6,
         0x1.ce2f21a040d17p-4,   -0x1.812746b0379bdp-2,  0x1.06eba8214db68p-3};
 #endif
-    T u = RN_FN(magnitude)(x);
+    T u = magnitude(x);
     u = u > RN_ERFC_ZERO ? RN_ERFC_ZERO : u;
-    const T near = RN_FMA(u, RN_POLY(u * u, c), u);
-    const T tail = RN_FN(exp_minus_product)(u, u) * RN_FN(scaled_erfc)(u);
-    return RN_FN(with_sign)(u > 1 ? 1 - tail : near, x);
+    const T near = madd(u, RN_POLY(u * u, c), u);
+    const T tail = exp_minus_product(u, u) * scaled_erfc(u);
+    return with_sign(u > 1 ? 1 - tail : near, x);
 }

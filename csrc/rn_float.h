@@ -1,14 +1,8 @@
 /* The bits of T and the constants that depend on it, for the mathematics of T.
  *
- * Included once per T, before rn_math.inc.c.  Bits are read by memcpy, which compilers
- * turn into nothing and which vectorises.
+ * Bits are read by memcpy, which compilers turn into nothing and which vectorises.
  */
-#ifndef T
-#error "included by rn_math.inc.c only"
-#endif
 
-#ifndef RN_FLOAT_COMMON
-#define RN_FLOAT_COMMON
 /* The arrays of such a loop are the same or do not overlap.  Clang would otherwise
  * unroll a loop of fixed length before it thinks of vectors. */
 #if defined(_MSC_VER) && !defined(__clang__)
@@ -20,21 +14,7 @@
 #else
 #define RN_ELEMENTWISE _Pragma("GCC ivdep")
 #endif
-#endif
 
-#undef RN_BITS
-#undef RN_MANTISSA
-#undef RN_SIGN_BIT
-#undef RN_ONE_BITS
-#undef RN_ROOT_HALF_BITS
-#undef RN_MAGIC
-#undef RN_LN2_HIGH
-#undef RN_LN2_LOW
-#undef RN_EXP_MAX
-#undef RN_EXP_ZERO
-#undef RN_EXP_SINGLE
-#undef RN_SQRT
-#undef RN_TINY
 #if RN_FLOAT
 #define RN_BITS uint32_t
 #define RN_MANTISSA 23
@@ -66,30 +46,27 @@
 #endif
 #define RN_LOG2E ((T)0x1.71547652b82fep+0)
 
-RN_INLINE RN_BITS RN_FN(to_bits)(T x) {
+RN_INLINE RN_BITS to_bits(T x) {
     RN_BITS b;
     memcpy(&b, &x, sizeof b);
     return b;
 }
 
-RN_INLINE T RN_FN(from_bits)(RN_BITS b) {
+RN_INLINE T from_bits(RN_BITS b) {
     T x;
     memcpy(&x, &b, sizeof x);
     return x;
 }
 
-RN_INLINE T RN_FN(magnitude)(T x) {
-    return RN_FN(from_bits)(RN_FN(to_bits)(x) & ~RN_SIGN_BIT);
-}
+RN_INLINE T magnitude(T x) { return from_bits(to_bits(x) & ~RN_SIGN_BIT); }
 
 /* |x| with the sign of s, for x >= 0 or -0 */
-RN_INLINE T RN_FN(with_sign)(T x, T s) {
-    return RN_FN(from_bits)((RN_FN(to_bits)(x) & ~RN_SIGN_BIT) |
-                            (RN_FN(to_bits)(s) & RN_SIGN_BIT));
+RN_INLINE T with_sign(T x, T s) {
+    return from_bits((to_bits(x) & ~RN_SIGN_BIT) | (to_bits(s) & RN_SIGN_BIT));
 }
 
 /* min(max(x, -limit), limit); NaN stays NaN. */
-RN_INLINE T RN_FN(clamp)(T x, T limit) {
-    const T a = RN_FN(magnitude)(x);
-    return RN_FN(with_sign)(a > limit ? limit : a, x);
+RN_INLINE T clamp(T x, T limit) {
+    const T a = magnitude(x);
+    return with_sign(a > limit ? limit : a, x);
 }

@@ -5,19 +5,16 @@
  * one block, or a caller who asked for it).
  */
 
-#ifndef RN_GRADIENT_COMMON
-#define RN_GRADIENT_COMMON
 enum {
     RN_PIECE = 256,            /* weights whose values before an update are kept */
     RN_GRADIENT_COLUMNS = 512, /* columns of W updated at a time */
     RN_GRADIENT_GROUP = 2048,  /* weights, where several tiles fit */
 };
-#endif
 
 /* One layer's part in the descent of a block. */
 typedef struct {
     const rn_layer *layer;
-    const RN_FN(rn_block) * block;
+    const rn_block *block;
     const T *x;      /* inputs, as panels or plain rows */
     int flat;        /* rows they are */
     const T *dz;     /* panels */
@@ -28,50 +25,49 @@ typedef struct {
     rn_step step, bias_step;
     double ema_decay;
     T *buffer; /* RN_TILE_ROWS * RN_GRADIENT_COLUMNS elements */
-} RN_FN(rn_descent);
+} rn_descent;
 
 /* c[r][0..columns) (+)= sum over the rows of the block, in order, of element k + r of x
  * and dz; the last of `rows` is the sum of dz unless `sum` is NULL. */
-RN_INLINE void RN_FN(gradient_tile)(const RN_FN(rn_block) * block, const T *x, int flat,
-                                    size_t n_in, size_t k, size_t rows, T *c,
-                                    size_t ldc, T *sum, const T *dz_rows,
-                                    size_t ld_block, size_t columns, int start) {
+RN_INLINE void gradient_tile(const rn_block *block, const T *x, int flat, size_t n_in,
+                             size_t k, size_t rows, T *c, size_t ldc, T *sum,
+                             const T *dz_rows, size_t ld_block, size_t columns,
+                             int start) {
     const size_t full = block->count / RN_PANEL, rest = block->count % RN_PANEL;
-    RN_FN(rn_tile)
-    t = {.n_outer = full,
-         .n_inner = RN_PANEL,
-         .a_row = RN_PANEL,
-         .a_inner = 1,
-         .a_outer = (ptrdiff_t)(n_in * RN_PANEL),
-         .ldb = RN_PANEL,
-         .ldc = ldc,
-         .b_next = ld_block,
-         .c_next = RN_PANEL,
-         .columns = columns,
-         .start = start,
-         .a = x + k * RN_PANEL,
-         .b = dz_rows,
-         .c = c,
-         .sum = sum};
+    rn_tile t = {.n_outer = full,
+                 .n_inner = RN_PANEL,
+                 .a_row = RN_PANEL,
+                 .a_inner = 1,
+                 .a_outer = (ptrdiff_t)(n_in * RN_PANEL),
+                 .ldb = RN_PANEL,
+                 .ldc = ldc,
+                 .b_next = ld_block,
+                 .c_next = RN_PANEL,
+                 .columns = columns,
+                 .start = start,
+                 .a = x + k * RN_PANEL,
+                 .b = dz_rows,
+                 .c = c,
+                 .sum = sum};
     if (full) {
-        RN_FN(run_tile)(rows, 1, &t);
+        run_tile(rows, 1, &t);
         t.start = RN_FROM_C;
     }
     if (rest) {
-        const size_t ld = RN_FN(panel_columns)(rest);
+        const size_t ld = panel_columns(rest);
         t.n_outer = 1;
         t.n_inner = rest;
         t.a_row = flat ? 1 : (ptrdiff_t)ld;
         t.a_inner = flat ? (ptrdiff_t)n_in : 1;
         t.a = flat ? x + k : x + full * n_in * RN_PANEL + k * ld;
         t.b = dz_rows + full * RN_PANEL * RN_PANEL;
-        RN_FN(run_tile)(rows, 1, &t);
+        run_tile(rows, 1, &t);
     }
 }
 
 /* update() of one piece; zeros that must stay, and the moving average of the update. */
-static void RN_FN(update_piece)(const rn_param *param, size_t at, size_t n, const T *g,
-                                const rn_step *step, double ema_decay) {
+static void update_piece(const rn_param *param, size_t at, size_t n, const T *g,
+                         const rn_step *step, double ema_decay) {
     T *w = (T *)param->w + at, *m = param->m, *v = param->v, *q = param->q;
     T *ema = param->ema;
     T before[RN_PIECE];
@@ -79,50 +75,49 @@ static void RN_FN(update_piece)(const rn_param *param, size_t at, size_t n, cons
     for (size_t i = 0; i < n; i += most) {
         const size_t size = rn_min(n - i, most);
         if (ema || param->keep_zeros) memcpy(before, w + i, size * sizeof(T));
-        RN_FN(update)(size, w + i, m ? m + at + i : NULL, v ? v + at + i : NULL,
-                      q ? q + at + i : NULL, g + i, step);
+        update(size, w + i, m ? m + at + i : NULL, v ? v + at + i : NULL,
+               q ? q + at + i : NULL, g + i, step);
         for (size_t k = 0; param->keep_zeros && k < size; k++) {
             w[i + k] = before[k] == 0 ? (T)0 : w[i + k];
         }
         for (size_t k = 0; ema && k < size; k++) {
             const T change = w[i + k] - before[k];
             T *e = ema + at + i + k;
-            *e = RN_FMA((T)ema_decay, *e - change, change);
+            *e = madd((T)ema_decay, *e - change, change);
         }
     }
 }
 
 /* dW = x'dz of a layer of few units: its inputs are the vectors, so that dW comes out
  * transposed, units first.  For the inputs [k0, k1). */
-static void RN_FN(narrow_weight_gradient)(const RN_FN(rn_descent) * d, size_t k0,
-                                          size_t k1) {
+static void narrow_weight_gradient(const rn_descent *d, size_t k0, size_t k1) {
     const size_t n_out = d->layer->n_out;
     T *kept = d->layer->weight.g;
     T c[(RN_LANES / 2 + RN_LOW_ROWS) * RN_PANEL_OF(RN_LANES)];
     for (size_t k = k0, width; k < k1; k += width) {
         width = k % RN_PANEL ? rn_min(RN_PANEL - k % RN_PANEL, k1 - k)
-                             : RN_FN(tile_columns)(n_out, k1 - k);
+                             : tile_columns(n_out, k1 - k);
         T *g = kept ? kept + k * n_out : d->buffer;
         for (size_t j = 0; d->start == RN_FROM_C && j < n_out; j++) {
             for (size_t i = 0; i < width; i++) c[j * width + i] = g[i * n_out + j];
         }
-        RN_FN(gradient_tile)(d->block, d->dz, 0, n_out, 0, n_out, c, width, NULL,
-                             d->blocks + k / RN_PANEL * d->ld_block + k % RN_PANEL,
-                             d->ld_block, width, d->start);
+        gradient_tile(d->block, d->dz, 0, n_out, 0, n_out, c, width, NULL,
+                      d->blocks + k / RN_PANEL * d->ld_block + k % RN_PANEL,
+                      d->ld_block, width, d->start);
         for (size_t j = 0; j < n_out; j++) {
             for (size_t i = 0; i < width; i++) g[i * n_out + j] = c[j * width + i];
         }
         if (d->update) {
-            RN_FN(update_piece)(&d->layer->weight, k * n_out, width * n_out, g,
-                                &d->step, d->ema_decay);
+            update_piece(&d->layer->weight, k * n_out, width * n_out, g, &d->step,
+                         d->ema_decay);
         }
     }
 }
 
 /* sum[0..3] += the rows of one panel, in order, of units j .. j + 3, or of the last one
  * again: four chains of additions at a time hide their latency. */
-RN_INLINE void RN_FN(add_four_units)(T *sum, const T *dz, size_t n_out, size_t j,
-                                     size_t ld, size_t count) {
+RN_INLINE void add_four_units(T *sum, const T *dz, size_t n_out, size_t j, size_t ld,
+                              size_t count) {
     const T *d0 = dz + j * ld, *d1 = dz + rn_min(j + 1, n_out - 1) * ld;
     const T *d2 = dz + rn_min(j + 2, n_out - 1) * ld;
     const T *d3 = dz + rn_min(j + 3, n_out - 1) * ld;
@@ -137,50 +132,48 @@ RN_INLINE void RN_FN(add_four_units)(T *sum, const T *dz, size_t n_out, size_t j
 }
 
 /* Its bias gradient, from the panels of dz. */
-static void RN_FN(narrow_bias_gradient)(const RN_FN(rn_descent) * d) {
+static void narrow_bias_gradient(const rn_descent *d) {
     const rn_param *bias = &d->layer->bias;
     const size_t n_out = d->layer->n_out;
     T sum[RN_LANES / 2 + 4] = {0}, *g = bias->g ? bias->g : sum;
     if (d->start == RN_FROM_C) memcpy(sum, g, n_out * sizeof(T));
     for (size_t p = 0; p < d->block->panels; p++) {
         for (size_t j = 0; j < n_out; j += 4) {
-            RN_FN(add_four_units)(sum + j, d->dz + p * n_out * RN_PANEL, n_out, j,
-                                  RN_FN(columns_at)(d->block, p),
-                                  RN_FN(panel_count)(d->block, p));
+            add_four_units(sum + j, d->dz + p * n_out * RN_PANEL, n_out, j,
+                           columns_at(d->block, p), panel_count(d->block, p));
         }
     }
     if (g != sum) memcpy(g, sum, n_out * sizeof(T));
     if (d->update) {
-        RN_FN(update_piece)(bias, 0, n_out, g, &d->bias_step, d->ema_decay);
+        update_piece(bias, 0, n_out, g, &d->bias_step, d->ema_decay);
     }
 }
 
 /* Rows of W with the bias below them, the layer's last row. */
-RN_INLINE size_t RN_FN(gradient_rows)(const rn_layer *layer) {
+RN_INLINE size_t gradient_rows(const rn_layer *layer) {
     return layer->n_in + (layer->bias.w ? 1 : 0);
 }
 
 /* Rows [k0, k1) of columns [j, j + width) of dW = x'dz, of which the last one may be
  * the bias; c (rows, ldc), sum (width). */
-RN_INLINE void RN_FN(gradient_of_rows)(const RN_FN(rn_descent) * d, size_t k0,
-                                       size_t k1, size_t j, size_t width, T *c,
-                                       size_t ldc, T *sum) {
+RN_INLINE void gradient_of_rows(const rn_descent *d, size_t k0, size_t k1, size_t j,
+                                size_t width, T *c, size_t ldc, T *sum) {
     const rn_cut tiles = rn_tiles(k1 - k0);
     for (size_t i = 0; i < tiles.parts; i++) {
         const size_t k = k0 + rn_start(tiles, i), end = k0 + rn_start(tiles, i + 1);
         for (size_t at = 0, columns; at < width; at += columns) {
-            columns = RN_FN(tile_columns)(end - k, width - at);
-            RN_FN(gradient_tile)(d->block, d->x, d->flat, d->layer->n_in, k, end - k,
-                                 c + (k - k0) * ldc + at, ldc,
-                                 end > d->layer->n_in ? sum + at : NULL,
-                                 d->blocks + (j + at) / RN_PANEL * d->ld_block,
-                                 d->ld_block, columns, d->start);
+            columns = tile_columns(end - k, width - at);
+            gradient_tile(d->block, d->x, d->flat, d->layer->n_in, k, end - k,
+                          c + (k - k0) * ldc + at, ldc,
+                          end > d->layer->n_in ? sum + at : NULL,
+                          d->blocks + (j + at) / RN_PANEL * d->ld_block, d->ld_block,
+                          columns, d->start);
         }
     }
 }
 
 /* Rows [k0, k1) of dW and of the bias below it, and their updates. */
-static void RN_FN(layer_gradient)(const RN_FN(rn_descent) * d, size_t k0, size_t k1) {
+static void layer_gradient(const rn_descent *d, size_t k0, size_t k1) {
     const rn_param *weight = &d->layer->weight, *bias = &d->layer->bias;
     const size_t n_in = d->layer->n_in, n_out = d->layer->n_out;
     T *kept = weight->g, sums[RN_GRADIENT_COLUMNS];
@@ -192,16 +185,15 @@ static void RN_FN(layer_gradient)(const RN_FN(rn_descent) * d, size_t k0, size_t
             end = rn_min(k + group * RN_TILE_ROWS, k1);
             const size_t last = rn_min(end, n_in), ldc = kept ? n_out : width;
             T *c = kept ? kept + k * n_out + j : d->buffer;
-            RN_FN(gradient_of_rows)(d, k, end, j, width, c, ldc, sum);
+            gradient_of_rows(d, k, end, j, width, c, ldc, sum);
             if (!d->update) continue;
             const int joined = width == n_out;
             for (size_t r = k; r < last; r += joined ? last - k : 1) {
-                RN_FN(update_piece)(weight, r * n_out + j,
-                                    joined ? (last - k) * width : width,
-                                    c + (r - k) * ldc, &d->step, d->ema_decay);
+                update_piece(weight, r * n_out + j, joined ? (last - k) * width : width,
+                             c + (r - k) * ldc, &d->step, d->ema_decay);
             }
             if (end == last) continue;
-            RN_FN(update_piece)(bias, j, width, sum, &d->bias_step, d->ema_decay);
+            update_piece(bias, j, width, sum, &d->bias_step, d->ema_decay);
         }
     }
 }

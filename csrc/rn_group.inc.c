@@ -8,10 +8,7 @@
  * w max(0, 1 - t/|w|).
  */
 
-#ifndef RN_GROUP_COMMON
-#define RN_GROUP_COMMON
 enum { RN_GROUP_LANES = 16, RN_GROUP_ITERATIONS = 30 };
-#endif
 
 /* RN_GROUP_LANES columns, or one row cut into chunks of so many: lane k of every chunk
  * is summed on its own, and if all lanes are one group, their sums are joined. */
@@ -22,13 +19,13 @@ typedef struct {
     T *t;       /* thresholds, RN_GROUP_LANES for each chunk */
     size_t chunks, stride, width, last_width;
     int one_group, keep_zeros;
-} RN_FN(rn_groups);
+} rn_groups;
 
-RN_INLINE size_t RN_FN(chunk_width)(const RN_FN(rn_groups) * b, size_t chunk) {
+RN_INLINE size_t chunk_width(const rn_groups *b, size_t chunk) {
     return chunk + 1 == b->chunks ? b->last_width : b->width;
 }
 
-RN_INLINE void RN_FN(load_chunk)(T *to, const T *from, size_t width, T rest) {
+RN_INLINE void load_chunk(T *to, const T *from, size_t width, T rest) {
     if (width == RN_GROUP_LANES) {
         memcpy(to, from, RN_GROUP_LANES * sizeof(T));
     } else {
@@ -37,7 +34,7 @@ RN_INLINE void RN_FN(load_chunk)(T *to, const T *from, size_t width, T rest) {
 }
 
 /* Every lane gets the sum (or the largest) of all lanes, by a fixed tree. */
-RN_INLINE void RN_FN(join_lanes)(const RN_FN(rn_groups) * b, T *s, int largest) {
+RN_INLINE void join_lanes(const rn_groups *b, T *s, int largest) {
     if (!b->one_group) return;
     for (size_t half = RN_GROUP_LANES / 2; half; half /= 2) {
         for (size_t k = 0; k < half; k++) {
@@ -49,31 +46,30 @@ RN_INLINE void RN_FN(join_lanes)(const RN_FN(rn_groups) * b, T *s, int largest) 
 }
 
 /* w *= factor[lane], with a factor of 0 giving +0. */
-RN_INLINE void RN_FN(scale_lanes)(const RN_FN(rn_groups) * b, const T *factor) {
+RN_INLINE void scale_lanes(const rn_groups *b, const T *factor) {
     for (size_t c = 0; c < b->chunks; c++) {
         T *w = b->w + c * b->stride;
-        const size_t width = RN_FN(chunk_width)(b, c);
+        const size_t width = chunk_width(b, c);
         for (size_t k = 0; k < width; k++)
             w[k] = factor[k] == 0 ? (T)0 : w[k] * factor[k];
     }
 }
 
-static void RN_FN(norms)(const RN_FN(rn_groups) * b, T *norm) {
+static void norms(const rn_groups *b, T *norm) {
     T sum[RN_GROUP_LANES] = {0}, w[RN_GROUP_LANES];
     for (size_t c = 0; c < b->chunks; c++) {
-        RN_FN(load_chunk)(w, b->w + c * b->stride, RN_FN(chunk_width)(b, c), 0);
-        for (size_t k = 0; k < RN_GROUP_LANES; k++) sum[k] = RN_FMA(w[k], w[k], sum[k]);
+        load_chunk(w, b->w + c * b->stride, chunk_width(b, c), 0);
+        for (size_t k = 0; k < RN_GROUP_LANES; k++) sum[k] = madd(w[k], w[k], sum[k]);
     }
-    RN_FN(join_lanes)(b, sum, 0);
+    join_lanes(b, sum, 0);
     for (size_t k = 0; k < RN_GROUP_LANES; k++) norm[k] = RN_SQRT(sum[k]);
 }
 
 /* Thresholds unit / (sqrt(v scale) + eps). */
-RN_INLINE void RN_FN(fill_thresholds)(const RN_FN(rn_groups) * b, T unit, T scale,
-                                      T eps) {
+RN_INLINE void fill_thresholds(const rn_groups *b, T unit, T scale, T eps) {
     for (size_t c = 0; c < b->chunks; c++) {
         const T *v = b->v ? b->v + c * b->stride : NULL;
-        const size_t width = RN_FN(chunk_width)(b, c);
+        const size_t width = chunk_width(b, c);
         T *t = b->t + c * RN_GROUP_LANES;
         for (size_t k = 0; k < width; k++) {
             const T exact = v ? unit / (RN_SQRT(v[k] * scale) + eps) : unit;
@@ -84,38 +80,38 @@ RN_INLINE void RN_FN(fill_thresholds)(const RN_FN(rn_groups) * b, T unit, T scal
 }
 
 /* The largest threshold of a group, and sum (w/t)^2. */
-RN_INLINE void RN_FN(measure)(const RN_FN(rn_groups) * b, T *largest, T *inside) {
+RN_INLINE void measure(const rn_groups *b, T *largest, T *inside) {
     T w[RN_GROUP_LANES];
     for (size_t c = 0; c < b->chunks; c++) {
         const T *t = b->t + c * RN_GROUP_LANES;
-        RN_FN(load_chunk)(w, b->w + c * b->stride, RN_FN(chunk_width)(b, c), 0);
+        load_chunk(w, b->w + c * b->stride, chunk_width(b, c), 0);
         for (size_t k = 0; k < RN_GROUP_LANES; k++) {
             const T r = w[k] / t[k];
             largest[k] = t[k] > largest[k] ? t[k] : largest[k];
-            inside[k] = RN_FMA(r, r, inside[k]);
+            inside[k] = madd(r, r, inside[k]);
         }
     }
-    RN_FN(join_lanes)(b, largest, 1);
-    RN_FN(join_lanes)(b, inside, 0);
+    join_lanes(b, largest, 1);
+    join_lanes(b, inside, 0);
 }
 
 /* One Newton step of every lane on 1/sqrt(sum (w/(s+t))^2) = 1, whose left side is
  * concave in s: from below the steps never pass the root.  True if some s still grows.
  */
-RN_INLINE int RN_FN(grow_norm)(const RN_FN(rn_groups) * b, T *s) {
+RN_INLINE int grow_norm(const rn_groups *b, T *s) {
     T a[RN_GROUP_LANES] = {0}, slope[RN_GROUP_LANES] = {0}, w[RN_GROUP_LANES];
     int grows = 0;
     for (size_t c = 0; c < b->chunks; c++) {
         const T *t = b->t + c * RN_GROUP_LANES;
-        RN_FN(load_chunk)(w, b->w + c * b->stride, RN_FN(chunk_width)(b, c), 0);
+        load_chunk(w, b->w + c * b->stride, chunk_width(b, c), 0);
         for (size_t k = 0; k < RN_GROUP_LANES; k++) {
             const T inverse = 1 / (s[k] + t[k]), r = w[k] * inverse, square = r * r;
             a[k] += square;
-            slope[k] = RN_FMA(square, inverse, slope[k]);
+            slope[k] = madd(square, inverse, slope[k]);
         }
     }
-    RN_FN(join_lanes)(b, a, 0);
-    RN_FN(join_lanes)(b, slope, 0);
+    join_lanes(b, a, 0);
+    join_lanes(b, slope, 0);
     for (size_t k = 0; k < RN_GROUP_LANES; k++) {
         const T next = s[k] + a[k] * (RN_SQRT(a[k]) - 1) / slope[k];
         if (!(next > s[k])) continue;
@@ -126,37 +122,37 @@ RN_INLINE int RN_FN(grow_norm)(const RN_FN(rn_groups) * b, T *s) {
 }
 
 /* |x| of every group, 0 where the group becomes zero. */
-static void RN_FN(solve_norms)(const RN_FN(rn_groups) * b, T *s) {
+static void solve_norms(const rn_groups *b, T *s) {
     T largest[RN_GROUP_LANES] = {0}, inside[RN_GROUP_LANES] = {0};
-    RN_FN(norms)(b, s);
-    RN_FN(measure)(b, largest, inside);
+    norms(b, s);
+    measure(b, largest, inside);
     for (size_t k = 0; k < RN_GROUP_LANES; k++) {
         s[k] = s[k] <= largest[k] ? 0 : s[k] - largest[k]; /* |x| >= |w| - max t */
     }
-    for (int i = 0; i < RN_GROUP_ITERATIONS && RN_FN(grow_norm)(b, s); i++) continue;
+    for (int i = 0; i < RN_GROUP_ITERATIONS && grow_norm(b, s); i++) continue;
     for (size_t k = 0; k < RN_GROUP_LANES; k++) s[k] = inside[k] <= 1 ? 0 : s[k];
 }
 
-static void RN_FN(prox_group_in_metric)(const RN_FN(rn_groups) * b) {
+static void prox_group_in_metric(const rn_groups *b) {
     T s[RN_GROUP_LANES];
-    RN_FN(solve_norms)(b, s);
+    solve_norms(b, s);
     for (size_t c = 0; c < b->chunks; c++) {
         T *w = b->w + c * b->stride;
         const T *t = b->t + c * RN_GROUP_LANES;
-        const size_t width = RN_FN(chunk_width)(b, c);
+        const size_t width = chunk_width(b, c);
         for (size_t k = 0; k < width; k++) {
             w[k] = s[k] == 0 ? (T)0 : w[k] * (s[k] / (s[k] + t[k]));
         }
     }
 }
 
-static void RN_FN(prox_group_plain)(const RN_FN(rn_groups) * b, T threshold) {
+static void prox_group_plain(const rn_groups *b, T threshold) {
     T factor[RN_GROUP_LANES];
-    RN_FN(norms)(b, factor);
+    norms(b, factor);
     for (size_t k = 0; k < RN_GROUP_LANES; k++) {
         factor[k] = factor[k] <= threshold ? (T)0 : 1 - threshold / factor[k];
     }
-    RN_FN(scale_lanes)(b, factor);
+    scale_lanes(b, factor);
 }
 
 /* Cumulative penalty of a group, the rule of rn_update.inc.c: all past charges are
@@ -164,21 +160,21 @@ static void RN_FN(prox_group_plain)(const RN_FN(rn_groups) * b, T threshold) {
  * at once, which is the operator above with credit t in place of t.  A group that was
  * silent has been charged little, so that what is left brings it back to zero after a
  * noisy step.  Zeros that are kept forget their charges. */
-static void RN_FN(charge_group)(const RN_FN(rn_groups) * b, T credit, T decay) {
+static void charge_group(const rn_groups *b, T credit, T decay) {
     T s[RN_GROUP_LANES];
     for (size_t c = 0; c < b->chunks; c++) {
-        const size_t width = RN_FN(chunk_width)(b, c);
+        const size_t width = chunk_width(b, c);
         T *w = b->w + c * b->stride, *t = b->t + c * RN_GROUP_LANES;
         const T *q = b->q + c * b->stride;
         for (size_t k = 0; k < width; k++) {
-            const T u = RN_FMA(-t[k], decay * q[k], w[k]);
+            const T u = madd(-t[k], decay * q[k], w[k]);
             w[k] = b->keep_zeros && w[k] == 0 ? (T)0 : u;
         }
         for (size_t k = 0; k < RN_GROUP_LANES; k++) t[k] *= credit;
     }
-    RN_FN(solve_norms)(b, s);
+    solve_norms(b, s);
     for (size_t c = 0; c < b->chunks; c++) {
-        const size_t width = RN_FN(chunk_width)(b, c);
+        const size_t width = chunk_width(b, c);
         T *w = b->w + c * b->stride, *q = b->q + c * b->stride;
         const T *t = b->t + c * RN_GROUP_LANES;
         for (size_t k = 0; k < width; k++) {
@@ -191,8 +187,8 @@ static void RN_FN(charge_group)(const RN_FN(rn_groups) * b, T credit, T decay) {
 
 /* The groups [g0, g1) of p->w (n_in, n_out) after their penalty; see the head of the
  * file. work: RN_GROUP_LANES * n_in or n_out + RN_GROUP_LANES elements. */
-static void RN_FN(prox_group)(size_t n_in, size_t n_out, size_t g0, size_t g1,
-                              const rn_param *p, const rn_step *step, T *work) {
+static void prox_group(size_t n_in, size_t n_out, size_t g0, size_t g1,
+                       const rn_param *p, const rn_step *step, T *work) {
     const T unit = (T)(p->group_strength * rn_unit_response(step));
     const T eps = (T)step->epsilon;
     const T scale = step->kind >= RN_ADAM ? (T)(1 / step->correction2) : (T)1;
@@ -202,35 +198,33 @@ static void RN_FN(prox_group)(size_t n_in, size_t n_out, size_t g0, size_t g1,
     for (size_t g = g0; g < g1; g += at_once) {
         const size_t width = g1 - g < at_once ? g1 - g : at_once;
         const size_t at = rows ? g * n_out : g;
-        RN_FN(rn_groups)
-        b = {.w = (T *)p->w + at,
-             .v = step->kind >= RN_ADAGRAD ? (const T *)p->v + at : NULL,
-             .q = p->group_rule == RN_L1_CUMULATIVE ? (T *)p->q + at : NULL,
-             .t = work,
-             .chunks = rows ? rn_pieces(n_out, RN_GROUP_LANES) : n_in,
-             .stride = rows ? RN_GROUP_LANES : n_out,
-             .width = rows ? RN_GROUP_LANES : width,
-             .last_width = rows ? (n_out - 1) % RN_GROUP_LANES + 1 : width,
-             .one_group = rows,
-             .keep_zeros = p->keep_zeros};
-        if (b.q || b.v) RN_FN(fill_thresholds)(&b, unit, scale, eps);
-        if (b.q) RN_FN(charge_group)(&b, (T)step->credit, (T)step->credit_decay);
-        else if (b.v) RN_FN(prox_group_in_metric)(&b);
-        else RN_FN(prox_group_plain)(&b, unit);
+        rn_groups b = {.w = (T *)p->w + at,
+                       .v = step->kind >= RN_ADAGRAD ? (const T *)p->v + at : NULL,
+                       .q = p->group_rule == RN_L1_CUMULATIVE ? (T *)p->q + at : NULL,
+                       .t = work,
+                       .chunks = rows ? rn_pieces(n_out, RN_GROUP_LANES) : n_in,
+                       .stride = rows ? RN_GROUP_LANES : n_out,
+                       .width = rows ? RN_GROUP_LANES : width,
+                       .last_width = rows ? (n_out - 1) % RN_GROUP_LANES + 1 : width,
+                       .one_group = rows,
+                       .keep_zeros = p->keep_zeros};
+        if (b.q || b.v) fill_thresholds(&b, unit, scale, eps);
+        if (b.q) charge_group(&b, (T)step->credit, (T)step->credit_decay);
+        else if (b.v) prox_group_in_metric(&b);
+        else prox_group_plain(&b, unit);
     }
 }
 
 /* Scales each column of w (n_in, n_out) in [j0, j1) to a norm of at most max_norm. */
-static void RN_FN(max_norm)(size_t n_in, size_t n_out, T *w, size_t j0, size_t j1,
-                            double max_norm) {
+static void max_norm(size_t n_in, size_t n_out, T *w, size_t j0, size_t j1,
+                     double max_norm) {
     T sums[64];
     for (size_t j = j0; j < j1; j += 64) {
         const size_t width = j1 - j < 64 ? j1 - j : 64;
         memset(sums, 0, sizeof sums);
         for (size_t k = 0; k < n_in; k++) {
             const T *row = w + k * n_out + j;
-            for (size_t c = 0; c < width; c++)
-                sums[c] = RN_FMA(row[c], row[c], sums[c]);
+            for (size_t c = 0; c < width; c++) sums[c] = madd(row[c], row[c], sums[c]);
         }
         for (size_t c = 0; c < width; c++) {
             const T norm = RN_SQRT(sums[c]);

@@ -14,8 +14,6 @@
  * Everything is computed in double; sums have eight parts and a fixed tree.
  */
 
-#ifndef RN_LASSONET_COMMON
-#define RN_LASSONET_COMMON
 enum { RN_HIERARCHY_LANES = 8, RN_HIERARCHY_ITERATIONS = 60 };
 
 /* One input; the arrays are padded with zeros to whole lanes. */
@@ -33,10 +31,9 @@ RN_INLINE double rn_sum_lanes(const double *s) {
 RN_INLINE size_t rn_whole_lanes(size_t n) {
     return (n + RN_HIERARCHY_LANES - 1) / RN_HIERARCHY_LANES * RN_HIERARCHY_LANES;
 }
-#endif
 
 /* c and its slope at s. */
-static void RN_FN(pull_at)(rn_hierarchy *h, double s) {
+static void pull_at(rn_hierarchy *h, double s) {
     double pull[RN_HIERARCHY_LANES] = {0}, slope[RN_HIERARCHY_LANES] = {0};
     const double limit = h->m * s;
     for (size_t i = 0; i < h->n_hidden; i += RN_HIERARCHY_LANES) {
@@ -51,7 +48,7 @@ static void RN_FN(pull_at)(rn_hierarchy *h, double s) {
 }
 
 /* sum (v/(s + t c))^2, and its -1/2 derivative by s, at the s of the last pull_at. */
-static double RN_FN(excess_at)(const rn_hierarchy *h, double s, double *slope) {
+static double excess_at(const rn_hierarchy *h, double s, double *slope) {
     double square[RN_HIERARCHY_LANES] = {0}, change[RN_HIERARCHY_LANES] = {0};
     for (size_t i = 0; i < h->n_out; i += RN_HIERARCHY_LANES) {
         for (size_t k = 0; k < RN_HIERARCHY_LANES; k++) {
@@ -67,7 +64,7 @@ static double RN_FN(excess_at)(const rn_hierarchy *h, double s, double *slope) {
 
 /* The s at which the input with the longest step t alone would have |b| = s: a lower
  * bound of the root, from which on all s + t_i c(s) are positive. */
-static double RN_FN(least_norm)(rn_hierarchy *h) {
+static double least_norm(rn_hierarchy *h) {
     double s = 0, t = 0, v = 0;
     for (size_t i = 0; i < h->n_out; i++) {
         const double size = h->v[i] < 0 ? -h->v[i] : h->v[i];
@@ -76,7 +73,7 @@ static double RN_FN(least_norm)(rn_hierarchy *h) {
         v = size;
     }
     for (int i = 0; i < RN_HIERARCHY_ITERATIONS; i++) {
-        RN_FN(pull_at)(h, s);
+        pull_at(h, s);
         const double next = s + (v - s - t * h->c) / (1 + t * h->growth);
         if (!(next > s)) break;
         s = next;
@@ -85,7 +82,7 @@ static double RN_FN(least_norm)(rn_hierarchy *h) {
 }
 
 /* |b| of one input, whose weights it leaves alone. */
-static double RN_FN(hierarchy_norm)(rn_hierarchy *h) {
+static double hierarchy_norm(rn_hierarchy *h) {
     double zero[RN_HIERARCHY_LANES] = {0}, any = 0;
     for (size_t i = 0; i < h->n_out; i += RN_HIERARCHY_LANES) {
         for (size_t k = 0; k < RN_HIERARCHY_LANES; k++) {
@@ -94,13 +91,13 @@ static double RN_FN(hierarchy_norm)(rn_hierarchy *h) {
             any += h->v[i + k] != 0;
         }
     }
-    RN_FN(pull_at)(h, 0);
+    pull_at(h, 0);
     if (any == 0 || (h->c >= 0 && rn_sum_lanes(zero) <= h->c * h->c)) return 0;
-    double s = RN_FN(least_norm)(h);
+    double s = least_norm(h);
     for (int i = 0; i < RN_HIERARCHY_ITERATIONS; i++) {
         double slope;
-        RN_FN(pull_at)(h, s);
-        const double square = RN_FN(excess_at)(h, s, &slope);
+        pull_at(h, s);
+        const double square = excess_at(h, s, &slope);
         if (square - square != 0) return square; /* a NaN is not hidden */
         const double next = s + square * (sqrt(square) - 1) / slope;
         if (!(next > s)) break;
@@ -110,9 +107,8 @@ static double RN_FN(hierarchy_norm)(rn_hierarchy *h) {
 }
 
 /* Values and steps of n weights, the rest of the last lanes 0; `inverse`: 1/step. */
-static void RN_FN(load_row)(size_t n, double *value, double *step, const T *w,
-                            const T *v, double unit, double scale, double eps,
-                            int inverse) {
+static void load_row(size_t n, double *value, double *step, const T *w, const T *v,
+                     double unit, double scale, double eps, int inverse) {
     const size_t padded = rn_whole_lanes(n);
     for (size_t i = 0; i < n; i++) {
         const double metric = v ? sqrt((double)v[i] * scale) + eps : 1;
@@ -123,8 +119,8 @@ static void RN_FN(load_row)(size_t n, double *value, double *step, const T *w,
 }
 
 /* The weights of one input after its penalty, from h->v, h->t and |b| = s. */
-static void RN_FN(store_row)(const rn_hierarchy *h, double s, size_t n_hidden,
-                             size_t n_out, T *theta, T *beta) {
+static void store_row(const rn_hierarchy *h, double s, size_t n_hidden, size_t n_out,
+                      T *theta, T *beta) {
     const T limit = (T)(h->m * s);
     for (size_t k = 0; k < n_hidden; k++) {
         const T size = theta[k] < 0 ? -theta[k] : theta[k];
@@ -139,9 +135,8 @@ static void RN_FN(store_row)(const rn_hierarchy *h, double s, size_t n_hidden,
 /* The inputs [k0, k1) of `skip` and `first` after the penalty of strength
  * skip->weight.group_strength; see the head of the file.  hierarchy: its M; work: 16 *
  * (n_hidden + n_out + 16) bytes, aligned for double. */
-static void RN_FN(prox_lassonet)(const rn_layer *skip, const rn_layer *first,
-                                 double hierarchy, size_t k0, size_t k1,
-                                 const rn_step *step, void *work) {
+static void prox_lassonet(const rn_layer *skip, const rn_layer *first, double hierarchy,
+                          size_t k0, size_t k1, const rn_step *step, void *work) {
     const size_t n_hidden = first->n_out, n_out = skip->n_out;
     const double unit = rn_unit_response(step), eps = step->epsilon;
     const double scale = step->kind >= RN_ADAM ? 1 / step->correction2 : 1;
@@ -160,14 +155,14 @@ static void RN_FN(prox_lassonet)(const rn_layer *skip, const rn_layer *first,
         T *beta = (T *)skip->weight.w + j * n_out;
         const T *vt = metric ? (const T *)first->weight.v + j * n_hidden : NULL;
         const T *vb = metric ? (const T *)skip->weight.v + j * n_out : NULL;
-        RN_FN(load_row)(n_hidden, h.size, h.stiffness, theta, vt, unit, scale, eps, 1);
-        RN_FN(load_row)(n_out, h.v, h.t, beta, vb, unit, scale, eps, 0);
+        load_row(n_hidden, h.size, h.stiffness, theta, vt, unit, scale, eps, 1);
+        load_row(n_out, h.v, h.t, beta, vb, unit, scale, eps, 0);
         for (size_t k = 0; k < n_hidden; k++) {
             h.size[k] = h.size[k] < 0 ? -h.size[k] : h.size[k];
         }
         for (size_t i = 0; i < n_out; i++) {
             if (h.v[i] == 0) h.t[i] = 0;
         }
-        RN_FN(store_row)(&h, RN_FN(hierarchy_norm)(&h), n_hidden, n_out, theta, beta);
+        store_row(&h, hierarchy_norm(&h), n_hidden, n_out, theta, beta);
     }
 }

@@ -4,8 +4,6 @@
  * share a layer either way.
  */
 
-#ifndef RN_LAYER_COMMON
-#define RN_LAYER_COMMON
 enum { RN_PACKED_TILES = 4 }; /* tiles of W packed at a time */
 
 /* How the layer before a gradient enters it.  ReLU needs no stored slope: its own
@@ -18,10 +16,8 @@ RN_INLINE int rn_backward_mode(const rn_layer *layer) {
                ? RN_SLOPE
                : RN_PLAIN;
 }
-#endif
 
 /* A tile's units in whole vectors. */
-#undef RN_PACKED_WIDTH
 #define RN_PACKED_WIDTH (((size_t)RN_TILE_ROWS + RN_LANES - 1) / RN_LANES * RN_LANES)
 
 /* The rows of a batch block as the layers see them. */
@@ -29,33 +25,32 @@ typedef struct {
     size_t count;  /* rows that exist */
     size_t panels; /* of RN_PANEL rows, the last one possibly narrow */
     int flat;      /* the inputs x are plain rows (count, n_in), not panels */
-} RN_FN(rn_block);
+} rn_block;
 
-RN_INLINE size_t RN_FN(panel_count)(const RN_FN(rn_block) * block, size_t p) {
+RN_INLINE size_t panel_count(const rn_block *block, size_t p) {
     const size_t left = block->count - p * RN_PANEL;
     return left < RN_PANEL ? left : RN_PANEL;
 }
 
-RN_INLINE size_t RN_FN(columns_at)(const RN_FN(rn_block) * block, size_t p) {
-    return RN_FN(panel_columns)(RN_FN(panel_count)(block, p));
+RN_INLINE size_t columns_at(const rn_block *block, size_t p) {
+    return panel_columns(panel_count(block, p));
 }
 
 /* How many panels from p on, before p1, a tile of so many rows takes at once. */
-RN_INLINE size_t RN_FN(panels_at_once)(const RN_FN(rn_block) * block, size_t p,
-                                       size_t p1, size_t rows) {
+RN_INLINE size_t panels_at_once(const rn_block *block, size_t p, size_t p1,
+                                size_t rows) {
     return rn_is_low(rows) && p + 2 <= p1 && (p + 2) * RN_PANEL <= block->count ? 2 : 1;
 }
 
 /* A strided W makes every step of the tile touch another page; wide ones are packed. */
-RN_INLINE int RN_FN(wants_packing)(const rn_layer *layer) {
+RN_INLINE int wants_packing(const rn_layer *layer) {
     return layer->n_out * sizeof(T) >= 1024 && layer->n_in >= 64;
 }
 
 /* Row k of W, `w`, for tiles [first, last).  Whole vectors are copied if `whole`, each
  * over the surplus of the one before; at a tile's end it must not fall on the next. */
-RN_INLINE void RN_FN(pack_row)(T *RN_RESTRICT pack, const T *RN_RESTRICT w, size_t n_in,
-                               size_t k, rn_cut tiles, size_t first, size_t last,
-                               int whole) {
+RN_INLINE void pack_row(T *RN_RESTRICT pack, const T *RN_RESTRICT w, size_t n_in,
+                        size_t k, rn_cut tiles, size_t first, size_t last, int whole) {
     const size_t start = rn_start(tiles, first);
     for (size_t i = first; i < last; i++) {
         const size_t j = rn_start(tiles, i), rows = rn_start(tiles, i + 1) - j;
@@ -66,7 +61,7 @@ RN_INLINE void RN_FN(pack_row)(T *RN_RESTRICT pack, const T *RN_RESTRICT w, size
         }
         RN_UNROLL
         for (size_t v = 0; v < RN_PACKED_WIDTH; v += RN_LANES) {
-            V(store)(to + v, V(load)(w + j + v));
+            vec_store(to + v, vec_load(w + j + v));
         }
     }
 }
@@ -75,8 +70,8 @@ RN_INLINE void RN_FN(pack_row)(T *RN_RESTRICT pack, const T *RN_RESTRICT w, size
  * the order of their use: pack[(tile's first unit) * n_in + k * rows + r] = w[k][j +
  * r]. All tiles of a row at a time, and asked for ahead: every row is on another page.
  */
-static void RN_FN(pack_tiles)(T *RN_RESTRICT pack, const rn_layer *layer, size_t j0,
-                              rn_cut tiles, size_t first, size_t last) {
+static void pack_tiles(T *RN_RESTRICT pack, const rn_layer *layer, size_t j0,
+                       rn_cut tiles, size_t first, size_t last) {
     enum { AHEAD = 16 };
     const size_t n_in = layer->n_in, n_out = layer->n_out;
     const size_t start = rn_start(tiles, first), end = rn_start(tiles, last);
@@ -85,43 +80,42 @@ static void RN_FN(pack_tiles)(T *RN_RESTRICT pack, const rn_layer *layer, size_t
     for (size_t k = 0; k < n_in; k++) {
         const T *next = w + rn_min(k + AHEAD, n_in - 1) * n_out;
         for (size_t j = start; j < end; j += 64 / sizeof(T)) RN_PREFETCH(next + j);
-        RN_FN(pack_row)(pack, w + k * n_out, n_in, k, tiles, first, last, whole);
+        pack_row(pack, w + k * n_out, n_in, k, tiles, first, last, whole);
     }
 }
 
 /* a = f(W'x + b) for units [j0, j1) of panels [p0, p1); slope = f' unless NULL.
  * pack: room for RN_PACKED_TILES tiles of n_in rows. */
-static void RN_FN(layer_forward)(const rn_layer *layer, const RN_FN(rn_block) * block,
-                                 T *a, T *slope, const T *x, size_t p0, size_t p1,
-                                 size_t j0, size_t j1, T *pack) {
+static void layer_forward(const rn_layer *layer, const rn_block *block, T *a, T *slope,
+                          const T *x, size_t p0, size_t p1, size_t j0, size_t j1,
+                          T *pack) {
     const size_t n_in = layer->n_in, n_out = layer->n_out;
     const rn_cut tiles = rn_tiles(j1 - j0);
-    const int packed = RN_FN(wants_packing)(layer);
+    const int packed = wants_packing(layer);
     const size_t group = packed ? RN_PACKED_TILES : tiles.parts;
     const T *w = layer->weight.w, *bias = layer->bias.w;
     const int fused = layer->activation == RN_RELU && !slope;
     const int plain = fused || layer->activation == RN_SOFTMAX ||
                       (layer->activation == RN_IDENTITY && !slope);
-    RN_FN(rn_tile)
-    t = {.n_outer = 1,
-         .n_inner = n_in,
-         .a_row = 1,
-         .a_inner = (ptrdiff_t)n_out,
-         .b_next = n_in * RN_PANEL,
-         .c_next = n_out * RN_PANEL,
-         .start = layer->adds ? RN_FROM_C
-                  : bias      ? RN_FROM_ROW_BIAS
-                              : RN_FROM_ZERO,
-         .unsigned_zero = 1,
-         .relu = fused};
+    rn_tile t = {.n_outer = 1,
+                 .n_inner = n_in,
+                 .a_row = 1,
+                 .a_inner = (ptrdiff_t)n_out,
+                 .b_next = n_in * RN_PANEL,
+                 .c_next = n_out * RN_PANEL,
+                 .start = layer->adds ? RN_FROM_C
+                          : bias      ? RN_FROM_ROW_BIAS
+                                      : RN_FROM_ZERO,
+                 .unsigned_zero = 1,
+                 .relu = fused};
     for (size_t first = 0; first < tiles.parts; first += group) {
         const size_t last = rn_min(first + group, tiles.parts);
         const size_t g0 = j0 + rn_start(tiles, first), g1 = j0 + rn_start(tiles, last);
-        if (packed) RN_FN(pack_tiles)(pack, layer, j0, tiles, first, last);
+        if (packed) pack_tiles(pack, layer, j0, tiles, first, last);
         for (size_t p = p0, at_once; p < p1; p += at_once) {
-            const size_t ld = RN_FN(columns_at)(block, p);
+            const size_t ld = columns_at(block, p);
             T *ap = a + p * n_out * RN_PANEL;
-            at_once = RN_FN(panels_at_once)(block, p, p1, j1 - j0);
+            at_once = panels_at_once(block, p, p1, j1 - j0);
             t.ldb = t.ldc = ld;
             t.columns = at_once * ld;
             t.b = x + p * n_in * RN_PANEL;
@@ -132,13 +126,13 @@ static void RN_FN(layer_forward)(const rn_layer *layer, const RN_FN(rn_block) * 
                 t.a = packed ? pack + (j - g0) * n_in : w + j;
                 t.bias = bias ? bias + j : NULL;
                 t.c = ap + j * ld;
-                RN_FN(run_tile)(rows, 1, &t);
+                run_tile(rows, 1, &t);
             }
             for (size_t i = 0; !plain && i < at_once; i++) {
                 const size_t at = (p + i) * n_out * RN_PANEL + g0 * ld;
-                RN_FN(activation_forward)(layer->activation, (g1 - g0) * ld, a + at,
-                                          slope ? slope + at : NULL, a + at,
-                                          (T)layer->activation_param);
+                activation_forward(layer->activation, (g1 - g0) * ld, a + at,
+                                   slope ? slope + at : NULL, a + at,
+                                   (T)layer->activation_param);
             }
         }
     }
@@ -146,11 +140,10 @@ static void RN_FN(layer_forward)(const rn_layer *layer, const RN_FN(rn_block) * 
 
 /* layer_forward of a flat block: a few rows of many inputs are vectorised over units,
  * which spares their transposition.  work: count * (j1 - j0) elements. */
-static void RN_FN(layer_forward_flat)(const rn_layer *layer,
-                                      const RN_FN(rn_block) * block, T *a, T *slope,
-                                      const T *x, size_t j0, size_t j1, T *work) {
+static void layer_forward_flat(const rn_layer *layer, const rn_block *block, T *a,
+                               T *slope, const T *x, size_t j0, size_t j1, T *work) {
     const size_t n_in = layer->n_in, units = j1 - j0, count = block->count;
-    const size_t ld = RN_FN(columns_at)(block, 0);
+    const size_t ld = columns_at(block, 0);
     const rn_cut parts = rn_tiles(count);
     const T *bias = layer->bias.w;
     const rn_source z = {(const char *)work,
@@ -161,55 +154,53 @@ static void RN_FN(layer_forward_flat)(const rn_layer *layer,
                          RN_FLOAT ? RN_F32 : RN_F64};
     for (size_t part = 0; part < parts.parts; part++) {
         const size_t i = rn_start(parts, part);
-        const RN_FN(rn_tile) t = {.n_outer = 1,
-                                  .n_inner = n_in,
-                                  .a_row = (ptrdiff_t)n_in,
-                                  .a_inner = 1,
-                                  .ldb = layer->n_out,
-                                  .ldc = units,
-                                  .start = bias ? RN_FROM_COLUMN_BIAS : RN_FROM_ZERO,
-                                  .a = x + i * n_in,
-                                  .b = (const T *)layer->weight.w + j0,
-                                  .bias = bias ? bias + j0 : NULL,
-                                  .c = work + i * units,
-                                  .unsigned_zero = 1};
-        RN_FN(sweep_columns)(rn_start(parts, part + 1) - i, units, t);
+        const rn_tile t = {.n_outer = 1,
+                           .n_inner = n_in,
+                           .a_row = (ptrdiff_t)n_in,
+                           .a_inner = 1,
+                           .ldb = layer->n_out,
+                           .ldc = units,
+                           .start = bias ? RN_FROM_COLUMN_BIAS : RN_FROM_ZERO,
+                           .a = x + i * n_in,
+                           .b = (const T *)layer->weight.w + j0,
+                           .bias = bias ? bias + j0 : NULL,
+                           .c = work + i * units,
+                           .unsigned_zero = 1};
+        sweep_columns(rn_start(parts, part + 1) - i, units, t);
     }
-    RN_FN(gather_panel)(a + j0 * ld, &z, count, NULL, 0);
+    gather_panel(a + j0 * ld, &z, count, NULL, 0);
     if (layer->activation == RN_SOFTMAX ||
         (layer->activation == RN_IDENTITY && !slope)) {
         return;
     }
-    RN_FN(activation_forward)(layer->activation, units * ld, a + j0 * ld,
-                              slope ? slope + j0 * ld : NULL, a + j0 * ld,
-                              (T)layer->activation_param);
+    activation_forward(layer->activation, units * ld, a + j0 * ld,
+                       slope ? slope + j0 * ld : NULL, a + j0 * ld,
+                       (T)layer->activation_param);
 }
 
 /* dx = W dz for the inputs [k0, k1) of panels [p0, p1), times the slope of the layer
  * `before`, which stands in dx itself or follows from its output `a`. */
-static void RN_FN(layer_input_gradient)(const rn_layer *layer, const rn_layer *before,
-                                        const RN_FN(rn_block) * block, T *dx,
-                                        const T *dz, const T *a, size_t p0, size_t p1,
-                                        size_t k0, size_t k1) {
+static void layer_input_gradient(const rn_layer *layer, const rn_layer *before,
+                                 const rn_block *block, T *dx, const T *dz, const T *a,
+                                 size_t p0, size_t p1, size_t k0, size_t k1) {
     const size_t n_in = layer->n_in, n_out = layer->n_out;
     const rn_cut tiles = rn_tiles(k1 - k0);
-    const size_t group = RN_FN(wants_packing)(layer) ? RN_PACKED_TILES : tiles.parts;
+    const size_t group = wants_packing(layer) ? RN_PACKED_TILES : tiles.parts;
     const int mode = rn_backward_mode(before);
     const T *w = layer->weight.w;
-    RN_FN(rn_tile)
-    t = {.n_outer = 1,
-         .n_inner = n_out,
-         .a_row = (ptrdiff_t)n_out,
-         .a_inner = 1,
-         .b_next = n_out * RN_PANEL,
-         .c_next = n_in * RN_PANEL,
-         .start = RN_FROM_ZERO,
-         .gate_scale = (T)(1 / before->keep)};
+    rn_tile t = {.n_outer = 1,
+                 .n_inner = n_out,
+                 .a_row = (ptrdiff_t)n_out,
+                 .a_inner = 1,
+                 .b_next = n_out * RN_PANEL,
+                 .c_next = n_in * RN_PANEL,
+                 .start = RN_FROM_ZERO,
+                 .gate_scale = (T)(1 / before->keep)};
     for (size_t first = 0; first < tiles.parts; first += group) {
         const size_t last = rn_min(first + group, tiles.parts);
         for (size_t p = p0, at_once; p < p1; p += at_once) {
-            const size_t ld = RN_FN(columns_at)(block, p);
-            at_once = RN_FN(panels_at_once)(block, p, p1, k1 - k0);
+            const size_t ld = columns_at(block, p);
+            at_once = panels_at_once(block, p, p1, k1 - k0);
             t.ldb = t.ldc = ld;
             t.columns = at_once * ld;
             t.b = dz + p * n_out * RN_PANEL;
@@ -220,7 +211,7 @@ static void RN_FN(layer_input_gradient)(const rn_layer *layer, const rn_layer *b
                 t.c = dx + at;
                 t.slope = mode == RN_SLOPE ? dx + at : NULL;
                 t.gate = mode == RN_GATE ? a + at : NULL;
-                RN_FN(run_tile)(k0 + rn_start(tiles, i + 1) - k, 1, &t);
+                run_tile(k0 + rn_start(tiles, i + 1) - k, 1, &t);
             }
         }
     }

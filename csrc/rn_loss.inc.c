@@ -4,49 +4,43 @@
  * consecutive numbers and every sum runs over j in order, one row per vector lane.  The
  * cross-entropies take raw outputs and never compute the logarithm of a probability.
  */
-#ifndef T
-#error "included by rn_all.h only"
-#endif
 
-#ifndef RN_LOSS_COMMON
-#define RN_LOSS_COMMON
 enum { RN_ROWS = 64 }; /* rows of one block; a multiple of every RN_LANES */
 RN_INLINE size_t rn_row_block(size_t n, size_t i) {
     return n - i < RN_ROWS ? n - i : RN_ROWS;
 }
 #define RN_WHOLE(k) (((k) + RN_LANES - 1) / RN_LANES * RN_LANES)
-#endif
 
 /* Where to read rows p[0 .. k-1] by whole vectors: p itself, or a copy in t. */
-RN_INLINE const T *RN_FN(rows_in)(size_t k, T *t, const T *p) {
+RN_INLINE const T *rows_in(size_t k, T *t, const T *p) {
     size_t l = 0;
     if (k % RN_LANES == 0) return p;
-    for (; l + RN_LANES <= k; l += RN_LANES) V(store)(t + l, V(load)(p + l));
-    V(store)(t + l, V(load_first)(p + l, k - l));
+    for (; l + RN_LANES <= k; l += RN_LANES) vec_store(t + l, vec_load(p + l));
+    vec_store(t + l, vec_load_first(p + l, k - l));
     return t;
 }
 
 /* Where to write them; rows_done copies what was written to t. */
-RN_INLINE T *RN_FN(rows_out)(size_t k, T *t, T *p) { return k % RN_LANES ? t : p; }
+RN_INLINE T *rows_out(size_t k, T *t, T *p) { return k % RN_LANES ? t : p; }
 
-RN_INLINE void RN_FN(rows_done)(size_t k, const T *t, T *p) {
+RN_INLINE void rows_done(size_t k, const T *t, T *p) {
     size_t l = 0;
     if (k % RN_LANES == 0) return;
-    for (; l + RN_LANES <= k; l += RN_LANES) V(store)(p + l, V(load)(t + l));
-    V(store_first)(p + l, V(load)(t + l), k - l);
+    for (; l + RN_LANES <= k; l += RN_LANES) vec_store(p + l, vec_load(t + l));
+    vec_store_first(p + l, vec_load(t + l), k - l);
 }
 
-RN_INLINE void RN_FN(fill_rows)(size_t k, T *t, T value) {
+RN_INLINE void fill_rows(size_t k, T *t, T value) {
     for (size_t l = 0; l < RN_WHOLE(k); l++) t[l] = value;
 }
 
 /* top[i] = max over j of z[j][i] */
-RN_INLINE void RN_FN(largest_rows)(size_t n_out, size_t k, size_t ld,
-                                   T *RN_RESTRICT top, const T *z) {
+RN_INLINE void largest_rows(size_t n_out, size_t k, size_t ld, T *RN_RESTRICT top,
+                            const T *z) {
     T buffer[RN_ROWS];
-    RN_FN(fill_rows)(k, top, -(T)INFINITY);
+    fill_rows(k, top, -(T)INFINITY);
     for (size_t j = 0; j < n_out; j++) {
-        const T *t = RN_FN(rows_in)(k, buffer, z + j * ld);
+        const T *t = rows_in(k, buffer, z + j * ld);
         RN_ELEMENTWISE
         for (size_t l = 0; l < RN_WHOLE(k); l++)
             top[l] = t[l] <= top[l] ? top[l] : t[l];
@@ -54,70 +48,69 @@ RN_INLINE void RN_FN(largest_rows)(size_t n_out, size_t k, size_t ld,
 }
 
 /* out = exp(z - top), sum[i] += out[i] */
-RN_INLINE void RN_FN(exp_rows)(size_t k, T *out, T *RN_RESTRICT sum, const T *z,
-                               const T *RN_RESTRICT top) {
+RN_INLINE void exp_rows(size_t k, T *out, T *RN_RESTRICT sum, const T *z,
+                        const T *RN_RESTRICT top) {
     RN_ELEMENTWISE
     for (size_t l = 0; l < RN_WHOLE(k); l++) {
-        const T e = RN_FN(exp_below)(z[l] - top[l], 0);
+        const T e = exp_below(z[l] - top[l], 0);
         out[l] = e;
         sum[l] += e;
     }
 }
 
 /* a = exp(z) / sum over outputs of exp(z); panels, a may be z. */
-static void RN_FN(softmax_forward)(size_t n_out, size_t n, size_t ld, T *a,
-                                   const T *z) {
+static void softmax_forward(size_t n_out, size_t n, size_t ld, T *a, const T *z) {
     T top[RN_ROWS], sum[RN_ROWS], buffer[RN_ROWS];
     for (size_t i = 0; i < n; i += RN_ROWS) {
         const size_t k = rn_row_block(n, i), whole = RN_WHOLE(k);
-        RN_FN(largest_rows)(n_out, k, ld, top, z + i);
-        RN_FN(fill_rows)(k, sum, 0);
+        largest_rows(n_out, k, ld, top, z + i);
+        fill_rows(k, sum, 0);
         for (size_t j = 0; j < n_out; j++) {
-            const T *t = RN_FN(rows_in)(k, buffer, z + j * ld + i);
-            T *out = RN_FN(rows_out)(k, buffer, a + j * ld + i);
-            RN_FN(exp_rows)(k, out, sum, t, top);
-            RN_FN(rows_done)(k, buffer, a + j * ld + i);
+            const T *t = rows_in(k, buffer, z + j * ld + i);
+            T *out = rows_out(k, buffer, a + j * ld + i);
+            exp_rows(k, out, sum, t, top);
+            rows_done(k, buffer, a + j * ld + i);
         }
         for (size_t l = 0; l < whole; l++) sum[l] = 1 / sum[l];
         for (size_t j = 0; j < n_out; j++) {
-            const T *t = RN_FN(rows_in)(k, buffer, a + j * ld + i);
-            T *out = RN_FN(rows_out)(k, buffer, a + j * ld + i);
+            const T *t = rows_in(k, buffer, a + j * ld + i);
+            T *out = rows_out(k, buffer, a + j * ld + i);
             RN_ELEMENTWISE
             for (size_t l = 0; l < whole; l++) out[l] = t[l] * sum[l];
-            RN_FN(rows_done)(k, buffer, a + j * ld + i);
+            rows_done(k, buffer, a + j * ld + i);
         }
     }
 }
 
 /* dz = a (da - sum over outputs of a da); panels, dz may be da. */
-static void RN_FN(softmax_backward)(size_t n_out, size_t n, size_t ld, T *dz,
-                                    const T *da, const T *a) {
+static void softmax_backward(size_t n_out, size_t n, size_t ld, T *dz, const T *da,
+                             const T *a) {
     T sum[RN_ROWS], buffer[RN_ROWS], buffer2[RN_ROWS];
     for (size_t i = 0; i < n; i += RN_ROWS) {
         const size_t k = rn_row_block(n, i), whole = RN_WHOLE(k);
-        RN_FN(fill_rows)(k, sum, 0);
+        fill_rows(k, sum, 0);
         for (size_t j = 0; j < n_out; j++) {
-            const T *d = RN_FN(rows_in)(k, buffer, da + j * ld + i);
-            const T *p = RN_FN(rows_in)(k, buffer2, a + j * ld + i);
+            const T *d = rows_in(k, buffer, da + j * ld + i);
+            const T *p = rows_in(k, buffer2, a + j * ld + i);
             RN_ELEMENTWISE
-            for (size_t l = 0; l < whole; l++) sum[l] = RN_FMA(d[l], p[l], sum[l]);
+            for (size_t l = 0; l < whole; l++) sum[l] = madd(d[l], p[l], sum[l]);
         }
         for (size_t j = 0; j < n_out; j++) {
-            const T *d = RN_FN(rows_in)(k, buffer, da + j * ld + i);
-            const T *p = RN_FN(rows_in)(k, buffer2, a + j * ld + i);
-            T *out = RN_FN(rows_out)(k, buffer, dz + j * ld + i);
+            const T *d = rows_in(k, buffer, da + j * ld + i);
+            const T *p = rows_in(k, buffer2, a + j * ld + i);
+            T *out = rows_out(k, buffer, dz + j * ld + i);
             RN_ELEMENTWISE
             for (size_t l = 0; l < whole; l++) out[l] = p[l] * (d[l] - sum[l]);
-            RN_FN(rows_done)(k, buffer, dz + j * ld + i);
+            rows_done(k, buffer, dz + j * ld + i);
         }
     }
 }
 
 /* The targets of output j: rows of its panel, or 1 where the label is j. */
-RN_INLINE const T *RN_FN(targets)(size_t k, T *RN_RESTRICT t, const T *y,
-                                  const T *label, size_t j, size_t ld) {
+RN_INLINE const T *targets(size_t k, T *RN_RESTRICT t, const T *y, const T *label,
+                           size_t j, size_t ld) {
     const T unit = (T)j;
-    if (y != NULL) return RN_FN(rows_in)(k, t, y + j * ld);
+    if (y != NULL) return rows_in(k, t, y + j * ld);
     for (size_t l = 0; l < RN_WHOLE(k); l++) t[l] = label[l] == unit ? (T)1 : (T)0;
     return t;
 }
@@ -125,106 +118,105 @@ RN_INLINE const T *RN_FN(targets)(size_t k, T *RN_RESTRICT t, const T *y,
 /* Rows 0 .. k-1 of -sum_j y log softmax(z), as sum_j y (log sum exp(z - top) - (z -
  * top)). dz = softmax(z) sum_j y - y, right also for targets that do not add up to one.
  */
-RN_INLINE void RN_FN(softmax_rows)(size_t n_out, size_t k, size_t ld, T *row_loss,
-                                   T *dz, const T *z, const T *y, const int64_t *label,
-                                   const T *scale) {
+RN_INLINE void softmax_rows(size_t n_out, size_t k, size_t ld, T *row_loss, T *dz,
+                            const T *z, const T *y, const int64_t *label,
+                            const T *scale) {
     T top[RN_ROWS], sum[RN_ROWS], total[RN_ROWS], dot[RN_ROWS], label_t[RN_ROWS];
     T buffer[RN_ROWS], buffer2[RN_ROWS];
     const size_t whole = RN_WHOLE(k);
-    RN_FN(fill_rows)(k, label_t, -1);
-    RN_FN(fill_rows)(k, sum, 0);
-    RN_FN(fill_rows)(k, total, 0);
-    RN_FN(fill_rows)(k, dot, 0);
+    fill_rows(k, label_t, -1);
+    fill_rows(k, sum, 0);
+    fill_rows(k, total, 0);
+    fill_rows(k, dot, 0);
     if (y == NULL) {
         for (size_t l = 0; l < k; l++) label_t[l] = (T)label[l];
     }
-    RN_FN(largest_rows)(n_out, k, ld, top, z);
+    largest_rows(n_out, k, ld, top, z);
     for (size_t j = 0; j < n_out; j++) {
-        const T *t = RN_FN(rows_in)(k, buffer, z + j * ld);
-        const T *p = RN_FN(targets)(k, buffer2, y, label_t, j, ld);
-        T *out = RN_FN(rows_out)(k, buffer, dz + j * ld);
+        const T *t = rows_in(k, buffer, z + j * ld);
+        const T *p = targets(k, buffer2, y, label_t, j, ld);
+        T *out = rows_out(k, buffer, dz + j * ld);
         RN_ELEMENTWISE
         for (size_t l = 0; l < whole; l++) {
-            dot[l] = RN_FMA(p[l], t[l] - top[l], dot[l]);
+            dot[l] = madd(p[l], t[l] - top[l], dot[l]);
             total[l] += p[l];
         }
-        RN_FN(exp_rows)(k, out, sum, t, top);
-        RN_FN(rows_done)(k, buffer, dz + j * ld);
+        exp_rows(k, out, sum, t, top);
+        rows_done(k, buffer, dz + j * ld);
     }
     for (size_t l = 0; l < whole; l++) {
-        buffer[l] = RN_FMA(total[l], RN_LOG(sum[l]), -dot[l]);
+        buffer[l] = madd(total[l], log_of(sum[l]), -dot[l]);
         total[l] /= sum[l];
     }
     memcpy(row_loss, buffer, k * sizeof(T));
     for (size_t j = 0; j < n_out; j++) {
-        const T *e = RN_FN(rows_in)(k, buffer, dz + j * ld);
-        const T *p = RN_FN(targets)(k, buffer2, y, label_t, j, ld);
-        T *out = RN_FN(rows_out)(k, buffer, dz + j * ld);
+        const T *e = rows_in(k, buffer, dz + j * ld);
+        const T *p = targets(k, buffer2, y, label_t, j, ld);
+        T *out = rows_out(k, buffer, dz + j * ld);
         RN_ELEMENTWISE
         for (size_t l = 0; l < whole; l++) {
-            out[l] = RN_FMA(e[l], total[l], -p[l]) * scale[l];
+            out[l] = madd(e[l], total[l], -p[l]) * scale[l];
         }
-        RN_FN(rows_done)(k, buffer, dz + j * ld);
+        rows_done(k, buffer, dz + j * ld);
     }
 }
 
 /* One output's share of the loss and its derivative; param as in rn_loss. */
-RN_INLINE T RN_FN(loss_of)(int loss, T z, T y, T param, T *d) {
-    const T r = z - y, size = RN_FN(magnitude)(r);
+RN_INLINE T loss_of(int loss, T z, T y, T param, T *d) {
+    const T r = z - y, size = magnitude(r);
     const T sign = r > 0 ? (T)1 : r < 0 ? (T)-1 : r; /* NaN stays NaN */
     T e, p;
     switch (loss) {
     case RN_BINARY_CROSS_ENTROPY: /* e p = sigmoid(-|z|): sigmoid(z) - y without loss */
-        p = RN_FN(logistic)(z, &e) * e;
+        p = logistic(z, &e) * e;
         *d = z < 0 ? p - y : (1 - y) - p;
-        return RN_FMA(-z, y, z > 0 ? z : (T)0) + RN_FN(log1p_unit)(e);
+        return madd(-z, y, z > 0 ? z : (T)0) + log1p_unit(e);
     case RN_ABSOLUTE_ERROR:
     case RN_MAE: *d = sign * param; return size * param;
-    case RN_HUBER: *d = RN_FN(clamp)(r, param); return *d * RN_FMA((T)-0.5, *d, r);
+    case RN_HUBER: *d = clamp(r, param); return *d * madd((T)-0.5, *d, r);
     case RN_QUANTILE: /* param * max(y - z, 0) + (1 - param) * max(z - y, 0) */
         p = r > 0 ? 1 - param : param;
         *d = p * sign;
         return p * size;
     case RN_POISSON:
-        e = RN_EXP(z);
+        e = exp_of(z);
         *d = e - y;
-        return RN_FMA(-y, z, e);
+        return madd(-y, z, e);
     default: *d = 2 * param * r; return param * r * r;
     }
 }
 
-RN_INLINE void RN_FN(loss_sum_rows)(int loss, size_t n_out, size_t k, size_t ld,
-                                    T *row_loss, T *dz, const T *z, const T *y,
-                                    const T *scale, T param) {
+RN_INLINE void loss_sum_rows(int loss, size_t n_out, size_t k, size_t ld, T *row_loss,
+                             T *dz, const T *z, const T *y, const T *scale, T param) {
     T sum[RN_ROWS], buffer[RN_ROWS], buffer2[RN_ROWS];
-    RN_FN(fill_rows)(k, sum, 0);
+    fill_rows(k, sum, 0);
     for (size_t j = 0; j < n_out; j++) {
-        const T *t = RN_FN(rows_in)(k, buffer, z + j * ld);
-        const T *p = RN_FN(rows_in)(k, buffer2, y + j * ld);
-        T *out = RN_FN(rows_out)(k, buffer, dz + j * ld);
+        const T *t = rows_in(k, buffer, z + j * ld);
+        const T *p = rows_in(k, buffer2, y + j * ld);
+        T *out = rows_out(k, buffer, dz + j * ld);
         RN_ELEMENTWISE
         for (size_t l = 0; l < RN_WHOLE(k); l++) {
             T d;
-            sum[l] += RN_FN(loss_of)(loss, t[l], p[l], param, &d);
+            sum[l] += loss_of(loss, t[l], p[l], param, &d);
             out[l] = d * scale[l];
         }
-        RN_FN(rows_done)(k, buffer, dz + j * ld);
+        rows_done(k, buffer, dz + j * ld);
     }
     memcpy(row_loss, sum, k * sizeof(T));
 }
 
 /* row_loss[i], not scaled; dz = d row_loss / dz * scale[i] (scale NULL: 1; dz may be
  * z).  Targets are the panel y or, for softmax, label[i]. */
-static void RN_FN(loss_rows)(int loss, size_t n_out, size_t n, size_t ld, T *row_loss,
-                             T *dz, const T *z, const T *y, const int64_t *label,
-                             const T *scale, T param) {
+static void loss_rows(int loss, size_t n_out, size_t n, size_t ld, T *row_loss, T *dz,
+                      const T *z, const T *y, const int64_t *label, const T *scale,
+                      T param) {
 #define RN_CASE(name, factor)                                                          \
     case name:                                                                         \
-        RN_FN(loss_sum_rows)(name, n_out, k, ld, row_loss + i, dz + i, z + i, y + i,   \
-                             weight, factor);                                          \
+        loss_sum_rows(name, n_out, k, ld, row_loss + i, dz + i, z + i, y + i, weight,  \
+                      factor);                                                         \
         break;
     T weight[RN_ROWS];
-    RN_FN(fill_rows)(RN_ROWS, weight, 1);
+    fill_rows(RN_ROWS, weight, 1);
     for (size_t i = 0; i < n; i += RN_ROWS) {
         const size_t k = rn_row_block(n, i);
         if (scale != NULL) memcpy(weight, scale + i, k * sizeof(T));
@@ -238,8 +230,8 @@ static void RN_FN(loss_rows)(int loss, size_t n_out, size_t n, size_t ld, T *row
             RN_CASE(RN_QUANTILE, param)
             RN_CASE(RN_POISSON, 0)
         default:
-            RN_FN(softmax_rows)(n_out, k, ld, row_loss + i, dz + i, z + i,
-                                y ? y + i : NULL, label ? label + i : NULL, weight);
+            softmax_rows(n_out, k, ld, row_loss + i, dz + i, z + i, y ? y + i : NULL,
+                         label ? label + i : NULL, weight);
         }
     }
 #undef RN_CASE

@@ -1,39 +1,62 @@
 /* The functions of rn_math.inc.c and rn_erf.inc.c over whole arrays.
  *
- * The last, partial vector goes through a buffer: a scalar loop over the rest would
- * cost more than all the rest of a short array.
+ * The loop is always inlined with a constant function, so that each copy of it has one
+ * formula and no branch.  The last, partial vector goes through a buffer: a scalar loop
+ * over the rest would cost more than all the rest of a short array.
  */
-#ifndef T
-#error "included by rn_all.h only"
-#endif
 
-#ifndef RN_MAP_COMMON
-#define RN_MAP_COMMON
-/* y[i] = value of v = x[i]; y may be x */
-#define RN_MAP(name, value)                                                            \
-    static void RN_FN(name##_vectors)(size_t n, T *y, const T *x) {                    \
-        n -= n % RN_LANES;                                                             \
-        RN_ELEMENTWISE                                                                 \
-        for (size_t i = 0; i < n; i++) {                                               \
-            const T v = x[i];                                                          \
-            y[i] = value;                                                              \
-        }                                                                              \
-    }                                                                                  \
-    static void RN_FN(name)(size_t n, T *y, const T *x) {                              \
-        const size_t rest = n % RN_LANES, whole = n - rest;                            \
-        T last[RN_LANES];                                                              \
-        RN_FN(name##_vectors)(whole, y, x);                                            \
-        if (rest == 0) return;                                                         \
-        V(store)(last, V(load_first)(x + whole, rest));                                \
-        RN_FN(name##_vectors)(RN_LANES, last, last);                                   \
-        V(store_first)(y + whole, V(load)(last), rest);                                \
+enum { MAP_EXP, MAP_EXPM1, MAP_LOG, MAP_LOG1P, MAP_TANH, MAP_ATAN, MAP_ERF };
+
+RN_INLINE T value_of(const int function, T x) {
+    T slope;
+    switch (function) {
+    case MAP_EXP: return exp_of(x);
+    case MAP_EXPM1: return expm1_of(x);
+    case MAP_LOG: return log_of(x);
+    case MAP_LOG1P: return log1p_of(x);
+    case MAP_TANH: return tanh_of(x, &slope);
+    case MAP_ATAN: return atan_of(x);
+    default: return erf_of(x);
     }
-#endif
+}
 
-RN_MAP(exp, RN_EXP(v))
-RN_MAP(expm1, RN_FN(expm1_of)(v))
-RN_MAP(log, RN_LOG(v))
-RN_MAP(log1p, RN_FN(log1p_of)(v))
-RN_MAP(tanh, RN_FN(tanh_of)(v, &(T){0}))
-RN_MAP(atan, RN_FN(atan_of)(v))
-RN_MAP(erf, RN_FN(erf_of)(v))
+/* n a multiple of RN_LANES */
+RN_INLINE void map_loop(const int function, size_t n, T *y, const T *x) {
+    n -= n % RN_LANES;
+    RN_ELEMENTWISE
+    for (size_t i = 0; i < n; i++) {
+        const T v = x[i];
+        y[i] = value_of(function, v);
+    }
+}
+
+static void map_vectors(int function, size_t n, T *y, const T *x) {
+    switch (function) {
+    case MAP_EXP: map_loop(MAP_EXP, n, y, x); break;
+    case MAP_EXPM1: map_loop(MAP_EXPM1, n, y, x); break;
+    case MAP_LOG: map_loop(MAP_LOG, n, y, x); break;
+    case MAP_LOG1P: map_loop(MAP_LOG1P, n, y, x); break;
+    case MAP_TANH: map_loop(MAP_TANH, n, y, x); break;
+    case MAP_ATAN: map_loop(MAP_ATAN, n, y, x); break;
+    default: map_loop(MAP_ERF, n, y, x);
+    }
+}
+
+/* y[i] = function of x[i]; y may be x */
+static void map_array(int function, size_t n, T *y, const T *x) {
+    const size_t rest = n % RN_LANES, whole = n - rest;
+    T last[RN_LANES];
+    map_vectors(function, whole, y, x);
+    if (rest == 0) return;
+    vec_store(last, vec_load_first(x + whole, rest));
+    map_vectors(function, RN_LANES, last, last);
+    vec_store_first(y + whole, vec_load(last), rest);
+}
+
+static void map_exp(size_t n, T *y, const T *x) { map_array(MAP_EXP, n, y, x); }
+static void map_expm1(size_t n, T *y, const T *x) { map_array(MAP_EXPM1, n, y, x); }
+static void map_log(size_t n, T *y, const T *x) { map_array(MAP_LOG, n, y, x); }
+static void map_log1p(size_t n, T *y, const T *x) { map_array(MAP_LOG1P, n, y, x); }
+static void map_tanh(size_t n, T *y, const T *x) { map_array(MAP_TANH, n, y, x); }
+static void map_atan(size_t n, T *y, const T *x) { map_array(MAP_ATAN, n, y, x); }
+static void map_erf(size_t n, T *y, const T *x) { map_array(MAP_ERF, n, y, x); }

@@ -7,8 +7,6 @@
  */
 #include "rn_fpmode.h"
 
-#ifndef RN_NET_COMMON
-#define RN_NET_COMMON
 enum { RN_NEAR_BYTES = 1 << 16 }; /* outputs and their dz: about the nearest cache */
 
 RN_INLINE size_t rn_units(const rn_net *net) {
@@ -16,16 +14,15 @@ RN_INLINE size_t rn_units(const rn_net *net) {
     for (size_t l = 0; l < net->n_layers; l++) units += net->layers[l].n_out;
     return units;
 }
-#endif
 
 /* Weighted sum of the losses of rows [i0, i1): eight partial sums and a fixed tree. */
-static double RN_FN(loss_of_rows)(const RN_FN(rn_task) * task, size_t i0, size_t i1) {
+static double loss_of_rows(const rn_task *task, size_t i0, size_t i1) {
     const rn_run *run = task->run;
     const T *row_loss = task->work->row_loss;
     double s[8] = {0};
     if (run->sample_weight) {
         for (size_t i = i0; i < i1; i++) {
-            const double w = run->sample_weight[RN_FN(row_at)(run, task->first + i)];
+            const double w = run->sample_weight[row_at(run, task->first + i)];
             if (w > 0) s[i % 8] += w * (double)row_loss[i];
         }
     } else {
@@ -40,60 +37,56 @@ static double RN_FN(loss_of_rows)(const RN_FN(rn_task) * task, size_t i0, size_t
 
 /* Sum of the batch's losses after this block, from that before it: 64 rows at a time,
  * because blocks of other lengths must not change a bit. */
-static double RN_FN(loss_after)(const RN_FN(rn_task) * task, double loss) {
+static double loss_after(const rn_task *task, double loss) {
     enum { ROWS = 64 };
     const size_t n = task->block.count;
     for (size_t i = 0; i < n; i += ROWS) {
-        loss += RN_FN(loss_of_rows)(task, i, rn_min(i + ROWS, n));
+        loss += loss_of_rows(task, i, rn_min(i + ROWS, n));
     }
     return loss;
 }
 
 /* Sum of the batch's losses before this block. */
-RN_INLINE double RN_FN(loss_before)(const RN_FN(rn_task) * task) {
+RN_INLINE double loss_before(const rn_task *task) {
     return task->batch_row ? task->run->batch_loss : 0;
 }
 
-static double RN_FN(weight_of_batch)(const rn_run *run, size_t first, size_t size) {
+static double weight_of_batch(const rn_run *run, size_t first, size_t size) {
     double sum = 0;
     if (!run->sample_weight) return (double)size;
     for (size_t i = first; i < first + size; i++) {
-        sum += run->sample_weight[RN_FN(row_at)(run, i)];
+        sum += run->sample_weight[row_at(run, i)];
     }
     return sum;
 }
 
 /* The next block of rows, as recorded in run. */
-static RN_FN(rn_task)
-    RN_FN(next_task)(const rn_run *run, const RN_FN(rn_work) * work, rn_worker worker) {
+static rn_task next_task(const rn_run *run, const rn_work *work, rn_worker worker) {
     const size_t start = run->row - run->batch_row;
-    RN_FN(rn_task)
-    task = {.run = run,
-            .work = work,
-            .worker = worker,
-            .first = run->row,
-            .batch_row = run->batch_row,
-            .step = run->optimizer ? run->optimizer->step : 0};
+    rn_task task = {.run = run,
+                    .work = work,
+                    .worker = worker,
+                    .first = run->row,
+                    .batch_row = run->batch_row,
+                    .step = run->optimizer ? run->optimizer->step : 0};
     task.batch_size = rn_min(run->batch_size, run->n - start);
     task.block.count = rn_min(run->block_rows, task.batch_size - run->batch_row);
     task.block.panels = rn_pieces(task.block.count, RN_PANEL);
     task.block.flat = task.block.count <= RN_LANES && run->net->input_keep >= 1 &&
                       !run->net->input_mask && !run->net->skip &&
                       run->x->n_cols >= 4 * RN_LANES;
-    task.batch_weight = run->batch_row
-                            ? run->batch_weight
-                            : RN_FN(weight_of_batch)(run, start, task.batch_size);
+    task.batch_weight = run->batch_row ? run->batch_weight
+                                       : weight_of_batch(run, start, task.batch_size);
     return task;
 }
 
 /* A batch whose rows all weigh nothing is as if it were not there. */
-RN_INLINE int RN_FN(takes_step)(const RN_FN(rn_task) * task) {
+RN_INLINE int takes_step(const rn_task *task) {
     return !task->run->gradient_only && task->batch_weight > 0;
 }
 
 /* Thread 0 writes down what the block did, between two barriers. */
-static void RN_FN(record)(rn_run *run, const RN_FN(rn_task) * task, double loss,
-                          int last) {
+static void record(rn_run *run, const rn_task *task, double loss, int last) {
     rn_optimizer *o = run->optimizer;
     run->batch_weight = task->batch_weight;
     run->batch_loss = loss;
@@ -102,7 +95,7 @@ static void RN_FN(record)(rn_run *run, const RN_FN(rn_task) * task, double loss,
     if (!last) return;
     run->loss_sum += run->batch_loss;
     run->weight_sum += run->batch_weight;
-    if (RN_FN(takes_step)(task)) {
+    if (takes_step(task)) {
         const double lr = run->learning_rates[run->steps_done];
         o->response = o->momentum * o->response + lr;
         o->credit = o->credit_decay * o->credit + 1;
@@ -115,42 +108,42 @@ static void RN_FN(record)(rn_run *run, const RN_FN(rn_task) * task, double loss,
 
 typedef struct {
     rn_run *run;
-    RN_FN(rn_work) * works;
+    rn_work *works;
     double loss; /* of the batch, up to the last turn that ended */
     double deadline;
     int stop;
-} RN_FN(rn_training);
+} rn_training;
 
 /* The chain of panels [p0, p1), as many at a time as leave what they write near. */
-static void RN_FN(chain_panels)(RN_FN(rn_task) * task, size_t p0, size_t p1) {
+static void chain_panels(rn_task *task, size_t p0, size_t p1) {
     const size_t bytes = 2 * rn_units(task->run->net) * RN_PANEL * sizeof(T);
     const size_t group = rn_max(1, RN_NEAR_BYTES / bytes);
     for (size_t p = p0; p < p1; p += group) {
         task->p0 = p;
         task->p1 = rn_min(p + group, p1);
-        RN_FN(chain)(task);
+        chain(task);
     }
 }
 
 /* A block together: the threads share panels or units, then inputs.  The loss of the
  * batch so far. */
-static double RN_FN(share_block)(RN_FN(rn_task) * task, int first, int last) {
+static double share_block(rn_task *task, int first, int last) {
     const rn_worker worker = task->worker;
     const size_t panels = task->block.panels;
-    RN_FN(prepare_chain)(task);
+    prepare_chain(task);
     if (task->run->by_layer) {
         task->p1 = panels;
-        RN_FN(chain)(task);
+        chain(task);
     } else {
-        RN_FN(chain_panels)(task, rn_part(panels, worker.index, worker.count),
-                            rn_part(panels, worker.index + 1, worker.count));
+        chain_panels(task, rn_part(panels, worker.index, worker.count),
+                     rn_part(panels, worker.index + 1, worker.count));
     }
     rn_barrier(worker);
-    const double loss = RN_FN(loss_after)(task, RN_FN(loss_before)(task));
+    const double loss = loss_after(task, loss_before(task));
     if (loss - loss == 0 || task->run->gradient_only) {
-        const int update = last && RN_FN(takes_step)(task);
-        RN_FN(descend)(task, first, update);
-        if (update) RN_FN(constrain)(task);
+        const int update = last && takes_step(task);
+        descend(task, first, update);
+        if (update) constrain(task);
     }
     return loss;
 }
@@ -159,58 +152,56 @@ static double RN_FN(share_block)(RN_FN(rn_task) * task, int first, int last) {
  * activations never travel; only the small gradient and the loss do, from piece to
  * piece in their order.  The last piece updates: by then no other thread reads the
  * weights. */
-static double RN_FN(take_turns)(RN_FN(rn_training) * training,
-                                const RN_FN(rn_task) * task, size_t turns_before,
-                                int first, int last) {
+static double take_turns(rn_training *training, const rn_task *task,
+                         size_t turns_before, int first, int last) {
     const size_t rows = task->run->turn_rows;
     const size_t turns = rn_pieces(task->block.count, rows);
-    RN_FN(rn_task) own = *task;
+    rn_task own = *task;
     own.work = &training->works[task->worker.index];
     own.worker = (rn_worker){.index = 0, .count = 1};
     own.block.flat = 0;
     /* who has no turn would read the weights while the last one updates them */
-    if (task->worker.index < turns) RN_FN(prepare_chain)(&own);
+    if (task->worker.index < turns) prepare_chain(&own);
     for (size_t t = task->worker.index; t < turns; t += task->worker.count) {
-        RN_FN(rn_task) piece = own;
+        rn_task piece = own;
         piece.first += t * rows;
         piece.batch_row += t * rows;
         piece.block.count = rn_min(rows, task->block.count - t * rows);
         piece.block.panels = rn_pieces(piece.block.count, RN_PANEL);
-        RN_FN(chain_panels)(&piece, 0, piece.block.panels);
+        chain_panels(&piece, 0, piece.block.panels);
         rn_wait_for_turn(task->worker, turns_before + t);
-        const double loss =
-            RN_FN(loss_after)(&piece, t ? training->loss : RN_FN(loss_before)(task));
+        const double loss = loss_after(&piece, t ? training->loss : loss_before(task));
         training->loss = loss;
         const int update =
-            last && t == turns - 1 && loss - loss == 0 && RN_FN(takes_step)(task);
-        RN_FN(descend)(&piece, first && t == 0, update);
-        if (update) RN_FN(constrain)(&piece);
+            last && t == turns - 1 && loss - loss == 0 && takes_step(task);
+        descend(&piece, first && t == 0, update);
+        if (update) constrain(&piece);
         rn_end_turn(task->worker);
     }
     rn_barrier(task->worker);
     return training->loss;
 }
 
-static void RN_FN(train_worker)(void *context, rn_worker worker) {
-    RN_FN(rn_training) *training = context;
+static void train_worker(void *context, rn_worker worker) {
+    rn_training *training = context;
     rn_run *run = training->run;
     const rn_fpmode before = rn_flush_denormals();
     size_t turns = 0;
     while (!training->stop) {
-        RN_FN(rn_task) task = RN_FN(next_task)(run, training->works, worker);
+        rn_task task = next_task(run, training->works, worker);
         const int first = task.batch_row == 0;
         const int last = task.batch_row + task.block.count == task.batch_size;
         double loss;
         if (run->turn_rows) {
-            loss = RN_FN(take_turns)(training, &task, turns, first, last);
+            loss = take_turns(training, &task, turns, first, last);
             turns += rn_pieces(task.block.count, run->turn_rows);
         } else {
-            loss = RN_FN(share_block)(&task, first, last);
+            loss = share_block(&task, first, last);
             rn_barrier(worker);
         }
         if (worker.index == 0) {
             if (loss - loss == 0 || run->gradient_only) {
-                RN_FN(record)(run, &task, loss, last);
+                record(run, &task, loss, last);
             } else {
                 run->status = RN_DIVERGED;
             }
@@ -224,10 +215,10 @@ static void RN_FN(train_worker)(void *context, rn_worker worker) {
 }
 
 /* Steps until the epoch ends, max_steps are done or the time is up; see rn_run. */
-static void RN_FN(train)(rn_run *run) {
+static void train(rn_run *run) {
     rn_arena arena = {.base = run->work};
-    RN_FN(rn_training) training = {.run = run, .deadline = rn_seconds() + run->seconds};
-    training.works = RN_FN(lay_out_all)(run->net, run->block_rows, run->turn_rows,
-                                        run->n_threads, &arena);
-    run->seconds_asleep = rn_parallel(run->n_threads, RN_FN(train_worker), &training);
+    rn_training training = {.run = run, .deadline = rn_seconds() + run->seconds};
+    training.works =
+        lay_out_all(run->net, run->block_rows, run->turn_rows, run->n_threads, &arena);
+    run->seconds_asleep = rn_parallel(run->n_threads, train_worker, &training);
 }

@@ -4,8 +4,6 @@
  * a time, so that the data set is never copied whole.  Panel layout: rn_tile.inc.c.
  */
 
-#ifndef RN_PACK_COMMON
-#define RN_PACK_COMMON
 enum { RN_CHUNK = 64 }; /* columns converted at a time */
 
 /* IEEE half precision to single; exact, subnormals included. */
@@ -25,7 +23,6 @@ RN_INLINE float rn_half_to_float(uint16_t h) {
     memcpy(&value, &bits, sizeof value);
     return value;
 }
-#endif
 
 #define RN_CONVERT_LOOP(type, expression)                                              \
     for (size_t k = 0; k < n; k++) {                                                   \
@@ -36,8 +33,8 @@ RN_INLINE float rn_half_to_float(uint16_t h) {
     break;
 
 /* out[k] = (T) element k of a strided row of the given rn_dtype. */
-static void RN_FN(convert_row)(size_t n, T *RN_RESTRICT out, const char *p,
-                               ptrdiff_t stride, int dtype) {
+static void convert_row(size_t n, T *RN_RESTRICT out, const char *p, ptrdiff_t stride,
+                        int dtype) {
     switch (dtype) {
     case RN_F32: RN_CONVERT_LOOP(float, x)
     case RN_F64: RN_CONVERT_LOOP(double, x)
@@ -55,23 +52,23 @@ static void RN_FN(convert_row)(size_t n, T *RN_RESTRICT out, const char *p,
 #undef RN_CONVERT_LOOP
 
 /* True if the rows of s are contiguous numbers of type T already. */
-RN_INLINE int RN_FN(is_direct)(const rn_source *s) {
+RN_INLINE int is_direct(const rn_source *s) {
     return s->dtype == (RN_FLOAT ? RN_F32 : RN_F64) &&
            s->col_stride == (ptrdiff_t)sizeof(T);
 }
 
 /* Lanes that a panel of `count` samples uses: one vector or all of them. */
-RN_INLINE size_t RN_FN(panel_columns)(size_t count) {
+RN_INLINE size_t panel_columns(size_t count) {
     return count > RN_LANES ? RN_PANEL : RN_LANES;
 }
 
 /* panel[k * columns + i] = row (order ? order[i] : first + i) of s, column k, where
  * columns = panel_columns(count); lanes from `count` on are zero. */
-static void RN_FN(gather_panel)(T *RN_RESTRICT panel, const rn_source *s, size_t count,
-                                const int64_t *order, size_t first) {
+static void gather_panel(T *RN_RESTRICT panel, const rn_source *s, size_t count,
+                         const int64_t *order, size_t first) {
     static const T zeros[RN_CHUNK] = {0};
-    const int direct = RN_FN(is_direct)(s);
-    const size_t columns = RN_FN(panel_columns)(count);
+    const int direct = is_direct(s);
+    const size_t columns = panel_columns(count);
     T buffer[RN_LANES * RN_CHUNK];
     for (size_t c0 = 0; c0 < s->n_cols; c0 += RN_CHUNK) {
         const size_t width = s->n_cols - c0 < RN_CHUNK ? s->n_cols - c0 : RN_CHUNK;
@@ -89,34 +86,34 @@ static void RN_FN(gather_panel)(T *RN_RESTRICT panel, const rn_source *s, size_t
                     rows[i] = (const T *)(const void *)p;
                 } else {
                     rows[i] = buffer + i * RN_CHUNK;
-                    RN_FN(convert_row)(width, buffer + i * RN_CHUNK, p, s->col_stride,
-                                       s->dtype);
+                    convert_row(width, buffer + i * RN_CHUNK, p, s->col_stride,
+                                s->dtype);
                 }
             }
-            RN_FN(transpose_rows)(width, panel + c0 * columns + group, columns, rows);
+            transpose_rows(width, panel + c0 * columns + group, columns, rows);
         }
     }
 }
 
 /* rows[i * n_cols + k]: the same rows, left as rows. */
-static void RN_FN(gather_rows)(T *RN_RESTRICT rows, const rn_source *s, size_t count,
-                               const int64_t *order, size_t first) {
-    const int direct = RN_FN(is_direct)(s);
+static void gather_rows(T *RN_RESTRICT rows, const rn_source *s, size_t count,
+                        const int64_t *order, size_t first) {
+    const int direct = is_direct(s);
     for (size_t i = 0; i < count; i++) {
         const ptrdiff_t row = order ? (ptrdiff_t)order[i] : (ptrdiff_t)(first + i);
         const char *p = s->data + row * s->row_stride;
         T *to = rows + i * s->n_cols;
         if (direct) memcpy(to, p, s->n_cols * sizeof(T));
-        else RN_FN(convert_row)(s->n_cols, to, p, s->col_stride, s->dtype);
+        else convert_row(s->n_cols, to, p, s->col_stride, s->dtype);
     }
 }
 
 /* Units [j0, j1) of one panel into blocks of RN_PANEL units, a row of `ld` elements
  * per sample: rows[(j / RN_PANEL) * block + i * RN_PANEL + j % RN_PANEL].
  * Units past n_units within a vector become zero.  j0 is a multiple of RN_PANEL. */
-static void RN_FN(panel_to_unit_blocks)(T *RN_RESTRICT blocks, size_t block,
-                                        const T *RN_RESTRICT panel, size_t columns,
-                                        size_t j0, size_t j1) {
+static void panel_to_unit_blocks(T *RN_RESTRICT blocks, size_t block,
+                                 const T *RN_RESTRICT panel, size_t columns, size_t j0,
+                                 size_t j1) {
     static const T zeros[RN_LANES] = {0};
     for (size_t j = j0; j < j1; j += RN_LANES) {
         T *to = blocks + (j / RN_PANEL) * block + j % RN_PANEL;
@@ -126,16 +123,16 @@ static void RN_FN(panel_to_unit_blocks)(T *RN_RESTRICT blocks, size_t block,
             for (int r = 0; r < RN_LANES; r++) {
                 from[r] = j + r < j1 ? panel + (j + r) * columns + group : zeros;
             }
-            RN_FN(transpose_square)(to + group * RN_PANEL, RN_PANEL, from);
+            transpose_square(to + group * RN_PANEL, RN_PANEL, from);
         }
     }
 }
 
 /* out[i * n_units + j] = panel element (j, i) for i < count: back to plain rows. */
-static void RN_FN(panel_to_rows)(T *RN_RESTRICT out, const T *RN_RESTRICT panel,
-                                 size_t n_units, size_t count) {
+static void panel_to_rows(T *RN_RESTRICT out, const T *RN_RESTRICT panel,
+                          size_t n_units, size_t count) {
     static const T zeros[RN_LANES] = {0};
-    const size_t columns = RN_FN(panel_columns)(count);
+    const size_t columns = panel_columns(count);
     T block[RN_LANES * RN_LANES];
     for (size_t j = 0; j < n_units; j += RN_LANES) {
         const size_t width = n_units - j < RN_LANES ? n_units - j : RN_LANES;
@@ -146,7 +143,7 @@ static void RN_FN(panel_to_rows)(T *RN_RESTRICT out, const T *RN_RESTRICT panel,
             for (size_t r = 0; r < RN_LANES; r++) {
                 from[r] = r < width ? panel + (j + r) * columns + group : zeros;
             }
-            RN_FN(transpose_square)(block, RN_LANES, from);
+            transpose_square(block, RN_LANES, from);
             for (size_t i = 0; i < rows; i++) {
                 memcpy(out + (group + i) * n_units + j, block + i * RN_LANES,
                        width * sizeof(T));
@@ -156,43 +153,43 @@ static void RN_FN(panel_to_rows)(T *RN_RESTRICT out, const T *RN_RESTRICT panel,
 }
 
 /* True if all n numbers are finite: 0 x is 0, else NaN, and sums of NaN stay NaN. */
-static int RN_FN(all_finite)(size_t n, const T *x) {
+static int all_finite(size_t n, const T *x) {
     enum { STEP = 4 * RN_LANES };
-    const VEC zero = V(set1)(0);
-    VEC sum[4] = {zero, zero, zero, zero};
+    const vec zero = vec_set1(0);
+    vec sum[4] = {zero, zero, zero, zero};
     T lane[RN_LANES];
     size_t i = 0;
     for (; i + STEP <= n; i += STEP) {
         RN_UNROLL
         for (int v = 0; v < 4; v++) {
-            sum[v] = V(fma)(V(load)(x + i + v * RN_LANES), zero, sum[v]);
+            sum[v] = vec_fma(vec_load(x + i + v * RN_LANES), zero, sum[v]);
         }
     }
     for (; i < n; i += RN_LANES) {
-        const VEC rest =
-            n - i < RN_LANES ? V(load_first)(x + i, n - i) : V(load)(x + i);
-        sum[0] = V(fma)(rest, zero, sum[0]);
+        const vec rest =
+            n - i < RN_LANES ? vec_load_first(x + i, n - i) : vec_load(x + i);
+        sum[0] = vec_fma(rest, zero, sum[0]);
     }
-    V(store)(lane, V(add)(V(add)(sum[0], sum[1]), V(add)(sum[2], sum[3])));
+    vec_store(lane, vec_add(vec_add(sum[0], sum[1]), vec_add(sum[2], sum[3])));
     int finite = 1;
     for (int k = 0; k < RN_LANES; k++) finite &= lane[k] == 0;
     return finite;
 }
 
 /* The first row with a value that is not finite, or n_rows. */
-static size_t RN_FN(find_not_finite)(const rn_source *s) {
-    const int direct = RN_FN(is_direct)(s);
+static size_t find_not_finite(const rn_source *s) {
+    const int direct = is_direct(s);
     T buffer[RN_CHUNK];
     for (size_t i = 0; i < s->n_rows; i++) {
         const char *row = s->data + (ptrdiff_t)i * s->row_stride;
-        if (direct && RN_FN(all_finite)(s->n_cols, (const T *)(const void *)row)) {
+        if (direct && all_finite(s->n_cols, (const T *)(const void *)row)) {
             continue;
         }
         if (direct) return i;
         for (size_t c = 0; c < s->n_cols; c += RN_CHUNK) {
             const size_t width = rn_min(s->n_cols - c, RN_CHUNK);
-            RN_FN(convert_row)(width, buffer, row + (ptrdiff_t)c * s->col_stride,
-                               s->col_stride, s->dtype);
+            convert_row(width, buffer, row + (ptrdiff_t)c * s->col_stride,
+                        s->col_stride, s->dtype);
             int bad = 0;
             for (size_t k = 0; k < width; k++) bad |= !(buffer[k] * 0 == 0);
             if (bad) return i;

@@ -5,12 +5,8 @@
  * index 64 b + w is word w of block b; a double, 32 b + w, takes the words w and 32 +
  * w.
  */
-#ifndef T
-#error "included by rn_all.h only"
-#endif
 #include "rn_philox.h"
 
-#undef RN_BLOCK
 #if RN_FLOAT
 #define RN_BLOCK 64
 #else
@@ -18,8 +14,7 @@
 #endif
 
 /* Uniform on [0, 1) with every bit of T's significand. */
-RN_INLINE void RN_FN(uniform_block)(T *RN_RESTRICT u,
-                                    const uint32_t *RN_RESTRICT words) {
+RN_INLINE void uniform_block(T *RN_RESTRICT u, const uint32_t *RN_RESTRICT words) {
     RN_ELEMENTWISE
     for (int l = 0; l < RN_BLOCK; l++) {
 #if RN_FLOAT
@@ -33,7 +28,7 @@ RN_INLINE void RN_FN(uniform_block)(T *RN_RESTRICT u,
 }
 
 /* cos and sin of a whole turn times v, |v| <= 1/2. */
-RN_INLINE void RN_FN(turn)(T v, T *cosine, T *sine) {
+RN_INLINE void turn(T v, T *cosine, T *sine) {
 #if RN_FLOAT
     static const T s[] = {-0x1.2d92bp-8f, 0x1.465e9p-4f, -0x1.4abbb8p-1f,
                           0x1.921fb6p+0f};
@@ -62,42 +57,41 @@ RN_INLINE void RN_FN(turn)(T v, T *cosine, T *sine) {
 }
 
 /* In (0, 1], never 0, and fine near 0: the tail of the normal distribution. */
-RN_INLINE T RN_FN(positive_draw)(const uint32_t *words) {
+RN_INLINE T positive_draw(const uint32_t *words) {
 #if RN_FLOAT
     const T low = (T)(int32_t)(words[0] & 0xFFFFu) + 0.5f;
-    return RN_FMA((T)(int32_t)(words[0] >> 16), 0x1p16f, low) * 0x1p-32f;
+    return madd((T)(int32_t)(words[0] >> 16), 0x1p16f, low) * 0x1p-32f;
 #else
     const T low = (T)(int32_t)(words[RN_BLOCK] >> 6) + 0.5;
-    return RN_FMA((T)(int32_t)(words[0] >> 5), 0x1p26, low) * 0x1p-53;
+    return madd((T)(int32_t)(words[0] >> 5), 0x1p26, low) * 0x1p-53;
 #endif
 }
 
 /* A whole turn, in [-1/2, 1/2]. */
-RN_INLINE T RN_FN(turn_draw)(const uint32_t *words) {
+RN_INLINE T turn_draw(const uint32_t *words) {
 #if RN_FLOAT
     return (T)(int32_t)words[0] * 0x1p-32f;
 #else
     const T low = (T)(int32_t)(words[RN_BLOCK] >> 11) * 0x1p-53;
-    return RN_FMA((T)(int32_t)words[0], 0x1p-32, low);
+    return madd((T)(int32_t)words[0], 0x1p-32, low);
 #endif
 }
 
 /* Box-Muller: two draws make two independent normals. */
-RN_INLINE void RN_FN(normal_block)(T *RN_RESTRICT u,
-                                   const uint32_t *RN_RESTRICT words) {
+RN_INLINE void normal_block(T *RN_RESTRICT u, const uint32_t *RN_RESTRICT words) {
     RN_ELEMENTWISE
     for (int l = 0; l < RN_BLOCK / 2; l++) {
-        const T radius = RN_SQRT(-2 * RN_LOG(RN_FN(positive_draw)(words + l)));
+        const T radius = RN_SQRT(-2 * log_of(positive_draw(words + l)));
         T cosine, sine;
-        RN_FN(turn)(RN_FN(turn_draw)(words + RN_BLOCK / 2 + l), &cosine, &sine);
+        turn(turn_draw(words + RN_BLOCK / 2 + l), &cosine, &sine);
         u[l] = radius * cosine;
         u[RN_BLOCK / 2 + l] = radius * sine;
     }
 }
 
 /* Elements first .. first+n-1 of a stream, block by block. */
-RN_INLINE void RN_FN(random_stream)(size_t n, T *u, uint64_t seed, uint32_t stream,
-                                    uint64_t first, uint32_t domain) {
+RN_INLINE void random_stream(size_t n, T *u, uint64_t seed, uint32_t stream,
+                             uint64_t first, uint32_t domain) {
     T values[RN_BLOCK];
     uint32_t words[RN_PHILOX_WORDS];
     while (n > 0) {
@@ -107,9 +101,9 @@ RN_INLINE void RN_FN(random_stream)(size_t n, T *u, uint64_t seed, uint32_t stre
         rn_philox(words, (uint32_t)counter, (uint32_t)(counter >> 32), stream, domain,
                   seed);
         if (domain == RN_DOMAIN_NORMAL) {
-            RN_FN(normal_block)(values, words);
+            normal_block(values, words);
         } else {
-            RN_FN(uniform_block)(values, words);
+            uniform_block(values, words);
         }
         memcpy(u, values + skip, count * sizeof(T));
         u += count;
@@ -119,26 +113,26 @@ RN_INLINE void RN_FN(random_stream)(size_t n, T *u, uint64_t seed, uint32_t stre
 }
 
 /* u[e] uniform on [0, 1). */
-static void RN_FN(random_uniform)(size_t n, T *u, uint64_t seed, uint32_t stream,
-                                  uint64_t first) {
-    RN_FN(random_stream)(n, u, seed, stream, first, RN_DOMAIN_UNIFORM);
+static void random_uniform(size_t n, T *u, uint64_t seed, uint32_t stream,
+                           uint64_t first) {
+    random_stream(n, u, seed, stream, first, RN_DOMAIN_UNIFORM);
 }
 
 /* u[e] normal with mean 0 and variance 1. */
-static void RN_FN(random_normal)(size_t n, T *u, uint64_t seed, uint32_t stream,
-                                 uint64_t first) {
-    RN_FN(random_stream)(n, u, seed, stream, first, RN_DOMAIN_NORMAL);
+static void random_normal(size_t n, T *u, uint64_t seed, uint32_t stream,
+                          uint64_t first) {
+    random_stream(n, u, seed, stream, first, RN_DOMAIN_NORMAL);
 }
 
 /* x[0 .. k-1] *= factor, k <= 16 */
-RN_INLINE void RN_FN(scale_rows)(size_t k, T *x, const T *factor) {
+RN_INLINE void scale_rows(size_t k, T *x, const T *factor) {
     size_t l = 0;
     for (; l + RN_LANES <= k; l += RN_LANES) {
-        V(store)(x + l, V(mul)(V(load)(x + l), V(load)(factor + l)));
+        vec_store(x + l, vec_mul(vec_load(x + l), vec_load(factor + l)));
     }
     if (l < k) {
-        const VEC v = V(mul)(V(load_first)(x + l, k - l), V(load)(factor + l));
-        V(store_first)(x + l, v, k - l);
+        const vec v = vec_mul(vec_load_first(x + l, k - l), vec_load(factor + l));
+        vec_store_first(x + l, v, k - l);
     }
 }
 
@@ -146,8 +140,8 @@ RN_INLINE void RN_FN(scale_rows)(size_t k, T *x, const T *factor) {
  * and unit u is 1 where word u % 4 of the counter (r, u / 4, step, layer) is below
  * keep 2^32; the high bits of step share a word with the layer.  Row i of the panel is
  * r = first_row + i, its unit j is u = first_unit + j. */
-static void RN_FN(dropout_apply)(size_t n_units, size_t n, size_t ld, T *a, T *slope,
-                                 size_t first_row, const rn_dropout *d) {
+static void dropout_apply(size_t n_units, size_t n, size_t ld, T *a, T *slope,
+                          size_t first_row, const rn_dropout *d) {
     if (d->keep >= 1) return;
     const uint64_t seed = d->seed, step = d->step;
     const uint32_t layer = d->layer | (uint32_t)(step >> 32) << 16;
@@ -169,9 +163,9 @@ static void RN_FN(dropout_apply)(size_t n_units, size_t n, size_t ld, T *a, T *s
             }
             for (size_t q = 0; q < units; q++) {
                 const size_t at = (j + q) * ld + i;
-                RN_FN(scale_rows)(rows, a + at, factor + RN_PHILOX_ROWS * q);
+                scale_rows(rows, a + at, factor + RN_PHILOX_ROWS * q);
                 if (slope == NULL) continue;
-                RN_FN(scale_rows)(rows, slope + at, factor + RN_PHILOX_ROWS * q);
+                scale_rows(rows, slope + at, factor + RN_PHILOX_ROWS * q);
             }
         }
     }

@@ -16,8 +16,7 @@
  */
 
 /* counts[j] = weights of unit j that are not zero; w (n_in, n_out). */
-static void RN_FN(sparse_count)(size_t n_in, size_t n_out, int64_t *counts,
-                                const T *w) {
+static void sparse_count(size_t n_in, size_t n_out, int64_t *counts, const T *w) {
     memset(counts, 0, n_out * sizeof *counts);
     for (size_t k = 0; k < n_in; k++) {
         for (size_t j = 0; j < n_out; j++) counts[j] += w[k * n_out + j] != 0;
@@ -26,8 +25,8 @@ static void RN_FN(sparse_count)(size_t n_in, size_t n_out, int64_t *counts,
 
 /* value, index: the lists of rn_sparse, zero before; next (n_out): where the list of
  * each unit begins, and where it ended afterwards. */
-static void RN_FN(sparse_fill)(size_t n_in, size_t n_out, T *value, int32_t *index,
-                               int64_t *next, const T *w) {
+static void sparse_fill(size_t n_in, size_t n_out, T *value, int32_t *index,
+                        int64_t *next, const T *w) {
     for (size_t k = 0; k < n_in; k++) {
         for (size_t j = 0; j < n_out; j++) {
             const T x = w[k * n_out + j];
@@ -40,32 +39,27 @@ static void RN_FN(sparse_fill)(size_t n_in, size_t n_out, T *value, int32_t *ind
 }
 
 /* The lists of a layer, or NULL if it is dense. */
-RN_INLINE const rn_sparse *RN_FN(sparse_layer)(const rn_net *net, size_t l) {
+RN_INLINE const rn_sparse *sparse_layer(const rn_net *net, size_t l) {
     return net->sparse && net->sparse[l].value ? &net->sparse[l] : NULL;
 }
 
 /* Units [u, u + units) of one group for a panel of `vectors` vectors of samples. */
-RN_INLINE void RN_FN(sparse_tile)(const int units, const int vectors, const int relu,
-                                  T *RN_RESTRICT a, const T *RN_RESTRICT x,
-                                  const rn_sparse *s, size_t group, int u,
-                                  const T *bias) {
+RN_INLINE void sparse_tile(const int units, const int vectors, const int relu,
+                           T *RN_RESTRICT a, const T *RN_RESTRICT x, const rn_sparse *s,
+                           size_t group, int u, const T *bias) {
     const int first = group < s->slice_groups;
     const size_t ld = (size_t)vectors * RN_LANES;
     const T *value = s->value;
     const int32_t *unit = s->unit + group * RN_SPARSE_UNITS + u;
     const size_t end = (size_t)s->start[group + 1] * RN_SPARSE_UNITS + (size_t)u;
-    VEC acc[RN_SPARSE_UNITS][RN_TILE_VECTORS];
-#define RN_EACH(r, v)                                                                  \
-    RN_UNROLL                                                                          \
-    for (int r = 0; r < units; r++) RN_UNROLL                                          \
-    for (int v = 0; v < vectors; v++)
+    vec acc[RN_SPARSE_UNITS][RN_TILE_VECTORS];
     RN_UNROLL
     for (int r = 0; r < units; r++) {
         const T b = bias && unit[r] >= 0 ? bias[unit[r]] : (T)0;
         const T *before = a + (size_t)(unit[r] < 0 ? 0 : unit[r]) * ld;
         RN_UNROLL
         for (int v = 0; v < vectors; v++) {
-            acc[r][v] = first ? V(set1)(b) : V(load)(before + v * RN_LANES);
+            acc[r][v] = first ? vec_set1(b) : vec_load(before + v * RN_LANES);
         }
     }
     for (size_t i = (size_t)s->start[group] * RN_SPARSE_UNITS + (size_t)u; i < end;
@@ -73,47 +67,50 @@ RN_INLINE void RN_FN(sparse_tile)(const int units, const int vectors, const int 
         RN_UNROLL
         for (int r = 0; r < units; r++) {
             const T *row = x + (size_t)s->index[i + (size_t)r] * ld;
-            const VEC w = V(set1)(value[i + (size_t)r]);
+            const vec w = vec_set1(value[i + (size_t)r]);
             RN_UNROLL
             for (int v = 0; v < vectors; v++) {
-                acc[r][v] = V(fma)(w, V(load)(row + v * RN_LANES), acc[r][v]);
+                acc[r][v] = vec_fma(w, vec_load(row + v * RN_LANES), acc[r][v]);
             }
         }
     }
-    RN_EACH(r, v) {
-        VEC z = V(add)(acc[r][v], V(set1)(0));
-        if (relu) z = V(relu)(z);
-        if (unit[r] >= 0) V(store)(a + (size_t)unit[r] * ld + v * RN_LANES, z);
+    RN_UNROLL
+    for (int r = 0; r < units; r++) {
+        RN_UNROLL
+        for (int v = 0; v < vectors; v++) {
+            vec z = vec_add(acc[r][v], vec_set1(0));
+            if (relu) z = vec_relu(z);
+            if (unit[r] >= 0) vec_store(a + (size_t)unit[r] * ld + v * RN_LANES, z);
+        }
     }
-#undef RN_EACH
 }
 
 /* a = f(W'x + b) for one panel; ld: its samples, RN_LANES or RN_PANEL. */
-static void RN_FN(sparse_forward)(const rn_layer *layer, const rn_sparse *s, size_t ld,
-                                  T *a, const T *x) {
+static void sparse_forward(const rn_layer *layer, const rn_sparse *s, size_t ld, T *a,
+                           const T *x) {
     enum { CHAINS = 8, HALF = CHAINS / RN_TILE_VECTORS }; /* hide the latency */
     const T *bias = layer->bias.w;
     for (size_t g = 0; g < s->n_groups; g++) {
         const int relu =
             layer->activation == RN_RELU && g >= s->n_groups - s->slice_groups;
         for (int u = 0; ld == RN_LANES && u < RN_SPARSE_UNITS; u += CHAINS) {
-            RN_FN(sparse_tile)(CHAINS, 1, relu, a, x, s, g, u, bias);
+            sparse_tile(CHAINS, 1, relu, a, x, s, g, u, bias);
         }
         for (int u = 0; ld != RN_LANES && u < RN_SPARSE_UNITS; u += HALF) {
-            RN_FN(sparse_tile)(HALF, RN_TILE_VECTORS, relu, a, x, s, g, u, bias);
+            sparse_tile(HALF, RN_TILE_VECTORS, relu, a, x, s, g, u, bias);
         }
     }
     if (layer->activation == RN_RELU || layer->activation == RN_IDENTITY ||
         layer->activation == RN_SOFTMAX) {
         return;
     }
-    RN_FN(activation_forward)(layer->activation, layer->n_out * ld, a, NULL, a,
-                              (T)layer->activation_param);
+    activation_forward(layer->activation, layer->n_out * ld, a, NULL, a,
+                       (T)layer->activation_param);
 }
 
 /* z = W'x + b for a single row x (n_in); z (n_out). */
-static void RN_FN(sparse_row)(const rn_layer *layer, const rn_sparse *s,
-                              T *RN_RESTRICT z, const T *RN_RESTRICT x) {
+static void sparse_row(const rn_layer *layer, const rn_sparse *s, T *RN_RESTRICT z,
+                       const T *RN_RESTRICT x) {
     enum { VECTORS = RN_SPARSE_UNITS / RN_LANES };
     const T *bias = layer->bias.w;
     for (size_t g = 0; g < s->n_groups; g++) {
@@ -122,23 +119,23 @@ static void RN_FN(sparse_row)(const rn_layer *layer, const rn_sparse *s,
         const size_t end = (size_t)s->start[g + 1] * RN_SPARSE_UNITS;
         const T *value = (const T *)s->value + first;
         T out[RN_SPARSE_UNITS];
-        VEC acc[VECTORS];
+        vec acc[VECTORS];
         for (int r = 0; r < RN_SPARSE_UNITS; r++) {
             const int32_t j = unit[r];
             out[r] = j < 0 ? (T)0 : g >= s->slice_groups ? z[j] : bias ? bias[j] : (T)0;
         }
         RN_UNROLL
-        for (int v = 0; v < VECTORS; v++) acc[v] = V(load)(out + v * RN_LANES);
+        for (int v = 0; v < VECTORS; v++) acc[v] = vec_load(out + v * RN_LANES);
         for (const int32_t *i = s->index + first; i < s->index + end;
              i += RN_SPARSE_UNITS, value += RN_SPARSE_UNITS) {
             RN_UNROLL
             for (int v = 0; v < VECTORS; v++) {
-                acc[v] = V(fma)(V(load)(value + v * RN_LANES),
-                                V(pick)(x, i + v * RN_LANES), acc[v]);
+                acc[v] = vec_fma(vec_load(value + v * RN_LANES),
+                                 vec_pick(x, i + v * RN_LANES), acc[v]);
             }
         }
         RN_UNROLL
-        for (int v = 0; v < VECTORS; v++) V(store)(out + v * RN_LANES, acc[v]);
+        for (int v = 0; v < VECTORS; v++) vec_store(out + v * RN_LANES, acc[v]);
         for (int r = 0; r < RN_SPARSE_UNITS; r++) {
             if (unit[r] >= 0) z[unit[r]] = out[r] + (T)0; /* -0 becomes +0 */
         }

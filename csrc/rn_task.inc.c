@@ -2,8 +2,8 @@
 
 typedef struct {
     const rn_run *run;
-    const RN_FN(rn_work) * work;
-    RN_FN(rn_block) block;
+    const rn_work *work;
+    rn_block block;
     rn_worker worker;
     size_t first;        /* position of the block's first row in the epoch */
     size_t batch_row;    /* and in its batch */
@@ -11,20 +11,19 @@ typedef struct {
     double batch_weight; /* sum of their sample weights */
     size_t p0, p1;       /* panels of this thread */
     uint64_t step;
-} RN_FN(rn_task);
+} rn_task;
 
-RN_INLINE T *RN_FN(own_work)(const RN_FN(rn_task) * task) {
+RN_INLINE T *own_work(const rn_task *task) {
     return task->work->thread_work + task->worker.index * task->work->thread_size;
 }
 
-RN_INLINE T *RN_FN(own_turned)(const RN_FN(rn_task) * task) {
-    return RN_FN(own_work)(task) + task->work->turned;
+RN_INLINE T *own_turned(const rn_task *task) {
+    return own_work(task) + task->work->turned;
 }
 
 /* The share [from, to) of n things that this thread has of a block done by layer;
  * otherwise it has all of them. */
-RN_INLINE void RN_FN(own_share)(const RN_FN(rn_task) * task, size_t n, size_t *from,
-                                size_t *to) {
+RN_INLINE void own_share(const rn_task *task, size_t n, size_t *from, size_t *to) {
     const int shared = task->run->by_layer;
     const rn_cut shares = rn_cut_into(n, shared ? task->worker.count : 1);
     const size_t share = shared ? task->worker.index : 0;
@@ -34,24 +33,23 @@ RN_INLINE void RN_FN(own_share)(const RN_FN(rn_task) * task, size_t n, size_t *f
 
 /* Units [from, to) of n that this thread computes; whole panels, so that transposes and
  * random numbers (four units a draw) are never cut. */
-RN_INLINE void RN_FN(own_units)(const RN_FN(rn_task) * task, size_t n, size_t *from,
-                                size_t *to) {
+RN_INLINE void own_units(const rn_task *task, size_t n, size_t *from, size_t *to) {
     const size_t grain = rn_max(RN_PANEL, 4);
-    RN_FN(own_share)(task, rn_pieces(n, grain), from, to);
+    own_share(task, rn_pieces(n, grain), from, to);
     *from = rn_min(n, grain * *from);
     *to = rn_min(n, grain * *to);
 }
 
-RN_INLINE void RN_FN(meet)(const RN_FN(rn_task) * task) {
+RN_INLINE void meet(const rn_task *task) {
     if (task->run->by_layer) rn_barrier(task->worker);
 }
 
 /* In a shared chain a panel's gather and loss belong to one thread. */
-RN_INLINE int RN_FN(owns_panel)(const RN_FN(rn_task) * task, size_t p) {
+RN_INLINE int owns_panel(const rn_task *task, size_t p) {
     return !task->run->by_layer || p % task->worker.count == task->worker.index;
 }
 
 /* The row of the data that stands at a position of the epoch. */
-RN_INLINE size_t RN_FN(row_at)(const rn_run *run, size_t position) {
+RN_INLINE size_t row_at(const rn_run *run, size_t position) {
     return run->order ? (size_t)run->order[position] : position;
 }

@@ -8,59 +8,67 @@
  * pieces load_pieces brings in the right order.
  */
 
-#undef RN_IN_PIECE
 #define RN_IN_PIECE (16 / sizeof(T))
 
-#ifndef RN_WIDE
-#if defined(__AVX512F__)
-#define RN_WIDE(name) RN_CAT(_mm512_, name)
+/* low and high: numbers from both in turn; pairs: two from a, then two from b. */
+#if defined(__AVX512F__) && RN_FLOAT
+#define RN_LOW(a, b) _mm512_unpacklo_ps(a, b)
+#define RN_HIGH(a, b) _mm512_unpackhi_ps(a, b)
+#define RN_LOW_PAIRS(a, b) _mm512_shuffle_ps(a, b, 0x44)
+#define RN_HIGH_PAIRS(a, b) _mm512_shuffle_ps(a, b, 0xee)
+#elif defined(__AVX512F__)
+#define RN_LOW(a, b) _mm512_unpacklo_pd(a, b)
+#define RN_HIGH(a, b) _mm512_unpackhi_pd(a, b)
+#elif defined(__AVX2__) && RN_FLOAT
+#define RN_LOW(a, b) _mm256_unpacklo_ps(a, b)
+#define RN_HIGH(a, b) _mm256_unpackhi_ps(a, b)
+#define RN_LOW_PAIRS(a, b) _mm256_shuffle_ps(a, b, 0x44)
+#define RN_HIGH_PAIRS(a, b) _mm256_shuffle_ps(a, b, 0xee)
 #elif defined(__AVX2__)
-#define RN_WIDE(name) RN_CAT(_mm256_, name)
-#endif
+#define RN_LOW(a, b) _mm256_unpacklo_pd(a, b)
+#define RN_HIGH(a, b) _mm256_unpackhi_pd(a, b)
 #endif
 
 #if defined(__AVX2__) && RN_FLOAT
-RN_INLINE void V(transpose_pieces)(VEC v[RN_IN_PIECE]) {
-    VEC a[4];
+RN_INLINE void vec_transpose_pieces(vec v[RN_IN_PIECE]) {
+    vec a[4];
     RN_UNROLL
     for (int i = 0; i < 4; i += 2) {
-        a[i] = RN_WIDE(unpacklo_ps)(v[i], v[i + 1]);
-        a[i + 1] = RN_WIDE(unpackhi_ps)(v[i], v[i + 1]);
+        a[i] = RN_LOW(v[i], v[i + 1]);
+        a[i + 1] = RN_HIGH(v[i], v[i + 1]);
     }
     RN_UNROLL
     for (int h = 0; h < 2; h++) {
-        v[2 * h] = RN_WIDE(castpd_ps)(RN_WIDE(unpacklo_pd)(
-            RN_WIDE(castps_pd)(a[h]), RN_WIDE(castps_pd)(a[h + 2])));
-        v[2 * h + 1] = RN_WIDE(castpd_ps)(RN_WIDE(unpackhi_pd)(
-            RN_WIDE(castps_pd)(a[h]), RN_WIDE(castps_pd)(a[h + 2])));
+        v[2 * h] = RN_LOW_PAIRS(a[h], a[h + 2]);
+        v[2 * h + 1] = RN_HIGH_PAIRS(a[h], a[h + 2]);
     }
 }
 #elif defined(__AVX2__)
-RN_INLINE void V(transpose_pieces)(VEC v[RN_IN_PIECE]) {
-    const VEC a = v[0];
-    v[0] = RN_WIDE(unpacklo_pd)(a, v[1]);
-    v[1] = RN_WIDE(unpackhi_pd)(a, v[1]);
+RN_INLINE void vec_transpose_pieces(vec v[RN_IN_PIECE]) {
+    const vec a = v[0];
+    v[0] = RN_LOW(a, v[1]);
+    v[1] = RN_HIGH(a, v[1]);
 }
 #endif
 
 #if defined(__AVX512F__) && RN_FLOAT
 /* 16 bytes of rows i, RN_IN_PIECE + i and so on. */
-RN_INLINE VEC V(load_pieces)(const T *const rows[RN_LANES], int i) {
-    VEC v = _mm512_castps128_ps512(_mm_loadu_ps(rows[i]));
+RN_INLINE vec vec_load_pieces(const T *const rows[RN_LANES], int i) {
+    vec v = _mm512_castps128_ps512(_mm_loadu_ps(rows[i]));
     v = _mm512_insertf32x4(v, _mm_loadu_ps(rows[4 + i]), 1);
     v = _mm512_insertf32x4(v, _mm_loadu_ps(rows[8 + i]), 2);
     return _mm512_insertf32x4(v, _mm_loadu_ps(rows[12 + i]), 3);
 }
 
-RN_INLINE void V(transpose)(VEC v[RN_LANES]) {
+RN_INLINE void vec_transpose(vec v[RN_LANES]) {
     RN_UNROLL
-    for (int i = 0; i < 16; i += 4) V(transpose_pieces)(v + i);
+    for (int i = 0; i < 16; i += 4) vec_transpose_pieces(v + i);
     RN_UNROLL
     for (int i = 0; i < 4; i++) {
-        const VEC lo = _mm512_shuffle_f32x4(v[i], v[i + 4], 0x88);
-        const VEC hi = _mm512_shuffle_f32x4(v[i], v[i + 4], 0xdd);
-        const VEC lo2 = _mm512_shuffle_f32x4(v[i + 8], v[i + 12], 0x88);
-        const VEC hi2 = _mm512_shuffle_f32x4(v[i + 8], v[i + 12], 0xdd);
+        const vec lo = _mm512_shuffle_f32x4(v[i], v[i + 4], 0x88);
+        const vec hi = _mm512_shuffle_f32x4(v[i], v[i + 4], 0xdd);
+        const vec lo2 = _mm512_shuffle_f32x4(v[i + 8], v[i + 12], 0x88);
+        const vec hi2 = _mm512_shuffle_f32x4(v[i + 8], v[i + 12], 0xdd);
         v[i] = _mm512_shuffle_f32x4(lo, lo2, 0x88);
         v[i + 4] = _mm512_shuffle_f32x4(hi, hi2, 0x88);
         v[i + 8] = _mm512_shuffle_f32x4(lo, lo2, 0xdd);
@@ -69,7 +77,7 @@ RN_INLINE void V(transpose)(VEC v[RN_LANES]) {
 }
 
 #elif defined(__AVX512F__)
-RN_INLINE VEC V(load_pieces)(const T *const rows[RN_LANES], int i) {
+RN_INLINE vec vec_load_pieces(const T *const rows[RN_LANES], int i) {
     __m512 v = _mm512_castpd_ps(_mm512_castpd128_pd512(_mm_loadu_pd(rows[i])));
     v = _mm512_insertf32x4(v, _mm_castpd_ps(_mm_loadu_pd(rows[2 + i])), 1);
     v = _mm512_insertf32x4(v, _mm_castpd_ps(_mm_loadu_pd(rows[4 + i])), 2);
@@ -77,12 +85,12 @@ RN_INLINE VEC V(load_pieces)(const T *const rows[RN_LANES], int i) {
     return _mm512_castps_pd(v);
 }
 
-RN_INLINE void V(transpose)(VEC v[RN_LANES]) {
-    VEC b[8];
+RN_INLINE void vec_transpose(vec v[RN_LANES]) {
+    vec b[8];
     RN_UNROLL
     for (int h = 0; h < 8; h += 4) {
-        V(transpose_pieces)(v + h);
-        V(transpose_pieces)(v + h + 2);
+        vec_transpose_pieces(v + h);
+        vec_transpose_pieces(v + h + 2);
         for (int i = 0; i < 2; i++) {
             b[h + i] = _mm512_shuffle_f64x2(v[h + i], v[h + i + 2], 0x88);
             b[h + i + 2] = _mm512_shuffle_f64x2(v[h + i], v[h + i + 2], 0xdd);
@@ -98,41 +106,41 @@ RN_INLINE void V(transpose)(VEC v[RN_LANES]) {
 }
 
 #elif defined(__AVX2__) && RN_FLOAT
-RN_INLINE VEC V(load_pieces)(const T *const rows[RN_LANES], int i) {
+RN_INLINE vec vec_load_pieces(const T *const rows[RN_LANES], int i) {
     return _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(rows[i])),
                                 _mm_loadu_ps(rows[4 + i]), 1);
 }
 
-RN_INLINE void V(transpose)(VEC v[RN_LANES]) {
-    V(transpose_pieces)(v);
-    V(transpose_pieces)(v + 4);
+RN_INLINE void vec_transpose(vec v[RN_LANES]) {
+    vec_transpose_pieces(v);
+    vec_transpose_pieces(v + 4);
     RN_UNROLL
     for (int i = 0; i < 4; i++) {
-        const VEC a = v[i];
+        const vec a = v[i];
         v[i] = _mm256_permute2f128_ps(a, v[i + 4], 0x20);
         v[i + 4] = _mm256_permute2f128_ps(a, v[i + 4], 0x31);
     }
 }
 
 #elif defined(__AVX2__)
-RN_INLINE VEC V(load_pieces)(const T *const rows[RN_LANES], int i) {
+RN_INLINE vec vec_load_pieces(const T *const rows[RN_LANES], int i) {
     return _mm256_insertf128_pd(_mm256_castpd128_pd256(_mm_loadu_pd(rows[i])),
                                 _mm_loadu_pd(rows[2 + i]), 1);
 }
 
-RN_INLINE void V(transpose)(VEC v[RN_LANES]) {
-    V(transpose_pieces)(v);
-    V(transpose_pieces)(v + 2);
+RN_INLINE void vec_transpose(vec v[RN_LANES]) {
+    vec_transpose_pieces(v);
+    vec_transpose_pieces(v + 2);
     RN_UNROLL
     for (int i = 0; i < 2; i++) {
-        const VEC a = v[i];
+        const vec a = v[i];
         v[i] = _mm256_permute2f128_pd(a, v[i + 2], 0x20);
         v[i + 2] = _mm256_permute2f128_pd(a, v[i + 2], 0x31);
     }
 }
 
 #elif defined(RN_NEON) && RN_FLOAT
-RN_INLINE void V(transpose)(VEC v[RN_LANES]) {
+RN_INLINE void vec_transpose(vec v[RN_LANES]) {
     const float32x4x2_t a = vtrnq_f32(v[0], v[1]), b = vtrnq_f32(v[2], v[3]);
     v[0] = vcombine_f32(vget_low_f32(a.val[0]), vget_low_f32(b.val[0]));
     v[1] = vcombine_f32(vget_low_f32(a.val[1]), vget_low_f32(b.val[1]));
@@ -141,62 +149,61 @@ RN_INLINE void V(transpose)(VEC v[RN_LANES]) {
 }
 
 #elif defined(RN_NEON)
-RN_INLINE void V(transpose)(VEC v[RN_LANES]) {
-    const VEC a = vtrn1q_f64(v[0], v[1]), b = vtrn2q_f64(v[0], v[1]);
+RN_INLINE void vec_transpose(vec v[RN_LANES]) {
+    const vec a = vtrn1q_f64(v[0], v[1]), b = vtrn2q_f64(v[0], v[1]);
     v[0] = a;
     v[1] = b;
 }
 
 #elif defined(RN_SSE2) && RN_FLOAT
-RN_INLINE void V(transpose)(VEC v[RN_LANES]) {
+RN_INLINE void vec_transpose(vec v[RN_LANES]) {
     _MM_TRANSPOSE4_PS(v[0], v[1], v[2], v[3]);
 }
 
 #elif defined(RN_SSE2)
-RN_INLINE void V(transpose)(VEC v[RN_LANES]) {
-    const VEC a = _mm_unpacklo_pd(v[0], v[1]), b = _mm_unpackhi_pd(v[0], v[1]);
+RN_INLINE void vec_transpose(vec v[RN_LANES]) {
+    const vec a = _mm_unpacklo_pd(v[0], v[1]), b = _mm_unpackhi_pd(v[0], v[1]);
     v[0] = a;
     v[1] = b;
 }
 
 #else
-RN_INLINE void V(transpose)(VEC v[RN_LANES]) { (void)v; }
+RN_INLINE void vec_transpose(vec v[RN_LANES]) { (void)v; }
 #endif
 
 /* dst[c * ldd + r] = src[r][c] for r, c < RN_LANES. */
-RN_INLINE void RN_FN(transpose_square)(T *dst, size_t ldd,
-                                       const T *const src[RN_LANES]) {
-    VEC v[RN_LANES];
+RN_INLINE void transpose_square(T *dst, size_t ldd, const T *const src[RN_LANES]) {
+    vec v[RN_LANES];
     RN_UNROLL
-    for (int r = 0; r < RN_LANES; r++) v[r] = V(load)(src[r]);
-    V(transpose)(v);
+    for (int r = 0; r < RN_LANES; r++) v[r] = vec_load(src[r]);
+    vec_transpose(v);
     RN_UNROLL
-    for (int c = 0; c < RN_LANES; c++) V(store)(dst + c * ldd, v[c]);
+    for (int c = 0; c < RN_LANES; c++) vec_store(dst + c * ldd, v[c]);
 }
 
 /* dst[c * ldd + r] = rows[r][c] for r < RN_LANES, c < cols: squares, pieces, numbers.
  * The last square or piece may take columns again that are done. */
-static void RN_FN(transpose_rows)(size_t cols, T *dst, size_t ldd,
-                                  const T *const rows[RN_LANES]) {
+static void transpose_rows(size_t cols, T *dst, size_t ldd,
+                           const T *const rows[RN_LANES]) {
     const T *src[RN_LANES];
     size_t c = 0, at;
     for (; cols >= RN_LANES && cols - c > RN_LANES / 2; c = at + RN_LANES) {
         at = rn_min(c, cols - RN_LANES);
         RN_UNROLL
         for (int r = 0; r < RN_LANES; r++) src[r] = rows[r] + at;
-        RN_FN(transpose_square)(dst + at * ldd, ldd, src);
+        transpose_square(dst + at * ldd, ldd, src);
     }
 #if defined(__AVX2__)
     for (; cols >= RN_IN_PIECE && c < cols; c = at + RN_IN_PIECE) {
-        VEC v[RN_IN_PIECE];
+        vec v[RN_IN_PIECE];
         at = rn_min(c, cols - RN_IN_PIECE);
         RN_UNROLL
         for (int r = 0; r < RN_LANES; r++) src[r] = rows[r] + at;
         RN_UNROLL
-        for (int i = 0; i < (int)RN_IN_PIECE; i++) v[i] = V(load_pieces)(src, i);
-        V(transpose_pieces)(v);
+        for (int i = 0; i < (int)RN_IN_PIECE; i++) v[i] = vec_load_pieces(src, i);
+        vec_transpose_pieces(v);
         RN_UNROLL
-        for (size_t i = 0; i < RN_IN_PIECE; i++) V(store)(dst + (at + i) * ldd, v[i]);
+        for (size_t i = 0; i < RN_IN_PIECE; i++) vec_store(dst + (at + i) * ldd, v[i]);
     }
 #endif
     for (; c < cols; c++) {

@@ -9,8 +9,6 @@
  * Loops are branch-free and element-wise, one for each optimiser and rule.
  */
 
-#ifndef RN_UPDATE_COMMON
-#define RN_UPDATE_COMMON
 enum { RN_SUMS = 32 }; /* partial sums */
 
 /* The optimiser's answer to a constant unit gradient, before any per-weight metric. */
@@ -21,17 +19,16 @@ RN_INLINE double rn_unit_response(const rn_step *s) {
     default: return s->learning_rate;
     }
 }
-#endif
 
 /* sign(w) max(|w| - t, 0): w less its projection on [-t, t].  A NaN stays one. */
-RN_INLINE T RN_FN(soft_threshold)(T w, T t) {
+RN_INLINE T soft_threshold(T w, T t) {
     T inside = w > t ? t : w;
     inside = inside < -t ? -t : inside;
     return w - inside;
 }
 
-static void RN_FN(prox_l1)(size_t n, T *w, T threshold) {
-    for (size_t i = 0; i < n; i++) w[i] = RN_FN(soft_threshold)(w[i], threshold);
+static void prox_l1(size_t n, T *w, T threshold) {
+    for (size_t i = 0; i < n; i++) w[i] = soft_threshold(w[i], threshold);
 }
 
 /* What is the same for all weights of a call. */
@@ -42,26 +39,25 @@ typedef struct {
     T unit, per_unit;       /* threshold before the metric, and its inverse */
     T credit, credit_decay; /* of the cumulative rule */
     T floor;                /* no weight falls below it */
-} RN_FN(rn_rates);
+} rn_rates;
 
-static RN_FN(rn_rates) RN_FN(rates_of)(const rn_step *s) {
+static rn_rates rates_of(const rn_step *s) {
     const double unit = s->l1 * rn_unit_response(s);
-    RN_FN(rn_rates)
-    rates = {.lr = (T)s->learning_rate,
-             .mu = (T)s->momentum,
-             .b1 = (T)s->beta1,
-             .b2 = (T)s->beta2,
-             .rest1 = (T)(1 - s->beta1),
-             .rest2 = (T)(1 - s->beta2),
-             .eps = (T)s->epsilon,
-             .l1 = (T)s->l1,
-             .l2 = (T)(2 * s->l2),
-             .at_zero = (T)(s->l1 * s->sign_at_zero),
-             .unit = (T)unit,
-             .per_unit = 1 / (T)unit,
-             .credit = (T)s->credit,
-             .credit_decay = (T)s->credit_decay,
-             .floor = s->non_negative ? (T)0 : -(T)INFINITY};
+    rn_rates rates = {.lr = (T)s->learning_rate,
+                      .mu = (T)s->momentum,
+                      .b1 = (T)s->beta1,
+                      .b2 = (T)s->beta2,
+                      .rest1 = (T)(1 - s->beta1),
+                      .rest2 = (T)(1 - s->beta2),
+                      .eps = (T)s->epsilon,
+                      .l1 = (T)s->l1,
+                      .l2 = (T)(2 * s->l2),
+                      .at_zero = (T)(s->l1 * s->sign_at_zero),
+                      .unit = (T)unit,
+                      .per_unit = 1 / (T)unit,
+                      .credit = (T)s->credit,
+                      .credit_decay = (T)s->credit_decay,
+                      .floor = s->non_negative ? (T)0 : -(T)INFINITY};
     if (s->kind >= RN_ADAM) {
         rates.rate = (T)(s->learning_rate / s->correction1);
         rates.scale2 = (T)(1 / s->correction2);
@@ -71,42 +67,41 @@ static RN_FN(rn_rates) RN_FN(rates_of)(const rn_step *s) {
 }
 
 /* The moving average of squares after a gradient. */
-RN_INLINE T RN_FN(next_square)(const int kind, T v, T g, const RN_FN(rn_rates) * r) {
-    return kind == RN_ADAGRAD ? RN_FMA(g, g, v) : RN_FMA(r->b2, v, r->rest2 * (g * g));
+RN_INLINE T next_square(const int kind, T v, T g, const rn_rates *r) {
+    return kind == RN_ADAGRAD ? madd(g, g, v) : madd(r->b2, v, r->rest2 * (g * g));
 }
 
 /* One loop per optimiser and rule: each weight, its gradient and what the optimiser
  * remembers of it are read and written once.  kind and rule are known to the compiler.
  */
-RN_INLINE void RN_FN(update_loop)(const int kind, const int rule, size_t n,
-                                  T *RN_RESTRICT w, T *RN_RESTRICT m, T *RN_RESTRICT v,
-                                  T *RN_RESTRICT q, const T *RN_RESTRICT g,
-                                  const RN_FN(rn_rates) * rates) {
-    const RN_FN(rn_rates) r = *rates;
+RN_INLINE void update_loop(const int kind, const int rule, size_t n, T *RN_RESTRICT w,
+                           T *RN_RESTRICT m, T *RN_RESTRICT v, T *RN_RESTRICT q,
+                           const T *RN_RESTRICT g, const rn_rates *rates) {
+    const rn_rates r = *rates;
     for (size_t i = 0; i < n / RN_LANES * RN_LANES; i++) {
-        T x = w[i], gradient = RN_FMA(r.l2, x, g[i]), metric = 1, t = r.unit;
+        T x = w[i], gradient = madd(r.l2, x, g[i]), metric = 1, t = r.unit;
         if (rule == RN_L1_SUBGRADIENT) {
             gradient += x > 0 ? r.l1 : x < 0 ? -r.l1 : r.at_zero;
         }
         if (kind >= RN_ADAGRAD) { /* eps is outside the bias-corrected root */
-            v[i] = RN_FN(next_square)(kind, v[i], gradient, &r);
+            v[i] = next_square(kind, v[i], gradient, &r);
             metric = RN_SQRT(kind >= RN_ADAM ? v[i] * r.scale2 : v[i]) + r.eps;
             if (rule != RN_L1_NONE && rule != RN_L1_SUBGRADIENT) t = r.unit / metric;
         }
-        if (rule == RN_L1_SHRINK_FIRST) x = RN_FN(soft_threshold)(x, t);
+        if (rule == RN_L1_SHRINK_FIRST) x = soft_threshold(x, t);
         if (kind == RN_SGD) {
-            x = RN_FMA(-r.lr, gradient, x);
+            x = madd(-r.lr, gradient, x);
         } else if (kind == RN_MOMENTUM || kind == RN_NESTEROV) {
             const T step = r.lr * gradient;
-            m[i] = RN_FMA(r.mu, m[i], -step);
-            x += kind == RN_MOMENTUM ? m[i] : RN_FMA(r.mu, m[i], -step);
+            m[i] = madd(r.mu, m[i], -step);
+            x += kind == RN_MOMENTUM ? m[i] : madd(r.mu, m[i], -step);
         } else if (kind == RN_ADAGRAD || kind == RN_RMSPROP) {
             x -= r.lr * gradient / metric;
         } else {
-            m[i] = RN_FMA(r.b1, m[i], r.rest1 * gradient);
-            x = RN_FMA(-r.decay, x, x) - r.rate * m[i] / metric;
+            m[i] = madd(r.b1, m[i], r.rest1 * gradient);
+            x = madd(-r.decay, x, x) - r.rate * m[i] / metric;
         }
-        if (rule == RN_L1_PROXIMAL) x = RN_FN(soft_threshold)(x, t);
+        if (rule == RN_L1_PROXIMAL) x = soft_threshold(x, t);
         if (rule == RN_L1_CUMULATIVE) {
             /* Tsuruoka, Tsujii and Ananiadou (2009), section 3.2, with the ledger q
              * counted in thresholds: a weight was charged -q of the steps owed. */
@@ -115,67 +110,64 @@ RN_INLINE void RN_FN(update_loop)(const int kind, const int rule, size_t n,
             T d = x > low ? x : low;
             d = d < high ? d : high;
             x -= d;
-            q[i] = RN_FMA(-d, kind >= RN_ADAGRAD ? metric * r.per_unit : r.per_unit,
-                          ledger);
+            q[i] =
+                madd(-d, kind >= RN_ADAGRAD ? metric * r.per_unit : r.per_unit, ledger);
         }
         w[i] = x < r.floor ? r.floor : x;
     }
 }
 
-#ifndef RN_UPDATE_RULES
-#define RN_UPDATE_RULES(X, kind)                                                       \
-    X(kind, RN_L1_NONE)                                                                \
-    X(kind, RN_L1_CUMULATIVE)                                                          \
-    X(kind, RN_L1_PROXIMAL)                                                            \
-    X(kind, RN_L1_SHRINK_FIRST)                                                        \
-    X(kind, RN_L1_SUBGRADIENT)
-#define RN_UPDATE_LOOPS(X)                                                             \
-    RN_UPDATE_RULES(X, RN_SGD)                                                         \
-    RN_UPDATE_RULES(X, RN_MOMENTUM)                                                    \
-    RN_UPDATE_RULES(X, RN_NESTEROV)                                                    \
-    RN_UPDATE_RULES(X, RN_ADAGRAD)                                                     \
-    RN_UPDATE_RULES(X, RN_RMSPROP)                                                     \
-    RN_UPDATE_RULES(X, RN_ADAM)                                                        \
-    RN_UPDATE_RULES(X, RN_ADAMW)
-#endif
-
-#define RN_UPDATE_FUNCTION(kind, rule)                                                 \
-    static void RN_FN(update_##kind##_##rule)(size_t n, T *w, T *m, T *v, T *q,        \
-                                              const T *g, const RN_FN(rn_rates) * r) { \
-        RN_FN(update_loop)(kind, rule, n, w, m, v, q, g, r);                           \
+/* n a multiple of RN_LANES */
+RN_INLINE void update_rules(const int kind, int rule, size_t n, T *w, T *m, T *v, T *q,
+                            const T *g, const rn_rates *r) {
+#define RN_RULE(rule)                                                                  \
+    case rule: update_loop(kind, rule, n, w, m, v, q, g, r); break;
+    switch (rule) {
+        RN_RULE(RN_L1_NONE)
+        RN_RULE(RN_L1_CUMULATIVE)
+        RN_RULE(RN_L1_PROXIMAL)
+        RN_RULE(RN_L1_SHRINK_FIRST)
+        RN_RULE(RN_L1_SUBGRADIENT)
     }
-#define RN_UPDATE_ENTRY(kind, rule) [kind][rule] = RN_FN(update_##kind##_##rule),
+}
 
-RN_UPDATE_LOOPS(RN_UPDATE_FUNCTION)
-static void (*const RN_FN(update_loops)[RN_ADAMW + 1][RN_L1_SUBGRADIENT + 1])(
-    size_t n, T *w, T *m, T *v, T *q, const T *g,
-    const RN_FN(rn_rates) * r) = {RN_UPDATE_LOOPS(RN_UPDATE_ENTRY)};
-#undef RN_UPDATE_FUNCTION
-#undef RN_UPDATE_ENTRY
+RN_APART void update_vectors(int kind, int rule, size_t n, T *w, T *m, T *v, T *q,
+                             const T *g, const rn_rates *r) {
+#define RN_KIND(kind)                                                                  \
+    case kind: update_rules(kind, rule, n, w, m, v, q, g, r); break;
+    switch (kind) {
+        RN_KIND(RN_SGD)
+        RN_KIND(RN_MOMENTUM)
+        RN_KIND(RN_NESTEROV)
+        RN_KIND(RN_ADAGRAD)
+        RN_KIND(RN_RMSPROP)
+        RN_KIND(RN_ADAM)
+        RN_KIND(RN_ADAMW)
+    }
+}
 
 /* w, m, v, q (n) in/out; g (n) the data gradient.  NULL where an array is not used:
  * m by SGD, Adagrad, RMSprop; v by SGD and momentum; q by all rules but cumulative. */
-static void RN_FN(update)(size_t n, T *w, T *m, T *v, T *q, const T *g,
-                          const rn_step *s) {
-    const RN_FN(rn_rates) rates = RN_FN(rates_of)(s);
+static void update(size_t n, T *w, T *m, T *v, T *q, const T *g, const rn_step *s) {
+    const rn_rates rates = rates_of(s);
     const int idle = s->l1_rule == RN_L1_CUMULATIVE && !(rates.unit > 0);
     const int rule = idle ? RN_L1_NONE : s->l1_rule;
     const size_t whole = n / RN_LANES * RN_LANES, rest = (n - whole) * sizeof(T);
     T *arrays[4] = {w, m, v, q}, last[5][RN_LANES] = {{0}};
-    RN_FN(update_loops)[s->kind][rule](whole, w, m, v, q, g, &rates);
+    update_vectors(s->kind, rule, whole, w, m, v, q, g, &rates);
     if (!rest) return;
     for (int k = 0; k < 4; k++) {
         if (arrays[k]) memcpy(last[k], arrays[k] + whole, rest);
     }
     memcpy(last[4], g + whole, rest);
-    RN_FN(update_loops)
-    [s->kind][rule](RN_LANES, last[0], last[1], last[2], last[3], last[4], &rates);
+    update_vectors(s->kind, rule, RN_LANES, last[0], last[1], last[2], last[3], last[4],
+                   &rates);
     for (int k = 0; k < 4; k++) {
         if (arrays[k]) memcpy(arrays[k] + whole, last[k], rest);
     }
 }
 
-RN_INLINE void RN_FN(add_sums)(double (*part)[RN_SUMS], const T *w) {
+RN_INLINE void add_sums(double (*part)[RN_SUMS], const T *w) {
     for (size_t k = 0; k < RN_SUMS; k++) {
         const double x = w[k];
         part[0][k] += fabs(x);
@@ -187,14 +179,14 @@ RN_INLINE void RN_FN(add_sums)(double (*part)[RN_SUMS], const T *w) {
 /* sums[0] = sum |w|, sums[1] = sum w^2, sums[2] = number of exact zeros.
  * 32 partial sums and a fixed tree, in double: the same bits everywhere, and enough of
  * them to hide the time of an addition. */
-static void RN_FN(penalty_sums)(size_t n, double *sums, const T *w) {
+static void penalty_sums(size_t n, double *sums, const T *w) {
     double part[3][RN_SUMS] = {{0}};
     T last[RN_SUMS] = {0};
     const size_t whole = n / RN_SUMS * RN_SUMS;
-    for (size_t i = 0; i < whole; i += RN_SUMS) RN_FN(add_sums)(part, w + i);
+    for (size_t i = 0; i < whole; i += RN_SUMS) add_sums(part, w + i);
     if (whole < n) {
         memcpy(last, w + whole, (n - whole) * sizeof(T));
-        RN_FN(add_sums)(part, last);
+        add_sums(part, last);
         part[2][0] -= (double)(whole + RN_SUMS - n); /* those that fill up */
     }
     for (size_t s = 0; s < 3; s++) {

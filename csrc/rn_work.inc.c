@@ -10,10 +10,8 @@ typedef struct {
     T *thread_work;     /* of one thread, thread_size elements each */
     size_t thread_size, pack_size;
     size_t turned, ld_turned; /* where in it turn_weights writes rows, how long */
-} RN_FN(rn_work);
+} rn_work;
 
-#ifndef RN_WORK_COMMON
-#define RN_WORK_COMMON
 /* Hands out aligned pieces of one allocation; with base NULL it only counts. */
 typedef struct {
     char *base;
@@ -39,35 +37,33 @@ RN_INLINE size_t rn_deepest_pack(const rn_net *net) {
     for (size_t l = 0; l < net->n_layers; l++) n_in = rn_max(n_in, net->layers[l].n_in);
     return n_in;
 }
-#endif
 
 /* A layer of few units leaves most lanes idle if dz is the vector of the weight
  * gradient: then its inputs are. */
-RN_INLINE int RN_FN(is_narrow)(const rn_layer *layer) {
+RN_INLINE int is_narrow(const rn_layer *layer) {
     return 2 * layer->n_out < RN_LANES && layer->n_in >= RN_LANES;
 }
 
 /* The weight gradient of the first layer is all that reads its dz: if nothing but the
  * output of a narrow second layer has to be known for that, it comes as rows at once.
  */
-RN_INLINE int RN_FN(has_direct_rows)(const rn_net *net) {
+RN_INLINE int has_direct_rows(const rn_net *net) {
     const rn_layer *layers = net->layers;
-    return net->n_layers > 1 && RN_FN(is_narrow)(&layers[1]) &&
-           !RN_FN(is_narrow)(&layers[0]) && !net->skip &&
-           rn_backward_mode(&layers[0]) != RN_SLOPE;
+    return net->n_layers > 1 && is_narrow(&layers[1]) && !is_narrow(&layers[0]) &&
+           !net->skip && rn_backward_mode(&layers[0]) != RN_SLOPE;
 }
 
-static RN_FN(rn_work) RN_FN(lay_out)(const rn_net *net, size_t block_rows,
-                                     size_t n_threads, rn_arena *arena) {
+static rn_work lay_out(const rn_net *net, size_t block_rows, size_t n_threads,
+                       rn_arena *arena) {
     const rn_layer *layers = net->layers;
     const size_t n = net->n_layers, panels = rn_pieces(block_rows, RN_PANEL);
     const size_t rows = panels * RN_PANEL, last = layers[n - 1].n_out;
-    RN_FN(rn_work) work = {.panels = panels, .ld_block = rows * RN_PANEL};
+    rn_work work = {.panels = panels, .ld_block = rows * RN_PANEL};
     work.pack_size = RN_PACKED_TILES * RN_TILE_ROWS * rn_deepest_pack(net);
     work.turned =
         rn_max(work.pack_size, rn_max(RN_PANEL, RN_GROUP_LANES) * rn_widest(net));
     work.thread_size = work.turned + RN_TILE_ROWS * RN_GRADIENT_COLUMNS;
-    if (RN_FN(has_direct_rows)(net)) { /* W' of the second layer, in whole panels */
+    if (has_direct_rows(net)) { /* W' of the second layer, in whole panels */
         work.ld_turned = rn_pieces(layers[1].n_in, RN_PANEL) * RN_PANEL;
         work.thread_size += layers[1].n_out * work.ld_turned;
     }
@@ -81,8 +77,8 @@ static RN_FN(rn_work) RN_FN(lay_out)(const rn_net *net, size_t block_rows,
     for (size_t l = 0; l < n; l++) {
         const size_t bytes = rows * layers[l].n_out * sizeof(T);
         const size_t widest = rn_max(layers[l].n_out, layers[l].n_in);
-        const size_t unit_blocks = rn_pieces(
-            RN_FN(is_narrow)(&layers[l]) ? widest : layers[l].n_out, RN_PANEL);
+        const size_t unit_blocks =
+            rn_pieces(is_narrow(&layers[l]) ? widest : layers[l].n_out, RN_PANEL);
         T *a = rn_take(arena, bytes), *d = rn_take(arena, bytes);
         T *blocks = rn_take(arena, unit_blocks * work.ld_block * sizeof(T));
         if (!arena->base) continue;
@@ -96,22 +92,21 @@ static RN_FN(rn_work) RN_FN(lay_out)(const rn_net *net, size_t block_rows,
 
 /* The work memory of a call: one for all threads, or where blocks are done in turns one
  * for each. */
-static RN_FN(rn_work) * RN_FN(lay_out_all)(const rn_net *net, size_t block_rows,
-                                           size_t turn_rows, size_t n_threads,
-                                           rn_arena *arena) {
+static rn_work *lay_out_all(const rn_net *net, size_t block_rows, size_t turn_rows,
+                            size_t n_threads, rn_arena *arena) {
     const size_t count = turn_rows ? n_threads : 1;
-    RN_FN(rn_work) *works = rn_take(arena, count * sizeof *works);
+    rn_work *works = rn_take(arena, count * sizeof *works);
     for (size_t i = 0; i < count; i++) {
-        const RN_FN(rn_work) work = RN_FN(lay_out)(
-            net, turn_rows ? turn_rows : block_rows, turn_rows ? 1 : n_threads, arena);
+        const rn_work work = lay_out(net, turn_rows ? turn_rows : block_rows,
+                                     turn_rows ? 1 : n_threads, arena);
         if (arena->base) works[i] = work;
     }
     return works;
 }
 
-static size_t RN_FN(train_work_size)(const rn_net *net, size_t block_rows,
-                                     size_t turn_rows, size_t n_threads) {
+static size_t train_work_size(const rn_net *net, size_t block_rows, size_t turn_rows,
+                              size_t n_threads) {
     rn_arena arena = {0};
-    RN_FN(lay_out_all)(net, block_rows, turn_rows, n_threads, &arena);
+    lay_out_all(net, block_rows, turn_rows, n_threads, &arena);
     return arena.used;
 }

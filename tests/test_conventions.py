@@ -6,6 +6,7 @@ import importlib.metadata
 import inspect
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -93,6 +94,49 @@ def test_every_kernel_is_declared_bound_and_described(kernel):
     for table in ("f32", "f64"):
         assert re.search(rf"\b(table|t)\.{table}\.{kernel}\(", pyx)
     assert len(re.findall(rf"\(\*{kernel}\)", pxd)) == 2
+
+
+def c_functions():
+    """{name: {files}} of every function with a body in csrc, by the house's layout: the
+    head starts in the first column and the body's brace ends a line."""
+    found = {}
+    for path in C_FILES:
+        code = re.sub(r"/\*.*?\*/", "", path.read_text(), flags=re.S)
+        code = re.sub(r"^#.*?(?<!\\)$", "", code, flags=re.S | re.M)
+        heads = re.findall(r"^[A-Za-z][\w \*]*?\b(\w+)\([^;{}]*\) \{", code, re.M)
+        for name in heads:
+            found.setdefault(name, set()).add(path.name)
+    return found
+
+
+def test_every_c_function_has_a_name_of_its_own():
+    """No macro makes a name; what has one body per CPU or system has them in one file."""
+    functions = c_functions()
+    assert len(functions) > 200
+    assert {n: f for n, f in functions.items() if len(f) > 1} == {}
+    for name in KERNELS:
+        assert name in functions or f"map_{name}" in functions, name
+    pasted = {p.name for p in C_FILES if "##" in p.read_text()}
+    assert pasted == {"rn_core.inc.c"}  # names the table and map_exp ...
+
+
+@pytest.mark.skipif(not shutil.which("ctags"), reason="ctags is not installed")
+def test_ctags_finds_every_c_function():
+    command = ["ctags", "-x", "--kinds-c=f", "--kinds-c++=f", "-R", str(ROOT / "csrc")]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    assert {line.split()[0] for line in done.stdout.splitlines()} == set(c_functions())
+
+
+def test_a_variant_file_sets_its_type_and_includes_the_core():
+    for isa in ("base", "avx2", "avx512"):
+        for suffix, type_name, single in (("f32", "float", 1), ("f64", "double", 0)):
+            lines = (ROOT / f"csrc/rn_{isa}_{suffix}.c").read_text().splitlines()
+            assert lines[-4:] == [
+                f"#define RN_ISA {isa}",
+                f"#define T {type_name}",
+                f"#define RN_FLOAT {single}",
+                '#include "rn_core.inc.c"',
+            ]
 
 
 def test_c_never_allocates_or_prints():

@@ -15,28 +15,24 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-PLAIN = ["rn_dispatch.c", "rn_threads.c", "rn_shuffle.c"]
 EPOCHS = 29  # 203 steps
 
 
 def flags():
-    """(flags of all C, {variant: its flags}) as setup.py has them."""
+    """(flags of all C, {variant: its flags}, the sources of variants), as in setup.py."""
     values = runpy.run_path(str(ROOT / "setup.py"), run_name="flags")
     common = [f.replace("c11", "gnu11") for f in values["UNIX_FLAGS"]]
-    return common, values["VARIANT_FLAGS"]["unix"]
+    return common, values["VARIANT_FLAGS"]["unix"], values["c_sources"]
 
 
 def build(folder, name, compiler="cc", extra=("-O3",), x86=True):
     """Compile the core and the program; the path of the program."""
-    common, variants = flags()
+    common, variants, sources = flags()
     common = [*common, *extra, f"-I{ROOT / 'csrc'}", f"-I{ROOT / 'tools'}"]
     if x86:
         common.append("-DRN_HAVE_X86_VARIANTS")
-    chosen = variants if x86 else {"base": []}
-    jobs = [(f"rn_{v}.c", own) for v, own in chosen.items()]
-    jobs += [(source, []) for source in PLAIN]
     objects = []
-    for source, own in jobs:
+    for source, own in sources(variants if x86 else {"base": []}):
         objects.append(str(folder / f"{name}_{source}.o"))
         path = str(ROOT / "csrc" / source)
         subprocess.run(

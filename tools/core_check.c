@@ -44,12 +44,12 @@ typedef enum { BY_ROWS, BY_UNITS, BY_TURNS } division; /* of a step among thread
 
 /* Kernels and training; a training that depends on how it was divided ends it all. */
 static uint64_t checksum(const rn_tables *t, size_t threads, size_t epochs) {
-    const uint64_t parts[4] = {kernels_f32(&t->f32), kernels_f64(&t->f64),
-                               training_f32(&t->f32, threads, BY_ROWS, epochs),
-                               training_f64(&t->f64, threads, BY_ROWS, epochs)};
+    const uint64_t parts[4] = {kernels_f32(t->f32), kernels_f64(t->f64),
+                               training_f32(t->f32, threads, BY_ROWS, epochs),
+                               training_f64(t->f64, threads, BY_ROWS, epochs)};
     for (division how = BY_UNITS; how <= BY_TURNS; how++) {
-        if (training_f32(&t->f32, threads, how, epochs) != parts[2]) exit(4);
-        if (training_f64(&t->f64, threads, how, epochs) != parts[3]) exit(5);
+        if (training_f32(t->f32, threads, how, epochs) != parts[2]) exit(4);
+        if (training_f64(t->f64, threads, how, epochs) != parts[3]) exit(5);
     }
     if (!parts[2] || !parts[3]) exit(6); /* diverged */
     return add(FNV, parts, sizeof parts);
@@ -59,7 +59,7 @@ int main(int count, char **arguments) {
     const size_t threads = count > 1 ? strtoul(arguments[1], NULL, 10) : 1;
     const size_t epochs = count > 2 ? strtoul(arguments[2], NULL, 10) : 3;
     for (const rn_tables *const *t = rn_available(); *t; t++) {
-        if (!(*t)->fused) continue;
+        if (!(*t)->f32->fused) continue;
         printf("%s %016llx\n", (*t)->isa,
                (unsigned long long)checksum(*t, threads, epochs));
     }

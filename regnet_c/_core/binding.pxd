@@ -144,6 +144,7 @@ cdef extern from "rn.h" nogil:
 
     ctypedef struct rn_table_f32:
         size_t lanes
+        int fused
         void (*exp)(size_t, float *, const float *) noexcept nogil
         void (*expm1)(size_t, float *, const float *) noexcept nogil
         void (*log)(size_t, float *, const float *) noexcept nogil
@@ -191,6 +192,7 @@ cdef extern from "rn.h" nogil:
 
     ctypedef struct rn_table_f64:
         size_t lanes
+        int fused
         void (*exp)(size_t, double *, const double *) noexcept nogil
         void (*expm1)(size_t, double *, const double *) noexcept nogil
         void (*log)(size_t, double *, const double *) noexcept nogil
@@ -238,9 +240,8 @@ cdef extern from "rn.h" nogil:
 
     ctypedef struct rn_tables:
         const char *isa
-        int fused
-        rn_table_f32 f32
-        rn_table_f64 f64
+        const rn_table_f32 *f32
+        const rn_table_f64 *f64
 
     const rn_tables *const *rn_available()
     const rn_tables *rn_select(const char *isa)

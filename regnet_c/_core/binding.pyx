@@ -64,7 +64,7 @@ def current_isa():
 
 def is_fused():
     """True if multiply-add rounds once, so that all such variants agree in bits."""
-    return table.fused != 0
+    return table.f32.fused != 0
 
 
 def lanes(bint single):

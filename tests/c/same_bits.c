@@ -311,8 +311,8 @@ static void start_weights(model *m, const variant *v) {
         const size_t n = layer->n_in * layer->n_out;
         float *f = layer->weight.w;
         double *d = layer->weight.w;
-        if (v->single) v->table->f32.random_normal(n, f, 11, (uint32_t)l, 0);
-        else v->table->f64.random_normal(n, d, 11, (uint32_t)l, 0);
+        if (v->single) v->table->f32->random_normal(n, f, 11, (uint32_t)l, 0);
+        else v->table->f64->random_normal(n, d, 11, (uint32_t)l, 0);
         for (size_t i = 0; i < n; i++) {
             if (v->single) f[i] *= 0.25f;
             else d[i] *= 0.25;
@@ -343,12 +343,12 @@ static void add_prediction(uint64_t *hash, model *m, const variant *v, data_set 
         x.n_rows = sizes[i];
         if (v->single) {
             void *work =
-                zeros(v->table->f32.predict_work_size(&m->net, sizes[i], v->threads));
-            v->table->f32.predict(&m->net, &x, out, v->threads, work);
+                zeros(v->table->f32->predict_work_size(&m->net, sizes[i], v->threads));
+            v->table->f32->predict(&m->net, &x, out, v->threads, work);
         } else {
             void *work =
-                zeros(v->table->f64.predict_work_size(&m->net, sizes[i], v->threads));
-            v->table->f64.predict(&m->net, &x, out, v->threads, work);
+                zeros(v->table->f64->predict_work_size(&m->net, sizes[i], v->threads));
+            v->table->f64->predict(&m->net, &x, out, v->threads, work);
         }
         add_floats(hash, out, sizes[i] * n_out, v->single);
     }
@@ -357,9 +357,9 @@ static void add_prediction(uint64_t *hash, model *m, const variant *v, data_set 
 static size_t work_size(const rn_net *net, size_t block_rows, const variant *v) {
     const size_t turn = turn_rows(v);
     if (v->single) {
-        return v->table->f32.train_work_size(net, block_rows, turn, v->threads);
+        return v->table->f32->train_work_size(net, block_rows, turn, v->threads);
     }
-    return v->table->f64.train_work_size(net, block_rows, turn, v->threads);
+    return v->table->f64->train_work_size(net, block_rows, turn, v->threads);
 }
 
 static void add_training(uint64_t *hash, const net_spec *s, const variant *v,
@@ -394,8 +394,8 @@ static void add_training(uint64_t *hash, const net_spec *s, const variant *v,
     for (uint64_t epoch = 0; epoch < EPOCHS; epoch++) {
         rn_permutation(rows, d.order, 3, epoch);
         run.row = run.steps_done = 0;
-        if (v->single) v->table->f32.train(&run);
-        else v->table->f64.train(&run);
+        if (v->single) v->table->f32->train(&run);
+        else v->table->f64->train(&run);
     }
     if (run.status != RN_RUNNING || run.row != rows) {
         fprintf(stderr, "%s: training diverged\n", s->name);
@@ -435,8 +435,8 @@ static void make_points(double *x) {
 }
 
 #define ADD_FUNCTION(name)                                                             \
-    if (v->single) v->table->f32.name(N_POINTS, y, x);                                 \
-    else v->table->f64.name(N_POINTS, (double *)(void *)y, (double *)(void *)x);       \
+    if (v->single) v->table->f32->name(N_POINTS, y, x);                                 \
+    else v->table->f64->name(N_POINTS, (double *)(void *)y, (double *)(void *)x);       \
     add_floats(hash, y, N_POINTS, v->single);
 
 static void add_functions(uint64_t *hash, const variant *v) {
@@ -484,12 +484,12 @@ int main(void) {
                 const variant v = {*t, single, i / 2, threads[i % 2]};
                 const uint64_t hash = hash_of(&v);
                 if (!own_hash) own_hash = hash;
-                if ((*t)->fused && !fused_hash) fused_hash = hash;
-                const uint64_t wanted = (*t)->fused ? fused_hash : own_hash;
+                if ((*t)->f32->fused && !fused_hash) fused_hash = hash;
+                const uint64_t wanted = (*t)->f32->fused ? fused_hash : own_hash;
                 failures += hash != wanted;
                 printf("%s %s %s %s threads=%d %08lx%08lx%s\n",
                        single ? "float32" : "float64", (*t)->isa,
-                       (*t)->fused ? "fused" : "unfused", division_names[v.division],
+                       (*t)->f32->fused ? "fused" : "unfused", division_names[v.division],
                        (int)v.threads, (unsigned long)(hash >> 32),
                        (unsigned long)(hash & 0xFFFFFFFFu),
                        hash == wanted ? "" : " DIFFERS");
