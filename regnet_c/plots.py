@@ -7,9 +7,28 @@ and the saving are the caller's.
 
 import numpy as np
 
-from ._axes import COLORS, class_colors, color_map, one_or_all, panels, percent, plain
 from ._core import checks
-from ._plane import grid, region
+
+__all__ = [
+    "COLORS",
+    "plot_decision_regions",
+    "plot_filters",
+    "plot_history",
+    "plot_sparsity",
+    "plot_weights",
+]
+
+# Okabe and Ito's: colour-blind readers tell them apart
+COLORS = (
+    "#0072B2",
+    "#E69F00",
+    "#009E73",
+    "#CC79A7",
+    "#56B4E9",
+    "#D55E00",
+    "#F0E442",
+    "#000000",
+)
 
 _SPIKE = COLORS[5]
 _LOSSES = {"loss": ("training loss", 0), "val_loss": ("validation loss", 1)}
@@ -280,3 +299,116 @@ def _matrices(network, layers):
 
 def _layer_name(number, w):
     return f"layer {number}: {w.shape[0]} × {w.shape[1]}"
+
+
+# ---- axes and colours ----------------------------------------------------------------
+
+
+def pyplot():
+    """matplotlib.pyplot, or one sentence that says how to get it."""
+    try:
+        import matplotlib.pyplot as plt
+    except ImportError:
+        raise ImportError(
+            "regnet_c.plots needs matplotlib: pip install regnet-c[plot]"
+        ) from None
+    return plt
+
+
+def panels(ax, count, size, columns=1, **options):
+    """An array of `count` Axes: those given, or parts of the one given, or new ones."""
+    plt = pyplot()
+    rows = -(-count // columns)
+    if ax is None:
+        figure = plt.figure(
+            figsize=(size[0] * columns, size[1] * rows + 0.6), layout="constrained"
+        )
+        return fill(figure.add_gridspec(rows, columns), figure, count, **options)
+    given = np.atleast_1d(np.asarray(ax, dtype=object)).reshape(-1)
+    if not all(hasattr(one, "get_subplotspec") for one in given):
+        raise TypeError(f"ax is {ax!r:.99}, expected Axes of matplotlib")
+    if len(given) == 1 and count > 1 and given[0].get_subplotspec() is not None:
+        given[0].set_axis_off()
+        inner = given[0].get_subplotspec().subgridspec(rows, columns)
+        return fill(inner, given[0].figure, count, **options)
+    if len(given) != count:
+        raise ValueError(f"ax has {len(given)} Axes, this plot has {count} panels")
+    return given
+
+
+def fill(grid, figure, count, sharex=False):
+    """The first `count` cells of a grid as Axes."""
+    axes = []
+    for number in range(count):
+        shared = axes[0] if sharex and axes else None
+        axes.append(figure.add_subplot(grid[divmod(number, grid.ncols)], sharex=shared))
+    return np.array(axes, dtype=object)
+
+
+def one_or_all(axes):
+    """The only one of them, or all."""
+    return axes[0] if len(axes) == 1 else axes
+
+
+def plain(ax, xlabel, ylabel):
+    """Labels, and no frame at the top and at the right."""
+    ax.set(xlabel=xlabel, ylabel=ylabel)
+    ax.spines[["top", "right"]].set_visible(False)
+
+
+def percent():
+    """Tick labels 0 % to 100 % for shares."""
+    from matplotlib.ticker import PercentFormatter
+
+    return PercentFormatter(1, decimals=0)
+
+
+def engineering():
+    """Tick labels such as 20 k or 5 m, without a factor beside the axis."""
+    from matplotlib.ticker import EngFormatter
+
+    return EngFormatter()
+
+
+def class_colors(count):
+    """Okabe and Ito's for up to eight classes, then steps of a continuous scale."""
+    if count <= len(COLORS):
+        return COLORS[:count]
+    return [pyplot().cm.viridis(x) for x in np.linspace(0, 1, count)]
+
+
+def color_map(colors):
+    """Colour number i for the value i."""
+    from matplotlib.colors import ListedColormap
+
+    return ListedColormap(colors)
+
+
+# ---- the plane of `plot_decision_regions` --------------------------------------------
+
+
+def grid(X, resolution):
+    """Centres of resolution^2 cells around the points (row by row), and their edges."""
+    low, high = X.min(axis=0), X.max(axis=0)
+    margin = 0.05 * np.where(high > low, high - low, 1)
+    low, high = low - margin, high + margin
+    steps = (np.arange(resolution) + 0.5) / resolution
+    first, second = (low + (high - low) * steps[:, None]).T
+    points = np.stack(np.meshgrid(first, second), axis=-1).reshape(-1, 2)
+    return points, (low[0], high[0], low[1], high[1])
+
+
+def region(scores, y):
+    """(place of each predicted class in the labels, NaN for none; the labels)."""
+    if scores.ndim == 1:
+        labels = np.unique(y)
+        if not np.isin(scores, labels).all():
+            raise ValueError(
+                f"predictions are {np.unique(scores)[:5]} ..., y has {labels[:5]} ...; "
+                "expected labels of y, or scores of shape (n, classes)"
+            )
+        return np.searchsorted(labels, scores).astype(np.float64), labels
+    if scores.shape[1] == 1:
+        scores = np.hstack([1 - scores, scores])
+    unknown = np.isnan(scores).any(axis=1)
+    return np.where(unknown, np.nan, scores.argmax(axis=1)), np.arange(scores.shape[1])

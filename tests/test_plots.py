@@ -224,10 +224,9 @@ def test_a_wrong_number_of_axes_is_refused(network):
 
 
 def test_colours_are_distinct_for_any_number_of_classes():
-    from regnet_c import _axes
 
     for count in (3, 8, 12):
-        colors = {matplotlib.colors.to_hex(c) for c in _axes.class_colors(count)}
+        colors = {matplotlib.colors.to_hex(c) for c in plots.class_colors(count)}
         assert len(colors) == count
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .._axes import COLORS, engineering, panels, percent, plain
+from ..plots import COLORS, engineering, panels, percent, plain
 
 _NAMED = 7  # inputs with a colour and a name; the others are grey
 _COUNTS = 9  # numbers of inputs along the top, at most
