@@ -3,12 +3,10 @@
 REGNET_C_ISA=base|avx2|avx512 in the environment overrides the choice of kernels.
 """
 
-import os
-from pathlib import Path
+from importlib import import_module as _import_module
 
 from . import kernels
-from ._core import binding
-from ._core.team import available_threads
+from ._core.machine import cpu_info, get_include
 from ._version import __version__
 from .callback import Callback
 from .callbacks import Checkpoint, EarlyStopping
@@ -69,58 +67,20 @@ __all__ = [
     "regularization_path",
 ]
 
-if os.environ.get("REGNET_C_ISA"):
-    try:
-        binding.set_isa(os.environ["REGNET_C_ISA"])
-    except ValueError as error:
-        raise ImportError(f"REGNET_C_ISA: {error}") from None
+# modules that are loaded when somebody asks for them: they are not needed to train, or
+# need an extra
+_LATER = ("cli", "datasets", "estimators", "plots", "reproduce", "tables")
 
 
 def __getattr__(name):
-    """The estimators on first use: they alone need scikit-learn."""
+    """The estimators, which alone need scikit-learn, and modules, on first use."""
+    if name in _LATER:
+        return _import_module(f".{name}", __name__)
     if name in ("RegNetClassifier", "RegNetRegressor"):
-        from . import estimators
-
-        return getattr(estimators, name)
+        return getattr(__getattr__("estimators"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-def cpu_info():
-    """What the C core runs on.
-
-    Returns
-    -------
-    dict
-        ``isa`` (kernels in use), ``available`` (all this CPU can run), ``fused`` (True
-        if multiply-add rounds once: then results have the same bits on every such
-        CPU), ``lanes`` (float32 numbers per vector), ``threads`` (CPUs this process
-        may use), ``build_flags``.
-    """
-    return {
-        "isa": binding.current_isa(),
-        "available": binding.available_isas(),
-        "fused": binding.is_fused(),
-        "lanes": binding.lanes(True),
-        "threads": available_threads(),
-        "build_flags": binding.build_flags(),
-    }
-
-
-def get_include():
-    """The folder of rn.h, for building other modules on the C kernels.
-
-    Returns
-    -------
-    str
-        To be listed in the ``include_dirs`` of an extension that does ``from
-        regnet_c.cython_kernels cimport ...``.
-
-    Examples
-    --------
-    >>> (Path(get_include()) / "rn.h").exists()
-    True
-    """
-    package = Path(__file__).parent
-    installed = package / "include"
-    # in a source folder (editable, in place) the header is where the C core is
-    return str(installed if installed.is_dir() else package.parent / "csrc")
+def __dir__():
+    """What there is to use: `__all__` and the public modules."""
+    return sorted({*(name for name in globals() if name[0] != "_"), *_LATER, *__all__})

@@ -57,7 +57,15 @@ def local_imports(name):
             full = ".".join([*base, alias.name])
             known = full in MODULES or full in BINDINGS
             found.add(full if known else ".".join(base))
-    return found - {name}
+    # a module of a package runs the package's __init__ first
+    found |= {package for module in found for package in packages_of(module)}
+    return found - {name, *packages_of(name)}
+
+
+def packages_of(module):
+    """The packages that a module is in, apart from the whole."""
+    parts = module.split(".")
+    return {".".join(parts[:end]) for end in range(1, len(parts))}
 
 
 IMPORTS = {name: local_imports(name) for name in MODULES}
@@ -156,6 +164,22 @@ def test_kernels_use_no_libm_for_results():
     for path in sorted((ROOT / "csrc").glob("*.inc.c")):
         code = re.sub(r"/\*.*?\*/", "", path.read_text(), flags=re.S)
         assert not re.search(words, code), path
+
+
+def test_dir_has_what_there_is_to_use():
+    modules = {name for name in MODULES if re.fullmatch(r"[a-z]\w*", name)}
+    public = {name for name in rn.__all__ if name[:2] != "__"}
+    assert {name for name in dir(rn) if name[:2] != "__"} == public | modules
+
+
+@pytest.mark.parametrize("name", ["cli", "datasets", "plots", "reproduce"])
+def test_a_public_module_is_there_when_it_is_asked_for(name, tmp_path):
+    code = (
+        f"import sys, regnet_c; assert 'regnet_c.{name}' not in sys.modules; "
+        f"assert regnet_c.{name} is sys.modules['regnet_c.{name}']"
+    )
+    done = run_python(code, tmp_path)
+    assert done.returncode == 0, done.stderr
 
 
 def public_objects():

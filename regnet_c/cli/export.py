@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from .._core.encoding import Encoding
+from .._files import tables
 from ..export.c import DTYPES, to_c
 from ..network import Network
-from . import tables
 
 
 def add_parser(commands, **options):

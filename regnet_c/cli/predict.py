@@ -4,8 +4,8 @@ import csv
 
 from .._core import checks
 from .._core.encoding import Encoding
+from .._files import tables
 from ..network import Network
-from . import tables
 
 
 def add_parser(commands, **options):

@@ -10,6 +10,7 @@ import numpy as np
 from .. import losses
 from .._core import checks
 from .._core.encoding import Encoding
+from .._files import tables
 from ..callbacks import EarlyStopping
 from ..datasets import load_digits
 from ..layers import ACTIVATIONS, Dense, Dropout
@@ -17,7 +18,6 @@ from ..network import Network
 from ..optimizers import SGD, Adagrad, Adam, AdamW, RMSprop
 from ..penalties import RULES, ElasticNet
 from ..schedules import CosineDecay, ExponentialDecay, LinearDecay
-from . import tables
 
 _OPTIMIZERS = {
     "sgd": lambda rate, momentum: SGD(rate, momentum=momentum),

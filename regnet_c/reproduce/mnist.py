@@ -3,7 +3,7 @@
 import numpy as np
 
 from .._core import checks
-from ..cli import tables
+from .._files import tables
 from .row import Skip
 
 

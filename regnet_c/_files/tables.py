@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .._core import checks
+from .._core import binding, checks
 
 _MISSING = {"", "na", "nan", "n/a", "null", "none", "?"}
 
@@ -164,10 +164,9 @@ def is_npz(path):
 
 def split(n, fraction, seed):
     """(training rows, validation rows) of a random split, a function of the seed."""
-    from ..kernels import permutation
-
     fraction = checks.check_float(fraction, "the validation share", 0)
-    order = permutation(n, seed, 2**63)  # an epoch that training never reaches
+    order = np.empty(n, np.int64)
+    binding.permutation(order, seed, 2**63)  # an epoch that training never reaches
     count = int(round(n * fraction))
     if not 0 < count < n:
         raise ValueError(

@@ -1,0 +1,55 @@
+"""The machine: which kernels its CPU runs, and where the header of the C core is."""
+
+import os
+from pathlib import Path
+
+from . import binding
+from .team import available_threads
+
+if os.environ.get("REGNET_C_ISA"):
+    try:
+        binding.set_isa(os.environ["REGNET_C_ISA"])
+    except ValueError as error:
+        raise ImportError(f"REGNET_C_ISA: {error}") from None
+
+
+def cpu_info():
+    """What the C core runs on.
+
+    Returns
+    -------
+    dict
+        ``isa`` (kernels in use), ``available`` (all this CPU can run), ``fused`` (True
+        if multiply-add rounds once: then results have the same bits on every such
+        CPU), ``lanes`` (float32 numbers per vector), ``threads`` (CPUs this process
+        may use), ``build_flags``.
+    """
+    return {
+        "isa": binding.current_isa(),
+        "available": binding.available_isas(),
+        "fused": binding.is_fused(),
+        "lanes": binding.lanes(True),
+        "threads": available_threads(),
+        "build_flags": binding.build_flags(),
+    }
+
+
+def get_include():
+    """The folder of rn.h, for building other modules on the C kernels.
+
+    Returns
+    -------
+    str
+        To be listed in the ``include_dirs`` of an extension that does ``from
+        regnet_c.kernels.cython_kernels cimport ...``.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> (Path(get_include()) / "rn.h").exists()
+    True
+    """
+    package = Path(__file__).parent.parent
+    installed = package / "include"
+    # in a source folder (editable, in place) the header is where the C core is
+    return str(installed if installed.is_dir() else package.parent / "csrc")
