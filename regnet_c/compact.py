@@ -15,9 +15,8 @@ import numpy as np
 
 from ._core import binding
 from ._core.slices import in_slices
-from .layers import ACTIVATIONS, Dropout, layer_from_config
-
-_NON_NEGATIVE = ("relu", "sigmoid", "softplus")
+from .activations import ACTIVATIONS, code
+from .layers import Dropout, layer_from_config
 
 
 def compact(network):
@@ -67,6 +66,7 @@ class _Layer:
     def __init__(self, config, w, b, dropout, dtype):
         wide = np.float64 if dtype == np.float32 else np.longdouble
         self.config, self.dropout, self.dtype = config, dropout, dtype
+        self.traits = ACTIVATIONS[config["activation"]]
         self.w, self.b = w.astype(wide), None if b is None else b.astype(wide)
 
     def signature(self):
@@ -79,9 +79,9 @@ class _Layer:
     def constants(self):
         """f(b): the outputs of units without inputs, by the core's own arithmetic."""
         z = self.biases().astype(self.dtype)
-        code = ACTIVATIONS.index(self.config["activation"])
         param = self.config["activation_param"] or 0.0
-        binding.activation_forward(code, z, np.empty_like(z), z.copy(), param)
+        number = code(self.config["activation"])
+        binding.activation_forward(number, z, np.empty_like(z), z.copy(), param)
         return z.astype(self.w.dtype)
 
     def size(self):
@@ -130,7 +130,7 @@ def _drop_inputs(layers, kept):
 
 def _never_negative(layers, number):
     """True if no input of this layer can be negative."""
-    return number and layers[number - 1].config["activation"] in _NON_NEGATIVE
+    return number and layers[number - 1].traits.non_negative
 
 
 def _fold_constants(layers):
@@ -138,7 +138,7 @@ def _fold_constants(layers):
     for number, (layer, after) in enumerate(zip(layers, layers[1:], strict=False)):
         constant = ~layer.w.any(axis=0)
         values = layer.constants()
-        if layer.config["activation"] == "relu" and _never_negative(layers, number):
+        if layer.traits.zero_below and _never_negative(layers, number):
             clipped = (layer.w <= 0).all(axis=0) & (layer.biases() <= 0)
             values[clipped] = 0
             constant |= clipped
@@ -184,11 +184,10 @@ def _product(a, b):
 def _is_linear(layers, number):
     """True if this layer's activation does nothing, whatever the input."""
     layer = layers[number]
-    name, param = layer.config["activation"], layer.config["activation_param"]
-    if name == "relu":
-        positive = (layer.w >= 0).all() and (layer.biases() >= 0).all()
-        return positive and _never_negative(layers, number)
-    return name == "identity" or (name == "leaky_relu" and param == 1)
+    if layer.traits.is_identity(layer.config["activation_param"]):
+        return True
+    positive = (layer.w >= 0).all() and (layer.biases() >= 0).all()
+    return layer.traits.identity_above and positive and _never_negative(layers, number)
 
 
 def _merge_linear(layers):

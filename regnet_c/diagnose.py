@@ -161,35 +161,9 @@ def _dead_units(network, x):
 
 def _loss_range(loss, data):
     """(loss of the best constant output, least loss any outputs can have)."""
-    constant = _best_constant(loss, data)
+    constant = loss.best_constant(data.raw_y)
     baseline = loss.score(np.tile(constant, (data.n, 1)), data)["loss"]
-    y = data.raw_y.astype(np.float64)
-    y_log_y = y * np.log(np.where(y > 0, y, 1))
-    if loss.name == "poisson":
-        return baseline, float((y - y_log_y).sum(axis=1).mean())
-    if loss.name == "softmax_cross_entropy":
-        return baseline, float(-y_log_y.sum(axis=1).mean())
-    if loss.name == "binary_cross_entropy":
-        rest = (1 - y) * np.log(np.where(y < 1, 1 - y, 1))
-        return baseline, float(-(y_log_y + rest).sum(axis=1).mean())
-    return baseline, 0.0
-
-
-def _best_constant(loss, data):
-    """The constant outputs (logits, log means) with the least loss; close for huber."""
-    y = data.raw_y.astype(np.float64)
-    mean = y.mean(axis=0)
-    if loss.name == "softmax_cross_entropy":
-        return np.log(np.maximum(mean, 1e-9))
-    if loss.name == "binary_cross_entropy":
-        mean = np.clip(mean, 1e-9, 1 - 1e-9)
-        return np.log(mean / (1 - mean))
-    if loss.name == "poisson":
-        return np.log(np.maximum(mean, 1e-9))
-    if loss.name in ("absolute_error", "mae", "huber", "quantile"):
-        q = loss.param if loss.name == "quantile" else 0.5
-        return np.quantile(y, q, axis=0)
-    return mean
+    return baseline, loss.least(data.raw_y)
 
 
 def _one_hot(network, X, y):

@@ -3,45 +3,17 @@
 import numpy as np
 
 from ._core import checks
+from ._core.fixed import Fixed
 from ._core.initialization import INITIALIZERS
+from .activations import check_activation, check_param
 from .penalties import Penalty, penalty_from_config
 
-ACTIVATIONS = (
-    "identity",
-    "relu",
-    "leaky_relu",
-    "elu",
-    "sigmoid",
-    "tanh",
-    "arctan",
-    "softsign",
-    "isru",
-    "softplus",
-    "gelu",
-    "silu",
-    "softmax",
-)
-_DEFAULT_PARAMS = {"leaky_relu": 0.01, "elu": 1.0}
 
+class Layer(Fixed):
+    """Base of the layers.
 
-class Layer:
-    """Base of the layers: comparison, printing and saving by configuration."""
-
-    __slots__ = ()
-
-    def get_config(self):
-        """The layer as JSON-able data, for `layer_from_config`.
-
-        Returns
-        -------
-        dict
-        """
-        raise NotImplementedError
-
-    def __eq__(self, other):
-        return type(self) is type(other) and self.get_config() == other.get_config()
-
-    __hash__ = None
+    Layers do not change after construction; `replace` returns a changed copy.
+    """
 
 
 class Dense(Layer):
@@ -74,18 +46,6 @@ class Dense(Layer):
     Dense(784, 300, activation='relu', weight_penalty=L1(1e-05))
     """
 
-    __slots__ = (
-        "n_in",
-        "n_out",
-        "activation",
-        "weight_penalty",
-        "bias_penalty",
-        "weight_init",
-        "use_bias",
-        "max_norm",
-        "activation_param",
-    )
-
     def __init__(
         self,
         n_in,
@@ -100,7 +60,7 @@ class Dense(Layer):
     ):
         self.n_in = checks.check_int(n_in, "n_in", minimum=1)
         self.n_out = checks.check_int(n_out, "n_out", minimum=1)
-        self.activation = checks.check_name(activation, ACTIVATIONS, "activation")
+        self.activation = check_activation(activation)
         self.weight_penalty = _check_penalty(weight_penalty, "weight_penalty")
         self.bias_penalty = _check_penalty(bias_penalty, "bias_penalty")
         if bias_penalty is not None and bias_penalty.groups:
@@ -112,11 +72,7 @@ class Dense(Layer):
                 max_norm, "max_norm", minimum=0, open_minimum=True
             )
         self.max_norm = max_norm
-        if activation_param is None:
-            activation_param = _DEFAULT_PARAMS.get(self.activation)
-        else:
-            activation_param = checks.check_float(activation_param, "activation_param")
-        self.activation_param = activation_param
+        self.activation_param = check_param(self.activation, activation_param)
 
     def __eq__(self, other):
         """Same configuration; initial arrays and functions must be the same object."""
@@ -128,38 +84,24 @@ class Dense(Layer):
     __hash__ = None
 
     def get_config(self):
-        init = self.weight_init if isinstance(self.weight_init, (str, float)) else None
-        return {
-            "type": "Dense",
-            "n_in": self.n_in,
-            "n_out": self.n_out,
-            "activation": self.activation,
-            "weight_penalty": self.weight_penalty and self.weight_penalty.get_config(),
-            "bias_penalty": self.bias_penalty and self.bias_penalty.get_config(),
-            "weight_init": init,
-            "use_bias": self.use_bias,
-            "max_norm": self.max_norm,
-            "activation_param": self.activation_param,
-        }
+        """The arguments as JSON values; initial arrays and functions are left out.
 
-    def __repr__(self):
-        parts = [repr(self.n_in), repr(self.n_out)]
-        default_param = _DEFAULT_PARAMS.get(self.activation)
-        for name, default in (
-            ("activation", "identity"),
-            ("weight_penalty", None),
-            ("bias_penalty", None),
-            ("weight_init", None),
-            ("use_bias", True),
-            ("max_norm", None),
-            ("activation_param", default_param),
-        ):
-            value = getattr(self, name)
-            if isinstance(value, np.ndarray):
-                parts.append(f"{name}=<array {value.shape}>")
-            elif value is not default and value != default:
-                parts.append(f"{name}={value!r}")
-        return f"Dense({', '.join(parts)})"
+        Returns
+        -------
+        dict
+        """
+        config = super().get_config()
+        if not isinstance(self.weight_init, (str, float)):
+            config["weight_init"] = None
+        return config
+
+    def _shown(self, name):
+        value = getattr(self, name)
+        if isinstance(value, np.ndarray):
+            return f"<array {value.shape}>"
+        if name == "activation_param" and value == check_param(self.activation, None):
+            return None
+        return super()._shown(name)
 
 
 class Dropout(Layer):
@@ -181,16 +123,8 @@ class Dropout(Layer):
     Dropout(0.5)
     """
 
-    __slots__ = ("rate",)
-
     def __init__(self, rate):
         self.rate = checks.check_rate(rate)
-
-    def get_config(self):
-        return {"type": "Dropout", "rate": self.rate}
-
-    def __repr__(self):
-        return f"Dropout({self.rate})"
 
 
 def layer_from_config(config):

@@ -1,28 +1,125 @@
 """Losses: each name is one stated convention; the arithmetic is the core's."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import numpy as np
 
 from ._core import binding, checks
+from ._core.fixed import Fixed
 from ._core.slices import in_slices
 
-# name -> (meaning, range check); the order is that of rn_loss in rn.h
-_LOSSES = {
-    "softmax_cross_entropy": "-log softmax(z)[label], z the outputs",
-    "binary_cross_entropy": "sum over outputs of log(1 + exp(z)) - y z",
-    "squared_error": "half the sum over outputs of (z - y)^2",
-    "mse": "mean over outputs of (z - y)^2",
-    "absolute_error": "sum over outputs of |z - y|",
-    "mae": "mean over outputs of |z - y|",
-    "huber": "sum over outputs of r^2/2 up to |r| = delta, delta (|r| - delta/2) beyond",
-    "quantile": "sum over outputs of max(q r, (q - 1) r), r = y - z",
-    "poisson": "sum over outputs of exp(z) - y z; predict gives the mean exp(z)",
-}
-NAMES = tuple(_LOSSES)
 _SCORED = 1 << 18  # outputs compared with their targets in the first slice
-_PARAMS = {"huber": ("delta", 1.0), "quantile": ("q", 0.5)}
+_SUMMED = 1 << 20  # targets summed in the first slice
 
 
-class Loss:
+@dataclass(frozen=True)
+class LossTraits:
+    """What the library has to know of a loss beside its arithmetic.
+
+    Attributes
+    ----------
+    formula : str
+        Of one row; z are the outputs, y the targets.
+    output : str
+        What `predict` makes of the outputs, a key of `regnet_c.activations.OUTPUTS`.
+    is_fused : bool
+        Whether the loss contains that function: then the last layer's own activation is
+        left out.
+    classification : bool
+    takes_labels : bool
+        Whether y may be integer labels (n,).
+    targets : tuple of float
+        Lowest and highest target.
+    sums_to_one : bool
+        Whether every row of y is a distribution.
+    parameter : tuple, optional
+        (name, default, upper limit or None) of a number above 0.
+    constant : callable
+        (y in float64, parameter) -> the outputs that, the same for all rows, have the
+        least loss; close for huber.
+    least : callable
+        y in float64 -> the least mean loss that any outputs can have.
+    """
+
+    formula: str
+    output: str = "identity"
+    is_fused: bool = False
+    classification: bool = False
+    takes_labels: bool = False
+    targets: tuple[float, float] = (-np.inf, np.inf)
+    sums_to_one: bool = False
+    parameter: tuple[str, float, float | None] | None = None
+    constant: Callable = lambda y, param: y.mean(axis=0)
+    least: Callable = lambda y: 0.0
+
+
+def _median(y, param):
+    return np.quantile(y, 0.5, axis=0)
+
+
+def _log_mean(y, param):
+    return np.log(np.maximum(y.mean(axis=0), 1e-9))
+
+
+def _logit(y, param):
+    mean = np.clip(y.mean(axis=0), 1e-9, 1 - 1e-9)
+    return np.log(mean / (1 - mean))
+
+
+def _y_log_y(y):
+    return y * np.log(np.where(y > 0, y, 1))
+
+
+# in the order of rn_loss in rn.h
+LOSSES = {
+    "softmax_cross_entropy": LossTraits(
+        "-log softmax(z)[label], z the outputs",
+        output="softmax",
+        is_fused=True,
+        classification=True,
+        takes_labels=True,
+        targets=(0, 1),
+        sums_to_one=True,
+        constant=_log_mean,
+        least=lambda y: float(-_y_log_y(y).sum(axis=1).mean()),
+    ),
+    "binary_cross_entropy": LossTraits(
+        "sum over outputs of log(1 + exp(z)) - y z",
+        output="sigmoid",
+        is_fused=True,
+        classification=True,
+        targets=(0, 1),
+        constant=_logit,
+        least=lambda y: float(-(_y_log_y(y) + _y_log_y(1 - y)).sum(axis=1).mean()),
+    ),
+    "squared_error": LossTraits("half the sum over outputs of (z - y)^2"),
+    "mse": LossTraits("mean over outputs of (z - y)^2"),
+    "absolute_error": LossTraits("sum over outputs of |z - y|", constant=_median),
+    "mae": LossTraits("mean over outputs of |z - y|", constant=_median),
+    "huber": LossTraits(
+        "sum over outputs of r^2/2 up to |r| = delta, delta (|r| - delta/2) beyond",
+        parameter=("delta", 1.0, None),
+        constant=_median,
+    ),
+    "quantile": LossTraits(
+        "sum over outputs of max(q r, (q - 1) r), r = y - z",
+        parameter=("q", 0.5, 1.0),
+        constant=lambda y, param: np.quantile(y, param, axis=0),
+    ),
+    "poisson": LossTraits(
+        "sum over outputs of exp(z) - y z; predict gives the mean exp(z)",
+        output="exp",
+        targets=(0, np.inf),
+        constant=_log_mean,
+        least=lambda y: float((y - _y_log_y(y)).sum(axis=1).mean()),
+    ),
+}
+NAMES = tuple(LOSSES)
+FOR_NUMBERS = tuple(name for name in NAMES if not LOSSES[name].classification)
+
+
+class Loss(Fixed):
     """The loss of one row; the network minimises its weighted mean over the rows.
 
     Parameters
@@ -44,43 +141,115 @@ class Loss:
 
     def __init__(self, name, param=None):
         self.name = checks.check_name(name, NAMES, "loss")
-        self.kind = NAMES.index(name)
-        self.classification = name.endswith("cross_entropy")
-        if name not in _PARAMS:
+        if self._traits.parameter is None:
             if param not in (None, 0.0):
                 raise ValueError(f"the loss {name!r} has no parameter, got {param!r}")
             self.param = 0.0
             return
-        label, default = _PARAMS[name]
+        label, default, limit = self._traits.parameter
         value = default if param is None else param
-        below = 1 if name == "quantile" else None
         self.param = checks.check_float(
-            value, label, minimum=0, open_minimum=True, below=below
+            value, label, minimum=0, open_minimum=True, below=limit
         )
+
+    @property
+    def _traits(self):
+        return LOSSES[self.name]
+
+    @property
+    def code(self):
+        """The core's number of this loss."""
+        return NAMES.index(self.name)
+
+    @property
+    def classification(self):
+        """Whether the targets are classes."""
+        return self._traits.classification
+
+    @property
+    def takes_labels(self):
+        """Whether y may be integer labels of shape (n,)."""
+        return self._traits.takes_labels
+
+    @property
+    def output(self):
+        """What `predict` makes of the outputs: identity, softmax, sigmoid or exp."""
+        return self._traits.output
+
+    @property
+    def is_fused(self):
+        """Whether the loss contains the function `output`."""
+        return self._traits.is_fused
+
+    def best_constant(self, y):
+        """The outputs that, the same for all rows, have the least loss on these targets.
+
+        Parameters
+        ----------
+        y : ndarray of shape (n, n_out)
+
+        Returns
+        -------
+        ndarray of float64, shape (n_out,)
+            Logits for the cross-entropies, log means for poisson; the median for huber.
+        """
+        return self._traits.constant(np.asarray(y, np.float64), self.param)
+
+    def least(self, y):
+        """The least mean loss that any outputs can have on these targets.
+
+        Parameters
+        ----------
+        y : ndarray of shape (n, n_out)
+
+        Returns
+        -------
+        float
+        """
+        return self._traits.least(np.asarray(y, np.float64))
 
     def check_range(self, y):
         """ValueError if targets are outside what this loss allows.
 
         Parameters
         ----------
-        y : ndarray
+        y : ndarray of shape (n, n_out)
             Not empty.
 
         Raises
         ------
         ValueError
         """
-        low, high = {
-            "softmax_cross_entropy": (0, 1),
-            "binary_cross_entropy": (0, 1),
-            "poisson": (0, np.inf),
-        }.get(self.name, (-np.inf, np.inf))
+        low, high = self._traits.targets
         if np.isinf(low) and np.isinf(high):
             return
         if y.min() < low or y.max() > high:
             raise ValueError(
                 f"y goes from {y.min()} to {y.max()}, {self.name} expects values in "
                 f"[{low}, {high}]"
+            )
+        if self._traits.sums_to_one:
+            self._check_sums(y)
+
+    def _check_sums(self, y):
+        """ValueError for a row that is no distribution, up to rounding."""
+        rounding = np.finfo(y.dtype).eps if y.dtype.kind == "f" else 0.0
+        tolerance = max(1e-4, 4 * rounding)
+
+        def some(first, last):
+            sums = y[first:last].sum(axis=1, dtype=np.float64)
+            wrong = np.abs(sums - 1) > tolerance
+            if not wrong.any():
+                return None
+            row = int(np.argmax(wrong))
+            return first + row, float(sums[row])
+
+        found = in_slices(len(y), some, max(1, _SUMMED // y.shape[1]))
+        if found is not None:
+            labels = " (or integer labels)" if self.takes_labels else ""
+            raise ValueError(
+                f"row {found[0]} of y sums to {found[1]:.6g}, {self.name} expects "
+                f"probabilities that sum to 1{labels}"
             )
 
     def transform(self, out):
@@ -95,9 +264,9 @@ class Loss:
         -------
         ndarray of shape (n, n_out)
         """
-        if self.name == "poisson":
+        if self.output in binding.FUNCTIONS:
             flat = out.reshape(-1)
-            binding.elementwise(binding.FUNCTIONS["exp"], flat, flat)
+            binding.elementwise(binding.FUNCTIONS[self.output], flat, flat)
         return out
 
     def score(self, z, data):
@@ -126,7 +295,7 @@ class Loss:
                 labels = data.labels[rows]
             dz = np.empty_like(zt)
             binding.loss_rows(
-                self.kind, row_loss[rows], dz, zt, y, labels, None, self.param
+                self.code, row_loss[rows], dz, zt, y, labels, None, self.param
             )
 
         in_slices(len(z), some, max(1, _SCORED // z.shape[1]))
@@ -157,12 +326,12 @@ class Loss:
         zt = np.ascontiguousarray(z.T)
         y = np.ascontiguousarray(data.raw_y.T.astype(z.dtype, copy=False))
         row_loss, dz = np.empty(len(z), z.dtype), np.empty_like(zt)
-        binding.loss_rows(self.kind, row_loss, dz, zt, y, None, None, self.param)
+        binding.loss_rows(self.code, row_loss, dz, zt, y, None, None, self.param)
         return -row_loss.astype(np.float64)
 
     def _right(self, z, data):
         """Per row: 1 if the most probable class is the given one (share of outputs)."""
-        if self.name == "binary_cross_entropy":
+        if not self.takes_labels:
             return ((z > 0) == (data.raw_y > 0.5)).mean(axis=1)
         labels = data.labels if data.labels is not None else data.raw_y.argmax(axis=1)
         return (z.argmax(axis=1) == labels).astype(np.float64)
@@ -176,14 +345,14 @@ class Loss:
         """
         return {"name": self.name, "param": self.param}
 
-    def __eq__(self, other):
-        return isinstance(other, Loss) and self.get_config() == other.get_config()
-
-    __hash__ = None
+    def _shown(self, name):
+        if name == "param" and self._traits.parameter is None:
+            return None
+        return repr(getattr(self, name))
 
     def __repr__(self):
-        param = f", {self.param}" if self.name in _PARAMS else ""
-        return f"Loss({self.name!r}{param})"
+        shown = [self._shown(name) for name in self._names]
+        return f"Loss({', '.join(text for text in shown if text)})"
 
 
 def get_loss(loss):
@@ -193,5 +362,6 @@ def get_loss(loss):
 
 def loss_from_config(config):
     """The loss that `get_config` described."""
-    param = config["param"] if config["name"] in _PARAMS else None
-    return Loss(config["name"], param)
+    traits = LOSSES.get(config["name"])
+    has_parameter = traits is not None and traits.parameter is not None
+    return Loss(config["name"], config["param"] if has_parameter else None)

@@ -9,9 +9,7 @@ import pytest
 
 import regnet_c as rn
 from regnet_c._files import header
-from regnet_c.layers import ACTIVATIONS
-
-HIDDEN = ACTIVATIONS[:-1]
+from regnet_c.activations import HIDDEN
 
 
 def make_net(

@@ -21,10 +21,10 @@ KERNELS = re.findall(r"^    X\(\w+, (\w+),", (ROOT / "csrc/rn.h").read_text(), r
 # what a folder of the package may import from others; "" is the root, and any folder may
 # import what stands below all of them: errors and the version
 PACKAGES = {
-    "_core": {"_files", "history", "layers", "optimizers"},
+    "_core": {"_files", "activations", "history", "layers", "optimizers"},
     "_files": {"_core", "layers", "losses"},
     "datasets": set(),
-    "kernels": {"_core", "losses", "optimizers"},
+    "kernels": {"_core", "activations", "losses", "optimizers"},
     "estimators": None,
     "export": None,
     "path": None,

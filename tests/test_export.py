@@ -11,16 +11,15 @@ import numpy as np
 import pytest
 
 import regnet_c as rn
+from regnet_c.activations import HIDDEN
 from regnet_c.cli import main
 from regnet_c.cli.export import read_calibration
 from regnet_c.export import c_layer
 from regnet_c.export.c import quantize
 from regnet_c.export.plain import PlainLayer
-from regnet_c.layers import ACTIVATIONS
 
 CC = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
 FLAGS = "-std=c99 -Wall -Wextra -Werror -pedantic -ffp-contract=off".split()
-HIDDEN = ACTIVATIONS[:-1]
 needs_cc = pytest.mark.skipif(CC is None, reason="no C compiler")
 
 

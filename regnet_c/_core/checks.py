@@ -269,7 +269,7 @@ def check_targets(y, n, n_out, loss):
     if array.ndim == 0 or array.shape[0] != n:
         rows = array.shape[0] if array.ndim else 1
         raise ValueError(f"y has {rows} rows, X has {n}")
-    if loss.name == "softmax_cross_entropy" and (
+    if loss.takes_labels and (
         array.ndim == 1 or (array.shape == (n, 1) and n_out != 1)
     ):
         return None, check_labels(array.reshape(n), n_out)

@@ -7,6 +7,7 @@ import math
 
 import numpy as np
 
+from ..activations import ACTIVATIONS
 from . import binding, checks
 
 # name -> (normal?, standard deviation as a function of n_in, n_out)
@@ -18,12 +19,6 @@ INITIALIZERS = {
     "lecun_uniform": (False, lambda n_in, n_out: math.sqrt(1 / n_in)),
     "lecun_normal": (True, lambda n_in, n_out: math.sqrt(1 / n_in)),
 }
-_RELU_LIKE = ("relu", "leaky_relu", "elu", "softplus", "gelu", "silu")
-
-
-def default_initializer(activation):
-    """He et al. 2015 for the ReLU family, Glorot and Bengio 2010 for the others."""
-    return "he_uniform" if activation in _RELU_LIKE else "glorot_uniform"
 
 
 def fill_weights(weight, init, activation, seed, stream):
@@ -40,7 +35,7 @@ def fill_weights(weight, init, activation, seed, stream):
         Select the random numbers.
     """
     if init is None:
-        init = default_initializer(activation)
+        init = ACTIVATIONS[activation].initializer
     if callable(init):
         init = np.asarray(init(weight.shape))
     if isinstance(init, np.ndarray):

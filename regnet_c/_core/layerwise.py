@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ..activations import ACTIVATIONS
 from . import binding
 
 
@@ -23,7 +24,7 @@ def layer_outputs(network, x):
         z = np.empty((len(a), layer.n_out), network.dtype)
         w = next(views)
         binding.dense_forward(z, a, w, next(views) if layer.use_bias else None)
-        if layer.activation == "softmax":
+        if not ACTIVATIONS[layer.activation].hidden:
             a, slope = z, None
         else:
             a, slope = np.empty_like(z), np.empty_like(z)

@@ -9,7 +9,8 @@ import math
 
 import numpy as np
 
-from ..layers import ACTIVATIONS, Dense, Dropout
+from ..activations import ACTIVATIONS, code
+from ..layers import Dense, Dropout
 from . import binding
 
 L1_RULES = {
@@ -61,8 +62,10 @@ def split_layers(layers):
     if isinstance(last, Dropout):
         raise ValueError("the last layer is Dropout, outputs cannot be dropped")
     for number, layer in enumerate(dense[:-1]):
-        if layer.activation == "softmax":
-            raise ValueError(f"Dense layer {number} is hidden, softmax is for outputs")
+        if not ACTIVATIONS[layer.activation].hidden:
+            raise ValueError(
+                f"Dense layer {number} is hidden, {layer.activation} is for outputs"
+            )
     return dense, rates, dropouts
 
 
@@ -127,13 +130,13 @@ class Plan:
         return spec
 
     def _layer_spec(self, number, layer, weight, bias):
-        code = ACTIVATIONS.index(layer.activation)
-        if number == len(self.dense) - 1 and self.fused_output is not None:
-            code = 0
+        activation = layer.activation
+        if number == len(self.dense) - 1 and self.loss.is_fused:
+            activation = "identity"  # the loss contains it
         return {
             "n_in": layer.n_in,
             "n_out": layer.n_out,
-            "activation": code,
+            "activation": code(activation),
             "activation_param": layer.activation_param or 0.0,
             "keep": 1.0 - self.rates[number + 1],
             "max_norm": layer.max_norm or 0.0,
@@ -170,10 +173,7 @@ class Plan:
     @property
     def fused_output(self):
         """The output function the loss contains (softmax, sigmoid), or None."""
-        return {
-            "softmax_cross_entropy": "softmax",
-            "binary_cross_entropy": "sigmoid",
-        }.get(self.loss.name)
+        return self.loss.output if self.loss.is_fused else None
 
     def model(self, dropout=True):
         """A `binding.Model` of these layers, not yet bound to arrays."""
@@ -185,9 +185,9 @@ class Plan:
             self.dtype == np.float32,
             specs,
             1.0 - self.rates[0] if dropout else 1.0,
-            self.loss.kind,
+            self.loss.code,
             self.loss.param,
-            ACTIVATIONS.index(output),
+            code(output),
             self.seed,
             self._skip_spec,
         )

@@ -11,6 +11,7 @@ import warnings
 
 import numpy as np
 
+from ..activations import ACTIVATIONS
 from ..errors import DeadStartWarning, DivergenceError
 from . import binding
 from .layerwise import layer_outputs
@@ -22,20 +23,6 @@ _SNAPSHOT_SECONDS = 1.0  # between two copies of the weights, for divergence
 _STEPS_PER_CALL = 4096  # learning rates computed ahead
 
 
-# activations with f(0) = 0: two layers of zeros in a row pass nothing on
-_ZERO_AT_ZERO = (
-    "identity",
-    "leaky_relu",
-    "elu",
-    "tanh",
-    "arctan",
-    "softsign",
-    "isru",
-    "gelu",
-    "silu",
-)
-
-
 def warn_of_dead_start(plan, params):
     """Warn if layers of zeros pass no gradient: relu'(0) = 0, or f(0) = 0 before zeros."""
     views = iter(plan.views(params))
@@ -44,11 +31,15 @@ def warn_of_dead_start(plan, params):
         w = next(views)
         bias = next(views) if layer.use_bias else np.zeros(1)
         zero = w.flat[0] == 0 and not w.any()
-        if zero and "relu" == layer.activation and not (bias > 0).any():
-            _warn(f"all weights of layer {number} are zero and relu'(0) = 0")
+        traits = ACTIVATIONS[layer.activation]
+        if zero and traits.zero_below and not (bias > 0).any():
+            reason = (
+                f"all weights of layer {number} are zero and {layer.activation}'(0) = 0"
+            )
+            _warn(reason)
         elif zero and zero_before:
             _warn(f"all weights of layers {number - 1} and {number} are zero")
-        zero_before = zero and layer.activation in _ZERO_AT_ZERO and not bias.any()
+        zero_before = zero and traits.zero_at_zero and not bias.any()
 
 
 def _warn(reason):

@@ -11,9 +11,10 @@ from .. import losses
 from .._core import checks
 from .._core.encoding import Encoding
 from .._files import tables
+from ..activations import HIDDEN
 from ..callbacks import EarlyStopping
 from ..datasets import load_digits
-from ..layers import ACTIVATIONS, Dense, Dropout
+from ..layers import Dense, Dropout
 from ..network import Network
 from ..optimizers import SGD, Adagrad, Adam, AdamW, RMSprop
 from ..penalties import RULES, ElasticNet
@@ -76,7 +77,7 @@ def _add_arguments(parser):
     net.add_argument(
         "--hidden", type=_numbers, default=[256, 64], help="units, e.g. 64,32"
     )
-    net.add_argument("--activation", choices=ACTIVATIONS[:-1], default="relu")
+    net.add_argument("--activation", choices=HIDDEN, default="relu")
     net.add_argument("--l1", type=float, default=3e-4, help="strength of sum|w|")
     net.add_argument("--l2", type=float, default=0.0, help="strength of sum w^2")
     net.add_argument("--l1-rule", choices=RULES, default=RULES[0])

@@ -4,19 +4,9 @@ import numpy as np
 from sklearn.base import RegressorMixin
 
 from .._core import checks
-from ..losses import get_loss
+from ..losses import FOR_NUMBERS, get_loss
 from .base import BaseRegNet
 from .guard import validated
-
-_LOSSES = (
-    "squared_error",
-    "mse",
-    "absolute_error",
-    "mae",
-    "huber",
-    "quantile",
-    "poisson",
-)
 
 
 class RegNetRegressor(RegressorMixin, BaseRegNet):
@@ -128,7 +118,7 @@ class RegNetRegressor(RegressorMixin, BaseRegNet):
 
     def _network_loss(self):
         loss = get_loss(self.loss)
-        checks.check_name(loss.name, _LOSSES, "loss for numbers")
+        checks.check_name(loss.name, FOR_NUMBERS, "loss for numbers")
         return loss
 
     def _encode(self, y):

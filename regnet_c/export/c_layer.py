@@ -14,6 +14,8 @@ from functools import partial
 
 import numpy as np
 
+from ..activations import ACTIVATIONS
+
 _C_TYPES = {
     "float32": "float",
     "int8": "int8_t",
@@ -165,7 +167,7 @@ def c_function(number, layer, form, arrays):
     n_in, n_out = layer.w.shape
     bias = "b[j]" if "b" in arrays else "0"
     result = "s" if layer.scale is None else f"NET_FMA(scale[j], s, {bias})"
-    if layer.activation in ("leaky_relu", "elu"):
+    if ACTIVATIONS[layer.activation].parameter is not None:
         result = f"net_{layer.activation}({result}, {np.float32(layer.param)!s}f)"
     elif layer.activation != "identity":
         result = f"net_{layer.activation}({result})"

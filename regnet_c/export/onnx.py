@@ -3,42 +3,13 @@
 import numpy as np
 
 from .._files.atomic import write_atomically
+from ..activations import OUTPUTS
 from .plain import describe
 
 OPSET = 17
 _IR_VERSION = 8  # of the first release with this opset
 
-# activations that are one operator
-_OPERATORS = {
-    "relu": "Relu",
-    "leaky_relu": "LeakyRelu",
-    "elu": "Elu",
-    "sigmoid": "Sigmoid",
-    "tanh": "Tanh",
-    "arctan": "Atan",
-    "softsign": "Softsign",
-    "softplus": "Softplus",
-    "exp": "Exp",
-    "softmax": "Softmax",
-}
-# the others: (operator, inputs, output); z is the argument, y the result, names in
-# capitals are the constants below
-_CHAINS = {
-    "isru": [
-        ("Mul", "z z", "square"),
-        ("Add", "square ONE", "sum"),
-        ("Sqrt", "sum", "root"),
-        ("Div", "z root", "y"),
-    ],
-    "gelu": [
-        ("Mul", "z ROOT_HALF", "u"),
-        ("Erf", "u", "e"),
-        ("Add", "e ONE", "twice"),
-        ("Mul", "twice HALF", "phi"),
-        ("Mul", "z phi", "y"),
-    ],
-    "silu": [("Sigmoid", "z", "s"), ("Mul", "z s", "y")],
-}
+# what the chains of regnet_c.activations call in capitals
 _CONSTANTS = {"ONE": 1.0, "HALF": 0.5, "ROOT_HALF": np.sqrt(0.5)}
 
 
@@ -128,12 +99,13 @@ class _Graph:
         """Add f(z) and return its name."""
         if activation == "identity":
             return z
-        if activation in _OPERATORS:
-            attributes = {"axis": -1} if activation == "softmax" else {}
-            if activation in ("leaky_relu", "elu"):
-                attributes = {"alpha": param}
-            return self.node(_OPERATORS[activation], [z], f"{name}.a", **attributes)
-        for operator, inputs, output in _CHAINS[activation]:
+        traits = OUTPUTS[activation]
+        if isinstance(traits.onnx, str):
+            attributes = dict(traits.onnx_attributes)
+            if traits.onnx_parameter:
+                attributes[traits.onnx_parameter] = param
+            return self.node(traits.onnx, [z], f"{name}.a", **attributes)
+        for operator, inputs, output in traits.onnx:
             names = [self._operand(name, z, word) for word in inputs.split()]
             last = self.node(operator, names, f"{name}.{output}")
         return last

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .. import kernels
+from ..activations import ACTIVATIONS
 
 
 @dataclass
@@ -42,16 +43,17 @@ def describe(network, dtype=None):
     weights = iter(network.get_weights())
     dtype = network.dtype if dtype is None else np.dtype(dtype)
     plan, layers = network._plan, []
-    output = "exp" if network.loss.name == "poisson" else plan.fused_output
+    output = network.loss.output
     for layer in plan.dense:
         w = _convert(next(weights), dtype)
         b = _convert(next(weights), dtype) if layer.use_bias else None
         layers.append(PlainLayer(w, b, layer.activation, layer.activation_param or 0.0))
     last = layers[-1]
-    if plan.fused_output or last.activation == "softmax":
-        output = plan.fused_output or "softmax"
+    if network.loss.is_fused:
         last.activation = "identity"
-    return layers, output or "identity"
+    elif not ACTIVATIONS[last.activation].hidden:
+        output, last.activation = last.activation, "identity"
+    return layers, output
 
 
 def _convert(array, dtype):

@@ -3,7 +3,8 @@
 import numpy as np
 
 from .._core import checks
-from ..layers import ACTIVATIONS, Dense, Dropout
+from ..activations import NAMES, OUTPUTS
+from ..layers import Dense, Dropout
 from .plain import describe
 
 
@@ -59,27 +60,11 @@ def _linear(torch, layer):
 
 
 def _activation(torch, name, param):
-    nn = torch.nn
-    known = {
-        "relu": nn.ReLU,
-        "leaky_relu": lambda: nn.LeakyReLU(param),
-        "elu": lambda: nn.ELU(param),
-        "sigmoid": nn.Sigmoid,
-        "tanh": nn.Tanh,
-        "softsign": nn.Softsign,
-        "softplus": lambda: nn.Softplus(threshold=40),  # beyond it, z in any dtype
-        "gelu": nn.GELU,
-        "silu": nn.SiLU,
-        "softmax": lambda: nn.Softmax(dim=-1),
-    }
-    if name in known:
-        return known[name]()
-    function = {
-        "arctan": torch.atan,
-        "isru": lambda z: z * torch.rsqrt(1 + z * z),
-        "exp": torch.exp,
-    }[name]
-    return type(name, (nn.Module,), {"forward": lambda self, z: function(z)})()
+    traits = OUTPUTS[name]
+    if traits.torch_module is not None:
+        return traits.torch_module(torch, param)
+    function = traits.torch_function(torch, param)
+    return type(name, (torch.nn.Module,), {"forward": lambda self, z: function(z)})()
 
 
 def from_torch(cls, state_dict, activations="relu", loss="squared_error", dtype=None):
@@ -171,6 +156,6 @@ def _layer_activations(activations, n):
     if len(names) != n:
         raise ValueError(
             f"{len(names)} activations came for {n} Linear layers, expected {n - 1} or "
-            f"{n} of {', '.join(ACTIVATIONS)}"
+            f"{n} of {', '.join(NAMES)}"
         )
     return names

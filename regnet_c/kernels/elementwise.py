@@ -3,7 +3,7 @@
 import numpy as np
 
 from .._core import binding, checks
-from .._core.plan import ACTIVATIONS
+from ..activations import HIDDEN, code
 from ..losses import Loss, get_loss
 from .arguments import as_floats, expect_shape
 
@@ -55,12 +55,12 @@ def activation_forward(name, z, param=0.0):
     -------
     a, slope : ndarray like z
     """
-    name = checks.check_name(name, ACTIVATIONS[:-1], "activation")
+    name = checks.check_name(name, HIDDEN, "activation")
     z = as_floats(z, "z")
     param = checks.check_float(param, "param")
     a, slope = np.empty_like(z), np.empty_like(z)
     binding.activation_forward(
-        ACTIVATIONS.index(name),
+        code(name),
         a.reshape(-1),
         slope.reshape(-1),
         z.reshape(-1),
@@ -132,7 +132,7 @@ def loss_rows(name, z, y, scale=None, param=None):
     zt = np.ascontiguousarray(z.T)
     labels = targets = None
     y = checks.as_array(y, "y")
-    if y.ndim == 1 and loss.name == "softmax_cross_entropy":
+    if y.ndim == 1 and loss.takes_labels:
         expect_shape(y, "y", (len(z),), "z")
         labels = checks.check_labels(y, z.shape[1]) if y.size else np.empty(0, np.int64)
     else:
@@ -143,5 +143,5 @@ def loss_rows(name, z, y, scale=None, param=None):
         scale = as_floats(scale, "scale", 1, z.dtype)
         expect_shape(scale, "scale", (len(z),), "z")
     row_loss, dz = np.empty(len(z), z.dtype), np.empty_like(zt)
-    binding.loss_rows(loss.kind, row_loss, dz, zt, targets, labels, scale, loss.param)
+    binding.loss_rows(loss.code, row_loss, dz, zt, targets, labels, scale, loss.param)
     return row_loss, np.ascontiguousarray(dz.T)

@@ -1,0 +1,221 @@
+"""Activations: one table of what the library has to know of them.
+
+Their arithmetic is the core's (rn_act.inc.c); what initialisation, the dead-start check,
+`compact` and the exporters need to know stands here, once.  A new activation is one entry
+here, in the place of its line in rn.h, its formula in C, and its text in
+export/c_math.py.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from ._core import checks
+
+
+@dataclass(frozen=True)
+class Activation:
+    """An element-wise function f, or softmax.
+
+    Attributes
+    ----------
+    formula : str
+    initializer : str
+        The name of the weights it starts from by default: He et al. 2015 for those that
+        pass about half of their inputs on, Glorot and Bengio 2010 for the others.
+    zero_at_zero : bool
+        f(0) = 0.
+    non_negative : bool
+        f(z) >= 0 for every z.
+    zero_below : bool
+        f(z) = 0, and its slope too, for every z <= 0.
+    identity_above : bool
+        f(z) = z for every z >= 0.
+    parameter : tuple (str, float), optional
+        What `activation_param` is, and its default.
+    identity_at : float, optional
+        The parameter with which f(z) = z everywhere.
+    onnx : str or tuple
+        An operator, or (operator, inputs, output) of several: z is the argument, y the
+        result, names in capitals are constants of export/onnx.py.
+    onnx_attributes : dict
+    onnx_parameter : str, optional
+        The operator's name for the parameter.
+    torch_module, torch_function : callable, optional
+        (torch, parameter) -> a module, or a function of a tensor.
+    hidden : bool
+        Whether a hidden layer may have it.
+    """
+
+    formula: str
+    initializer: str = "glorot_uniform"
+    zero_at_zero: bool = False
+    non_negative: bool = False
+    zero_below: bool = False
+    identity_above: bool = False
+    parameter: tuple[str, float] | None = None
+    identity_at: float | None = None
+    onnx: str | tuple = ()
+    onnx_attributes: dict[str, Any] = field(default_factory=dict)
+    onnx_parameter: str | None = None
+    torch_module: Callable | None = None
+    torch_function: Callable | None = None
+    hidden: bool = True
+
+    def is_identity(self, param):
+        """True if f(z) = z for every z with this parameter."""
+        return self.formula == "z" or (
+            self.identity_at is not None and param == self.identity_at
+        )
+
+
+# in the order of rn_activation in rn.h
+ACTIVATIONS = {
+    "identity": Activation(
+        "z",
+        zero_at_zero=True,
+        identity_above=True,
+        onnx="Identity",
+        torch_module=lambda torch, param: torch.nn.Identity(),
+    ),
+    "relu": Activation(
+        "max(z, 0), with slope 0 at 0",
+        initializer="he_uniform",
+        zero_at_zero=True,
+        non_negative=True,
+        zero_below=True,
+        identity_above=True,
+        onnx="Relu",
+        torch_module=lambda torch, param: torch.nn.ReLU(),
+    ),
+    "leaky_relu": Activation(
+        "z above 0, slope z below",
+        initializer="he_uniform",
+        zero_at_zero=True,
+        identity_above=True,
+        parameter=("slope", 0.01),
+        identity_at=1.0,
+        onnx="LeakyRelu",
+        onnx_parameter="alpha",
+        torch_module=lambda torch, param: torch.nn.LeakyReLU(param),
+    ),
+    "elu": Activation(
+        "z above 0, alpha (exp(z) - 1) below",
+        initializer="he_uniform",
+        zero_at_zero=True,
+        identity_above=True,
+        parameter=("alpha", 1.0),
+        onnx="Elu",
+        onnx_parameter="alpha",
+        torch_module=lambda torch, param: torch.nn.ELU(param),
+    ),
+    "sigmoid": Activation(
+        "1 / (1 + exp(-z))",
+        non_negative=True,
+        onnx="Sigmoid",
+        torch_module=lambda torch, param: torch.nn.Sigmoid(),
+    ),
+    "tanh": Activation(
+        "tanh(z)",
+        zero_at_zero=True,
+        onnx="Tanh",
+        torch_module=lambda torch, param: torch.nn.Tanh(),
+    ),
+    "arctan": Activation(
+        "arctan(z)",
+        zero_at_zero=True,
+        onnx="Atan",
+        torch_function=lambda torch, param: torch.atan,
+    ),
+    "softsign": Activation(
+        "z / (1 + |z|)",
+        zero_at_zero=True,
+        onnx="Softsign",
+        torch_module=lambda torch, param: torch.nn.Softsign(),
+    ),
+    "isru": Activation(
+        "z / sqrt(1 + z^2)",
+        zero_at_zero=True,
+        onnx=(
+            ("Mul", "z z", "square"),
+            ("Add", "square ONE", "sum"),
+            ("Sqrt", "sum", "root"),
+            ("Div", "z root", "y"),
+        ),
+        torch_function=lambda torch, param: lambda z: z * torch.rsqrt(1 + z * z),
+    ),
+    "softplus": Activation(
+        "log(1 + exp(z))",
+        initializer="he_uniform",
+        non_negative=True,
+        onnx="Softplus",
+        # beyond 40 it is z in any dtype
+        torch_module=lambda torch, param: torch.nn.Softplus(threshold=40),
+    ),
+    "gelu": Activation(
+        "z Phi(z), Phi the normal distribution function, exact",
+        initializer="he_uniform",
+        zero_at_zero=True,
+        onnx=(
+            ("Mul", "z ROOT_HALF", "u"),
+            ("Erf", "u", "e"),
+            ("Add", "e ONE", "twice"),
+            ("Mul", "twice HALF", "phi"),
+            ("Mul", "z phi", "y"),
+        ),
+        torch_module=lambda torch, param: torch.nn.GELU(),
+    ),
+    "silu": Activation(
+        "z / (1 + exp(-z))",
+        initializer="he_uniform",
+        zero_at_zero=True,
+        onnx=(("Sigmoid", "z", "s"), ("Mul", "z s", "y")),
+        torch_module=lambda torch, param: torch.nn.SiLU(),
+    ),
+    "softmax": Activation(
+        "exp(z_j) / sum over the outputs of exp(z)",
+        non_negative=True,
+        onnx="Softmax",
+        onnx_attributes={"axis": -1},
+        torch_module=lambda torch, param: torch.nn.Softmax(dim=-1),
+        hidden=False,
+    ),
+}
+NAMES = tuple(ACTIVATIONS)
+HIDDEN = tuple(name for name in NAMES if ACTIVATIONS[name].hidden)
+
+# what `predict` makes of the last layer's results: an activation or the exponential
+OUTPUTS = ACTIVATIONS | {
+    "exp": Activation(
+        "exp(z)",
+        non_negative=True,
+        onnx="Exp",
+        torch_function=lambda torch, param: torch.exp,
+        hidden=False,
+    )
+}
+
+
+def code(name):
+    """The core's number of an activation."""
+    return NAMES.index(name)
+
+
+def check_activation(name, what="activation"):
+    """One of `NAMES`; the error lists them and guesses which was meant."""
+    return checks.check_name(name, NAMES, what)
+
+
+def check_param(name, value):
+    """The checked parameter of this activation: its default for None.
+
+    An activation without a parameter keeps None, and refuses another value.
+    """
+    traits = ACTIVATIONS[name]
+    if traits.parameter is None:
+        if value is not None:
+            raise ValueError(f"activation_param is {value!r}, {name} has no parameter")
+        return None
+    if value is None:
+        return traits.parameter[1]
+    return checks.check_float(value, "activation_param")
