@@ -59,7 +59,7 @@ def without_lists(net):
     """A network with the same weights that never uses lists."""
     other = rn.Network(net.layers, net.loss, net.dtype)
     other.set_weights(net.get_weights())
-    other._sparse.layers = lambda n: None
+    other._weights.sparse.layers = lambda n: None
     return other
 
 
@@ -141,8 +141,8 @@ def layer_ratios(n_in, n_out, n, dtype, seconds, rng):
     out, source, ratios = np.empty((n, n_out), dtype), binding.Source(x), []
     for density in DENSITIES:
         net = thin(rn.Network([rn.Dense(n_in, n_out)], dtype=dtype), density, rng)
-        model = net._predictor
-        lists = binding.SparseLayers([sparse.sparse_lists(net._views[0])])
+        model = net._weights.predictor
+        lists = binding.SparseLayers([sparse.sparse_lists(net._weights.views[0])])
         t = best_times(
             {
                 "dense": partial(model.predict, source, out, False, 1),
@@ -172,7 +172,8 @@ def print_layers(dtype, seconds, rng):
     print(f"| layer | rows | {' | '.join(heads)} | equal at | making the lists |")
     print("|" + "---|" * (len(heads) + 4))
     for n_in, n_out in SHAPES:
-        w = thin(rn.Network([rn.Dense(n_in, n_out)], dtype=dtype), 0.1, rng)._views[0]
+        net = thin(rn.Network([rn.Dense(n_in, n_out)], dtype=dtype), 0.1, rng)
+        w = net._weights.views[0]
         making = best_times({"making": partial(sparse.sparse_lists, w)}, seconds)
         for n in BATCHES:
             ratios = layer_ratios(n_in, n_out, n, dtype, seconds, rng)

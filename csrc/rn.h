@@ -266,7 +266,7 @@ typedef struct {
     X(void, sparse_count, (size_t n_in, size_t n_out, int64_t *counts, const T *w))    \
     X(void, sparse_fill,                                                               \
       (size_t n_in, size_t n_out, T *value, int32_t *index, int64_t *next,             \
-       const T *w))                                                                    \
+       const int64_t *end, const T *w))                                                \
     X(size_t, find_not_finite, (const rn_source *s))                                   \
     X(size_t, train_work_size,                                                         \
       (const rn_net *net, size_t block_rows, size_t turn_rows, size_t n_threads))      \

@@ -24,13 +24,14 @@ static void sparse_count(size_t n_in, size_t n_out, int64_t *counts, const T *w)
 }
 
 /* value, index: the lists of rn_sparse, zero before; next (n_out): where the list of
- * each unit begins, and where it ended afterwards. */
+ * each unit begins, and where it ended afterwards; end (n_out): a list that has reached
+ * it takes no more. */
 static void sparse_fill(size_t n_in, size_t n_out, T *value, int32_t *index,
-                        int64_t *next, const T *w) {
+                        int64_t *next, const int64_t *end, const T *w) {
     for (size_t k = 0; k < n_in; k++) {
         for (size_t j = 0; j < n_out; j++) {
             const T x = w[k * n_out + j];
-            if (x == 0) continue;
+            if (x == 0 || next[j] >= end[j]) continue;
             value[next[j]] = x;
             index[next[j]] = (int32_t)k;
             next[j] += RN_SPARSE_UNITS;

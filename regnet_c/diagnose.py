@@ -105,6 +105,7 @@ class Diagnosis:
 
 def diagnose(network, X, y, validation_data=None):
     """See `Network.diagnose`."""
+    network = network._frozen()
     train = network.evaluate(X, y)
     validation, rows = None, [len(X)]
     if validation_data is not None:
@@ -127,7 +128,7 @@ def _layers(network, X, y):
     average = network.update_average()
     dead = iter(_dead_units(network, np.asarray(X)[:_ROWS]))
     found = []
-    rows = zip(network._views, gradients, network._plan.penalties, strict=True)
+    rows = zip(network._weights.views, gradients, network._plan.penalties, strict=True)
     for number, (w, g, penalty) in enumerate(rows):
         if w.ndim == 1:
             continue
@@ -155,7 +156,9 @@ def _layers(network, X, y):
 
 def _dead_units(network, x):
     """Per Dense layer the number of units with slope 0 for all rows of x."""
-    for _, slope in layer_outputs(network, np.ascontiguousarray(x, network.dtype)):
+    for _, slope in layer_outputs(
+        network._weights, np.ascontiguousarray(x, network.dtype)
+    ):
         yield 0 if slope is None else int((slope == 0).all(axis=0).sum())
 
 

@@ -96,9 +96,9 @@ class LassoNet(Network):
             )
         return plan
 
-    def _initialize(self):
-        super()._initialize()
-        fill_weights(self._views[-1], None, "identity", self.seed, _SKIP_STREAM)
+    def _fill(self, views):
+        super()._fill(views)
+        fill_weights(views[-1], None, "identity", self.seed, _SKIP_STREAM)
 
     def selected(self):
         """Numbers of the inputs in use, in ascending order.
@@ -107,7 +107,7 @@ class LassoNet(Network):
         -------
         ndarray of int
         """
-        return np.flatnonzero(np.any(self._views[-1], axis=1))
+        return np.flatnonzero(np.any(self._weights.views[-1], axis=1))
 
     def __repr__(self):
         inner = ",\n    ".join(repr(layer) for layer in self.layers)

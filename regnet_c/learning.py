@@ -104,7 +104,7 @@ class Learning:
             update_tau=checks.check_tau(update_tau),
             optimizer=Adam() if optimizer is None else get_optimizer(optimizer),
         )
-        with self._claim:
+        with self._store:
             return Fit(self, job, resume_from).run()
 
     def update_average(self):
@@ -163,7 +163,7 @@ class Learning:
         data = checked_data(self._plan, X, y, sample_weight)
         masks = checked_masks(self._plan, dropout_masks, data.n)
         optimizer = get_optimizer(optimizer)
-        with self._claim:
+        with self._store:
             state = self._state_for(optimizer)
             trainer = Trainer(self, state, data, data.n, None, False, Progress(0, 0, 0))
             trainer.model.set_masks(*masks)
@@ -198,8 +198,8 @@ class Learning:
         """
         data = checked_data(self._plan, X, y, sample_weight)
         model = self._plan.model(dropout=dropout_masks is not None)
-        gradient = np.zeros(self._plan.size, self.dtype)
-        model.bind(self._params, g=gradient)
+        gradient = self._plan.zeros()
+        model.bind(self._weights.params, g=gradient)
         model.set_masks(*checked_masks(self._plan, dropout_masks, data.n))
         division = divide(self._plan, None, data.n, data.n)
         run = make_run(

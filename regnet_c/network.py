@@ -11,8 +11,8 @@ from ._core.data import checked_data, checked_x
 from ._core.initialization import fill_weights
 from ._core.plan import Plan
 from ._core.slices import in_slices
-from ._core.sparse import SparseWeights
 from ._core.team import useful_threads
+from ._core.weights import Weights
 from .exchange import Exchange
 from .learning import Learning
 from .losses import get_loss
@@ -29,6 +29,15 @@ class Network(Learning, Exchange):
     the weighted mean of the data loss plus the penalties, independent of the batch size
     and of the number of rows.  Biases are free unless a layer has a ``bias_penalty``.
     Dropout is inverted: scaled while training, absent in `predict` and `evaluate`.
+
+    Threads may read a network (`predict`, `evaluate`, `get_weights`, `save` ...) while
+    another one trains it or replaces its weights.  What a call reads is one set of
+    weights, never a mixture: `set_weights` replaces them at once for calls that begin
+    later, and beside training readers get the weights after the last epoch, or some step
+    of the epoch being trained: from the second reader on they are renewed about once a
+    second.  After `fit`, `train_step` or `set_weights` has returned, readers get its
+    result.  A second thread that wants to train or to set weights meanwhile gets
+    RuntimeError.
 
     Parameters
     ----------
@@ -67,27 +76,26 @@ class Network(Learning, Exchange):
         self.metadata = {}
         self.history = None
         self._plan = self._make_plan()
-        self._params = np.zeros(self._plan.size, self.dtype)
-        self._views = self._plan.views(self._params)
-        self._predictor = self._plan.model(dropout=False)
-        self._predictor.bind(self._params)
-        matrices = [view for view in self._views if view.ndim == 2]
-        self._sparse = SparseWeights(matrices[: len(self._plan.dense)])
         self._state = None
-        self._claim = binding.Claim()
+        self._store = binding.WeightStore(Weights(self._plan, self._plan.zeros()))
 
     def _make_plan(self):
         return Plan(self.layers, self.loss, self.dtype, self.seed)
 
     def _initialize(self):
-        views = iter(self._views)
+        params = self._plan.zeros()
+        self._fill(self._plan.views(params))
+        self._store.publish(Weights(self._plan, params))
+
+    def _fill(self, views):
+        """Write the first weights."""
+        views = iter(views)
         for number, layer in enumerate(self._plan.dense):
             fill_weights(
                 next(views), layer.weight_init, layer.activation, self.seed, number
             )
             if layer.use_bias:
                 next(views)
-        self._weights_changed()
 
     def __repr__(self):
         inner = ",\n    ".join(repr(layer) for layer in self.layers)
@@ -113,6 +121,18 @@ class Network(Learning, Exchange):
 
     # ---- weights ---------------------------------------------------------------------
 
+    @property
+    def _weights(self):
+        """The weights as they are now, to be taken once and kept for a whole call."""
+        return self._store.read()
+
+    def _frozen(self):
+        """This network with the weights as they are now, whatever becomes of them."""
+        frozen = object.__new__(type(self))
+        frozen.__dict__.update(self.__dict__)
+        frozen._store = binding.WeightStore(self._weights)
+        return frozen
+
     def get_weights(self):
         """Copies of ``[W0, b0, W1, b1, ...]``.
 
@@ -120,17 +140,14 @@ class Network(Learning, Exchange):
         -------
         list of ndarray
             W of shape (n_in, n_out), b of shape (n_out,), the network's dtype.
-
-        Raises
-        ------
-        RuntimeError
-            While another thread is training this network; a callback may ask.
         """
-        self._claim.expect_no_other()
-        return [view.copy() for view in self._views]
+        return [view.copy() for view in self._weights.views]
 
     def set_weights(self, weights):
         """Replace all weights by arrays of the shapes `get_weights` returns.
+
+        All at once: a call that reads the network in another thread has the old weights
+        or the new ones.
 
         Parameters
         ----------
@@ -140,16 +157,18 @@ class Network(Learning, Exchange):
         ------
         TypeError, ValueError
             For another number or other shapes, and for NaN or infinities.
+        RuntimeError
+            While another thread is training this network; a callback may set weights.
         """
         weights = checks.check_weights(weights, self._plan.shapes, self.dtype)
-        self._claim.expect_no_other()
-        for view, new in zip(self._views, weights, strict=True):
-            view[...] = new
-        self._weights_changed()
+        self._publish(weights)
 
-    def _weights_changed(self):
-        """To be called after every write to the weights."""
-        self._sparse.weights_changed()
+    def _publish(self, arrays):
+        """Give readers copies of these arrays in place of the weights."""
+        params = self._plan.zeros()
+        for view, array in zip(self._plan.views(params), arrays, strict=True):
+            view[...] = array
+        self._store.publish(Weights(self._plan, params))
 
     def penalty(self):
         """Value of the penalties at the current weights.
@@ -158,19 +177,7 @@ class Network(Learning, Exchange):
         -------
         float
         """
-        return self._penalty(self._sums())
-
-    def _sums(self):
-        """(sum|w|, sum w^2, exact zeros) of each array of `get_weights`."""
-        return self._predictor.weight_sums()
-
-    def _penalty(self, sums):
-        value = 0.0
-        parts = zip(self._views, self._plan.penalties, sums, strict=True)
-        for view, penalty, known in parts:
-            if penalty:
-                value += penalty.value(view, known)
-        return value
+        return self._weights.penalty()
 
     def zeros(self):
         """Share of exact zeros among the weights, biases apart.
@@ -179,15 +186,7 @@ class Network(Learning, Exchange):
         -------
         float in [0, 1]
         """
-        return self._zeros(self._sums())
-
-    def _zeros(self, sums):
-        zeros = size = 0
-        for view, part in zip(self._views, sums, strict=True):
-            if view.ndim == 2:
-                zeros += part[2]
-                size += view.size
-        return zeros / size
+        return self._weights.zeros()
 
     def summary(self):
         """Per Dense layer: n_in, n_out, weights, sum_abs (sum|w|), zeros (their share).
@@ -196,20 +195,7 @@ class Network(Learning, Exchange):
         -------
         list of dict
         """
-        rows = []
-        for w, (sum_abs, _, zeros) in zip(self._views, self._sums(), strict=True):
-            if w.ndim != 2:
-                continue
-            rows.append(
-                {
-                    "n_in": w.shape[0],
-                    "n_out": w.shape[1],
-                    "weights": w.size,
-                    "sum_abs": sum_abs,
-                    "zeros": zeros / w.size,
-                }
-            )
-        return rows
+        return self._weights.summary()
 
     # ---- prediction ------------------------------------------------------------------
 
@@ -247,10 +233,11 @@ class Network(Learning, Exchange):
             "smaller inputs or dtype='float64' may help"
         )
 
-    def _predict(self, x, threads, raw):
-        model, n = self._predictor, x.shape[0]
+    def _predict(self, x, threads, raw, weights=None):
+        weights = self._weights if weights is None else weights
+        model, n = weights.predictor, x.shape[0]
         threads = useful_threads(self._plan, threads, n, n, 1)
-        source, sparse = binding.Source(x), self._sparse.layers(n)
+        source, sparse = binding.Source(x), weights.sparse.layers(n)
         out = np.empty((n, model.n_out), self.dtype)
 
         def some(first, last):
@@ -292,16 +279,17 @@ class Network(Learning, Exchange):
         """
         threads = checks.check_threads(threads)
         data = checked_data(self._plan, X, y, sample_weight)
-        logs = self._evaluate(data, threads)
+        weights = self._weights
+        logs = self._evaluate(data, threads, weights)
         if np.isnan(logs["loss"]):
             raise OverflowError(
                 f"the loss is nan, sums overflow {self.dtype}: "
                 "smaller inputs or dtype='float64' may help"
             )
-        logs["penalty"] = self.penalty()
+        logs["penalty"] = weights.penalty()
         logs["objective"] = logs["loss"] + logs["penalty"]
         return logs
 
-    def _evaluate(self, data, threads):
-        z = self._predict(data.raw_x, threads, raw=True)
+    def _evaluate(self, data, threads, weights=None):
+        z = self._predict(data.raw_x, threads, raw=True, weights=weights)
         return self.loss.score(z, data)

@@ -936,7 +936,7 @@ def nest():
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
-        (lambda net: net._params.fill(np.nan), ValueError, "NaN or infinite"),
+        (lambda net: net._weights.params.fill(np.nan), ValueError, "NaN or infinite"),
         (lambda net: setattr(net.layers[0], "n_in", 4), ValueError, "were changed"),
         (set_metadata([]), TypeError, "metadata is a list, expected a dict"),
         (set_metadata({"a": object()}), TypeError, "serializable"),

@@ -200,8 +200,8 @@ def test_sparse_predictions_have_the_bits_of_dense_ones(rng, dtype, isa):
     net.set_weights(weights)
     x = rng.normal(size=(100, 150)).astype(dtype)
     got = net.predict(x)
-    assert any(net._sparse.layers(len(x)) is not None for _ in range(2))
-    net._sparse.layers = lambda n: None
+    assert any(net._weights.sparse.layers(len(x)) is not None for _ in range(2))
+    net._weights.sparse.layers = lambda n: None
     np.testing.assert_array_equal(got, net.predict(x))
 
 

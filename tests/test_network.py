@@ -434,6 +434,6 @@ def test_max_norm_and_non_negative_hold_after_training(data):
 
 def test_a_nan_in_hidden_units_is_never_hidden_by_relu(data):
     net = rn.Network([rn.Dense(6, 4, "relu"), rn.Dense(4, 3)], "softmax_cross_entropy")
-    net._params[:] = np.nan
+    net._weights.params[:] = np.nan
     with pytest.raises(rn.DivergenceError):
         net.fit(*data, epochs=1)

@@ -23,7 +23,7 @@ def thinned(net, rng, density):
 
 def predicted(net, x, lists, threads=1):
     """The outputs before the loss's transformation, with the lists given (None: dense)."""
-    model = net._predictor
+    model = net._weights.predictor
     out = np.full((len(x), model.n_out), 7, net.dtype)
     source = binding.Source(x)
     code = model.predict(source, out, False, threads, 0, lists)
@@ -33,7 +33,7 @@ def predicted(net, x, lists, threads=1):
 
 def all_lists(net, **options):
     """Lists of every layer, whatever its density."""
-    matrices = [w for w in net._views if w.ndim == 2]
+    matrices = [w for w in net._weights.views if w.ndim == 2]
     return binding.SparseLayers([sparse.sparse_lists(w, **options) for w in matrices])
 
 
@@ -49,7 +49,7 @@ def assert_same_bits(net, x, lists=None):
 
 def used(net, n=100):
     """Whether a prediction of n rows would use lists now."""
-    return net._sparse.layers(n) is not None
+    return net._weights.sparse.layers(n) is not None
 
 
 def sparse_network(rng, **options):
@@ -81,7 +81,7 @@ def test_a_wide_dense_layer_may_follow_a_sparse_one(rng, dtype, isa):
     """W is packed then, even for a few rows; what comes behind the memory is looked at
     by tools/sanitize.py."""
     net = rn.Network([rn.Dense(120, 100), rn.Dense(100, 300)], dtype=dtype)
-    first = sparse.sparse_lists(net._views[0])
+    first = sparse.sparse_lists(net._weights.views[0])
     lists = binding.SparseLayers([first, None])
     assert_same_bits(net, rng.normal(size=(100, 120)).astype(dtype), lists)
 
@@ -176,11 +176,11 @@ def test_lists_are_made_when_rows_repay_them(rng, x):
     net = sparse_network(rng)
     for _ in range(sparse.ROWS_BEFORE):
         net.predict(x[:1])
-    assert net._sparse._made == (None, None, None)
+    assert net._weights.sparse.made is None
     net.predict(x[:1])
-    made = net._sparse._made
+    made = net._weights.sparse.made
     net.predict(x)
-    assert made[1] is not None and net._sparse._made is made
+    assert made[1] is not None and net._weights.sparse.made is made
 
 
 def test_small_and_dense_layers_have_no_lists(rng, x):
@@ -232,7 +232,7 @@ def test_lists_are_never_out_of_date(rng, x, tmp_path, change):
     after = predicted(fresh, x, None)
     assert (after != before).any()
     for n in (100, 1):
-        got = predicted(net, x[:n], net._sparse.layers(n))
+        got = predicted(net, x[:n], net._weights.sparse.layers(n))
         np.testing.assert_array_equal(got, after[:n])
 
 

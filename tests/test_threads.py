@@ -90,7 +90,8 @@ def make_run(net, data):
     """A run of the core whose steps never end by themselves."""
     X, y = data
     model, optimizer = net._plan.model(), binding.Optimizer()
-    model.bind(net._params, q=np.zeros_like(net._params))
+    params = net._weights.params.copy()
+    model.bind(params, q=np.zeros_like(params))
     work = np.empty(model.train_work_size(600, 0, 1) + 64, np.uint8)
     return binding.Run(
         model,

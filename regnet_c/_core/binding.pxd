@@ -183,7 +183,8 @@ cdef extern from "rn.h" nogil:
         void (*max_norm)(size_t, size_t, float *, size_t, size_t, double) noexcept nogil
         void (*sparse_count)(size_t, size_t, int64_t *, const float *) noexcept nogil
         void (*sparse_fill)(
-            size_t, size_t, float *, int32_t *, int64_t *, const float *) noexcept nogil
+            size_t, size_t, float *, int32_t *, int64_t *, const int64_t *,
+            const float *) noexcept nogil
         size_t (*find_not_finite)(const rn_source *) noexcept nogil
         size_t (*train_work_size)(const rn_net *, size_t, size_t, size_t) noexcept nogil
         size_t (*predict_work_size)(const rn_net *, size_t, size_t) noexcept nogil
@@ -231,7 +232,8 @@ cdef extern from "rn.h" nogil:
         void (*max_norm)(size_t, size_t, double *, size_t, size_t, double) noexcept nogil
         void (*sparse_count)(size_t, size_t, int64_t *, const double *) noexcept nogil
         void (*sparse_fill)(
-            size_t, size_t, double *, int32_t *, int64_t *, const double *) noexcept nogil
+            size_t, size_t, double *, int32_t *, int64_t *, const int64_t *,
+            const double *) noexcept nogil
         size_t (*find_not_finite)(const rn_source *) noexcept nogil
         size_t (*train_work_size)(const rn_net *, size_t, size_t, size_t) noexcept nogil
         size_t (*predict_work_size)(const rn_net *, size_t, size_t) noexcept nogil

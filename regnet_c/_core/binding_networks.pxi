@@ -1,46 +1,121 @@
 # Whole networks: one call trains or predicts.  Part of binding.pyx.
 
-cdef class Claim:
-    """What one call at a time may hold; `with` raises RuntimeError if another does.
+cdef class WeightStore:
+    """The weights of a network: what readers get, and what one call at a time trains.
 
-    Entering and leaving are single C calls, so that no signal handler can run between
-    the lock and the `with` statement that guards it.
+    Readers get the published object, which nobody changes: another one takes its place.
+    Steps are taken on a working copy that only the thread inside `with store:` knows;
+    leaving the `with` publishes it.  A second thread gets RuntimeError.
+
+    Entering, leaving and publishing are single C calls, so that no signal handler can
+    run in the middle of them.
     """
 
     cdef object lock
+    cdef readonly object published  # asking for it here counts no reader
+    cdef readonly bint seen  # whether somebody has read since the last publication
+    cdef object working, spare
     cdef unsigned long long holder  # a thread or 0; no object: read beside its writer
 
-    def __cinit__(self):
+    def __cinit__(self, published):
         try:
             self.lock = allocate_lock()
         except RuntimeError:
             raise MemoryError() from None
+        self.published = published
 
     def __enter__(self):
-        if not self.lock.acquire(False):
+        cdef unsigned long long me = get_ident()
+        cdef bint mine
+        with cython.critical_section(self):  # nothing where there is a GIL
+            mine = self.lock.acquire(False)
+            if mine:
+                self.holder = me
+        if not mine:
             raise RuntimeError(
-                "another thread is training this network" if self.holder != get_ident()
+                "another thread is training this network" if self.holder != me
                 else "this network is being trained, by the call that called this one")
-        self.holder = get_ident()
 
     def __exit__(self, *exc):
-        self.holder = 0
-        self.lock.release()
+        self.publish_working()
+        with cython.critical_section(self):
+            self.holder = 0
+            self.lock.release()
 
     def expect_no_other(self):
-        """RuntimeError while another thread holds it: it is in the middle of a step."""
+        """RuntimeError while another thread trains."""
         cdef unsigned long long holder = self.holder
         if holder != 0 and holder != get_ident():
             raise RuntimeError(
                 "another thread is training this network, its weights are in the middle "
                 "of a step; a callback of `fit` is called between two steps")
 
+    def read(self):
+        """The weights for a reader, who may keep them."""
+        cdef unsigned long long me
+        with cython.critical_section(self):
+            self.seen = True
+            weights, working = self.published, self.working
+        if working is not None:
+            me = get_ident()
+            if self.holder == me:  # a signal handler, between two steps
+                return working.copy()
+        return weights
 
-cdef void *address(array, Py_ssize_t offset, Py_ssize_t itemsize):
-    """Where element `offset` of a flat array begins; NULL for None."""
+    def publish(self, weights):
+        """Give these weights to readers; training goes on from them.
+
+        RuntimeError while another thread trains.
+        """
+        self.expect_no_other()
+        with cython.critical_section(self):
+            working = self.working
+            if working is None:
+                self.published, self.spare, self.seen = weights, None, False
+        if working is not None:  # of this thread: a signal handler, between two steps
+            working.replace(weights.params)
+
+    def begin(self, working):
+        """Steps are taken on `working` from now on, which no reader sees."""
+        self.working = working
+
+    def publish_copy(self, weights):
+        """Give readers a copy of the working weights, which goes on being trained."""
+        with cython.critical_section(self):
+            self.published, self.seen = weights, False
+
+    def publish_working(self):
+        """Give the working weights, if there are any, to readers."""
+        with cython.critical_section(self):
+            if self.working is not None:
+                self.spare = None if self.seen else self.published
+                self.published, self.working, self.seen = self.working, None, False
+
+    def discard_working(self, published):
+        """Forget the working weights; readers get `published`."""
+        with cython.critical_section(self):
+            self.published, self.working, self.seen = published, None, False
+
+    def take_spare(self):
+        """Weights that were published and never read, whose memory is free, or None."""
+        spare, self.spare = self.spare, None
+        return spare
+
+
+cdef uintptr_t address(array) except? 0:
+    """Where a flat array begins; 0 for None."""
+    cdef Py_buffer buffer
     if array is None:
-        return NULL
-    return <void *><uintptr_t>(<uintptr_t>array.ctypes.data + <size_t>(offset * itemsize))
+        return 0
+    PyObject_GetBuffer(array, &buffer, PyBUF_SIMPLE)
+    cdef uintptr_t begin = <uintptr_t>buffer.buf
+    PyBuffer_Release(&buffer)
+    return begin
+
+
+cdef inline void *element(uintptr_t begin, size_t byte) noexcept:
+    """`byte` bytes from the beginning of an array; NULL if there is no array."""
+    return <void *>(begin + byte) if begin else NULL
 
 
 SPARSE_UNITS = RN_SPARSE_UNITS
@@ -85,7 +160,7 @@ cdef class SparseLayers:
             self.layers[i].start = &start[0]
             self.layers[i].unit = &unit[0]
             self.layers[i].index = &index[0]
-            self.layers[i].value = address(value, 0, 0)
+            self.layers[i].value = <void *>address(value)
 
     def __dealloc__(self):
         free(self.layers)
@@ -117,13 +192,11 @@ cdef class Model:
     cdef object offsets, arrays, masks
     cdef bint dropout_on
 
-    def __cinit__(self, bint single, list layers, double input_keep, int loss,
-                  double loss_param, int output, uint64_t seed, dict skip=None):
+    def __init__(self, bint single, list layers, double input_keep, int loss,
+                 double loss_param, int output, uint64_t seed, dict skip=None):
         cdef size_t n = len(layers)
         cdef rn_layer *c
-        self.layers = <rn_layer *>calloc(n + 1, sizeof(rn_layer))
-        if self.layers == NULL:
-            raise MemoryError()
+        self._allocate(n)
         self.single = single
         self.offsets = []
         for i, layer in enumerate(layers):
@@ -150,6 +223,27 @@ cdef class Model:
         self.net.loss, self.net.loss_param = loss, loss_param
         self.net.output, self.net.seed = output, seed
 
+    cdef void _allocate(self, size_t n) except *:
+        expect(self.layers == NULL, "the model has its layers already")
+        self.layers = <rn_layer *>calloc(n + 1, sizeof(rn_layer))
+        if self.layers == NULL:
+            raise MemoryError()
+
+    def bound_to(self, w):
+        """Another model of these layers, bound to a flat array of weights alone."""
+        cdef Model other = Model.__new__(Model)
+        cdef size_t n = self.net.n_layers
+        other._allocate(n)
+        memcpy(other.layers, self.layers, (n + 1) * sizeof(rn_layer))
+        other.single, other.n_in, other.n_out = self.single, self.n_in, self.n_out
+        other.offsets, other.net = self.offsets, self.net
+        other.net.layers = other.layers
+        if self.net.skip != NULL:
+            other.net.skip = &other.layers[n]
+        other.set_masks(None, None)
+        other.bind(w)
+        return other
+
     cdef void _add_skip(self, rn_layer *c, dict spec) except *:
         c.n_in, c.n_out, c.keep, c.adds = self.n_in, self.n_out, 1, 1
         self._describe(&c.weight, spec["weight"])
@@ -169,18 +263,33 @@ cdef class Model:
 
     def bind(self, w, m=None, v=None, q=None, g=None, ema=None):
         """Point the layers into these flat arrays, which are kept alive."""
-        cdef Py_ssize_t size = 4 if self.single else 8
+        cdef size_t byte, size = 4 if self.single else 8
+        cdef uintptr_t aw = address(w), am = address(m), av = address(v)
+        cdef uintptr_t aq = address(q), ag = address(g), aema = address(ema)
         cdef rn_param *p
         for i, pair in enumerate(self.offsets):
             for kind, offset in enumerate(pair):
                 if offset is None:
                     continue
                 p = &self.layers[i].weight if kind == 0 else &self.layers[i].bias
-                p.w = address(w, offset, size)
-                p.m, p.v = address(m, offset, size), address(v, offset, size)
-                p.q, p.g = address(q, offset, size), address(g, offset, size)
-                p.ema = address(ema, offset, size)
+                byte = <size_t>offset * size
+                p.w = element(aw, byte)
+                p.m, p.v = element(am, byte), element(av, byte)
+                p.q, p.g = element(aq, byte), element(ag, byte)
+                p.ema = element(aema, byte)
         self.arrays = (w, m, v, q, g, ema)
+
+    def bind_weights(self, w):
+        """Point the layers into another flat array of weights, all else as it is."""
+        cdef size_t byte, size = 4 if self.single else 8
+        cdef uintptr_t aw = address(w)
+        for i, (weight, bias) in enumerate(self.offsets):
+            byte = <size_t>weight * size
+            self.layers[i].weight.w = element(aw, byte)
+            if bias is not None:
+                byte = <size_t>bias * size
+                self.layers[i].bias.w = element(aw, byte)
+        self.arrays = (w, *self.arrays[1:])
 
     def set_masks(self, input_mask, masks):
         """Explicit dropout masks: Source or None for the input and for every layer."""
@@ -386,6 +495,7 @@ cdef class Run:
             else:
                 self.run.order = NULL
             self.order = order
+            expect(row <= self.run.n, "there is no such row")
             self.run.row, self.run.batch_row = row, 0
             self.run.loss_sum, self.run.weight_sum = loss_sum, weight_sum
         finally:
@@ -397,6 +507,7 @@ cdef class Run:
         threads: at most n_threads.  Returns the seconds that threads slept, in sum.
         """
         expect(0 < threads <= self.max_threads, "more threads than there is memory for")
+        expect(learning_rates.shape[0] > 0, "there is no learning rate")
         self._enter()
         self.run.n_threads = threads
         self.run.learning_rates = &learning_rates[0]

@@ -350,16 +350,21 @@ def sparse_count(int64_t[::1] counts, const floating[:, ::1] w):  # counts: out
 
 def sparse_fill(
         floating[::1] value, int32_t[::1] index, int64_t[::1] next,
-        const floating[:, ::1] w):  # value, index: out; next: in/out
-    """Write the weights of unit j that are not zero, and the numbers of their inputs,
-    at next[j], next[j] + SPARSE_UNITS, ...; there must be room for them."""
+        const int64_t[::1] end, const floating[:, ::1] w):
+    """Write the weights of unit j that are not zero, and the numbers of their inputs, at
+    next[j], next[j] + SPARSE_UNITS, ... below end[j]; a list that is full takes no more.
+    value, index: out; next: in/out."""
     cdef size_t n_in = w.shape[0], n_out = w.shape[1]
-    expect(next.shape[0] == w.shape[1], "next and w do not fit")
+    expect(next.shape[0] == w.shape[1] == end.shape[0], "next, end and w do not fit")
     expect(value.shape[0] == index.shape[0], "value and index differ in length")
-    if value.shape[0] == 0:
+    for j in range(<Py_ssize_t>n_out):
+        expect(next[j] >= 0 and end[j] <= value.shape[0], "lists end beyond value")
+    if n_in == 0 or n_out == 0 or value.shape[0] == 0:
         return
     with nogil:
         if floating is float:
-            table.f32.sparse_fill(n_in, n_out, &value[0], &index[0], &next[0], &w[0, 0])
+            table.f32.sparse_fill(
+                n_in, n_out, &value[0], &index[0], &next[0], &end[0], &w[0, 0])
         else:
-            table.f64.sparse_fill(n_in, n_out, &value[0], &index[0], &next[0], &w[0, 0])
+            table.f64.sparse_fill(
+                n_in, n_out, &value[0], &index[0], &next[0], &end[0], &w[0, 0])

@@ -95,7 +95,7 @@ class Fit:
         """Train; the history."""
         job, done = self.job, self._saved.epochs if self._saved else 0
         if self.state.step == 0 and not self._saved:
-            warn_of_dead_start(self.network._plan, self.network._params)
+            warn_of_dead_start(self.network._store.published)
         progress = Progress(job.progress, job.epochs, job.data.n, done)
         try:
             trainer = Trainer(
@@ -111,6 +111,7 @@ class Fit:
             self._run(trainer)
         finally:
             self.state.settle()
+            self.network._store.take_spare()
             progress.close()
         return self.history
 
@@ -174,13 +175,12 @@ class Fit:
         self._remember()
 
     def _logs(self, trainer):
-        network = self.network
-        sums = trainer.weight_sums()
-        logs = {"loss": self.state.mean_loss, "penalty": network._penalty(sums)}
-        logs["zeros"] = network._zeros(sums)
+        network, weights = self.network, self.network._store.published
+        logs = {"loss": self.state.mean_loss, "penalty": weights.penalty()}
+        logs["zeros"] = weights.zeros()
         logs["learning_rate"] = trainer.learning_rate
         if self.job.validation is not None:
-            scores = network._evaluate(self.job.validation, self.job.threads)
+            scores = network._evaluate(self.job.validation, self.job.threads, weights)
             logs.update({f"val_{k}": v for k, v in scores.items()})
         average = network.update_average()
         if average is not None:

@@ -6,12 +6,12 @@ from ..activations import ACTIVATIONS
 from . import binding
 
 
-def layer_outputs(network, x):
+def layer_outputs(weights, x):
     """Each Dense layer's outputs on the rows of x, dropout off, and their slopes.
 
     Parameters
     ----------
-    network : Network
+    weights : Weights
     x : ndarray of shape (n, n_in), the network's dtype, C order
 
     Yields
@@ -19,9 +19,9 @@ def layer_outputs(network, x):
     tuple of ndarray (n, n_out)
         a = f(z) and f'(z); of a softmax layer z and None.
     """
-    a, views = x, iter(network._views)
-    for number, layer in enumerate(network._plan.dense):
-        z = np.empty((len(a), layer.n_out), network.dtype)
+    a, views, plan = x, iter(weights.views), weights.plan
+    for number, layer in enumerate(plan.dense):
+        z = np.empty((len(a), layer.n_out), plan.dtype)
         w = next(views)
         binding.dense_forward(z, a, w, next(views) if layer.use_bias else None)
         if not ACTIVATIONS[layer.activation].hidden:
@@ -29,6 +29,6 @@ def layer_outputs(network, x):
         else:
             a, slope = np.empty_like(z), np.empty_like(z)
             flat = (array.reshape(-1) for array in (a, slope, z))
-            code, param = network._plan.activation_code(number), layer.activation_param
+            code, param = plan.activation_code(number), layer.activation_param
             binding.activation_forward(code, *flat, param or 0.0)
         yield a, slope

@@ -192,6 +192,15 @@ class Plan:
             self._skip_spec,
         )
 
+    @functools.cached_property
+    def predictor(self):
+        """A `binding.Model` without dropout, not bound to arrays."""
+        return self.model(dropout=False)
+
+    def zeros(self):
+        """A flat array for the weights, or for what is kept of each of them."""
+        return np.zeros(self.size, self.dtype)
+
     def views(self, flat):
         """[W0, b0, W1, b1, ...], at last the skip's W, as views of a flat array."""
         return [

@@ -1,8 +1,8 @@
 """Which layers predict from their non-zero weights alone, and when the lists are made.
 
-The lists (rn_sparse.inc.c) are copies of the weights, made at the first prediction that
-repays it and dropped with every change of the weights.  No bit of a prediction depends on
-whether they are used.  The constants are measured by `benchmarks/bench_sparse.py`.
+The lists (rn_sparse.inc.c) are copies of weights that never change, made at the first
+prediction that repays it.  No bit of a prediction depends on whether they are used.
+The constants are measured by `benchmarks/bench_sparse.py`.
 """
 
 from itertools import pairwise
@@ -24,7 +24,13 @@ _MAX_INPUTS = np.iinfo(np.int32).max
 
 
 class SparseWeights:
-    """The lists of a network's sparse layers, made when predictions repay it."""
+    """The lists of a network's sparse layers, made when predictions repay it.
+
+    Parameters
+    ----------
+    matrices : list of ndarray
+        One for each layer; nobody changes them.
+    """
 
     def __init__(self, matrices):
         self._matrices = [
@@ -32,26 +38,19 @@ class SparseWeights:
             for w in matrices
         ]
         self._never = all(w is None for w in self._matrices)
-        self._made = None, None, None  # state of the weights, lists for few rows, many
-        self.weights_changed()
-
-    def weights_changed(self):
-        """Forget the lists; to be called after every write to the weights."""
-        # a fresh object and not a counter: it cannot come back, whatever threads do
-        self._state, self._rows = object(), 0
+        self._rows = 0
+        self.made = None  # lists for few rows, for many
 
     def layers(self, n):
         """What `Model.predict` of n rows takes: lists of some layers, or None."""
         if self._never:
             return None
-        state = self._state
-        made_for, few, many = self._made
-        if made_for is not state:
+        if self.made is None:
             self._rows += n
             if self._rows <= ROWS_BEFORE:
                 return None
-            few, many = self._make()
-            self._made = state, few, many
+            self.made = self._make()
+        few, many = self.made
         return few if n <= FEW_ROWS else many
 
     def _make(self):
@@ -89,9 +88,10 @@ def sparse_lists(w, max_slice=MAX_SLICE):
     group, lane = np.divmod(np.arange(n_out), lanes)
     for number, part in enumerate(parts):
         begins = start[number * groups :]
-        first = np.empty(n_out, np.int64)
+        first, end = np.empty((2, n_out), np.int64)
         first[order[number]] = begins[group] * lanes + lane
-        binding.sparse_fill(value, index, first, part)
+        end[order[number]] = begins[group + 1] * lanes
+        binding.sparse_fill(value, index, first, end, part)
         index[begins[0] * lanes : begins[groups] * lanes] += bounds[number]
     return slices, start, unit.reshape(-1), index, value
 

@@ -4,8 +4,6 @@ Together with the weights, the seed and the arguments of `fit` it decides all fu
 bits: dropout masks depend on the step, the order of the rows on the epoch.
 """
 
-import numpy as np
-
 from . import binding, checks
 
 _CREDIT_DECAY = 1 - 1 / 10_000  # forgetting of the cumulative penalty's ledger
@@ -30,22 +28,19 @@ class TrainingState:
         self._cut = None  # rows and batch size of the epoch
         self._plan = plan
         kind = optimizer.kind
-        self.m = self._zeros() if kind in (1, 2, 5, 6) else None
-        self.v = self._zeros() if kind >= 3 else None
-        self.q = self._zeros() if plan.needs_ledger() else None
+        self.m = self._plan.zeros() if kind in (1, 2, 5, 6) else None
+        self.v = self._plan.zeros() if kind >= 3 else None
+        self.q = self._plan.zeros() if plan.needs_ledger() else None
         self.ema, self.tau, self.ema_start = None, None, 0
         self.scalars = binding.Optimizer(
             kind=kind, credit_decay=_CREDIT_DECAY, **optimizer.constants()
         )
 
-    def _zeros(self):
-        return np.zeros(self._plan.size, self._plan.dtype)
-
     def track_updates(self, tau):
         """Keep a moving average of the updates with this tau from now on, or stop."""
         if tau != self.tau:
             # an allocation that fails must leave nothing changed
-            ema = None if tau is None else self._zeros()
+            ema = None if tau is None else self._plan.zeros()
             self.tau, self.ema_start, self.ema = tau, self.step, ema
 
     def update_average(self):

@@ -1,11 +1,12 @@
 """The training loop: an epoch is some calls of the C core.
 
 One call of the core trains for about 20 ms without the GIL and comes back for Ctrl-C,
-the progress bar and the schedule.  Everything a run needs to go on exactly where it
+the progress bar and the schedule.  Steps change a copy of the weights; at the end of the
+epoch it is published, and what was published before becomes the next copy if nobody has
+read it.  Everything a run needs to go on exactly where it
 stopped is in `TrainingState`.
 """
 
-import math
 import time
 import warnings
 
@@ -17,17 +18,18 @@ from . import binding
 from .layerwise import layer_outputs
 from .slices import in_slices
 from .team import MIN_BLOCK_ROWS, Crowd, divide
+from .weights import Weights
 
 _SLICE_SECONDS = 0.02  # between two looks at Ctrl-C
-_SNAPSHOT_SECONDS = 1.0  # between two copies of the weights, for divergence
+_PUBLISH_SECONDS = 1.0  # between two copies for readers in other threads
 _STEPS_PER_CALL = 4096  # learning rates computed ahead
 
 
-def warn_of_dead_start(plan, params):
+def warn_of_dead_start(weights):
     """Warn if layers of zeros pass no gradient: relu'(0) = 0, or f(0) = 0 before zeros."""
-    views = iter(plan.views(params))
+    views = iter(weights.views)
     zero_before = False
-    for number, layer in enumerate(plan.dense):
+    for number, layer in enumerate(weights.plan.dense):
         w = next(views)
         bias = next(views) if layer.use_bias else np.zeros(1)
         zero = w.flat[0] == 0 and not w.any()
@@ -94,7 +96,7 @@ class Trainer:
         gradient = None  # kept only where a batch has several pieces
         if division["turn_rows"] or batch_size > division["block_rows"]:
             gradient = np.empty(self.plan.size, self.plan.dtype)
-        self.model.bind(network._params, state.m, state.v, state.q, gradient, state.ema)
+        self.model.bind(None, state.m, state.v, state.q, gradient, state.ema)
         self.run = make_run(
             self.plan,
             self.model,
@@ -105,8 +107,7 @@ class Trainer:
             ema_decay=1 - (state.tau or 0.0),
         )
         self.steps_per_epoch = -(-data.n // batch_size)
-        self._snapshot, self._snapshot_time = None, -np.inf
-        self._sums = None
+        self._working = self._last_finite = None
         self._last_rate = None
 
     def epoch(self):
@@ -117,14 +118,14 @@ class Trainer:
         if self.shuffle and self.batch_size < n:
             order = np.empty(n, np.int64)
             binding.permutation(order, self.plan.seed, epoch)
-        self._take_snapshot()
+        self._begin()
         self.run.start_epoch(order, *place)
         state.follow(self.run, epoch)
         return self._to_the_end(epoch, order)
 
     def single_step(self):
         """One step on all rows, in no epoch; their mean data loss before it."""
-        self._take_snapshot()
+        self._begin()
         self.run.start_epoch(None)
         return self._to_the_end(self.state.epoch, None)
 
@@ -133,28 +134,44 @@ class Trainer:
         while self.run.row < self.data.n:
             threads = _crowd.threads(self.run.max_threads)
             start = time.monotonic()
-            try:
-                rates = self._learning_rates()
-                asleep = self.run.advance(rates, _SLICE_SECONDS, threads)
-            finally:
-                self.network._weights_changed()
+            rates = self._learning_rates()
+            asleep = self.run.advance(rates, _SLICE_SECONDS, threads)
             _crowd.report(threads, time.monotonic() - start, asleep)
             if self.run.steps_done:
                 self._last_rate = float(rates[self.run.steps_done - 1])
             if self.run.diverged:
                 raise self._divergence(epoch, order)
             self.progress.rows(self.run.row, self.run.loss)
-        self._sums = self.network._sums()
-        if not (self._sums_are_finite() or all_finite(self.network._params)):
+            self._publish_for_readers()
+        self._working.sums = self.model.weight_sums()
+        if not self._working.are_finite():
             raise self._divergence(epoch, order)
+        self.network._store.publish_working()
+        self._working = self._last_finite = None
         return self.run.loss
 
-    def _sums_are_finite(self):
-        return math.isfinite(sum(sum_abs for sum_abs, *_ in self._sums))
+    def _begin(self):
+        """Copy the published weights to where steps change them."""
+        store = self.network._store
+        self._last_finite, self._copied = store.published, time.monotonic()
+        spare = store.take_spare()
+        params = (
+            np.empty_like(self._last_finite.params) if spare is None else spare.params
+        )
+        np.copyto(params, self._last_finite.params)
+        self.model.bind_weights(params)
+        self._working = Weights(self.plan, params)
+        store.begin(self._working)
 
-    def weight_sums(self):
-        """`Network._sums` after the epoch, which has looked at all weights anyway."""
-        return self.network._sums() if self._sums is None else self._sums
+    def _publish_for_readers(self):
+        """In long epochs: a copy of the weights for other threads, if they look."""
+        store, now = self.network._store, time.monotonic()
+        if not store.seen or now - self._copied < _PUBLISH_SECONDS:
+            return
+        copy = self._working.copy()
+        if copy.are_finite():
+            store.publish_copy(copy)
+            self._last_finite, self._copied = copy, now
 
     @property
     def learning_rate(self):
@@ -171,12 +188,6 @@ class Trainer:
         count = min(left, _STEPS_PER_CALL)
         return self.state.optimizer.learning_rates(first, count, self.steps_per_epoch)
 
-    def _take_snapshot(self):
-        now = time.monotonic()
-        if now - self._snapshot_time > _SNAPSHOT_SECONDS:
-            self._snapshot = self.network._params.copy()
-            self._snapshot_time = now
-
     def _divergence(self, epoch, order):
         """The error for the batch that was just refused, or for the last step.
 
@@ -186,10 +197,9 @@ class Trainer:
         step = min(self.run.row, self.data.n - 1) // self.batch_size
         layer = self._blamed_layer(step, order)
         what, kept = "the loss", "the weights are those before this step"
-        if not all_finite(network._params):
+        if not all_finite(self._working.params):
             what = "the loss" if self.run.diverged else "a weight"
-            network._params[...] = self._snapshot
-            network._weights_changed()
+            network._store.discard_working(self._last_finite)
             kept = "the last finite weights were put back"
         if not (all_finite(state.m) and all_finite(state.v) and all_finite(state.q)):
             network._state = None
@@ -210,7 +220,7 @@ class Trainer:
         def search(a, b):
             rows = slice(first + a, first + b)
             return first_not_finite(
-                self.network, self.data.raw_x[rows if order is None else order[rows]]
+                self._working, self.data.raw_x[rows if order is None else order[rows]]
             )
 
         return in_slices(last - first, search, MIN_BLOCK_ROWS)
@@ -223,12 +233,12 @@ def all_finite(array):
     return bool(np.isfinite(array).all())  # the sum of finite numbers may overflow
 
 
-def first_not_finite(network, x):
+def first_not_finite(weights, x):
     """Number of the first Dense layer whose output on x is not finite, or None."""
     with np.errstate(over="ignore"):
-        a = np.asarray(x, network.dtype, order="C")
+        a = np.asarray(x, weights.plan.dtype, order="C")
     with np.errstate(all="ignore"):
-        for number, (outputs, _) in enumerate(layer_outputs(network, a)):
+        for number, (outputs, _) in enumerate(layer_outputs(weights, a)):
             if not np.isfinite(outputs).all():
                 return number
     return None

@@ -20,7 +20,11 @@ _KEYS = ["arguments", "training", "history", "callbacks"]
 
 
 def save(fit, path):
-    """Write the state of a Fit, atomically; see `model_file.save`."""
+    """Write the state of a Fit, atomically; see `model_file.save`.
+
+    RuntimeError in another thread than the one that trains: optimiser and weights change.
+    """
+    fit.network._store.expect_no_other()
     job, reported, history = fit.job, fit.reported, fit.history
     training, arrays = fit.state.get_state(job.data.n, job.batch_size)
     if reported.epochs:

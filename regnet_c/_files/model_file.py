@@ -160,9 +160,7 @@ def _load(cls, file):
     network._build(**header.arguments)
     take_inputs(metadata, network._plan)
     network.metadata = metadata
-    for view, weight in zip(network._views, weights, strict=True):
-        view[...] = weight
-    network._weights_changed()
+    network._publish(weights)
     if state is not None:
         state = read_values(read_string(state, "state"), "state"), arrays
     return network, state

@@ -1,0 +1,111 @@
+"""One set of a network's weights, and what follows from it.
+
+A network's weights are published as one object that nobody changes from then on: readers
+take it once and keep it, so that every prediction is that of one set of weights, whatever
+other threads do.  Training changes a copy that no reader sees; see `WeightStore` in
+binding_networks.pxi for how copies become published.
+"""
+
+import math
+
+import numpy as np
+
+from .sparse import SparseWeights
+
+
+class Weights:
+    """Weights in one flat array.
+
+    Parameters
+    ----------
+    plan : Plan
+    params : ndarray (plan.size,)
+        Not copied.
+
+    Attributes
+    ----------
+    views : list of ndarray
+        [W0, b0, W1, b1, ...], read-only.
+    predictor : binding.Model
+        The network without dropout, with these weights.
+    sparse : SparseWeights
+    sums : list of tuple
+        (sum|w|, sum w^2, exact zeros) of each view.
+    """
+
+    # made when somebody asks: training publishes far more than is read
+    _made = ("views", "predictor", "sparse", "sums")
+
+    def __init__(self, plan, params):
+        self.plan, self.params = plan, params
+
+    def __getattr__(self, name):
+        if name not in self._made:
+            raise AttributeError(name)
+        made = getattr(self, f"_make_{name}")()
+        setattr(self, name, made)
+        return made
+
+    def copy(self):
+        """The same weights in memory of their own."""
+        return Weights(self.plan, self.params.copy())
+
+    def replace(self, params):
+        """Take other numbers, while they are not published."""
+        self.params[...] = params
+        for name in self._made:
+            self.__dict__.pop(name, None)
+
+    def _make_views(self):
+        views = self.plan.views(self.params)
+        for view in views:
+            view.flags.writeable = False
+        return views
+
+    def _make_predictor(self):
+        return self.plan.predictor.bound_to(self.params)
+
+    def _make_sparse(self):
+        matrices = [view for view in self.views if view.ndim == 2]
+        return SparseWeights(matrices[: len(self.plan.dense)])
+
+    def _make_sums(self):
+        return self.predictor.weight_sums()
+
+    def are_finite(self):
+        """Whether there is no NaN and no infinity."""
+        if math.isfinite(sum(sum_abs for sum_abs, *_ in self.sums)):
+            return True
+        return bool(np.isfinite(self.params).all())  # the sum may overflow
+
+    def penalty(self):
+        """Value of the penalties."""
+        value = 0.0
+        parts = zip(self.views, self.plan.penalties, self.sums, strict=True)
+        for view, penalty, known in parts:
+            if penalty:
+                value += penalty.value(view, known)
+        return value
+
+    def zeros(self):
+        """Share of exact zeros among the weights, biases apart."""
+        zeros = size = 0
+        for view, (_, _, count) in zip(self.views, self.sums, strict=True):
+            if view.ndim == 2:
+                zeros += count
+                size += view.size
+        return zeros / size
+
+    def summary(self):
+        """See `Network.summary`."""
+        return [
+            {
+                "n_in": w.shape[0],
+                "n_out": w.shape[1],
+                "weights": w.size,
+                "sum_abs": sum_abs,
+                "zeros": zeros / w.size,
+            }
+            for w, (sum_abs, _, zeros) in zip(self.views, self.sums, strict=True)
+            if w.ndim == 2
+        ]
