@@ -25,6 +25,7 @@ PACKAGES = {
     "_files": {"_core", "layers", "losses"},
     "datasets": set(),
     "kernels": {"_core", "activations", "losses", "optimizers"},
+    "tables": {"_core"},
     "estimators": None,
     "export": None,
     "path": None,

@@ -158,6 +158,12 @@ def test_ple_bins_hold_equal_shares_of_the_rows():
     assert len(knots) == 9 and counts.min() >= 124 and counts.max() <= 126
 
 
+def test_ple_sees_the_values_beside_a_flood_of_zeros():
+    x = np.concatenate([np.zeros(950), np.arange(1, 51)])[:, None]
+    knots = TableEncoder(n_bins=10).fit(x).encoding_.columns[0].codes[0].knots
+    assert knots == (0, 1, 6, 12, 17, 23, 28, 34, 39, 45, 50)
+
+
 def test_quantile_is_nearly_normal():
     X = np.random.default_rng(0).exponential(size=(2000, 1))
     Z = TableEncoder("quantile").fit_transform(X)

@@ -74,7 +74,8 @@ class TableEncoder(TransformerMixin, BaseEstimator):
     --------
     >>> import numpy as np
     >>> from regnet_c.tables import TableEncoder
-    >>> X = np.array([[1.0, "a"], [2.0, "b"], [None, "a"], [4.0, "c"]], dtype=object)
+    >>> rows = [[1.0, "a"], [2.0, "b"], [None, "a"], [4.0, "c"], [5.0, "c"], [6.0, "b"]]
+    >>> X = np.array(rows, dtype=object)
     >>> encoder = TableEncoder(numeric="standard").fit(X)
     >>> encoder.get_feature_names_out().tolist()
     ['x0', 'x0 is missing', 'x1=a', 'x1=b', 'x1=c']

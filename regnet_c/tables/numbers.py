@@ -114,13 +114,22 @@ def distinct(ordered):
 
 
 def _edges(ordered, n_bins):
-    """At most n_bins + 1 values of a sorted column: all of them if there are so few."""
+    """At most n_bins + 1 values of a sorted column: all of them if there are so few.
+
+    Values that fill a bin alone, such as the many zeros of an amount, are edges, and the
+    other edges are quantiles of the other values.
+    """
     values = distinct(ordered)
-    if len(values) > n_bins + 1:
-        values = distinct(ordered_at(ordered, np.linspace(0, 1, n_bins + 1)))
-    if len(values) == 1:  # nearly all values are one
-        values = ordered[[0, -1]]
-    return values
+    if len(values) <= n_bins + 1:
+        return values
+    counts = np.diff(np.searchsorted(ordered, values), append=len(ordered))
+    heavy = values[counts > len(ordered) / n_bins]
+    others = np.repeat(values, np.where(np.isin(values, heavy), 0, counts))
+    shares = np.linspace(0, 1, n_bins + 1 - len(heavy))
+    if len(others) and len(shares):
+        heavy = np.append(heavy, ordered_at(others, shares))
+    edges = distinct(np.sort(heavy))
+    return edges if len(edges) > 1 else ordered[[0, -1]]
 
 
 def _learn_quantile(ordered):

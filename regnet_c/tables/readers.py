@@ -1,0 +1,456 @@
+"""Tables from files: CSV in all its dialects, Parquet, Feather/Arrow, and folders of them.
+
+Everything is read by pyarrow.  A CSV is read as text and typed here, column by column, so
+that a number is a number by the rules of the file (its decimal mark, its thousands), a
+code such as `007` stays as it was written, and an error can name the cell and the line as
+an editor counts it.
+"""
+
+import bz2
+import csv
+import gzip
+import io
+import itertools
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import extra
+from .columns import ArrowColumn
+from .encoding import MISSING_NUMBERS
+from .learning import no_column
+from .schema import shown
+
+MISSING_TEXT = ("", "?", "nan", "NaN", "<NA>", "#N/A", "\\N")
+_CSV = (".csv", ".tsv", ".tab", ".txt", ".data", ".test")
+_PARQUET = (".parquet", ".pq")
+_ARROW = (".feather", ".arrow", ".ipc")
+_COMPRESSED = (".gz", ".bz2")
+_DELIMITERS = (",", ";", "\t", "|")
+_SAMPLE = 1 << 18  # bytes that the dialect is found in
+_BLOCK = 1 << 24  # bytes that pyarrow reads at a time
+_SOME = 100_000  # distinct texts that are looked at one by one
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How a CSV file is written; None is found out.
+
+    Attributes
+    ----------
+    header : bool
+        The first line has the names; otherwise they are column_1, column_2, ...
+    delimiter : str, optional
+    decimal : str, optional
+        "." or ",".
+    thousands : str, optional
+        What separates groups of three digits: ",", ".", "'" or a space.
+    missing : tuple of str, optional
+        Cells that are missing values beside empty ones.
+    """
+
+    header: bool = True
+    delimiter: str | None = None
+    decimal: str | None = None
+    thousands: str | None = None
+    missing: tuple | None = None
+
+
+class Table:
+    """Columns of a file.
+
+    Attributes
+    ----------
+    path : str
+    columns : list of ArrowColumn
+    notes : list of str
+        What was found out about the file's dialect.
+    """
+
+    def __init__(self, path, columns, notes=(), csv_form=None):
+        self.path, self.columns, self.notes = str(path), columns, list(notes)
+        self._csv_form = csv_form  # (delimiter, has a header): to find a row's line
+
+    @property
+    def names(self):
+        """Names of the columns."""
+        return [column.name for column in self.columns]
+
+    def __len__(self):
+        return len(self.columns[0]) if self.columns else 0
+
+    def __getitem__(self, name):
+        for column in self.columns:
+            if column.name == name:
+                return column
+        raise ValueError(no_column(self.path, name, self.names))
+
+    def take(self, rows):
+        """A Table of some rows; `rows` is an array of their numbers."""
+        rows = extra.pyarrow().array(rows)
+        columns = [ArrowColumn(c.name, c.values.take(rows)) for c in self.columns]
+        return Table(self.path, columns, self.notes)
+
+    def without(self, names):
+        """The columns but those of these names."""
+        return [column for column in self.columns if column.name not in names]
+
+    def place(self, row):
+        """Where a row stands: its line in a CSV file, counted as an editor counts."""
+        if self._csv_form is None:
+            return f"row {row + 1}"
+        delimiter, header = self._csv_form
+        for number, (line, _) in enumerate(_records(self.path, delimiter)):
+            if number == row + header:
+                return f"line {line}"
+        return f"row {row + 1}"
+
+
+def kind_of(path):
+    """csv, parquet, arrow, npz or folder.
+
+    Raises
+    ------
+    ValueError
+        For another suffix.
+    """
+    path = Path(path)
+    if path.is_dir():
+        return "folder"
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    if suffixes and suffixes[-1] in _COMPRESSED:
+        suffixes.pop()
+    suffix = suffixes[-1] if suffixes else ""
+    kinds = {".npz": "npz"} | dict.fromkeys(_CSV, "csv")
+    kinds |= dict.fromkeys(_PARQUET, "parquet") | dict.fromkeys(_ARROW, "arrow")
+    if suffix not in kinds:
+        raise ValueError(
+            f"{path} ends in {suffix!r}, expected .csv, .tsv, .txt (also .gz), .parquet, "
+            ".feather, .arrow, .npz or a folder of them"
+        )
+    return kinds[suffix]
+
+
+def read_table(path, columns=None, text=(), dialect=None):
+    """Read a table from a file, or from all files of a folder.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+        CSV (also .tsv, .txt, .data; .gz, .bz2), Parquet, Feather/Arrow, or a folder of
+        files of one kind with the same columns, read in the order of their names.
+    columns : list of str, optional
+        Only these columns, in this order.
+    text : sequence of str
+        Columns of a CSV file whose cells stay as they were written.
+    dialect : Dialect, optional
+
+    Returns
+    -------
+    Table
+
+    Raises
+    ------
+    ImportError
+        Without pyarrow.
+    ValueError
+        If the file is not a table; the message names file, line and column.
+    OSError
+        If it cannot be read.
+    """
+    extra.pyarrow()
+    kind = kind_of(path)
+    if kind == "folder":
+        return _read_folder(Path(path), columns, text, dialect)
+    if kind == "npz":
+        raise ValueError(f"{path} is an NPZ file, expected a table with named columns")
+    if not Path(path).exists():
+        raise FileNotFoundError(f"no such file: {path}")
+    if kind == "csv":
+        return _read_csv(path, columns, text, dialect or Dialect())
+    return _read_arrow(path, kind, columns)
+
+
+def _read_folder(folder, columns, text, dialect):
+    files = sorted(
+        path
+        for path in folder.rglob("*")
+        if path.is_file() and not path.name.startswith((".", "_"))
+    )
+    if not files:
+        raise ValueError(f"{folder} has no files, expected tables of one kind")
+    if len({kind_of(path) for path in files}) > 1:
+        raise ValueError(f"{folder} has files of several kinds, expected one")
+    tables = [read_table(path, columns, text, dialect) for path in files]
+    pa = extra.pyarrow()
+    joined = []
+    for name in tables[0].names:
+        parts = [table[name].values for table in tables]
+        if len({part.type for part in parts}) > 1:
+            wide = pa.float64()
+            if any(pa.types.is_string(part.type) for part in parts):
+                wide = pa.string()
+            parts = [part.cast(wide) for part in parts]
+        chunks = itertools.chain.from_iterable(part.chunks for part in parts)
+        joined.append(ArrowColumn(name, pa.chunked_array(chunks, parts[0].type)))
+    return Table(folder, joined, tables[0].notes)
+
+
+def _read_arrow(path, kind, columns):
+    pa = extra.pyarrow()
+    try:
+        if kind == "parquet":
+            from pyarrow import parquet
+
+            names = parquet.read_schema(path).names
+            wanted = _wanted(path, names, columns)
+            table = parquet.read_table(path, columns=wanted, partitioning=None)
+        else:
+            from pyarrow import feather
+
+            table = feather.read_table(path)
+            wanted = _wanted(path, table.column_names, columns)
+    except pa.ArrowException as error:
+        raise ValueError(f"{path} is not a {kind} file: {error}") from None
+    _check_names(path, table.column_names)
+    return Table(path, [ArrowColumn(name, table[name]) for name in wanted])
+
+
+def _wanted(path, names, columns):
+    for name in columns or ():
+        if name not in names:
+            raise ValueError(no_column(path, name, names))
+    return list(names if columns is None else columns)
+
+
+def _check_names(path, names):
+    if len(set(names)) != len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"{path} has the column {shown(twice)} twice")
+
+
+# ---- CSV -----------------------------------------------------------------------------
+
+
+def _read_csv(path, columns, text, dialect):
+    from pyarrow import csv as arrow_csv
+
+    pa = extra.pyarrow()
+    delimiter = dialect.delimiter or _find_delimiter(path)
+    names, lines = _header(path, delimiter, dialect.header)
+    wanted = _wanted(path, names, columns)
+    keys = {name: f"f{i}" for i, name in enumerate(names)}
+    read = {
+        "read_options": arrow_csv.ReadOptions(
+            column_names=list(keys.values()), skip_rows=lines, block_size=_BLOCK
+        ),
+        "parse_options": arrow_csv.ParseOptions(
+            delimiter=delimiter, newlines_in_values=True
+        ),
+        "convert_options": arrow_csv.ConvertOptions(
+            column_types=dict.fromkeys(keys.values(), pa.string()),
+            include_columns=[keys[name] for name in wanted],
+            strings_can_be_null=False,
+        ),
+    }
+    try:
+        table = arrow_csv.read_csv(path, **read)
+    except pa.ArrowInvalid as error:
+        raise ValueError(_what_is_wrong(path, delimiter, len(names), error)) from None
+    if not len(table):
+        raise ValueError(f"{path} has a header but no rows")
+    typing = _Typing(dialect, [name for name in wanted if name not in text], delimiter)
+    columns = [
+        ArrowColumn(name, typing.apply(name, table[keys[name]])) for name in wanted
+    ]
+    form = (delimiter, dialect.header)
+    return Table(path, columns, typing.notes(), form)
+
+
+def _find_delimiter(path):
+    """The delimiter that splits most of the first records into equally many fields."""
+    sample = _sample(path)
+    best, score = ",", (0, 1)
+    for delimiter in _DELIMITERS:
+        rows = itertools.islice(
+            csv.reader(io.StringIO(sample), delimiter=delimiter), 50
+        )
+        try:
+            counts = [len(row) for row in rows if row]
+        except csv.Error:
+            continue
+        common = max(set(counts), key=counts.count, default=1)
+        if common > 1 and (counts.count(common) / len(counts), common) > score:
+            best, score = delimiter, (counts.count(common) / len(counts), common)
+    return best
+
+
+def _sample(path):
+    """The whole lines at the beginning of a file."""
+    with _open(path) as file:
+        sample = file.read(_SAMPLE)
+        if len(sample) == _SAMPLE:
+            sample = sample[: sample.rfind("\n") + 1] or sample
+    return sample
+
+
+def _open(path):
+    """A CSV file as text, decompressed; a wrong byte is seen when pyarrow reads it."""
+    openers = {".gz": gzip.open, ".bz2": bz2.open}
+    opener = openers.get(Path(path).suffix.lower(), open)
+    return opener(path, "rt", encoding="utf-8-sig", errors="replace", newline="")
+
+
+def _records(path, delimiter):
+    """(line it begins on, cells) of each record of a CSV file, empty lines left out."""
+    with _open(path) as file:
+        reader, line = csv.reader(file, delimiter=delimiter), 1
+        for cells in reader:
+            if cells:
+                yield line, cells
+            line = reader.line_num + 1
+
+
+def _header(path, delimiter, header):
+    """(names of the columns, lines before the first row)."""
+    try:
+        reader = csv.reader(io.StringIO(_sample(path)), delimiter=delimiter)
+        cells = next((row for row in reader if row), None)
+    except csv.Error as error:
+        raise ValueError(f"{path} is not a CSV file: {error}") from None
+    if cells is None:
+        raise ValueError(f"{path} is empty, expected a header line")
+    if not header:
+        return [f"column_{i}" for i in range(1, len(cells) + 1)], 0
+    names = [name.strip() for name in cells]
+    _check_names(path, names)
+    return names, reader.line_num
+
+
+def _what_is_wrong(path, delimiter, n_columns, error):
+    """The message for a file that pyarrow refused."""
+    try:
+        for line, cells in _records(path, delimiter):
+            if len(cells) != n_columns:
+                return (
+                    f"{path} line {line} has {len(cells)} entries, expected {n_columns} "
+                    f"(delimiter {delimiter!r})"
+                )
+            if any("�" in cell for cell in cells):
+                return f"{path} line {line} is not UTF-8 text"
+    except csv.Error:
+        pass
+    return f"{path} cannot be read as CSV: {error}"
+
+
+# ---- types of text -------------------------------------------------------------------
+
+
+class _Typing:
+    """The types of a CSV's columns, by one notion of decimals for the whole file."""
+
+    def __init__(self, dialect, typed, delimiter):
+        self.dialect, self.typed = dialect, set(typed)
+        self.may_be_comma = dialect.decimal == "," or (
+            dialect.decimal is None and delimiter != ","
+        )
+        self.commas = []  # columns with a decimal comma
+        self.delimiter = delimiter
+
+    def notes(self):
+        """What was found out, in sentences."""
+        notes = []
+        if self.dialect.delimiter is None and self.delimiter != ",":
+            notes.append(f"columns separated by {self.delimiter!r}")
+        if self.dialect.decimal is None and self.commas:
+            notes.append("numbers with a decimal comma (--decimal . overrules)")
+        return notes
+
+    def apply(self, name, values):
+        """Numbers, booleans or text, nulls where a cell is missing."""
+        pa = extra.pyarrow()
+        from pyarrow import compute
+
+        values = compute.utf8_trim_whitespace(values)
+        missing = ("", *self.dialect.missing) if self.dialect.missing else MISSING_TEXT
+        mask = compute.is_in(values, value_set=pa.array(missing))
+        values = compute.if_else(mask, pa.scalar(None, pa.string()), values)
+        if name not in self.typed or values.null_count == len(values):
+            return values
+        numbers = self._numbers(name, values)
+        if numbers is not None:
+            return numbers
+        levels = compute.unique(values.slice(0, _SOME))
+        if len(levels) <= 7 and _all_booleans(levels):
+            levels = compute.unique(values)
+            if _all_booleans(levels):
+                return compute.equal(compute.utf8_lower(values), "true")
+        return values
+
+    def _numbers(self, name, values):
+        """The column as numbers, or None."""
+        plain = None
+        if self.dialect.decimal != ",":
+            plain = _plain_numbers(values, self.dialect.missing is None)
+        if plain is None and (self.may_be_comma or self.dialect.thousands):
+            plain = self._marked_numbers(values)
+            if plain is not None and self.may_be_comma:
+                self.commas.append(name)
+        return plain
+
+    def _marked_numbers(self, values):
+        """Numbers with a decimal comma or with groups of three digits, or None."""
+        from pyarrow import compute
+
+        decimal = "," if self.may_be_comma else "."
+        groups = self.dialect.thousands or ("." if decimal == "," else ",")
+        d, g = f"[{decimal}]", f"[{groups}]"
+        pattern = rf"^[+-]?(\d+|\d{{1,3}}({g}\d{{3}})+)?({d}\d*)?([eE][+-]?\d+)?$"
+        fits = compute.match_substring_regex(values, pattern)
+        if not compute.all(fits, skip_nulls=True).as_py():
+            return None
+        values = compute.replace_substring(values, groups, "")
+        return _plain_numbers(compute.replace_substring(values, decimal, "."), False)
+
+
+def _all_booleans(levels):
+    texts = {level.lower() for level in levels.to_pylist() if level is not None}
+    return bool(texts) and texts <= {"true", "false"}
+
+
+def _plain_numbers(values, words):
+    """Text as numbers, or None; with `words`, `NA` and the like are missing values."""
+    from pyarrow import compute
+
+    pa = extra.pyarrow()
+    numbers = _cast(values, pa.float64())
+    if numbers is None and words:
+        texts = compute.unique(values).drop_null().to_pylist()
+        if len(texts) > _SOME:  # a text that is no number shows early
+            texts = texts[:_SOME]
+        words = [text for text in texts if text.lower() in MISSING_NUMBERS]
+        if not words or len(words) == len(texts):
+            return None
+        mask = compute.is_in(values, value_set=pa.array(words))
+        values = compute.if_else(mask, pa.scalar(None, pa.string()), values)
+        numbers = _cast(values, pa.float64())
+    if numbers is None:
+        return None
+    coded = compute.and_(
+        compute.match_substring_regex(values, r"^-?0\d"), compute.is_valid(values)
+    )
+    if compute.any(coded, skip_nulls=True).as_py():
+        return None  # a code such as 007
+    whole = _cast(values, pa.int64())
+    if whole is not None:
+        return whole
+    return compute.if_else(
+        compute.is_nan(numbers), pa.scalar(None, pa.float64()), numbers
+    )
+
+
+def _cast(values, kind):
+    pa = extra.pyarrow()
+    try:
+        return values.cast(kind)
+    except pa.ArrowInvalid:
+        return None

@@ -1,0 +1,212 @@
+"""Classification or regression? What a target is, and how that is overruled."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .columns import BOOLEAN, DATE, NOTHING, NUMBER, TEXT, parse_number
+from .encoding import real_numbers
+from .schema import shown
+
+TASKS = ("classification", "regression")
+_FEW = 20  # different whole values
+_REPEATS = 5  # rows per class, on average
+
+
+@dataclass(frozen=True)
+class Target:
+    """A target as a network takes it.
+
+    Attributes
+    ----------
+    name : str
+    task : str
+        classification or regression.
+    values : ndarray
+        int32 class numbers, or float64.
+    classes : list of str or None
+        The classes as they were written.
+    reason : str
+        Why this task.
+    present : ndarray of bool
+        Rows that have a target.
+    """
+
+    name: str
+    task: str
+    values: np.ndarray
+    classes: list | None
+    reason: str
+    present: np.ndarray
+
+
+def infer_task(n_rows, n_distinct, text=False, whole=True):
+    """Which task a target stands for, and the reason.
+
+    Classification if the target is text (or boolean or categorical), or has at most 20
+    different whole values with five rows each on average; regression otherwise.
+
+    Parameters
+    ----------
+    n_rows : int
+        Rows that have a target.
+    n_distinct : int
+        Different values among them.
+    text : bool
+        The target is text, boolean or categorical.
+    whole : bool
+        All its numbers are whole.
+
+    Returns
+    -------
+    task : str
+    reason : str
+    """
+    if text:
+        return "classification", f"{n_distinct} different texts"
+    if not whole:
+        return "regression", "numbers that are not whole"
+    if 2 <= n_distinct <= _FEW and n_rows >= _REPEATS * n_distinct:
+        return "classification", f"{n_distinct} different whole values"
+    return "regression", f"{n_distinct} different values in {n_rows} rows"
+
+
+def learn_target(column, task="auto", where="the table"):
+    """The target in a column of a training table.
+
+    Parameters
+    ----------
+    column : ArrayColumn or ArrowColumn
+        Of a CSV file: as text, so that classes keep the form they were written in.
+    task : {"auto", "classification", "regression"}
+    where : str
+        The file, for messages.
+
+    Returns
+    -------
+    Target
+
+    Raises
+    ------
+    ValueError
+        If the target is empty, constant, or text that is mostly distinct.
+    """
+    what = f"{where} target {shown(column.name)}"
+    if column.holds == NOTHING:
+        raise ValueError(f"{what} has no values")
+    if column.holds == DATE:
+        raise ValueError(f"{what} holds dates, expected numbers or classes")
+    if task == "regression":
+        return _regression(column, _numbers(column, what), "as asked", what)
+    codes, levels = column.codes()
+    present = codes >= 0
+    counts = np.bincount(codes[present], minlength=len(levels))
+    used = [level for level, count in zip(levels, counts, strict=True) if count]
+    n_rows = int(present.sum())
+    reason = "as asked"
+    if task == "auto":
+        text = column.holds in (TEXT, BOOLEAN) or column.declared
+        numbers = None if column.declared else _all_numbers(column, used)
+        whole = numbers is not None and all(float(x).is_integer() for x in numbers)
+        text = text and numbers is None
+        task, reason = infer_task(n_rows, len(used), text, whole)
+        if text and len(used) > max(2, n_rows / 2):
+            raise ValueError(
+                f"{what} is text, mostly distinct (such as {used[0]!r:.40}), expected "
+                "numbers or classes that repeat; --task classification takes it as it is, "
+                "--decimal and --thousands say how numbers are written"
+            )
+        if task == "regression":
+            return _regression(column, _numbers(column, what), reason, what)
+    if len(used) < 2:
+        raise ValueError(f"{what} has one class only, {used[0]!r:.40}")
+    classes = sorted(used, key=_class_order)
+    number = {level: i for i, level in enumerate(classes)}
+    table = np.array([number.get(level, -1) for level in levels] + [-1], np.int32)
+    return Target(column.name, task, table[codes], classes, reason, present)
+
+
+def encode_target(column, classes):
+    """(values, present) of other rows: numbers, or numbers of the learned classes.
+
+    Raises
+    ------
+    ValueError
+        If a class is unknown.
+    """
+    if classes is None:
+        values = real_numbers(column).astype(np.float64)
+        return values, np.isfinite(values)
+    codes, levels = column.codes()
+    number = {level: i for i, level in enumerate(classes)}
+    used = set(codes[codes >= 0].tolist())
+    unknown = [levels[i] for i in sorted(used) if levels[i] not in number]
+    if unknown:
+        known = ", ".join(classes[:5]) + (", ..." if len(classes) > 5 else "")
+        raise ValueError(
+            f"target {shown(column.name)} has the class {unknown[0]!r:.40}, the model "
+            f"knows {known:.100}"
+        )
+    table = np.array([number.get(level, -1) for level in levels] + [-1], np.int32)
+    values = table[codes]
+    return values, values >= 0
+
+
+def _regression(column, values, reason, what):
+    present = ~np.isnan(values)
+    if np.isinf(values).any():
+        row = int(np.flatnonzero(np.isinf(values))[0])
+        raise ValueError(
+            f"{what} has {values[row]} in row {row}, expected finite numbers"
+        )
+    if not present.any():
+        raise ValueError(f"{what} has no values")
+    return Target(column.name, "regression", values, None, reason, present)
+
+
+def _numbers(column, what):
+    try:
+        return real_numbers(column).astype(np.float64)
+    except ValueError as error:
+        raise ValueError(
+            f"{what}: {error}; --decimal and --thousands say how numbers are written"
+        ) from None
+
+
+def _all_numbers(column, levels):
+    """The distinct values as floats, or None if one is not a number as text has it."""
+    if column.holds == NUMBER:
+        return [float(level) for level in levels]
+    numbers = [parse_number(level) for level in levels]
+    coded = any(_is_code(level) for level in levels)
+    return None if coded or None in numbers else numbers
+
+
+def _is_code(text):
+    """True for digits after a zero, such as 007."""
+    digits = text.removeprefix("-")
+    return len(digits) > 1 and digits[0] == "0" and digits.isdigit()
+
+
+def _class_order(level):
+    """Numbers by size, then texts."""
+    number = parse_number(level)
+    return (number is None, 0.0 if number is None else number, level)
+
+
+def class_weights(values, n_classes):
+    """Weights of rows that give each class the same total, mean 1.
+
+    Parameters
+    ----------
+    values : ndarray of int, shape (n,)
+        Class numbers.
+    n_classes : int
+
+    Returns
+    -------
+    ndarray of float64, shape (n,)
+    """
+    counts = np.bincount(values, minlength=n_classes)
+    present = np.count_nonzero(counts)
+    return (len(values) / (present * np.maximum(counts, 1)))[values]
