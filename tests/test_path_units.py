@@ -132,6 +132,24 @@ def test_poisson_counts_have_a_unit_but_no_offset():
         rn.regularization_path(x, counts - 1.0, loss="poisson")
 
 
+def test_a_lassonet_in_the_users_units_keeps_its_hierarchy():
+    x, y = example(200)
+    options = {**QUICK, **EXACT, "penalty": "lassonet", "hierarchy": 3.0}
+    counts = np.random.default_rng(2).poisson(40 * np.exp(0.3 * x[:, 2]))
+    for target, loss, expected in (
+        (1e-3 * y, "squared_error", 3.0 / (1e-3 * y).std()),
+        (counts, "poisson", 3.0),
+        (counts % 2, "softmax_cross_entropy", 3.0),
+    ):
+        path = rn.regularization_path(odd_units(x), target, loss=loss, **options)
+        network = path.network(1)
+        hierarchy = network.skip_penalty.hierarchy
+        assert hierarchy == pytest.approx(expected)
+        largest = np.abs(network.get_weights()[0]).max(axis=1)
+        skip = np.linalg.norm(network.get_weights()[-1], axis=1)
+        assert np.all(largest <= hierarchy * skip * (1 + 1e-6))
+
+
 def test_targets_in_different_units_count_alike():
     x, y = example(200)
     both = np.column_stack([1e3 * x[:, 4] + 5, 1e-3 * x[:, 9]])

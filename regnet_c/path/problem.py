@@ -132,7 +132,7 @@ class Problem:
         layers = recipe.layers(len(columns))
         common = {"loss": self.loss, "dtype": dtype, "seed": recipe.seed}
         if skip:
-            hierarchy = recipe.hierarchy / self.units.y_scale.min()
+            hierarchy = recipe.hierarchy / self.units.least_gain
             network = LassoNet(layers, 0.0, hierarchy, **common)
         else:
             network = Network(layers, **common)

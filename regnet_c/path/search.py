@@ -39,7 +39,7 @@ def regularization_path(
 
     Neither the unit nor the offset of a column of X or of y changes what is chosen: the
     path trains on columns of mean 0 and standard deviation 1 and on targets scaled
-    likewise, and gives weights, predictions and scores back in the units that came.
+    likewise, and gives weights, predictions and scores back in your units.
     For absolute_error, mae and quantile the targets' median and mean absolute deviation
     take the place of mean and standard deviation; huber's delta is in units of y, and
     several targets share one deviation there; for poisson y is divided by its mean.  Mean

@@ -86,6 +86,11 @@ class Units:
             return scale * (rows + math.log(scale) * y.sum(axis=1))
         return rows * scale**self._power
 
+    @property
+    def least_gain(self):
+        """By how much outputs in the user's units are larger than the path's, at least."""
+        return 1.0 if self._log else float(self.y_scale.min())
+
     def far(self, columns):
         """True if float32 weights in the user's units would lose a prediction's digits."""
         x = np.abs(self.x_mean[columns]) / self.x_scale[columns]
