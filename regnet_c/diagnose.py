@@ -59,7 +59,8 @@ class Diagnosis:
         As from `Network.evaluate`; validation is None without validation data.
     gap : float
         Training accuracy minus validation accuracy, or for regression
-        validation loss / training loss - 1; NaN without validation data.
+        validation loss / training loss - 1, both above the least loss the targets allow;
+        NaN without validation data.
     unexplained : float
         Training loss as a share of the best constant prediction's, both above the least
         loss these targets allow.
@@ -98,7 +99,7 @@ class Diagnosis:
             if scores:
                 lines.append(
                     f"{name:>10} "
-                    + ", ".join(f"{k} {v:.4f}" for k, v in scores.items())
+                    + ", ".join(f"{k} {v:.5g}" for k, v in scores.items())
                 )
         return "\n".join([*lines, self.verdict])
 
@@ -107,15 +108,17 @@ def diagnose(network, X, y, validation_data=None):
     """See `Network.diagnose`."""
     network = network._frozen()
     train = network.evaluate(X, y)
-    validation, rows = None, [len(X)]
+    validation, rows, floors = None, [len(X)], []
     if validation_data is not None:
         validation = network.evaluate(*checks.check_validation_data(validation_data))
         rows.append(len(validation_data[0]))
+        held_out = _one_hot(network, *validation_data)
+        floors = [network.loss.least(held_out.raw_y, held_out.sample_weight)]
     baseline, floor = _loss_range(network.loss, _one_hot(network, X, y))
     unexplained = (train["loss"] - floor) / max(baseline - floor, np.finfo(float).tiny)
-    gap = _gap(train, validation)
+    gap = _gap(train, validation, [floor, *floors])
     fit = _judge(validation, gap, unexplained, rows)
-    converged = _converged(network.history)
+    converged = _converged(network.history, floor)
     layers = _layers(network, X, y)
     verdict = _verdict(fit, "accuracy" in train, gap, unexplained, converged, layers)
     return Diagnosis(
@@ -166,24 +169,26 @@ def _loss_range(loss, data):
     """(loss of the best constant output, least loss any outputs can have)."""
     constant = loss.best_constant(data.raw_y)
     baseline = loss.score(np.tile(constant, (data.n, 1)), data)["loss"]
-    return baseline, loss.least(data.raw_y)
+    return baseline, loss.least(data.raw_y, data.sample_weight)
 
 
-def _one_hot(network, X, y):
+def _one_hot(network, X, y, weight=None):
     """The checked data set with rows of targets in place of labels."""
     plan = network._plan
-    data = checked_data(plan, X, y, None)
+    data = checked_data(plan, X, y, weight)
     if data.raw_y is None:
-        data = checked_data(plan, X, np.eye(plan.dense[-1].n_out)[data.labels], None)
+        data = checked_data(plan, X, np.eye(plan.dense[-1].n_out)[data.labels], weight)
     return data
 
 
-def _gap(train, validation):
+def _gap(train, validation, floors):
+    """`floors` are the least losses of both."""
     if validation is None:
         return float("nan")
     if "accuracy" in train:
         return train["accuracy"] - validation["accuracy"]
-    return validation["loss"] / train["loss"] - 1 if train["loss"] else float("inf")
+    fit, rest = train["loss"] - floors[0], validation["loss"] - floors[1]
+    return rest / fit - 1 if fit else float("inf")
 
 
 def _judge(validation, gap, unexplained, rows):
@@ -200,11 +205,11 @@ def _judge(validation, gap, unexplained, rows):
     return "unknown" if validation is None else "balanced"
 
 
-def _converged(history):
+def _converged(history, floor):
     """True if the objective moved by less than 1 % over the last tenth of the epochs."""
     if history is None or history.epochs < 10:
         return None
-    objective = np.add(history["loss"], history["penalty"])
+    objective = np.add(history["loss"], history["penalty"]) - floor
     tenth = history.epochs // 10
     before, after = objective[-2 * tenth : -tenth].mean(), objective[-tenth:].mean()
     return bool(abs(before - after) <= _STALLED * abs(before))

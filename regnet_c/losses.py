@@ -39,7 +39,7 @@ class LossTraits:
         (y in float64, parameter) -> the outputs that, the same for all rows, have the
         least loss; close for huber.
     least : callable
-        y in float64 -> the least mean loss that any outputs can have.
+        y in float64 -> the least loss that any outputs can have, of each row.
     """
 
     formula: str
@@ -51,7 +51,7 @@ class LossTraits:
     sums_to_one: bool = False
     parameter: tuple[str, float, float | None] | None = None
     constant: Callable = lambda y, param: y.mean(axis=0)
-    least: Callable = lambda y: 0.0
+    least: Callable = lambda y: np.zeros(len(y))
 
 
 def _median(y, param):
@@ -82,7 +82,7 @@ LOSSES = {
         targets=(0, 1),
         sums_to_one=True,
         constant=_log_mean,
-        least=lambda y: float(-_y_log_y(y).sum(axis=1).mean()),
+        least=lambda y: -_y_log_y(y).sum(axis=1),
     ),
     "binary_cross_entropy": LossTraits(
         "sum over outputs of log(1 + exp(z)) - y z",
@@ -91,7 +91,7 @@ LOSSES = {
         classification=True,
         targets=(0, 1),
         constant=_logit,
-        least=lambda y: float(-(_y_log_y(y) + _y_log_y(1 - y)).sum(axis=1).mean()),
+        least=lambda y: -(_y_log_y(y) + _y_log_y(1 - y)).sum(axis=1),
     ),
     "squared_error": LossTraits("half the sum over outputs of (z - y)^2"),
     "mse": LossTraits("mean over outputs of (z - y)^2"),
@@ -112,7 +112,7 @@ LOSSES = {
         output="exp",
         targets=(0, np.inf),
         constant=_log_mean,
-        least=lambda y: float((y - _y_log_y(y)).sum(axis=1).mean()),
+        least=lambda y: (y - _y_log_y(y)).sum(axis=1),
     ),
 }
 NAMES = tuple(LOSSES)
@@ -195,18 +195,20 @@ class Loss(Fixed):
         """
         return self._traits.constant(np.asarray(y, np.float64), self.param)
 
-    def least(self, y):
-        """The least mean loss that any outputs can have on these targets.
+    def least(self, y, sample_weight=None):
+        """The least weighted mean loss that any outputs can have on these targets.
 
         Parameters
         ----------
         y : ndarray of shape (n, n_out)
+        sample_weight : ndarray of shape (n,), optional
 
         Returns
         -------
         float
         """
-        return self._traits.least(np.asarray(y, np.float64))
+        rows = self._traits.least(np.asarray(y, np.float64))
+        return float(np.average(rows, weights=sample_weight))
 
     def check_range(self, y):
         """ValueError if targets are outside what this loss allows.

@@ -139,3 +139,49 @@ def test_a_live_start_is_not_warned_of(data):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         net.fit(*data, epochs=1)
+
+
+def poisson_diagnosis(unit, objective):
+    """Of the same fit to counts in other units: exp(z) - y z is unit times as large,
+    minus unit log(unit) y, which no network can change."""
+    rng = np.random.default_rng(3)
+    x = rng.standard_normal((200, 3))
+    y = rng.poisson(np.exp(x[:, :1])).astype(float)
+    net = rn.Network([rn.Dense(3, 1)], loss="poisson", dtype="float64")
+    weights = np.array([[0.7], [0.2], [-0.1]]), np.array([np.log(unit) + 0.1])
+    net.set_weights(weights)
+    net.history = rn.History()
+    for share in objective:
+        loss = unit * (share - np.log(unit) * y[:100].mean())
+        net.history.append({"loss": float(loss), "penalty": 0.0})
+    rest = (x[100:], unit * y[100:], rng.uniform(0.5, 2, 100))
+    return net.diagnose(x[:100], unit * y[:100], rest)
+
+
+@pytest.mark.parametrize("unit", [1e-3, 2.0, 1e4])
+def test_verdicts_on_counts_do_not_depend_on_their_unit(unit):
+    falling = np.linspace(1.4, 0.2, 20)
+    one, other = (poisson_diagnosis(u, falling) for u in (1.0, unit))
+    assert one.gap == pytest.approx(other.gap, rel=1e-9) and one.gap > -1
+    assert one.unexplained == pytest.approx(other.unexplained, rel=1e-9)
+    assert one.fit == other.fit and one.converged is other.converged is False
+    flat = poisson_diagnosis(unit, [1.0] * 10 + [0.7] * 20)
+    assert flat.converged is True
+
+
+@pytest.mark.parametrize("scale", [1e-4, 1e4])
+def test_verdicts_on_amounts_do_not_depend_on_their_unit(scale, rng):
+    x = rng.standard_normal((120, 4))
+    y = x[:, :1] + 0.5 * rng.standard_normal((120, 1))
+
+    def found(unit):
+        net = rn.Network([rn.Dense(4, 1)], dtype="float64")
+        net.set_weights([unit * np.full((4, 1), 0.5), np.zeros(1)])
+        rest = x[60:], unit * y[60:]
+        return net.diagnose(x[:60], unit * y[:60], rest)
+
+    one, other = found(1.0), found(scale)
+    assert one.fit == other.fit
+    assert one.gap == pytest.approx(other.gap, rel=1e-9)
+    assert one.unexplained == pytest.approx(other.unexplained, rel=1e-9)
+    assert f"loss {other.train['loss']:.5g}, " in str(other)  # not 0.0000

@@ -62,7 +62,8 @@ class Problem:
         self.scaled_loss = self.loss
         if self.loss.name == "huber":
             self.scaled_loss = Loss("huber", self.units.huber_delta(self.loss.param))
-        self.floor = _floor(self.loss.name, self.units.targets(y))
+        labels = y.ndim == 1  # those have a least loss of 0
+        self.floor = 0.0 if labels else self.scaled_loss.least(self.units.targets(y))
 
     def data(self, X, y, dtype, name="X"):
         """(X, y) as the path's networks see them."""
@@ -291,16 +292,3 @@ def _expect_finite(array, name):
         if not fine.all():
             row = first + int(np.argmin(fine.reshape(len(part), -1).all(axis=1)))
             raise ValueError(checks.not_finite_message(array, name, row, array.dtype))
-
-
-def _floor(loss, y):
-    """The least mean loss, that of predicting every target exactly."""
-    if y.ndim == 1:
-        return 0.0
-    y = y.astype(np.float64)
-    entropy = y * np.log(np.where(y > 0, y, 1))
-    if loss == "poisson":
-        return float((y - entropy).sum(axis=1).mean())
-    if loss == "binary_cross_entropy":
-        entropy = entropy + (1 - y) * np.log(np.where(y < 1, 1 - y, 1))
-    return float(-entropy.sum(axis=1).mean()) if loss.endswith("entropy") else 0.0
