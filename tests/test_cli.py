@@ -183,3 +183,13 @@ def test_prediction_refuses_other_files(tmp_path, capsys):
     path = tmp_path / "m.st"
     path.write_bytes(b"not a model")
     assert "not a regnet_c model" in one_line_error(capsys, ["predict", path, "x.csv"])
+
+
+@pytest.mark.parametrize("low", [-5000, -30])
+def test_integers_are_divided_by_the_largest_size_not_the_largest_value(low):
+    from regnet_c._core.encoding import Encoding
+
+    x = np.array([[low, -1], [-20, -7]])
+    encoding, *_ = Encoding.learn_arrays(x, np.arange(2.0), "regression")
+    assert encoding.scale == -low
+    np.testing.assert_allclose(encoding.encode_arrays(x), x / -low, rtol=1e-6)

@@ -786,3 +786,13 @@ def test_the_update_average_equals_its_definition(penalty, dtype, isa, rng):
     norms = [np.linalg.norm(a) for a in net.update_average() if a.ndim == 2]
     np.testing.assert_allclose(history["update_norm"][0], norms, rtol=1e-6)
     assert other.update_average() is None
+
+
+def test_progress_shows_losses_of_any_size(capsys, rng):
+    x = rng.standard_normal((20, 2))
+    net = rn.Network([rn.Dense(2, 1)])
+    net.set_weights([np.zeros((2, 1)), np.zeros(1)])
+    y = np.full(20, 2e-4)
+    net.fit(x, y, 1, 20, rn.SGD(1e-9), validation_data=(x, y), progress=True)
+    shown = capsys.readouterr().err
+    assert "loss 2e-08, val loss 2e-08" in shown

@@ -74,8 +74,10 @@ class Encoding:
 
     @classmethod
     def learn_arrays(cls, X, y, task):
-        """The encoding of training arrays, and (X, y); integers are scaled to [0, 1]."""
-        largest = float(X.max()) if X.dtype.kind in "iu" and X.size else 1.0
+        """The encoding of training arrays, and (X, y); integers are scaled to [-1, 1]."""
+        largest = 1.0
+        if X.dtype.kind in "iu" and X.size:
+            largest = float(max(int(X.max()), -int(X.min())))
         classes, y = _learn_target(np.asarray(y), task)
         return cls(scale=largest or 1.0, classes=classes), X, y
 

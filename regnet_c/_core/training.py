@@ -261,16 +261,16 @@ class Progress:
         if self._bar is not None:
             self._bar.update(self._epoch * self._n + row - self._bar.n)
             if self._epoch == 0:
-                self._bar.set_postfix_str(f"loss {loss:.4f}", refresh=False)
+                self._bar.set_postfix_str(f"loss {loss:.4g}", refresh=False)
 
     def epoch(self, logs):
         """An epoch is done; show its figures."""
         self._epoch += 1
         if self._bar is None:
             return
-        parts = [f"loss {logs['loss']:.4f}"]
+        parts = [f"loss {logs['loss']:.4g}"]
         if "val_loss" in logs:
-            parts.append(f"val loss {logs['val_loss']:.4f}")
+            parts.append(f"val loss {logs['val_loss']:.4g}")
         if "val_accuracy" in logs:
             parts.append(f"val acc {logs['val_accuracy']:.2%}")
         parts.append(f"zeros {logs['zeros']:.1%}")

@@ -200,8 +200,8 @@ def _report(network, X_val, y_val, path):
         print(f"validation accuracy  {scores['accuracy']:.2%}")
     elif network.loss.name == "mse":
         print(f"validation R^2       {1 - scores['loss'] / np.var(y_val):.4f}")
-    print(f"data loss            {scores['loss']:.4f} (validation)")
-    print(f"penalty              {scores['penalty']:.4f}")
+    print(f"data loss            {scores['loss']:.4g} (validation)")
+    print(f"penalty              {scores['penalty']:.4g}")
     for number, row in enumerate(network.summary()):
         print(
             f"layer {number}: {row['n_in']} x {row['n_out']:<5} "
