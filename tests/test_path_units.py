@@ -320,6 +320,9 @@ def test_integer_amounts_are_no_classes():
     path = rn.regularization_path(x, cents, cv=3, **QUICK)
     assert path.classes is None and path.loss.name == "squared_error"
     assert set(path.select()) >= {2, 7}
+    for values, loss in ((20, "softmax_cross_entropy"), (21, "squared_error")):
+        path = rn.regularization_path(x, np.arange(200) % values, **QUICK)
+        assert path.loss.name == loss
 
 
 def test_columns_are_refused_by_name_and_by_number():

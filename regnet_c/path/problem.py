@@ -12,9 +12,8 @@ from .._core import checks
 from ..lassonet import LassoNet
 from ..losses import Loss, get_loss
 from ..network import Network
+from ..tables.task import infer_task
 from .units import Units
-
-_MAX_CLASSES = 50  # whole numbers with more distinct values are a regression
 
 
 class Problem:
@@ -251,10 +250,12 @@ def _expect_one_kind(values):
 
 
 def _labels(y):
-    """True if y is text, true or false, or few whole numbers."""
+    """True if y is text, true or false, or integers that `infer_task` takes for classes."""
     if y.ndim != 1 or y.dtype.kind not in "iubOUS":
         return False
-    return y.dtype.kind not in "iu" or len(np.unique(y)) <= _MAX_CLASSES
+    if y.dtype.kind not in "iu":
+        return True
+    return infer_task(len(y), len(np.unique(y)))[0] == "classification"
 
 
 def _classes(y, loss):

@@ -75,7 +75,8 @@ def regularization_path(
         - hidden (tuple of int, default (100,)): units of the hidden layers.
         - activation (str, default "relu").
         - loss (str or Loss): by default softmax_cross_entropy for text, booleans and
-          integers of at most 50 different values, else squared_error.
+          integers of at most 20 different values with five rows each on average, else
+          squared_error.
         - standardize (bool, default True): False leaves the columns of X as they are,
           for those that share a unit, such as pixels, and several targets in proportion.
         - hierarchy (float, default 10): LassoNet's M.
