@@ -32,7 +32,7 @@ CSRC = Path("csrc")
 HEADERS = sorted(str(p) for p in CSRC.glob("*.h")) + sorted(
     str(p) for p in CSRC.glob("*.inc.c")
 )
-BINDING = "regnet_c._core.binding"
+DISPATCH = "regnet_c._core.dispatch"  # the C core is linked into it
 PLAIN_SOURCES = ["rn_dispatch.c", "rn_threads.c", "rn_shuffle.c"]
 
 UNIX_FLAGS = [
@@ -126,7 +126,7 @@ class BuildVariants(build_ext):
     def build_extension(self, ext):
         toolchain = self.toolchain()
         common, variants = COMMON_FLAGS[toolchain], VARIANT_FLAGS[toolchain]
-        if ext.name == BINDING:  # the other one reaches the variants through it
+        if ext.name == DISPATCH:
             self.add_variants(ext, common, variants)
         ext.extra_compile_args += common
         if toolchain == "unix":
@@ -177,11 +177,11 @@ def extension(name, source, depends):
 PARTS = sorted(str(p) for p in Path("regnet_c/_core").glob("*.pxi"))  # of the .pyx
 VARIANTS = [str(CSRC / name) for name, _ in c_sources(GNU_VARIANTS)]
 extensions = [
-    extension(BINDING, "regnet_c/_core/binding.pyx", [*PARTS, *HEADERS, *VARIANTS]),
+    extension(DISPATCH, "regnet_c/_core/dispatch.pyx", [*HEADERS, *VARIANTS]),
     extension(
-        "regnet_c.kernels.cython_kernels",
-        "regnet_c/kernels/cython_kernels.pyx",
-        [str(CSRC / "rn.h")],
+        "regnet_c._core.binding",
+        "regnet_c/_core/binding.pyx",
+        [*PARTS, str(CSRC / "rn.h")],
     ),
 ]
 

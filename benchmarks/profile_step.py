@@ -75,7 +75,7 @@ def samples(name, seconds):
 def stage_of(where, symbol):
     """The row of the table that a function belongs to."""
     for stage, pattern in STAGES.items():
-        of_core = "binding" in where or symbol.startswith("__mem")
+        of_core = "dispatch" in where or symbol.startswith("__mem")
         if of_core and re.match(pattern, symbol):
             return stage
     return "Python"

@@ -189,7 +189,7 @@ class Checks:
         if windows:
             headers = shutil.copytree(headers, folder / "include")
             (headers / "pyconfig.h").write_text(WINDOWS_PYCONFIG)
-        for module in ("_core/binding", "kernels/cython_kernels"):
+        for module in ("_core/dispatch", "_core/binding"):
             run(
                 [*compiler, *STRICT, "-Wno-pedantic", *BUILD["GENERATED_FLAGS"]]
                 + [*LIMITED_API, "-Icsrc", f"-I{headers}", "-c", self.generate(module)]

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import regnet_c as rn
+from regnet_c._core import binding
 
 ROOT = Path(__file__).parent.parent
 C_FILES = sorted((ROOT / "csrc").glob("*.[ch]"))
@@ -93,15 +94,113 @@ def test_the_kernel_list_was_found():
     assert len(KERNELS) > 20 and "dense_forward" in KERNELS and "train" in KERNELS
 
 
+def words(text):
+    """The text without comments and with one blank at most."""
+    return " ".join(re.sub(r"#.*", "", text).split())
+
+
+def c_arguments(kernel):
+    """The arguments of a kernel as Cython has them: T is floating, a scalar double."""
+    header = (ROOT / "csrc/rn.h").read_text().replace("\\\n", "\n")
+    args = re.search(rf"X\(\w+, {kernel},\s*\(([^)]*)\)\)", header).group(1)
+    args = re.sub(
+        r"\bT (?!\*)", "double ", words(args).replace("rn_run * ", "rn_run *")
+    )
+    return re.sub(r"\bT\b", "floating", args)
+
+
 @pytest.mark.parametrize("kernel", KERNELS)
-def test_every_kernel_is_declared_bound_and_described(kernel):
+def test_every_kernel_has_one_function_that_chooses_the_type(kernel):
+    """Its arguments are those of rn.h, and nothing else calls the tables."""
     core = ROOT / "regnet_c/_core"
-    pxd = (core / "binding.pxd").read_text()
-    files = [core / "binding.pyx", *core.glob("*.pxi")]
-    pyx = "".join(file.read_text() for file in files)
+    members = re.findall(r"\(\*(\w+)\)", (core / "rn.pxd").read_text())
+    assert members.count(kernel) == 1
+    declared = words((core / "dispatch.pxd").read_text())
+    args = re.search(rf"cdef \w+ {kernel}\( ?([^)]*?) ?\) noexcept", declared).group(1)
+    own = r"(const rn_tables \*t, )?(bint single, )?"  # what structs do not say
+    got = re.sub(f"^{own}", "", args) if "bint single" in args else args
+    expected = c_arguments(kernel)
+    if "bint single" in args:  # then arrays are void *
+        expected = expected.replace("floating *", "void *")
+    assert got == expected
+    body = (core / "dispatch.pyx").read_text()
     for table in ("f32", "f64"):
-        assert re.search(rf"\b(table|t)\.{table}\.{kernel}\(", pyx)
-    assert len(re.findall(rf"\(\*{kernel}\)", pxd)) == 2
+        assert len(re.findall(rf"\b(?:table|t)\.{table}\.{kernel}\(", body)) == 1
+    for path in core.glob("binding*.p[yx][xi]"):
+        assert not re.search(r"\bf(32|64)\b", path.read_text()), path
+
+
+def test_every_kernel_is_bound():
+    files = sorted((ROOT / "regnet_c/_core").glob("binding*.p[yx][xi]"))
+    text = "".join(path.read_text() for path in files)
+    assert {k for k in KERNELS if f"dispatch.{k}(" not in text} == set()
+
+
+def cython_signatures(text):
+    """{name or Class.name: names of the arguments, None for an attribute}."""
+    found, owner = {}, ""
+    head = (
+        r"^(?:cdef class (?P<owner>\w+):"
+        r"|(?P<constant>[A-Z_]+) ="
+        r"|    cdef readonly (?P<attributes>[^#\n]+)"
+        r"|(?P<property>    @property\n)?"
+        r"(?P<indent> *)def (?P<name>\w+)\((?P<args>.*?)\):\s)"
+    )
+    for m in re.finditer(head, text, re.M | re.S):
+        owner = f"{m['owner']}." if m["owner"] else owner
+        if m["constant"]:
+            found[m["constant"]] = None
+        elif m["attributes"]:
+            names = [name.split()[-1] for name in m["attributes"].split(",")]
+            found |= {owner + name: None for name in names}
+        elif m["name"] and m["name"] != "__dealloc__":
+            args = re.sub(r"\[[^]]*\]", "", words(m["args"])).split(",")
+            args = [arg.split("=")[0].split() for arg in args]
+            args = [re.search(r"\**\w*$", a[-1]).group() for a in args if a]
+            name = m["name"].replace("__cinit__", "__init__")
+            name = owner + name if m["indent"] else name
+            found[name] = None if m["property"] else [a for a in args if a != "self"]
+    return found
+
+
+def stub_signatures(text):
+    """The same of a .pyi."""
+    found = {}
+
+    def look(body, owner):
+        for node in body:
+            if isinstance(node, ast.ClassDef):
+                look(node.body, f"{node.name}.")
+            elif isinstance(node, ast.AnnAssign):
+                found[owner + node.target.id] = None
+            elif isinstance(node, ast.FunctionDef):
+                args = node.args
+                names = [a.arg for a in args.args if a.arg != "self"]
+                names += ["*" + args.vararg.arg] if args.vararg else []
+                names += ["*"] if args.kwonlyargs and not args.vararg else []
+                names += [a.arg for a in args.kwonlyargs]
+                names += ["**" + args.kwarg.arg] if args.kwarg else []
+                decorated = [d.id for d in node.decorator_list]
+                found[owner + node.name] = None if "property" in decorated else names
+
+    look(ast.parse(text).body, "")
+    return found
+
+
+def test_the_stub_is_the_binding():
+    core = ROOT / "regnet_c/_core"
+    files = [core / "dispatch.pyx", *sorted(core.glob("binding*.p[yx][xi]"))]
+    bound = {}
+    for path in files:
+        bound |= cython_signatures(path.read_text())
+    assert len(bound) > 60
+    stub = stub_signatures((core / "binding.pyi").read_text())
+    assert stub == bound
+    for name in stub:
+        thing = binding
+        for part in name.split("."):
+            if part != "__init__":
+                thing = getattr(thing, part)
 
 
 def c_functions():

@@ -14,7 +14,7 @@ import pytest
 
 import regnet_c as rn
 from regnet_c import kernels
-from regnet_c.kernels import cython_kernels
+from regnet_c._core import dispatch
 
 ROOT = Path(__file__).parent.parent
 HEADER = (ROOT / "csrc/rn.h").read_text().replace("\\\n", "\n")
@@ -44,7 +44,7 @@ def signature(args, real):
 
 def capsule(name, dtype):
     code = 0 if np.dtype(dtype) == np.float32 else 1
-    return cython_kernels.__pyx_capi__[f"__pyx_fuse_{code}{name}"]
+    return dispatch.__pyx_capi__[f"__pyx_fuse_{code}{name}"]
 
 
 def test_the_list_was_read():

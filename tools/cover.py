@@ -38,9 +38,9 @@ def measure(folder, arguments):
     found = map(str, profiles.glob("*.profraw"))
     command = [copied.find("llvm-profdata"), "merge", "-sparse", *found]
     subprocess.run([*command, "-o", merged], check=True)
-    module = next((folder / "regnet_c/_core").glob("binding*.so"))
+    module = next((folder / "regnet_c/_core").glob("dispatch*.so"))
     command = [copied.find("llvm-cov"), "export", str(module)]
-    command += [f"-instr-profile={merged}", "-ignore-filename-regex=binding|include/"]
+    command += [f"-instr-profile={merged}", "-ignore-filename-regex=dispatch|include/"]
     done = subprocess.run(command, stdout=subprocess.PIPE, check=True)
     return json.loads(done.stdout)["data"][0]
 

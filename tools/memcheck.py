@@ -21,7 +21,7 @@ TESTS = [
     "-k",
     "dense and float64",
 ]
-OURS = re.compile(r"binding\.|cython_kernels\.|csrc/|rn_\w+\.")
+OURS = re.compile(r"binding\.|dispatch\.|csrc/|rn_\w+\.")
 
 
 def main(arguments):

@@ -112,6 +112,7 @@ class Model:
         loss_param: float,
         output: int,
         seed: int,
+        skip: dict[str, Any] | None = None,
     ) -> None: ...
     def bind(
         self,
@@ -143,11 +144,14 @@ class Model:
     ) -> int: ...
 
 class Optimizer:
+    step: int
     def __init__(self, **members: float) -> None: ...
     def set(self, **members: float) -> None: ...
     def get(self) -> dict[str, float]: ...
 
 class Run:
+    max_threads: int
+    n: int
     row: int
     place: tuple[int, float, float]
     steps_done: int

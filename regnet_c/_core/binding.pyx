@@ -1,4 +1,4 @@
-# The only binding: arrays in, shapes checked, GIL released, table called.
+# The only binding: arrays in, shapes checked, GIL released, kernels called (dispatch.pxd).
 #
 # This is one module in three files.  Single kernels (binding_single.pxi) write into
 # arrays the caller made; `regnet_c.kernels` wraps them for people.  Training and
@@ -12,69 +12,20 @@ from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t, uintptr_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy, memset
 
+from . cimport dispatch
+from .rn cimport (
+    RN_DIVERGED, RN_L1_CUMULATIVE, RN_L1_PROXIMAL, RN_RUNNING, RN_SPARSE_UNITS,
+    rn_dropout, rn_layer, rn_net, rn_optimizer, rn_param, rn_run,
+    rn_source, rn_sparse, rn_step, rn_tables)
+
 from _thread import allocate_lock, get_ident
 
-cdef extern from *:
-    """
-    #ifndef RN_BUILD_FLAGS
-    #define RN_BUILD_FLAGS "unknown"
-    #endif
-    """
-    const char *RN_BUILD_FLAGS
+from .dispatch import (  # for Python, part of this module
+    available_isas, build_flags, current_isa, is_fused, lanes, set_isa)  # no-cython-lint
 
 ctypedef fused floating:
     float
     double
-
-cdef const rn_tables *table = rn_available()[0]
-
-
-# ---- variants ------------------------------------------------------------------------
-
-def available_isas():
-    """Names of the variants this CPU can run, best first."""
-    cdef const rn_tables *const *t = rn_available()
-    names = []
-    while t[0] != NULL:
-        names.append(t[0].isa.decode())
-        t += 1
-    return names
-
-
-def set_isa(str name):
-    """Use the variant `name` from now on; ValueError if this CPU cannot run it."""
-    global table
-    encoded = name.encode()
-    cdef const rn_tables *t = rn_select(encoded)
-    if t == NULL:
-        raise ValueError(
-            f"instruction set {name!r} is not available here, "
-            f"choose one of {', '.join(available_isas())}")
-    table = t
-
-
-cdef const rn_tables *current_tables() noexcept nogil:
-    return table
-
-
-def current_isa():
-    """Name of the variant in use."""
-    return table.isa.decode()
-
-
-def is_fused():
-    """True if multiply-add rounds once, so that all such variants agree in bits."""
-    return table.f32.fused != 0
-
-
-def lanes(bint single):
-    """Elements of one vector register, float32 if `single`."""
-    return table.f32.lanes if single else table.f64.lanes
-
-
-def build_flags():
-    """Compiler flags of the C core, without those of a variant."""
-    return RN_BUILD_FLAGS.decode()
 
 
 include "binding_single.pxi"
@@ -139,10 +90,7 @@ cdef class Source:
         cdef rn_source part = self.rows(first, last)
         cdef size_t row
         with nogil:
-            if single:
-                row = table.f32.find_not_finite(&part)
-            else:
-                row = table.f64.find_not_finite(&part)
+            row = dispatch.find_not_finite(single, &part)
         return -1 if row == part.n_rows else first + row
 
 

@@ -312,40 +312,26 @@ cdef class Model:
 
     def weight_sums(self):
         """(sum |w|, sum w^2, exact zeros) of each array bound as w: W0, b0, W1, ..."""
-        cdef const rn_tables *t = table
         cdef rn_layer *layer
         cdef list found = []
         for i, (_, bias) in enumerate(self.offsets):
             layer = &self.layers[i]
-            found.append(self._sums(t, &layer.weight, layer.n_in * layer.n_out))
+            found.append(self._sums(&layer.weight, layer.n_in * layer.n_out))
             if bias is not None:
-                found.append(self._sums(t, &layer.bias, layer.n_out))
+                found.append(self._sums(&layer.bias, layer.n_out))
         return found
 
-    cdef tuple _sums(self, const rn_tables *t, const rn_param *p, size_t n):
+    cdef tuple _sums(self, const rn_param *p, size_t n):
         cdef double sums[3]
         with nogil:
-            if self.single:
-                t.f32.penalty_sums(n, sums, <const float *>p.w)
-            else:
-                t.f64.penalty_sums(n, sums, <const double *>p.w)
+            dispatch.penalty_sums_of(self.single, n, sums, p.w)
         return sums[0], sums[1], <Py_ssize_t>sums[2]
 
     def train_work_size(self, size_t block_rows, size_t turn_rows, size_t n_threads):
         """Bytes of work memory a Run needs."""
-        return self._train_size(table, block_rows, turn_rows, n_threads)
-
-    cdef size_t _train_size(self, const rn_tables *t, size_t block_rows,
-                            size_t turn_rows, size_t n_threads):
-        if self.single:
-            return t.f32.train_work_size(&self.net, block_rows, turn_rows, n_threads)
-        return t.f64.train_work_size(&self.net, block_rows, turn_rows, n_threads)
-
-    cdef size_t _predict_size(self, const rn_tables *t, const rn_net *net, size_t n,
-                              size_t n_threads):
-        if self.single:
-            return t.f32.predict_work_size(net, n, n_threads)
-        return t.f64.predict_work_size(net, n, n_threads)
+        return dispatch.train_work_size(
+            dispatch.current_tables(), self.single, &self.net, block_rows, turn_rows,
+            n_threads)
 
     def predict(self, Source x, out, bint raw, size_t n_threads, size_t first=0,
                 SparseLayers sparse=None):
@@ -369,12 +355,14 @@ cdef class Model:
         cdef size_t bad, work_size, size = n * n_out
         cdef double sums[3]
         cdef rn_net net = self.net
-        cdef const rn_tables *t = table  # one variant, whoever sets another meanwhile
+        # one variant, whoever sets another meanwhile
+        cdef const rn_tables *t = dispatch.current_tables()
         cdef rn_source rows = x.rows(first, first + <size_t>n)
         cdef unsigned char stack_work[STACK_WORK]
         cdef unsigned char *heap_work = NULL
         cdef uintptr_t begin
         cdef void *work
+        cdef void *values
         if raw:
             net.output = 0
         expect(x.source.n_cols == <size_t>self.n_in, "x and the network do not fit")
@@ -384,20 +372,17 @@ cdef class Model:
         if sparse is not None:
             expect(<size_t>sparse.n_layers == net.n_layers, "sparse has other layers")
             net.sparse = sparse.layers
-        work_size = self._predict_size(t, &net, n, n_threads) + 64
+        work_size = dispatch.predict_work_size(t, self.single, &net, n, n_threads) + 64
         if work_size > STACK_WORK:
             heap_work = <unsigned char *>malloc(work_size)
             if heap_work == NULL:
                 raise MemoryError(f"{work_size} bytes to predict {n} rows")
+        values = <void *>&single[0, 0] if self.single else <void *>&double_[0, 0]
         begin = <uintptr_t>(heap_work if heap_work else stack_work)
         work = <void *>((begin + 63) & ~<uintptr_t>63)
         with nogil:
-            if self.single:
-                bad = t.f32.predict(&net, &rows, &single[0, 0], n_threads, work)
-                t.f32.penalty_sums(size, sums, &single[0, 0])
-            else:
-                bad = t.f64.predict(&net, &rows, &double_[0, 0], n_threads, work)
-                t.f64.penalty_sums(size, sums, &double_[0, 0])
+            bad = dispatch.predict(t, self.single, &net, &rows, values, n_threads, work)
+            dispatch.penalty_sums_of(self.single, size, sums, values)
             free(heap_work)
         if bad < rows.n_rows:
             return first + bad
@@ -440,7 +425,7 @@ cdef class Run:
     """
 
     cdef rn_run run
-    cdef const rn_tables *table  # of one variant, whoever sets another meanwhile
+    cdef const rn_tables *tables  # of one variant, whoever sets another meanwhile
     cdef bint busy
     cdef readonly size_t max_threads
     cdef object kept, order
@@ -453,7 +438,7 @@ cdef class Run:
                   bint gradient_only=False, double ema_decay=0.0):
         cdef size_t n = x.source.n_rows
         expect(x.source.n_cols == <size_t>model.n_in, "x and the network do not fit")
-        self.model, self.table = model, table
+        self.model, self.tables = model, dispatch.current_tables()
         self.kept = (optimizer, x, y, labels, sample_weight, work)
         self.run.net = &model.net
         self.run.optimizer = &optimizer.state if optimizer is not None else NULL
@@ -469,9 +454,9 @@ cdef class Run:
             expect(<size_t>sample_weight.shape[0] == n,
                    "x and the weights differ in length")
             self.run.sample_weight = &sample_weight[0]
-        expect(<size_t>work.shape[0]
-               >= model._train_size(self.table, block_rows, turn_rows, n_threads) + 64,
-               "work is too small")
+        cdef size_t needed = dispatch.train_work_size(
+            self.tables, model.single, &model.net, block_rows, turn_rows, n_threads)
+        expect(<size_t>work.shape[0] >= needed + 64, "work is too small")
         self.run.work = <void *>((<uintptr_t>&work[0] + 63) & ~<uintptr_t>63)
         self.run.n = n
         self.run.batch_size, self.run.block_rows = batch_size, block_rows
@@ -515,10 +500,7 @@ cdef class Run:
         self.run.steps_done = 0
         self.run.seconds = seconds
         with nogil:
-            if self.model.single:
-                self.table.f32.train(&self.run)
-            else:
-                self.table.f64.train(&self.run)
+            dispatch.train(self.tables, self.model.single, &self.run)
         self._leave()
         return self.run.seconds_asleep
 

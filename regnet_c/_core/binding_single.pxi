@@ -19,36 +19,20 @@ def elementwise(int function, floating[::1] y, const floating[::1] x):  # y: out
     if n == 0:
         return
     with nogil:
-        if floating is float:
-            if function == EXP:
-                table.f32.exp(n, &y[0], &x[0])
-            elif function == EXPM1:
-                table.f32.expm1(n, &y[0], &x[0])
-            elif function == LOG:
-                table.f32.log(n, &y[0], &x[0])
-            elif function == LOG1P:
-                table.f32.log1p(n, &y[0], &x[0])
-            elif function == TANH:
-                table.f32.tanh(n, &y[0], &x[0])
-            elif function == ATAN:
-                table.f32.atan(n, &y[0], &x[0])
-            else:
-                table.f32.erf(n, &y[0], &x[0])
+        if function == EXP:
+            dispatch.exp(n, &y[0], &x[0])
+        elif function == EXPM1:
+            dispatch.expm1(n, &y[0], &x[0])
+        elif function == LOG:
+            dispatch.log(n, &y[0], &x[0])
+        elif function == LOG1P:
+            dispatch.log1p(n, &y[0], &x[0])
+        elif function == TANH:
+            dispatch.tanh(n, &y[0], &x[0])
+        elif function == ATAN:
+            dispatch.atan(n, &y[0], &x[0])
         else:
-            if function == EXP:
-                table.f64.exp(n, &y[0], &x[0])
-            elif function == EXPM1:
-                table.f64.expm1(n, &y[0], &x[0])
-            elif function == LOG:
-                table.f64.log(n, &y[0], &x[0])
-            elif function == LOG1P:
-                table.f64.log1p(n, &y[0], &x[0])
-            elif function == TANH:
-                table.f64.tanh(n, &y[0], &x[0])
-            elif function == ATAN:
-                table.f64.atan(n, &y[0], &x[0])
-            else:
-                table.f64.erf(n, &y[0], &x[0])
+            dispatch.erf(n, &y[0], &x[0])
 
 
 def activation_forward(
@@ -60,11 +44,7 @@ def activation_forward(
     if n == 0:
         return
     with nogil:
-        if floating is float:
-            table.f32.activation_forward(
-                activation, n, &a[0], &slope[0], &z[0], <float>param)
-        else:
-            table.f64.activation_forward(activation, n, &a[0], &slope[0], &z[0], param)
+        dispatch.activation_forward(activation, n, &a[0], &slope[0], &z[0], param)
 
 
 def softmax_forward(floating[:, ::1] a, const floating[:, ::1] z):  # (n_out, n)
@@ -74,10 +54,7 @@ def softmax_forward(floating[:, ::1] a, const floating[:, ::1] z):  # (n_out, n)
     if n == 0 or n_out == 0:
         return
     with nogil:
-        if floating is float:
-            table.f32.softmax_forward(n_out, n, n, &a[0, 0], &z[0, 0])
-        else:
-            table.f64.softmax_forward(n_out, n, n, &a[0, 0], &z[0, 0])
+        dispatch.softmax_forward(n_out, n, n, &a[0, 0], &z[0, 0])
 
 
 def softmax_backward(
@@ -89,10 +66,7 @@ def softmax_backward(
     if n == 0 or n_out == 0:
         return
     with nogil:
-        if floating is float:
-            table.f32.softmax_backward(n_out, n, n, &dz[0, 0], &da[0, 0], &a[0, 0])
-        else:
-            table.f64.softmax_backward(n_out, n, n, &dz[0, 0], &da[0, 0], &a[0, 0])
+        dispatch.softmax_backward(n_out, n, n, &dz[0, 0], &da[0, 0], &a[0, 0])
 
 
 def loss_rows(
@@ -118,12 +92,8 @@ def loss_rows(
         expect(scale.shape[0] == z.shape[1], "scale has another length")
         pscale = &scale[0]
     with nogil:
-        if floating is float:
-            table.f32.loss_rows(loss, n_out, n, n, &row_loss[0], &dz[0, 0], &z[0, 0], py,
-                                plabel, pscale, <float>param)
-        else:
-            table.f64.loss_rows(loss, n_out, n, n, &row_loss[0], &dz[0, 0], &z[0, 0], py,
-                                plabel, pscale, param)
+        dispatch.loss_rows(loss, n_out, n, n, &row_loss[0], &dz[0, 0], &z[0, 0], py,
+                           plabel, pscale, param)
 
 
 def random_fill(
@@ -133,16 +103,10 @@ def random_fill(
     if n == 0:
         return
     with nogil:
-        if floating is float:
-            if normal:
-                table.f32.random_normal(n, &u[0], seed, stream, first)
-            else:
-                table.f32.random_uniform(n, &u[0], seed, stream, first)
+        if normal:
+            dispatch.random_normal(n, &u[0], seed, stream, first)
         else:
-            if normal:
-                table.f64.random_normal(n, &u[0], seed, stream, first)
-            else:
-                table.f64.random_uniform(n, &u[0], seed, stream, first)
+            dispatch.random_uniform(n, &u[0], seed, stream, first)
 
 
 def dropout_apply(
@@ -151,20 +115,18 @@ def dropout_apply(
     """Multiply a by mask/keep."""
     cdef size_t n_units = a.shape[0], n = a.shape[1]
     cdef rn_dropout d
+    cdef floating *no_slope = NULL
     if n_units == 0 or n == 0:
         return
     d.seed, d.step, d.layer, d.first_unit, d.keep = seed, step, layer, 0, keep
     with nogil:
-        if floating is float:
-            table.f32.dropout_apply(n_units, n, n, &a[0, 0], NULL, first_row, &d)
-        else:
-            table.f64.dropout_apply(n_units, n, n, &a[0, 0], NULL, first_row, &d)
+        dispatch.dropout_apply(n_units, n, n, &a[0, 0], no_slope, first_row, &d)
 
 
 def permutation(int64_t[::1] order, uint64_t seed, uint64_t epoch):  # out
     """order = the permutation that epoch `epoch` of seed `seed` uses."""
     if order.shape[0]:
-        rn_permutation(order.shape[0], &order[0], seed, epoch)
+        dispatch.permutation(order.shape[0], &order[0], seed, epoch)
 
 
 def dense_forward(
@@ -182,31 +144,22 @@ def dense_forward(
     if b is not None:
         pb = &b[0]
     with nogil:
-        if floating is float:
-            table.f32.dense_forward(n, n_in, n_out, &z[0, 0], &x[0, 0], &w[0, 0], pb)
-        else:
-            table.f64.dense_forward(n, n_in, n_out, &z[0, 0], &x[0, 0], &w[0, 0], pb)
+        dispatch.dense_forward(n, n_in, n_out, &z[0, 0], &x[0, 0], &w[0, 0], pb)
 
 
 def dense_input_gradient(
         floating[:, ::1] dx, const floating[:, ::1] dz, const floating[:, ::1] w,
         floating[::1] work):
-    """dx = dz w'; work: lanes * n_out elements."""
-    cdef const rn_tables *t = table  # one variant, whoever sets another meanwhile
+    """dx = dz w'; work: 16 * n_out elements."""
     cdef size_t n = dz.shape[0], n_in = w.shape[0], n_out = w.shape[1]
     expect(dz.shape[1] == w.shape[1], "dz and w do not fit")
     expect(dx.shape[0] == dz.shape[0] and dx.shape[1] == w.shape[0], "dx has another shape")
-    expect(<size_t>work.shape[0] >= n_out * (
-        t.f32.lanes if sizeof(floating) == 4 else t.f64.lanes), "work is too small")
+    expect(<size_t>work.shape[0] >= 16 * n_out, "work is too small")
     if n == 0 or n_in == 0 or n_out == 0:
         return
     with nogil:
-        if floating is float:
-            t.f32.dense_input_gradient(
-                n, n_in, n_out, &dx[0, 0], &dz[0, 0], &w[0, 0], &work[0])
-        else:
-            t.f64.dense_input_gradient(
-                n, n_in, n_out, &dx[0, 0], &dz[0, 0], &w[0, 0], &work[0])
+        dispatch.dense_input_gradient(
+            n, n_in, n_out, &dx[0, 0], &dz[0, 0], &w[0, 0], &work[0])
 
 
 def dense_weight_gradient(
@@ -219,12 +172,7 @@ def dense_weight_gradient(
     if n == 0 or n_in == 0 or n_out == 0:
         return
     with nogil:
-        if floating is float:
-            table.f32.dense_weight_gradient(
-                n, n_in, n_out, &dw[0, 0], &x[0, 0], &dz[0, 0])
-        else:
-            table.f64.dense_weight_gradient(
-                n, n_in, n_out, &dw[0, 0], &x[0, 0], &dz[0, 0])
+        dispatch.dense_weight_gradient(n, n_in, n_out, &dw[0, 0], &x[0, 0], &dz[0, 0])
 
 
 def prox_l1(floating[::1] w, double threshold):  # in/out
@@ -233,10 +181,7 @@ def prox_l1(floating[::1] w, double threshold):  # in/out
     if n == 0:
         return
     with nogil:
-        if floating is float:
-            table.f32.prox_l1(n, &w[0], <float>threshold)
-        else:
-            table.f64.prox_l1(n, &w[0], threshold)
+        dispatch.prox_l1(n, &w[0], threshold)
 
 
 def update(
@@ -250,10 +195,7 @@ def update(
     if n == 0:
         return
     with nogil:
-        if floating is float:
-            table.f32.update(n, &w[0], &m[0], &v[0], &q[0], &g[0], &s)
-        else:
-            table.f64.update(n, &w[0], &m[0], &v[0], &q[0], &g[0], &s)
+        dispatch.update(n, &w[0], &m[0], &v[0], &q[0], &g[0], &s)
 
 
 def penalty_sums(const floating[::1] w):
@@ -263,10 +205,7 @@ def penalty_sums(const floating[::1] w):
     if n == 0:
         return 0.0, 0.0, 0
     with nogil:
-        if floating is float:
-            table.f32.penalty_sums(n, sums, &w[0])
-        else:
-            table.f64.penalty_sums(n, sums, &w[0])
+        dispatch.penalty_sums(n, sums, &w[0])
     return sums[0], sums[1], int(sums[2])
 
 
@@ -289,10 +228,7 @@ def prox_group(
                "q has another shape")
         p.q, p.group_rule = &q[0, 0], RN_L1_CUMULATIVE
     with nogil:
-        if floating is float:
-            table.f32.prox_group(n_in, n_out, 0, groups, &p, &s, &work[0])
-        else:
-            table.f64.prox_group(n_in, n_out, 0, groups, &p, &s, &work[0])
+        dispatch.prox_group(n_in, n_out, 0, groups, &p, &s, &work[0])
 
 
 def prox_lassonet(
@@ -317,10 +253,8 @@ def prox_lassonet(
     skip.weight.w, skip.weight.v = &beta[0, 0], <void *>&v_beta[0, 0]
     first.weight.w, first.weight.v = &theta[0, 0], <void *>&v_theta[0, 0]
     with nogil:
-        if floating is float:
-            table.f32.prox_lassonet(&skip, &first, hierarchy, 0, n_in, &s, &work[0])
-        else:
-            table.f64.prox_lassonet(&skip, &first, hierarchy, 0, n_in, &s, &work[0])
+        dispatch.prox_lassonet(
+            sizeof(floating) == 4, &skip, &first, hierarchy, 0, n_in, &s, &work[0])
 
 
 def max_norm(floating[:, ::1] w, double max_norm):  # in/out
@@ -329,10 +263,7 @@ def max_norm(floating[:, ::1] w, double max_norm):  # in/out
     if n_in == 0 or n_out == 0:
         return
     with nogil:
-        if floating is float:
-            table.f32.max_norm(n_in, n_out, &w[0, 0], 0, n_out, max_norm)
-        else:
-            table.f64.max_norm(n_in, n_out, &w[0, 0], 0, n_out, max_norm)
+        dispatch.max_norm(n_in, n_out, &w[0, 0], 0, n_out, max_norm)
 
 
 def sparse_count(int64_t[::1] counts, const floating[:, ::1] w):  # counts: out
@@ -342,10 +273,7 @@ def sparse_count(int64_t[::1] counts, const floating[:, ::1] w):  # counts: out
     if n_in == 0 or n_out == 0:
         return
     with nogil:
-        if floating is float:
-            table.f32.sparse_count(n_in, n_out, &counts[0], &w[0, 0])
-        else:
-            table.f64.sparse_count(n_in, n_out, &counts[0], &w[0, 0])
+        dispatch.sparse_count(n_in, n_out, &counts[0], &w[0, 0])
 
 
 def sparse_fill(
@@ -362,9 +290,5 @@ def sparse_fill(
     if n_in == 0 or n_out == 0 or value.shape[0] == 0:
         return
     with nogil:
-        if floating is float:
-            table.f32.sparse_fill(
-                n_in, n_out, &value[0], &index[0], &next[0], &end[0], &w[0, 0])
-        else:
-            table.f64.sparse_fill(
-                n_in, n_out, &value[0], &index[0], &next[0], &end[0], &w[0, 0])
+        dispatch.sparse_fill(
+            n_in, n_out, &value[0], &index[0], &next[0], &end[0], &w[0, 0])
