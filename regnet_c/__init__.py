@@ -8,8 +8,7 @@ from importlib import import_module as _import_module
 from . import kernels
 from ._core.machine import cpu_info, get_include
 from ._version import __version__
-from .callback import Callback
-from .callbacks import Checkpoint, EarlyStopping
+from .callbacks import Callback, Checkpoint, EarlyStopping, Prune
 from .diagnose import Diagnosis
 from .errors import DeadStartWarning, DivergenceError, ModelFileError
 from .history import History
@@ -28,7 +27,6 @@ from .penalties import (
     Penalty,
     SparseGroupLasso,
 )
-from .pruning import Prune
 
 __all__ = [
     "L1",

@@ -1,4 +1,8 @@
-"""The callbacks that remember: early stopping and checkpoints."""
+"""Callbacks: what `Network.fit` calls after every epoch.
+
+`Callback` is the base; EarlyStopping and Checkpoint remember the best epoch, Prune makes
+the smallest weights zero.  Their settings are fixed after construction.
+"""
 
 import math
 import os
@@ -6,7 +10,73 @@ import os
 import numpy as np
 
 from ._core import checks
-from .callback import Callback
+from ._core.fixed import Fixed
+
+
+class Callback:
+    """Base of the callbacks: override what is wanted.
+
+    `Network.fit` takes any object with some of these methods: those that it leaves out
+    are not called.
+    """
+
+    def on_train_begin(self, network):
+        """Called once before the first epoch.
+
+        Parameters
+        ----------
+        network : Network
+        """
+
+    def on_epoch_end(self, epoch, logs):
+        """Called after every epoch; return True to stop training.
+
+        Parameters
+        ----------
+        epoch : int
+            Counted from 0 since the optimiser's first step.
+        logs : dict
+            The epoch's entries of `History.history`.
+        """
+
+    def on_checkpoint(self, training):
+        """Called where the state of training may be saved.
+
+        That is after every epoch, when all callbacks have seen it, and when Ctrl-C (or
+        SystemExit) ends training.
+
+        Parameters
+        ----------
+        training : object
+            ``save(path)`` writes the state; ``epochs`` is the number of epochs done;
+            ``ends`` is True after the last epoch and on Ctrl-C.
+        """
+
+    def on_train_end(self):
+        """Called once after the last epoch, also when training fails."""
+
+    def get_state(self):
+        """What a checkpoint has to keep of this callback after an epoch.
+
+        Returns
+        -------
+        dict or None
+            JSON values and arrays of float32 or float64, by names of letters, digits
+            and underscores; a list of arrays comes back as one, end to end.  Numbers
+            that may be infinite or NaN must be arrays.  None: nothing.
+        """
+
+    def set_state(self, state):
+        """Take back what `get_state` returned, when training resumes.
+
+        Called after `on_train_begin`; right afterwards the network gets the weights of
+        the checkpoint.  The file may come from a stranger: ValueError for a state that
+        `get_state` does not return.
+
+        Parameters
+        ----------
+        state : dict
+        """
 
 
 class _Best:
@@ -72,7 +142,7 @@ def _expect_empty(state):
         raise ValueError(f"its state has {', '.join(sorted(state))} too")
 
 
-class EarlyStopping(Callback):
+class EarlyStopping(Fixed, Callback):
     """Stop when a quantity has not improved for some epochs; put the best weights back.
 
     Parameters
@@ -170,7 +240,7 @@ def _like(weights, flat):
     return [part.reshape(w.shape) for part, w in zip(parts, weights, strict=True)]
 
 
-class Checkpoint(Callback):
+class Checkpoint(Fixed, Callback):
     """Write the whole state of training to a file, for `fit(resume_from=)`.
 
     The file is also a model that `Network.load` reads.  It is replaced as a whole or not
@@ -247,3 +317,77 @@ class Checkpoint(Callback):
         if self._best:
             how = f"monitor={self.monitor!r}, mode={self.mode!r}"
         return f"Checkpoint({self.path!r}, {how})"
+
+
+class Prune(Fixed, Callback):
+    """Leave a given share of all weights, the largest, in steps between two epochs.
+
+    Magnitude pruning: a penalty decides which weights are small, this how many remain.
+
+    After epoch e, counted from 1, of ``begin <= e < end`` the share left is
+    density + (1 - density) (1 - (e - begin) / (end - begin))^3 (Zhu and Gupta 2017), and
+    from epoch `end` on the density.  Layers are compared by the sizes of their weights;
+    biases are left alone.  A weight of the first layer is large if its input's numbers are
+    small: bring the columns of X to one scale first.  Pass ``keep_zeros=True`` to
+    `Network.fit`, else pruned weights come back.
+
+    Parameters
+    ----------
+    density : float in (0, 1]
+        Share of the weights that is left in the end; at least one weight is.
+    begin, end : int
+        First and last epoch after which something is pruned, begin < end.
+
+    Examples
+    --------
+    >>> import numpy as np, regnet_c as rn
+    >>> X = np.random.RandomState(0).randn(200, 5)
+    >>> net = rn.Network([rn.Dense(5, 8, activation="relu"), rn.Dense(8, 1)])
+    >>> history = net.fit(X, X[:, :1], 10, callbacks=[rn.Prune(0.25, 1, 8)],
+    ...                   keep_zeros=True)
+    >>> net.zeros()
+    0.75
+    """
+
+    def __init__(self, density, begin, end):
+        self.density = checks.check_float(
+            density, "density", minimum=0, open_minimum=True, maximum=1
+        )
+        self.begin = checks.check_int(begin, "begin", minimum=0)
+        self.end = checks.check_int(end, "end", minimum=self.begin + 1)
+
+    def share(self, epoch):
+        """Share of the weights left after this epoch.
+
+        Parameters
+        ----------
+        epoch : int
+            Counted from 1.
+
+        Returns
+        -------
+        float
+        """
+        if epoch < self.begin:
+            return 1.0
+        done = min((epoch - self.begin) / (self.end - self.begin), 1)
+        return self.density + (1 - self.density) * (1 - done) ** 3
+
+    def on_train_begin(self, network):
+        self._network = network
+
+    def on_epoch_end(self, epoch, logs):
+        weights = self._network.get_weights()
+        matrices = [w for w in weights if w.ndim == 2]
+        sizes = np.abs(np.concatenate([w.reshape(-1) for w in matrices]))
+        left = max(int(np.rint(self.share(epoch + 1) * sizes.size)), 1)
+        if np.count_nonzero(sizes) <= left:
+            return False
+        smallest = np.partition(sizes, sizes.size - left)[sizes.size - left]
+        for w in matrices:
+            w[np.abs(w) < smallest] = 0
+        self._network.set_weights(weights)
+        return False
+
+    def on_train_end(self):
+        self._network = None

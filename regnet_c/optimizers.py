@@ -4,34 +4,82 @@ The effective strength of a penalty does not depend on the optimiser: an L1 thre
 l1 times what the optimiser makes of a constant unit gradient, and L2 is in the gradient.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 
 from ._core import checks
+from ._core.fixed import Fixed
 from .schedules import Schedule
 
 
-class Optimizer:
+class Algorithm(NamedTuple):
+    """What an algorithm of the core keeps for every weight."""
+
+    first_moment: bool  # the velocity, or the mean of the gradients
+    second_moment: bool  # the sum or the mean of their squares
+
+
+# in the order of rn_optimizer_kind in rn.h
+ALGORITHMS = {
+    "sgd": Algorithm(False, False),
+    "momentum": Algorithm(True, False),
+    "nesterov": Algorithm(True, False),
+    "adagrad": Algorithm(False, True),
+    "rmsprop": Algorithm(False, True),
+    "adam": Algorithm(True, True),
+    "adamw": Algorithm(True, True),
+}
+NAMES = tuple(ALGORITHMS)
+
+
+class Optimizer(Fixed):
     """Base of the optimisers.
+
+    An optimiser does not change after construction, but for its learning rate; `replace`
+    returns a changed copy, which starts without the state of training.
 
     Parameters
     ----------
     learning_rate : float or Schedule
+        May be set later too: it is checked, and the next step takes it.
     """
 
-    kind = 0
+    algorithm = "sgd"
     momentum = 0.0
     beta1 = 0.0
     beta2 = 0.0
     epsilon = 0.0
     weight_decay = 0.0
-    _names = ("learning_rate",)
 
     def __init__(self, learning_rate):
-        if not isinstance(learning_rate, Schedule):
-            learning_rate = checks.check_float(
-                learning_rate, "learning_rate", minimum=0, open_minimum=True
-            )
         self.learning_rate = learning_rate
+
+    @property
+    def learning_rate(self):
+        """The rate, or the schedule of rates."""
+        return self._learning_rate
+
+    @learning_rate.setter
+    def learning_rate(self, rate):
+        if not isinstance(rate, Schedule):
+            rate = checks.check_float(
+                rate, "learning_rate", minimum=0, open_minimum=True
+            )
+        self._learning_rate = rate
+
+    def _is_fixed(self, name):
+        return name != "learning_rate" and super()._is_fixed(name)
+
+    @property
+    def kind(self):
+        """The core's number of the algorithm."""
+        return NAMES.index(self.algorithm)
+
+    @property
+    def traits(self):
+        """What the algorithm keeps for every weight."""
+        return ALGORITHMS[self.algorithm]
 
     def constants(self):
         """The numbers the C core needs, by their names in rn.h.
@@ -69,10 +117,20 @@ class Optimizer:
         rates = self.learning_rate(steps, steps_per_epoch)
         return checks.check_learning_rates(rates, count)
 
+    def _shown(self, name):
+        # the rate always, also where it is the default
+        return (
+            repr(self.learning_rate)
+            if name == "learning_rate"
+            else super()._shown(name)
+        )
+
     def __repr__(self):
-        parts = [repr(self.learning_rate)]
-        parts += [f"{name}={getattr(self, name)!r}" for name in self._names[1:]]
-        return f"{type(self).__name__}({', '.join(parts)})"
+        shown = {name: self._shown(name) for name in self._names}
+        parts = [f"{name}={text}" for name, text in shown.items() if text is not None]
+        return (
+            f"{type(self).__name__}({', '.join(parts).removeprefix('learning_rate=')})"
+        )
 
 
 def _fraction(value, name):
@@ -96,10 +154,8 @@ class SGD(Optimizer):
     --------
     >>> import regnet_c as rn
     >>> rn.SGD(0.1, momentum=0.9)
-    SGD(0.1, momentum=0.9, nesterov=False)
+    SGD(0.1, momentum=0.9)
     """
-
-    _names = ("learning_rate", "momentum", "nesterov")
 
     def __init__(self, learning_rate=0.01, momentum=0.0, nesterov=False):
         super().__init__(learning_rate)
@@ -107,7 +163,8 @@ class SGD(Optimizer):
         self.nesterov = checks.check_bool(nesterov, "nesterov")
         if self.nesterov and not self.momentum:
             raise ValueError("nesterov=True needs a momentum above 0")
-        self.kind = 0 if not self.momentum else 2 if self.nesterov else 1
+        if self.momentum:
+            self.algorithm = "nesterov" if self.nesterov else "momentum"
 
 
 class Adagrad(Optimizer):
@@ -119,8 +176,7 @@ class Adagrad(Optimizer):
     epsilon : float, default 1e-7
     """
 
-    kind = 3
-    _names = ("learning_rate", "epsilon")
+    algorithm = "adagrad"
 
     def __init__(self, learning_rate=0.01, epsilon=1e-7):
         super().__init__(learning_rate)
@@ -139,8 +195,7 @@ class RMSprop(Optimizer):
     epsilon : float, default 1e-7
     """
 
-    kind = 4
-    _names = ("learning_rate", "rho", "epsilon")
+    algorithm = "rmsprop"
 
     def __init__(self, learning_rate=0.001, rho=0.9, epsilon=1e-7):
         super().__init__(learning_rate)
@@ -162,8 +217,7 @@ class Adam(Optimizer):
     epsilon : float, default 1e-8
     """
 
-    kind = 5
-    _names = ("learning_rate", "beta1", "beta2", "epsilon")
+    algorithm = "adam"
 
     def __init__(self, learning_rate=0.001, beta1=0.9, beta2=0.999, epsilon=1e-8):
         super().__init__(learning_rate)
@@ -185,8 +239,7 @@ class AdamW(Adam):
     epsilon : float, default 1e-8
     """
 
-    kind = 6
-    _names = ("learning_rate", "weight_decay", "beta1", "beta2", "epsilon")
+    algorithm = "adamw"
 
     def __init__(
         self,

@@ -3,9 +3,10 @@
 import numpy as np
 
 from ._core import checks
+from ._core.fixed import Fixed
 
 
-class Schedule:
+class Schedule(Fixed):
     """Base of the schedules: a callable (steps, steps_per_epoch) -> learning rates.
 
     Parameters
@@ -15,8 +16,6 @@ class Schedule:
     warmup_epochs : float, default 0
         The rate rises linearly from 0 over these epochs.
     """
-
-    _names = ("initial",)
 
     def __init__(self, initial, warmup_epochs=0.0):
         self.initial = checks.check_float(
@@ -59,11 +58,6 @@ class Schedule:
         """
         raise NotImplementedError
 
-    def __repr__(self):
-        values = ", ".join(repr(getattr(self, name)) for name in self._names)
-        warm = f", warmup_epochs={self.warmup_epochs}" if self.warmup_epochs else ""
-        return f"{type(self).__name__}({values}{warm})"
-
 
 class Constant(Schedule):
     """The initial rate throughout (after the warm-up).
@@ -92,8 +86,6 @@ class ExponentialDecay(Schedule):
         As for `Schedule`.
     """
 
-    _names = ("initial", "decay")
-
     def __init__(self, initial, decay, warmup_epochs=0.0):
         super().__init__(initial, warmup_epochs)
         self.decay = checks.check_float(
@@ -118,8 +110,6 @@ class StepDecay(Schedule):
         As for `Schedule`.
     """
 
-    _names = ("initial", "decay", "every")
-
     def __init__(self, initial, decay, every, warmup_epochs=0.0):
         super().__init__(initial, warmup_epochs)
         self.decay = checks.check_float(
@@ -133,8 +123,6 @@ class StepDecay(Schedule):
 
 class _Until(Schedule):
     """A schedule that reaches `final` * initial after `epochs` epochs and stays there."""
-
-    _names = ("initial", "epochs", "final")
 
     def __init__(self, initial, epochs, final=0.0, warmup_epochs=0.0):
         super().__init__(initial, warmup_epochs)

@@ -27,13 +27,13 @@ class TrainingState:
         self._place = None, 0, 0, 0.0, 0.0  # the run that knows the rest; `place`
         self._cut = None  # rows and batch size of the epoch
         self._plan = plan
-        kind = optimizer.kind
-        self.m = self._plan.zeros() if kind in (1, 2, 5, 6) else None
-        self.v = self._plan.zeros() if kind >= 3 else None
+        traits = optimizer.traits
+        self.m = self._plan.zeros() if traits.first_moment else None
+        self.v = self._plan.zeros() if traits.second_moment else None
         self.q = self._plan.zeros() if plan.needs_ledger() else None
         self.ema, self.tau, self.ema_start = None, None, 0
         self.scalars = binding.Optimizer(
-            kind=kind, credit_decay=_CREDIT_DECAY, **optimizer.constants()
+            kind=optimizer.kind, credit_decay=_CREDIT_DECAY, **optimizer.constants()
         )
 
     def track_updates(self, tau):

@@ -2,7 +2,7 @@
 
 import math
 
-from ..callback import Callback
+from ..callbacks import Callback
 
 
 class Monitor(Callback):

@@ -6,8 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .._core.data import checked_data
-from ..callback import Callback
-from ..callbacks import EarlyStopping
+from ..callbacks import Callback, EarlyStopping
 
 _OPEN = 0.5  # biases of a first layer without inputs
 _SETTLED = 0.01  # relative fall of the objective that counts as progress

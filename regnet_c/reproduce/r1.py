@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..callback import Callback
+from ..callbacks import Callback
 from ..layers import Dense
 from ..network import Network
 from ..optimizers import SGD
