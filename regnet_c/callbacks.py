@@ -13,6 +13,16 @@ from ._core import checks
 from ._core.fixed import Fixed
 
 
+class _Settings(Fixed):
+    """The arguments of a callback are fixed; what it sets besides is its own."""
+
+    def _is_fixed(self, name):
+        return name in self._names and super()._is_fixed(name)
+
+    __eq__ = object.__eq__  # each has a state of its own
+    __hash__ = object.__hash__
+
+
 class Callback:
     """Base of the callbacks: override what is wanted.
 
@@ -142,7 +152,7 @@ def _expect_empty(state):
         raise ValueError(f"its state has {', '.join(sorted(state))} too")
 
 
-class EarlyStopping(Fixed, Callback):
+class EarlyStopping(_Settings, Callback):
     """Stop when a quantity has not improved for some epochs; put the best weights back.
 
     Parameters
@@ -212,8 +222,7 @@ class EarlyStopping(Fixed, Callback):
         self._best_weights = self._network = None
 
     def _settings(self):
-        names = ("monitor", "patience", "min_delta", "mode", "restore_best_weights")
-        return {name: getattr(self, name) for name in names}
+        return {name: getattr(self, name) for name in self._names}
 
     def get_state(self):
         state = self._settings() | self._best.get_state() | {"wait": self._wait}
@@ -240,7 +249,7 @@ def _like(weights, flat):
     return [part.reshape(w.shape) for part, w in zip(parts, weights, strict=True)]
 
 
-class Checkpoint(Fixed, Callback):
+class Checkpoint(_Settings, Callback):
     """Write the whole state of training to a file, for `fit(resume_from=)`.
 
     The file is also a model that `Network.load` reads.  It is replaced as a whole or not
@@ -312,14 +321,8 @@ class Checkpoint(Fixed, Callback):
         self._best.set_state(state)
         _expect_empty(state)
 
-    def __repr__(self):
-        how = f"every={self.every}"
-        if self._best:
-            how = f"monitor={self.monitor!r}, mode={self.mode!r}"
-        return f"Checkpoint({self.path!r}, {how})"
 
-
-class Prune(Fixed, Callback):
+class Prune(_Settings, Callback):
     """Leave a given share of all weights, the largest, in steps between two epochs.
 
     Magnitude pruning: a penalty decides which weights are small, this how many remain.

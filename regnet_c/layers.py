@@ -74,6 +74,27 @@ class Dense(Layer):
         self.max_norm = max_norm
         self.activation_param = check_param(self.activation, activation_param)
 
+    def replace(self, **changes):
+        """A copy with some arguments changed; another activation has its own parameter.
+
+        Parameters
+        ----------
+        **changes
+            Arguments of the constructor.
+
+        Returns
+        -------
+        Dense
+
+        Raises
+        ------
+        TypeError
+            For an argument that the constructor does not have.
+        """
+        if changes.get("activation", self.activation) != self.activation:
+            changes.setdefault("activation_param", None)
+        return super().replace(**changes)
+
     def __eq__(self, other):
         """Same configuration; initial arrays and functions must be the same object."""
         if not super().__eq__(other):

@@ -5,6 +5,8 @@ import numpy as np
 from ._core import checks
 from ._core.data import checked_data, checked_masks
 from ._core.fitting import Fit, Job
+from ._core.keywords import explains_keywords
+from ._core.listeners import check_callbacks
 from ._core.state import TrainingState
 from ._core.team import divide
 from ._core.training import Progress, Trainer, make_run
@@ -15,6 +17,26 @@ from .optimizers import Adam, get_optimizer
 class Learning:
     """Methods of `Network` that train it, and those that say how training goes."""
 
+    @explains_keywords(
+        learning_rate="it is the optimizer's, optimizer=Adam(learning_rate=...)",
+        lr="it is the optimizer's, optimizer=Adam(learning_rate=...)",
+        momentum="it is the optimizer's, optimizer=SGD(momentum=...)",
+        weight_decay="it is the optimizer's, optimizer=AdamW(weight_decay=...)",
+        l1="penalties belong to the layers, Dense(..., weight_penalty=L1(...))",
+        l2="penalties belong to the layers, Dense(..., weight_penalty=L2(...))",
+        dropout="it is a layer, Dropout(...)",
+        loss="it belongs to the network, Network(..., loss=...)",
+        seed="it belongs to the network, Network(..., seed=...)",
+        random_state="the seed belongs to the network, Network(..., seed=...)",
+        verbose="use progress=True",
+        patience="use callbacks=[EarlyStopping(patience=...)]",
+        early_stopping="use callbacks=[EarlyStopping(...)]",
+        validation_split="use validation_data=(X, y)",
+        max_iter="use epochs=",
+        n_epochs="use epochs=",
+        n_jobs="use threads=",
+        class_weight="use sample_weight=",
+    )
     def fit(
         self,
         X,
@@ -97,7 +119,7 @@ class Learning:
             threads=threads,
             data=data,
             validation=validation,
-            callbacks=checks.check_callbacks(callbacks),
+            callbacks=check_callbacks(callbacks),
             shuffle=checks.check_bool(shuffle, "shuffle"),
             progress=checks.check_bool(progress, "progress"),
             keep_zeros=checks.check_bool(keep_zeros, "keep_zeros"),
@@ -133,6 +155,10 @@ class Learning:
             self._state = TrainingState(self._plan, optimizer)
         return self._state
 
+    @explains_keywords(
+        learning_rate="it is the optimizer's, optimizer=Adam(learning_rate=...)",
+        lr="it is the optimizer's, optimizer=Adam(learning_rate=...)",
+    )
     def train_step(self, X, y, optimizer, sample_weight=None, dropout_masks=None):
         """One optimiser step on one batch, taken as it stands.
 

@@ -68,6 +68,9 @@ class Optimizer(Fixed):
             )
         self._learning_rate = rate
 
+    __eq__ = object.__eq__  # a network keeps the state of training of the very object
+    __hash__ = object.__hash__
+
     def _is_fixed(self, name):
         return name != "learning_rate" and super()._is_fixed(name)
 

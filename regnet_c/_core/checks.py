@@ -28,6 +28,12 @@ def _shown(value):
     return text if len(text) <= 200 else text[:197] + "..."
 
 
+def a_type(value):
+    """The name of the value's type with its article: a list, an int."""
+    name = type(value).__name__
+    return f"{'an' if name[0] in 'aeioAEIO' else 'a'} {name}"
+
+
 def check_float(
     value, name, minimum=None, maximum=None, open_minimum=False, below=None
 ):
@@ -105,9 +111,7 @@ def check_dtype(value):
 def check_layers(layers):
     """A non-empty list of layers; what they are is checked by the plan."""
     if not isinstance(layers, (list, tuple)):
-        raise TypeError(
-            f"layers is a {type(layers).__name__}, expected a list of layers"
-        )
+        raise TypeError(f"layers is {a_type(layers)}, expected a list of layers")
     if not layers:
         raise ValueError("layers is empty, expected at least one Dense layer")
     return list(layers)
@@ -123,29 +127,6 @@ def check_tau(tau):
     if tau is None:
         return None
     return check_float(tau, "update_tau", minimum=0, open_minimum=True, maximum=1)
-
-
-_CALLBACK_METHODS = (
-    "on_epoch_end",
-    "on_train_begin",
-    "on_checkpoint",
-    "on_train_end",
-    "get_state",
-    "set_state",
-)
-
-
-def check_callbacks(callbacks):
-    """A list of objects with the methods of Callback."""
-    if not isinstance(callbacks, (list, tuple)):
-        raise TypeError(
-            f"callbacks is a {type(callbacks).__name__}, expected a list of callbacks"
-        )
-    for callback in callbacks:
-        for name in _CALLBACK_METHODS:
-            if not hasattr(callback, name):
-                raise TypeError(f"callback {callback!r} has no method {name}")
-    return list(callbacks)
 
 
 def check_validation_data(data):

@@ -17,6 +17,7 @@ from .._files import checkpoint
 from ..history import History
 from ..optimizers import Optimizer
 from .data import Data
+from .listeners import Listeners
 from .state import TrainingState
 from .training import Progress, Trainer, warn_of_dead_start
 
@@ -87,6 +88,7 @@ class Fit:
         if not self._saved:  # else only when everything in the file has been taken
             network._state = self.state
         self.history = History()
+        self.listeners = Listeners(job.callbacks)
         self.first_epoch = self.state.epoch
         self.reported = Reported(0, False, [])
         self._interrupted = False
@@ -116,22 +118,28 @@ class Fit:
         return self.history
 
     def _run(self, trainer):
-        network, callbacks = self.network, self.job.callbacks
-        for callback in callbacks:
-            callback.on_train_begin(network)
-        if self._saved:
-            self._saved.restore(self)
-        network._state, network.history = self.state, self.history
-        self._remember()
+        network = self.network
         try:
+            self.listeners.train_begin(network)
+            if self._saved:
+                self._restore()
+            network._state, network.history = self.state, self.history
+            self._remember()
             self._run_epochs(trainer)
-        except (KeyboardInterrupt, SystemExit):
-            self._interrupted = True
-            self._offer()
-            raise
         finally:
-            for callback in callbacks:
-                callback.on_train_end()
+            self.listeners.train_end()
+
+    def _restore(self):
+        """Continue from the file, or leave the network as it was."""
+        weights = self.network.get_weights()
+        try:
+            self._saved.restore(self)
+        except BaseException:
+            try:
+                self.listeners.train_end()  # which may put best weights back
+            finally:
+                self.network.set_weights(weights)
+            raise
 
     def save(self, path):
         """Write all that a call with `resume_from` needs, atomically."""
@@ -155,12 +163,17 @@ class Fit:
     def _run_epochs(self, trainer):
         start = time.perf_counter() - self.history.seconds
         trained = self.state.epoch - self.first_epoch
-        while not self.finished:
-            if trained == self.history.epochs:  # else a checkpoint brought it
-                trainer.epoch()
-                trained += 1
-            self._report(trainer, start)
-            self._offer()
+        try:
+            while not self.finished:
+                if trained == self.history.epochs:  # else a checkpoint brought it
+                    trainer.epoch()
+                    trained += 1
+                self._report(trainer, start)
+                self.listeners.checkpoint(self)
+        except (KeyboardInterrupt, SystemExit):
+            self._interrupted = True
+            self.listeners.checkpoint(self)
+            raise
 
     def _report(self, trainer, start):
         """Tell the history, the progress bar and the callbacks of the last epoch."""
@@ -170,7 +183,7 @@ class Fit:
         history.samples += self.job.data.n
         history.seconds = time.perf_counter() - start
         trainer.progress.epoch(logs)
-        if any([callback.on_epoch_end(epoch, logs) for callback in self.job.callbacks]):
+        if self.listeners.epoch_end(epoch, logs):
             history.stopped_early = True
         self._remember()
 
@@ -190,11 +203,6 @@ class Fit:
         return logs
 
     def _remember(self):
-        states = [(type(c).__name__, c.get_state()) for c in self.job.callbacks]
-        states = [(name, state) for name, state in states if state is not None]
         history = self.history
+        states = [(type(c).__name__, state) for c, state in self.listeners.states()]
         self.reported = Reported(history.epochs, history.stopped_early, states)
-
-    def _offer(self):
-        for callback in self.job.callbacks:
-            callback.on_checkpoint(self)

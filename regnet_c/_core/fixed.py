@@ -85,7 +85,8 @@ class Fixed:
                 )
         return type(self)(**{n: getattr(self, n) for n in self._names} | changes)
 
-    __replace__ = replace  # copy.replace of Python 3.13
+    def __replace__(self, /, **changes):  # copy.replace of Python 3.13
+        return self.replace(**changes)
 
     def get_config(self):
         """The arguments of the constructor as JSON values, and the class as ``type``.
@@ -103,7 +104,8 @@ class Fixed:
     def __eq__(self, other):
         return type(self) is type(other) and self.get_config() == other.get_config()
 
-    __hash__ = None
+    def __hash__(self):
+        return hash((type(self), *(getattr(self, name) for name in self._names)))
 
     def _shown(self, name):
         """The argument as `repr` shows it, None where that is not needed."""

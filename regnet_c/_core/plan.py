@@ -11,7 +11,7 @@ import numpy as np
 
 from ..activations import ACTIVATIONS, code
 from ..layers import Dense, Dropout
-from . import binding
+from . import binding, checks
 
 L1_RULES = {
     None: 0,
@@ -54,7 +54,7 @@ def split_layers(layers):
             rates.append(0.0)
         else:
             raise TypeError(
-                f"layer {number} is a {type(layer).__name__}, expected Dense or Dropout"
+                f"layer {number} is {checks.a_type(layer)}, expected Dense or Dropout"
             )
         last = layer
     if not dense:

@@ -7,6 +7,7 @@ read it.  Everything a run needs to go on exactly where it
 stopped is in `TrainingState`.
 """
 
+import sys
 import time
 import warnings
 
@@ -249,7 +250,7 @@ class Progress:
 
     def __init__(self, show, epochs, n, done=0):
         self._bar, self._n, self._epoch = None, n, done
-        if show:
+        if show and sys.stderr is not None:  # as under pythonw
             from tqdm.auto import tqdm
 
             self._bar = tqdm(

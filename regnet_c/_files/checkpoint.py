@@ -130,7 +130,7 @@ class Saved:
             states = [(name, dict(state)) for name, state in self._values["callbacks"]]
         except ERRORS as error:
             raise self._broken(error) from None
-        self._restore_callbacks(fit.job.callbacks, states, arrays)
+        self._restore_callbacks(fit.listeners, states, arrays)
         if arrays:
             raise self._broken(f"its state has the arrays {', '.join(arrays)} too")
         fit.network.set_weights(self._network.get_weights())
@@ -157,8 +157,8 @@ class Saved:
         history.samples = saved["epochs"] * job.data.n
         history.stopped_early = saved["stopped_early"]
 
-    def _restore_callbacks(self, callbacks, states, arrays):
-        callbacks = [c for c in callbacks if c.get_state() is not None]
+    def _restore_callbacks(self, listeners, states, arrays):
+        callbacks = [callback for callback, _ in listeners.states()]
         found = [name for name, _ in states]
         here = [type(callback).__name__ for callback in callbacks]
         self._expect_same("call of fit", {"callbacks": found}, {"callbacks": here})

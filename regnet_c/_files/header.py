@@ -21,6 +21,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .._core import checks
 from .._version import __version__
 from ..layers import Dense
 from .structure import (
@@ -116,7 +117,7 @@ def compose(network, values=None, tensors=()):
 
 def _metadata_text(metadata, plan):
     if not isinstance(metadata, dict):
-        raise TypeError(f"metadata is a {type(metadata).__name__}, expected a dict")
+        raise TypeError(f"metadata is {checks.a_type(metadata)}, expected a dict")
     if INPUTS in metadata:
         raise ValueError(f"metadata has the key {INPUTS!r}, which belongs to compact()")
     if plan.kept is not None and len(plan.kept) < plan.n_inputs:
@@ -201,7 +202,7 @@ def read_values(text, what):
     """The dict in the metadata or the state; ValueError unless `text` is its one text."""
     values = loads(text, what)
     if not isinstance(values, dict):
-        raise ValueError(f"{what} is a {type(values).__name__}, expected a dict")
+        raise ValueError(f"{what} is {checks.a_type(values)}, expected a dict")
     if dumps(values) != text:
         raise ValueError(f"{what} is not written as its values are")
     return values

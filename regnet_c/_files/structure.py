@@ -109,7 +109,7 @@ def _read_layer(text):
     """The layer at the beginning of this text, and what the header has for it."""
     config, _ = json.JSONDecoder().raw_decode(text)
     if not isinstance(config, dict):
-        raise ValueError(f"found a {type(config).__name__}, expected a dict")
+        raise ValueError(f"found {checks.a_type(config)}, expected a dict")
     layer = layer_from_config(config)
     return layer, _escaped(dumps(_mentioned(layer.get_config(), config)))
 

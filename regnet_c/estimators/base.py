@@ -15,6 +15,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from .._core import checks
+from .._core.listeners import check_callbacks
 from ..network import Network
 from . import recipe
 from .guard import unchanged_if_refused, validated
@@ -153,7 +154,7 @@ class BaseRegNet(BaseEstimator):
                 optimizer=optimizer,
                 sample_weight=weight,
                 validation_data=held_out,
-                callbacks=[monitor, *checks.check_callbacks(self.callbacks)],
+                callbacks=[monitor, *check_callbacks(self.callbacks)],
                 progress=bool(self.verbose),
                 threads=recipe.thread_limit(self.n_jobs),
             )

@@ -114,7 +114,7 @@ def _linear_pairs(state_dict):
     """[(weight, bias or None)] as arrays; ValueError for what is not a chain of Linear."""
     if not hasattr(state_dict, "items"):
         raise TypeError(
-            f"state_dict is a {type(state_dict).__name__}, expected module.state_dict()"
+            f"state_dict is {checks.a_type(state_dict)}, expected module.state_dict()"
         )
     arrays = {}
     for name, value in state_dict.items():

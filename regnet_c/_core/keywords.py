@@ -1,0 +1,42 @@
+"""A sentence for keyword arguments that a public function does not have."""
+
+import difflib
+import functools
+
+
+def explains_keywords(**hints):
+    """A decorator: an unknown keyword gets a TypeError that says where it belongs.
+
+    Parameters
+    ----------
+    **hints
+        keyword -> what to write instead.
+    """
+
+    def decorate(function):
+        code = function.__code__
+        known = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+
+        @functools.wraps(function)
+        def checked(self, /, *args, **kwargs):
+            for name in kwargs:
+                if name not in known[1:]:
+                    raise TypeError(_message(type(self), function, name, known, hints))
+            return function(self, *args, **kwargs)
+
+        return checked
+
+    return decorate
+
+
+def _message(owner, function, name, known, hints):
+    called = owner.__name__
+    if function.__name__ != "__init__":
+        called += f".{function.__name__}"
+    text = f"{called}() got an unexpected keyword argument {name!r}"
+    if name in hints:
+        return f"{text}: {hints[name]}"
+    close = difflib.get_close_matches(name, known[1:], n=1)
+    if close:
+        return f"{text} (did you mean {close[0]!r}?)"
+    return f"{text}, expected some of {', '.join(known[1:])}"

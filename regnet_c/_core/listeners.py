@@ -1,0 +1,88 @@
+"""The callbacks of one call of `fit`: any objects with some of the methods of Callback."""
+
+from . import checks
+
+_METHODS = (
+    "on_train_begin",
+    "on_epoch_end",
+    "on_checkpoint",
+    "on_train_end",
+    "get_state",
+    "set_state",
+)
+
+
+def check_callbacks(callbacks):
+    """A list of objects that have at least one of the methods of Callback."""
+    if not isinstance(callbacks, (list, tuple)):
+        raise TypeError(
+            f"callbacks is {checks.a_type(callbacks)}, expected a list of callbacks"
+        )
+    for callback in callbacks:
+        if isinstance(callback, type):
+            raise TypeError(
+                f"callbacks has the class {callback.__name__}, expected an object of it: "
+                f"{callback.__name__}(...)"
+            )
+        has = [name for name in _METHODS if hasattr(callback, name)]
+        if not has:
+            raise TypeError(
+                f"callback {callback!r} has none of the methods {', '.join(_METHODS)}"
+            )
+        if "get_state" in has and "set_state" not in has:
+            raise TypeError(f"callback {callback!r} has get_state but no set_state")
+        for name in has:
+            if not callable(getattr(callback, name)):
+                raise TypeError(f"{name} of callback {callback!r} cannot be called")
+    return list(callbacks)
+
+
+def _call(callback, name, *args):
+    """What the callback's method returns; None if it has no such method."""
+    method = getattr(callback, name, None)
+    return None if method is None else method(*args)
+
+
+def _end(callbacks):
+    if callbacks:
+        try:
+            _call(callbacks[0], "on_train_end")
+        finally:
+            _end(callbacks[1:])
+
+
+class Listeners:
+    """Calls the callbacks in their order, each only with the methods it has.
+
+    Whatever happens, every callback that began is ended.
+    """
+
+    def __init__(self, callbacks):
+        self._callbacks = callbacks
+        self._begun = []
+
+    def train_begin(self, network):
+        """Tell all of them that training begins."""
+        for callback in self._callbacks:
+            _call(callback, "on_train_begin", network)
+            self._begun.append(callback)
+
+    def epoch_end(self, epoch, logs):
+        """Tell all of them; True if one wants to stop."""
+        answers = [_call(c, "on_epoch_end", epoch, logs) for c in self._callbacks]
+        return any(answers)
+
+    def checkpoint(self, training):
+        """Offer all of them to save."""
+        for callback in self._callbacks:
+            _call(callback, "on_checkpoint", training)
+
+    def train_end(self):
+        """End those that began, also if one of them raises."""
+        begun, self._begun = self._begun, []
+        _end(begun)
+
+    def states(self):
+        """[(callback, its state)] of those that have one."""
+        states = [(c, _call(c, "get_state")) for c in self._callbacks]
+        return [(callback, state) for callback, state in states if state is not None]
