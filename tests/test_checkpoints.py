@@ -407,7 +407,7 @@ OTHER_CALLS = {
     "batch": (arguments_with("batch_size", 8), "batch_size=16 in the file, 8 here"),
     "rate": (
         arguments_with("optimizer", rn.Adam(0.1)),
-        r"optimizer='Adam\(CosineDecay\(.*' in the file, 'Adam\(0.1, .*' here",
+        r"optimizer='Adam\(CosineDecay\(.*' in the file, 'Adam\(0.1\)' here",
     ),
     "optimizer": (arguments_with("optimizer", rn.SGD(0.1)), r"here"),
     "shuffle": (
