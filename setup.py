@@ -33,7 +33,7 @@ HEADERS = sorted(str(p) for p in CSRC.glob("*.h")) + sorted(
     str(p) for p in CSRC.glob("*.inc.c")
 )
 DISPATCH = "regnet_c._core.dispatch"  # the C core is linked into it
-PLAIN_SOURCES = ["rn_dispatch.c", "rn_threads.c", "rn_shuffle.c"]
+PLAIN_SOURCES = ["rn_dispatch.c", "rn_names.c", "rn_threads.c", "rn_shuffle.c"]
 
 UNIX_FLAGS = [
     *(["-O1", "-g", "-fsanitize=address,undefined"] if DEBUG else ["-O3", "-g0"]),
@@ -44,6 +44,8 @@ UNIX_FLAGS = [
     "-fvisibility=hidden",
     "-Wall",
     "-Wextra",
+    "-Werror=switch",  # a case or a function that is missing from a list of rn.h
+    "-Werror=implicit-function-declaration",
     *TOOL_FLAGS,
 ]
 GENERATED_FLAGS = ["-Wno-unused-parameter"]  # Cython's C, not ours

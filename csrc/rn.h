@@ -22,52 +22,82 @@
 extern "C" {
 #endif
 
-typedef enum {
-    RN_IDENTITY,
-    RN_RELU,
-    RN_LEAKY_RELU,
-    RN_ELU,
-    RN_SIGMOID,
-    RN_TANH,
-    RN_ARCTAN,
-    RN_SOFTSIGN,
-    RN_ISRU,
-    RN_SOFTPLUS,
-    RN_GELU,
-    RN_SILU,
-    RN_SOFTMAX,
-} rn_activation;
+/* What exists in several forms is one list, X(constant, name, ...).  A list makes the
+ * enum, the switches of the core and the names that the binding exports; a line without
+ * its function in the core does not compile. */
+#define RN_CONSTANT(constant, ...) constant,
 
-/* Every loss is a sum over the outputs of one row, except mse and mae (a mean). */
-typedef enum {
-    RN_SOFTMAX_CROSS_ENTROPY,
-    RN_BINARY_CROSS_ENTROPY,
-    RN_SQUARED_ERROR,
-    RN_MSE,
-    RN_ABSOLUTE_ERROR,
-    RN_MAE,
-    RN_HUBER,
-    RN_QUANTILE,
-    RN_POISSON,
-} rn_loss;
+/* X(constant, name, function in rn_act.inc.c) */
+#define RN_HIDDEN_ACTIVATIONS(X)                                                       \
+    X(RN_IDENTITY, "identity", identity)                                               \
+    X(RN_RELU, "relu", relu)                                                           \
+    X(RN_LEAKY_RELU, "leaky_relu", leaky_relu)                                         \
+    X(RN_ELU, "elu", elu)                                                              \
+    X(RN_SIGMOID, "sigmoid", sigmoid)                                                  \
+    X(RN_TANH, "tanh", hyperbolic_tangent)                                             \
+    X(RN_ARCTAN, "arctan", arctan)                                                     \
+    X(RN_SOFTSIGN, "softsign", softsign)                                               \
+    X(RN_ISRU, "isru", isru)                                                           \
+    X(RN_SOFTPLUS, "softplus", softplus)                                               \
+    X(RN_GELU, "gelu", gelu)                                                           \
+    X(RN_SILU, "silu", silu)
 
-typedef enum {
-    RN_SGD,
-    RN_MOMENTUM,
-    RN_NESTEROV,
-    RN_ADAGRAD,
-    RN_RMSPROP,
-    RN_ADAM,
-    RN_ADAMW,
-} rn_optimizer_kind;
+/* Softmax looks at all units of a row: it is for the last layer alone. */
+#define RN_ACTIVATIONS(X)                                                              \
+    RN_HIDDEN_ACTIVATIONS(X) X(RN_SOFTMAX, "softmax", softmax_forward)
 
+typedef enum { RN_ACTIVATIONS(RN_CONSTANT) } rn_activation;
+
+/* X(constant, name, function in rn_loss.inc.c).  Every loss is a sum over the outputs
+ * of one row, except mse and mae (a mean). */
+#define RN_OUTPUT_LOSSES(X)                                                            \
+    X(RN_BINARY_CROSS_ENTROPY, "binary_cross_entropy", binary_cross_entropy)           \
+    X(RN_SQUARED_ERROR, "squared_error", squared_error)                                \
+    X(RN_MSE, "mse", mse)                                                              \
+    X(RN_ABSOLUTE_ERROR, "absolute_error", absolute_error)                             \
+    X(RN_MAE, "mae", mae)                                                              \
+    X(RN_HUBER, "huber", huber)                                                        \
+    X(RN_QUANTILE, "quantile", quantile)                                               \
+    X(RN_POISSON, "poisson", poisson)
+
+/* With softmax, whose outputs depend on one another. */
+#define RN_LOSSES(X)                                                                   \
+    X(RN_SOFTMAX_CROSS_ENTROPY, "softmax_cross_entropy", softmax_rows)                 \
+    RN_OUTPUT_LOSSES(X)
+
+typedef enum { RN_LOSSES(RN_CONSTANT) } rn_loss;
+
+/* X(constant, name, step, response, whether it keeps m, metric): step and response are
+ * functions in rn_update.inc.c. */
+#define RN_OPTIMIZERS(X)                                                               \
+    X(RN_SGD, "sgd", plain_step, rate, 0, RN_NO_METRIC)                                \
+    X(RN_MOMENTUM, "momentum", momentum_step, velocity, 1, RN_NO_METRIC)               \
+    X(RN_NESTEROV, "nesterov", nesterov_step, look_ahead, 1, RN_NO_METRIC)             \
+    X(RN_ADAGRAD, "adagrad", scaled_step, rate, 0, RN_SUM_OF_SQUARES)                  \
+    X(RN_RMSPROP, "rmsprop", scaled_step, rate, 0, RN_MEAN_OF_SQUARES)                 \
+    X(RN_ADAM, "adam", adam_step, rate, 1, RN_CORRECTED_MEAN)                          \
+    X(RN_ADAMW, "adamw", adam_step, rate, 1, RN_CORRECTED_MEAN)
+
+typedef enum { RN_OPTIMIZERS(RN_CONSTANT) } rn_optimizer_kind;
+
+/* What the step of a weight is divided by: 1, or the root of v, the squares of its
+ * gradients so far. */
 typedef enum {
-    RN_L1_NONE,
-    RN_L1_CUMULATIVE,
-    RN_L1_PROXIMAL,
-    RN_L1_SHRINK_FIRST,
-    RN_L1_SUBGRADIENT,
-} rn_l1_rule;
+    RN_NO_METRIC,
+    RN_SUM_OF_SQUARES,
+    RN_MEAN_OF_SQUARES,
+    RN_CORRECTED_MEAN,
+} rn_metric;
+
+/* X(constant, name) */
+#define RN_L1_RULES(X)                                                                 \
+    X(RN_L1_NONE, "none")                                                              \
+    X(RN_L1_CUMULATIVE, "cumulative")                                                  \
+    X(RN_L1_PROXIMAL, "proximal")                                                      \
+    X(RN_L1_SHRINK_FIRST, "shrink_first")                                              \
+    X(RN_L1_SUBGRADIENT, "subgradient")
+
+typedef enum { RN_L1_RULES(RN_CONSTANT) } rn_l1_rule;
 
 /* Whose weights a group penalty joins: a unit's incoming (a column of W) or an input's
  * outgoing ones (a row). */
@@ -303,6 +333,16 @@ typedef struct {
 const rn_tables *const *rn_available(void);
 /* The variant called `isa`, or NULL if it is not available here. */
 const rn_tables *rn_select(const char *isa);
+
+/* The lists for other languages, in the order of the enums, NULL-terminated. */
+extern const char *const rn_activation_names[];
+extern const char *const rn_loss_names[];
+extern const char *const rn_l1_rule_names[];
+typedef struct {
+    const char *name;
+    int keeps_m, keeps_v; /* arrays of rn_param */
+} rn_optimizer_traits;
+extern const rn_optimizer_traits rn_optimizers[];
 
 void rn_permutation(size_t n, int64_t *order, uint64_t seed, uint64_t epoch);
 

@@ -1,8 +1,8 @@
 /* Activations: a = f(z) and slope = f'(z), each from one shared set of intermediate
  * values.  The slope is never 1 - a^2 or a (1 - a), which cancel where f is flat.
  *
- * One inline function holds every formula.  It is always inlined with a constant
- * activation, so each loop contains one formula and no branch.
+ * A formula is an inline function of its name, listed in rn.h.  The loop around it is
+ * inlined once for each, so that it contains one formula and no branch.
  */
 
 #if RN_FLOAT
@@ -18,61 +18,104 @@ RN_INLINE T logistic(T z, T *e) {
     return 1 / (1 + *e);
 }
 
-RN_INLINE T gelu(T z, T *slope) {
+RN_INLINE T identity(T z, T *slope, T param) {
+    (void)param;
+    *slope = 1;
+    return z;
+}
+
+RN_INLINE T relu(T z, T *slope, T param) {
+    (void)param;
+    *slope = z > 0 ? (T)1 : (T)0;
+    return z < 0 ? (T)0 : z;
+}
+
+RN_INLINE T leaky_relu(T z, T *slope, T param) {
+    *slope = z > 0 ? (T)1 : param;
+    return z > 0 ? z : param * z;
+}
+
+RN_INLINE T elu(T z, T *slope, T param) {
+    T e;
+    const T u = expm1_nonpositive(z > 0 ? (T)0 : z, &e);
+    *slope = z > 0 ? (T)1 : param * e;
+    return z > 0 ? z : param * u;
+}
+
+RN_INLINE T sigmoid(T z, T *slope, T param) {
+    T e;
+    const T r = logistic(z, &e);
+    (void)param;
+    *slope = e * r * r;
+    return z < 0 ? e * r : r;
+}
+
+RN_INLINE T hyperbolic_tangent(T z, T *slope, T param) {
+    (void)param;
+    return tanh_of(z, slope);
+}
+
+RN_INLINE T arctan(T z, T *slope, T param) {
+    (void)param;
+    *slope = 1 / madd(z, z, 1);
+    return atan_of(z);
+}
+
+RN_INLINE T softsign(T z, T *slope, T param) {
+    const T u = clamp(z, RN_FLAT), r = 1 / (1 + magnitude(u));
+    (void)param;
+    *slope = r * r;
+    return u * r;
+}
+
+RN_INLINE T isru(T z, T *slope, T param) {
+    const T u = clamp(z, RN_FLOAT ? (T)0x1p31 : (T)0x1p300);
+    const T r = 1 / RN_SQRT(madd(u, u, 1));
+    (void)param;
+    *slope = r * r * r;
+    return u * r;
+}
+
+RN_INLINE T softplus(T z, T *slope, T param) {
+    T e;
+    const T r = logistic(z, &e);
+    (void)param;
+    *slope = z < 0 ? e * r : r;
+    return (z > 0 ? z : (T)0) + log1p_unit(e);
+}
+
+RN_INLINE T gelu(T z, T *slope, T param) {
     const T limit = RN_FLOAT ? (T)14.9 : (T)40; /* Phi(-limit) is 0 in T */
     const T c = clamp(z, limit), half = (T)0.5 * c;
     const T gauss = exp_minus_product(half, c);
     const T tail = (T)0.5 * gauss * scaled_erfc(magnitude(c) * (T)0x1.6a09e667f3bcdp-1);
     const T phi = z < 0 ? tail : 1 - tail;
+    (void)param;
     *slope = madd(c * (T)0x1.9884533d43651p-2, gauss, phi); /* 1 / sqrt(2 pi) */
     return (z < -limit ? -limit : z) * phi;
 }
 
-RN_INLINE T silu(T z, T *slope) {
+RN_INLINE T silu(T z, T *slope, T param) {
     const T c = clamp(z, RN_EXP_ZERO);
     T e;
     const T r = logistic(c, &e), s = z < 0 ? e * r : r;
+    (void)param;
     *slope = madd(c * r, e * r, s);
     return (z < -RN_EXP_ZERO ? -RN_EXP_ZERO : z) * s;
 }
 
-RN_INLINE T activation_of(int activation, T z, T *slope, T param) {
-    T e, r, u;
+/* f(z) and f'(z) of one number; `activation` is known to the compiler. */
+RN_INLINE T activation_of(const int activation, T z, T *slope, T param) {
     switch (activation) {
-    case RN_RELU: *slope = z > 0 ? (T)1 : (T)0; return z < 0 ? (T)0 : z;
-    case RN_LEAKY_RELU: *slope = z > 0 ? (T)1 : param; return z > 0 ? z : param * z;
-    case RN_ELU:
-        u = expm1_nonpositive(z > 0 ? (T)0 : z, &e);
-        *slope = z > 0 ? (T)1 : param * e;
-        return z > 0 ? z : param * u;
-    case RN_SIGMOID:
-        r = logistic(z, &e);
-        *slope = e * r * r;
-        return z < 0 ? e * r : r;
-    case RN_TANH: return tanh_of(z, slope);
-    case RN_ARCTAN: *slope = 1 / madd(z, z, 1); return atan_of(z);
-    case RN_SOFTSIGN:
-        u = clamp(z, RN_FLAT);
-        r = 1 / (1 + magnitude(u));
-        *slope = r * r;
-        return u * r;
-    case RN_ISRU:
-        u = clamp(z, RN_FLOAT ? (T)0x1p31 : (T)0x1p300);
-        r = 1 / RN_SQRT(madd(u, u, 1));
-        *slope = r * r * r;
-        return u * r;
-    case RN_SOFTPLUS:
-        r = logistic(z, &e);
-        *slope = z < 0 ? e * r : r;
-        return (z > 0 ? z : (T)0) + log1p_unit(e);
-    case RN_GELU: return gelu(z, slope);
-    case RN_SILU: return silu(z, slope);
-    default: *slope = 1; return z;
+#define RN_FORMULA(constant, name, function)                                           \
+    case constant: return function(z, slope, param);
+        RN_HIDDEN_ACTIVATIONS(RN_FORMULA)
     }
+    return identity(z, slope, param); /* softmax is not element-wise */
 }
 
-RN_INLINE void activation_loop(int activation, size_t n, T *a, T *slope, const T *z,
-                               T param) {
+RN_INLINE void activation_loop(const int activation, size_t n, T *a, T *slope,
+                               const T *z, T param) {
     T unwanted;
     n -= n % RN_LANES;
     if (slope != NULL) {
@@ -93,23 +136,11 @@ RN_INLINE void activation_loop(int activation, size_t n, T *a, T *slope, const T
 /* n a multiple of RN_LANES */
 static void activation_vectors(int activation, size_t n, T *a, T *slope, const T *z,
                                T param) {
-#define RN_CASE(name)                                                                  \
-    case name: activation_loop(name, n, a, slope, z, param); break;
     switch (activation) {
-        RN_CASE(RN_RELU)
-        RN_CASE(RN_LEAKY_RELU)
-        RN_CASE(RN_ELU)
-        RN_CASE(RN_SIGMOID)
-        RN_CASE(RN_TANH)
-        RN_CASE(RN_ARCTAN)
-        RN_CASE(RN_SOFTSIGN)
-        RN_CASE(RN_ISRU)
-        RN_CASE(RN_SOFTPLUS)
-        RN_CASE(RN_GELU)
-        RN_CASE(RN_SILU)
-    default: activation_loop(RN_IDENTITY, n, a, slope, z, param);
+#define RN_LOOP(constant, name, function)                                              \
+    case constant: activation_loop(constant, n, a, slope, z, param); break;
+        RN_HIDDEN_ACTIVATIONS(RN_LOOP)
     }
-#undef RN_CASE
 }
 
 /* a = f(z), slope = f'(z) (NULL: not wanted); a may be z.  relu'(0) = 0; param is the

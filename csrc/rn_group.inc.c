@@ -189,9 +189,10 @@ static void charge_group(const rn_groups *b, T credit, T decay) {
  * file. work: RN_GROUP_LANES * n_in or n_out + RN_GROUP_LANES elements. */
 static void prox_group(size_t n_in, size_t n_out, size_t g0, size_t g1,
                        const rn_param *p, const rn_step *step, T *work) {
-    const T unit = (T)(p->group_strength * rn_unit_response(step));
+    const T unit = (T)(p->group_strength * unit_response(step));
     const T eps = (T)step->epsilon;
-    const T scale = step->kind >= RN_ADAM ? (T)(1 / step->correction2) : (T)1;
+    const T scale =
+        metric_of(step->kind) == RN_CORRECTED_MEAN ? (T)(1 / step->correction2) : (T)1;
     const int rows = p->group == RN_GROUP_INPUTS;
     const size_t at_once = rows ? 1 : RN_GROUP_LANES;
     if (!(unit > 0)) return;
@@ -199,7 +200,8 @@ static void prox_group(size_t n_in, size_t n_out, size_t g0, size_t g1,
         const size_t width = g1 - g < at_once ? g1 - g : at_once;
         const size_t at = rows ? g * n_out : g;
         rn_groups b = {.w = (T *)p->w + at,
-                       .v = step->kind >= RN_ADAGRAD ? (const T *)p->v + at : NULL,
+                       .v = metric_of(step->kind) != RN_NO_METRIC ? (const T *)p->v + at
+                                                                  : NULL,
                        .q = p->group_rule == RN_L1_CUMULATIVE ? (T *)p->q + at : NULL,
                        .t = work,
                        .chunks = rows ? rn_pieces(n_out, RN_GROUP_LANES) : n_in,

@@ -138,9 +138,10 @@ static void store_row(const rn_hierarchy *h, double s, size_t n_hidden, size_t n
 static void prox_lassonet(const rn_layer *skip, const rn_layer *first, double hierarchy,
                           size_t k0, size_t k1, const rn_step *step, void *work) {
     const size_t n_hidden = first->n_out, n_out = skip->n_out;
-    const double unit = rn_unit_response(step), eps = step->epsilon;
-    const double scale = step->kind >= RN_ADAM ? 1 / step->correction2 : 1;
-    const int metric = step->kind >= RN_ADAGRAD;
+    const double unit = unit_response(step), eps = step->epsilon;
+    const double scale =
+        metric_of(step->kind) == RN_CORRECTED_MEAN ? 1 / step->correction2 : 1;
+    const int metric = metric_of(step->kind) != RN_NO_METRIC;
     rn_hierarchy h = {.n_hidden = rn_whole_lanes(n_hidden),
                       .n_out = rn_whole_lanes(n_out),
                       .strength = skip->weight.group_strength,

@@ -161,34 +161,84 @@ RN_INLINE void softmax_rows(size_t n_out, size_t k, size_t ld, T *row_loss, T *d
     }
 }
 
-/* One output's share of the loss and its derivative; param as in rn_loss. */
-RN_INLINE T loss_of(int loss, T z, T y, T param, T *d) {
-    const T r = z - y, size = magnitude(r);
-    const T sign = r > 0 ? (T)1 : r < 0 ? (T)-1 : r; /* NaN stays NaN */
-    T e, p;
-    switch (loss) {
-    case RN_BINARY_CROSS_ENTROPY: /* e p = sigmoid(-|z|): sigmoid(z) - y without loss */
-        p = logistic(z, &e) * e;
-        *d = z < 0 ? p - y : (1 - y) - p;
-        return madd(-z, y, z > 0 ? z : (T)0) + log1p_unit(e);
-    case RN_ABSOLUTE_ERROR:
-    case RN_MAE: *d = sign * param; return size * param;
-    case RN_HUBER: *d = clamp(r, param); return *d * madd((T)-0.5, *d, r);
-    case RN_QUANTILE: /* param * max(y - z, 0) + (1 - param) * max(z - y, 0) */
-        p = r > 0 ? 1 - param : param;
-        *d = p * sign;
-        return p * size;
-    case RN_POISSON:
-        e = exp_of(z);
-        *d = e - y;
-        return madd(-y, z, e);
-    default: *d = 2 * param * r; return param * r * r;
-    }
+/* One output's share of the loss and its derivative d, from the output z and the target
+ * y; param as in rn_net, share = 1 / n_out. */
+
+/* e p = sigmoid(-|z|): sigmoid(z) - y without loss */
+RN_INLINE T binary_cross_entropy(T z, T y, T param, T share, T *d) {
+    T e;
+    const T p = logistic(z, &e) * e;
+    (void)param, (void)share;
+    *d = z < 0 ? p - y : (1 - y) - p;
+    return madd(-z, y, z > 0 ? z : (T)0) + log1p_unit(e);
 }
 
-RN_INLINE void loss_sum_rows(int loss, size_t n_out, size_t k, size_t ld, T *row_loss,
-                             T *dz, const T *z, const T *y, const T *scale, T param) {
+RN_INLINE T squared_error(T z, T y, T param, T share, T *d) {
+    const T r = z - y;
+    (void)param, (void)share;
+    *d = r;
+    return (T)0.5 * r * r;
+}
+
+RN_INLINE T mse(T z, T y, T param, T share, T *d) {
+    const T r = z - y;
+    (void)param;
+    *d = 2 * share * r;
+    return share * r * r;
+}
+
+/* 1, -1, 0 or NaN */
+RN_INLINE T sign_of(T r) { return r > 0 ? (T)1 : r < 0 ? (T)-1 : r; }
+
+RN_INLINE T absolute_error(T z, T y, T param, T share, T *d) {
+    (void)param, (void)share;
+    *d = sign_of(z - y);
+    return magnitude(z - y);
+}
+
+RN_INLINE T mae(T z, T y, T param, T share, T *d) {
+    (void)param;
+    *d = sign_of(z - y) * share;
+    return magnitude(z - y) * share;
+}
+
+RN_INLINE T huber(T z, T y, T param, T share, T *d) {
+    const T r = z - y;
+    (void)share;
+    *d = clamp(r, param);
+    return *d * madd((T)-0.5, *d, r);
+}
+
+/* param * max(y - z, 0) + (1 - param) * max(z - y, 0) */
+RN_INLINE T quantile(T z, T y, T param, T share, T *d) {
+    const T r = z - y, p = r > 0 ? 1 - param : param;
+    (void)share;
+    *d = p * sign_of(r);
+    return p * magnitude(r);
+}
+
+RN_INLINE T poisson(T z, T y, T param, T share, T *d) {
+    const T e = exp_of(z);
+    (void)param, (void)share;
+    *d = e - y;
+    return madd(-y, z, e);
+}
+
+/* `loss` is known to the compiler. */
+RN_INLINE T loss_of(const int loss, T z, T y, T param, T share, T *d) {
+    switch (loss) {
+#define RN_FORMULA_OF_LOSS(constant, name, function)                                   \
+    case constant: return function(z, y, param, share, d);
+        RN_OUTPUT_LOSSES(RN_FORMULA_OF_LOSS)
+    }
+    return *d = 0; /* softmax_rows has the other */
+}
+
+RN_INLINE void loss_sum_rows(const int loss, size_t n_out, size_t k, size_t ld,
+                             T *row_loss, T *dz, const T *z, const T *y, const T *scale,
+                             T param) {
     T sum[RN_ROWS], buffer[RN_ROWS], buffer2[RN_ROWS];
+    const T share = 1 / (T)n_out;
     fill_rows(k, sum, 0);
     for (size_t j = 0; j < n_out; j++) {
         const T *t = rows_in(k, buffer, z + j * ld);
@@ -197,7 +247,7 @@ RN_INLINE void loss_sum_rows(int loss, size_t n_out, size_t k, size_t ld, T *row
         RN_ELEMENTWISE
         for (size_t l = 0; l < RN_WHOLE(k); l++) {
             T d;
-            sum[l] += loss_of(loss, t[l], p[l], param, &d);
+            sum[l] += loss_of(loss, t[l], p[l], param, share, &d);
             out[l] = d * scale[l];
         }
         rows_done(k, buffer, dz + j * ld);
@@ -210,29 +260,21 @@ RN_INLINE void loss_sum_rows(int loss, size_t n_out, size_t k, size_t ld, T *row
 static void loss_rows(int loss, size_t n_out, size_t n, size_t ld, T *row_loss, T *dz,
                       const T *z, const T *y, const int64_t *label, const T *scale,
                       T param) {
-#define RN_CASE(name, factor)                                                          \
-    case name:                                                                         \
-        loss_sum_rows(name, n_out, k, ld, row_loss + i, dz + i, z + i, y + i, weight,  \
-                      factor);                                                         \
-        break;
     T weight[RN_ROWS];
     fill_rows(RN_ROWS, weight, 1);
     for (size_t i = 0; i < n; i += RN_ROWS) {
         const size_t k = rn_row_block(n, i);
         if (scale != NULL) memcpy(weight, scale + i, k * sizeof(T));
         switch (loss) {
-            RN_CASE(RN_BINARY_CROSS_ENTROPY, 0)
-            RN_CASE(RN_SQUARED_ERROR, (T)0.5)
-            RN_CASE(RN_MSE, 1 / (T)n_out)
-            RN_CASE(RN_ABSOLUTE_ERROR, 1)
-            RN_CASE(RN_MAE, 1 / (T)n_out)
-            RN_CASE(RN_HUBER, param)
-            RN_CASE(RN_QUANTILE, param)
-            RN_CASE(RN_POISSON, 0)
-        default:
+#define RN_SUM_OF_LOSS(constant, name, function)                                       \
+    case constant:                                                                     \
+        loss_sum_rows(constant, n_out, k, ld, row_loss + i, dz + i, z + i, y + i,      \
+                      weight, param);                                                  \
+        break;
+            RN_OUTPUT_LOSSES(RN_SUM_OF_LOSS)
+        case RN_SOFTMAX_CROSS_ENTROPY:
             softmax_rows(n_out, k, ld, row_loss + i, dz + i, z + i, y ? y + i : NULL,
                          label ? label + i : NULL, weight);
         }
     }
-#undef RN_CASE
 }

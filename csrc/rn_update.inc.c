@@ -11,13 +11,29 @@
 
 enum { RN_SUMS = 32 }; /* partial sums */
 
-/* The optimiser's answer to a constant unit gradient, before any per-weight metric. */
-RN_INLINE double rn_unit_response(const rn_step *s) {
+/* What an optimiser makes of a constant unit gradient, before any per-weight metric. */
+RN_INLINE double rate(const rn_step *s) { return s->learning_rate; }
+RN_INLINE double velocity(const rn_step *s) { return s->response; }
+RN_INLINE double look_ahead(const rn_step *s) {
+    return s->momentum * s->response + s->learning_rate;
+}
+
+RN_INLINE double unit_response(const rn_step *s) {
     switch (s->kind) {
-    case RN_MOMENTUM: return s->response;
-    case RN_NESTEROV: return s->momentum * s->response + s->learning_rate;
-    default: return s->learning_rate;
+#define RN_RESPONSE(constant, name, step, response, keeps_m, metric)                   \
+    case constant: return response(s);
+        RN_OPTIMIZERS(RN_RESPONSE)
     }
+    return 0;
+}
+
+RN_INLINE rn_metric metric_of(int kind) {
+    switch (kind) {
+#define RN_METRIC(constant, name, step, response, keeps_m, metric)                     \
+    case constant: return metric;
+        RN_OPTIMIZERS(RN_METRIC)
+    }
+    return RN_NO_METRIC;
 }
 
 /* sign(w) max(|w| - t, 0): w less its projection on [-t, t].  A NaN stays one. */
@@ -42,7 +58,7 @@ typedef struct {
 } rn_rates;
 
 static rn_rates rates_of(const rn_step *s) {
-    const double unit = s->l1 * rn_unit_response(s);
+    const double unit = s->l1 * unit_response(s);
     rn_rates rates = {.lr = (T)s->learning_rate,
                       .mu = (T)s->momentum,
                       .b1 = (T)s->beta1,
@@ -58,7 +74,7 @@ static rn_rates rates_of(const rn_step *s) {
                       .credit = (T)s->credit,
                       .credit_decay = (T)s->credit_decay,
                       .floor = s->non_negative ? (T)0 : -(T)INFINITY};
-    if (s->kind >= RN_ADAM) {
+    if (metric_of(s->kind) == RN_CORRECTED_MEAN) {
         rates.rate = (T)(s->learning_rate / s->correction1);
         rates.scale2 = (T)(1 / s->correction2);
     }
@@ -66,52 +82,99 @@ static rn_rates rates_of(const rn_step *s) {
     return rates;
 }
 
-/* The moving average of squares after a gradient. */
-RN_INLINE T next_square(const int kind, T v, T g, const rn_rates *r) {
-    return kind == RN_ADAGRAD ? madd(g, g, v) : madd(r->b2, v, r->rest2 * (g * g));
+/* A weight x after the step of an optimiser; m is its moment, in/out, `metric` what the
+ * step is divided by. */
+RN_INLINE T plain_step(T x, T gradient, T *m, T metric, const rn_rates *r) {
+    (void)m, (void)metric;
+    return madd(-r->lr, gradient, x);
+}
+
+RN_INLINE T momentum_step(T x, T gradient, T *m, T metric, const rn_rates *r) {
+    const T step = r->lr * gradient;
+    (void)metric;
+    *m = madd(r->mu, *m, -step);
+    return x + *m;
+}
+
+RN_INLINE T nesterov_step(T x, T gradient, T *m, T metric, const rn_rates *r) {
+    const T step = r->lr * gradient;
+    (void)metric;
+    *m = madd(r->mu, *m, -step);
+    return x + madd(r->mu, *m, -step);
+}
+
+RN_INLINE T scaled_step(T x, T gradient, T *m, T metric, const rn_rates *r) {
+    (void)m;
+    return x - r->lr * gradient / metric;
+}
+
+/* decay is 0 for Adam */
+RN_INLINE T adam_step(T x, T gradient, T *m, T metric, const rn_rates *r) {
+    *m = madd(r->b1, *m, r->rest1 * gradient);
+    return madd(-r->decay, x, x) - r->rate * *m / metric;
+}
+
+RN_INLINE T step_by(const int kind, T x, T gradient, T *m, T metric,
+                    const rn_rates *r) {
+    switch (kind) {
+#define RN_STEP(constant, name, step, response, keeps_m, metric_)                      \
+    case constant: return step(x, gradient, m, metric, r);
+        RN_OPTIMIZERS(RN_STEP)
+    }
+    return x;
+}
+
+/* The squares of the gradients so far; what the step is divided by: eps is outside the
+ * bias-corrected root. */
+RN_INLINE T next_square(const rn_metric metric, T v, T g, const rn_rates *r) {
+    return metric == RN_SUM_OF_SQUARES ? madd(g, g, v)
+                                       : madd(r->b2, v, r->rest2 * (g * g));
+}
+RN_INLINE T divisor(const rn_metric metric, T v, const rn_rates *r) {
+    return RN_SQRT(metric == RN_CORRECTED_MEAN ? v * r->scale2 : v) + r->eps;
+}
+
+/* Tsuruoka, Tsujii and Ananiadou (2009), section 3.2, with the ledger q counted in
+ * thresholds: a weight was charged -q of the steps owed.  per_t is 1 / t. */
+RN_INLINE T charge(T x, T *q, T t, T per_t, const rn_rates *r) {
+    const T ledger = r->credit_decay * *q;
+    const T low = t * (ledger - r->credit), high = t * (ledger + r->credit);
+    T d = x > low ? x : low;
+    d = d < high ? d : high;
+    *q = madd(-d, per_t, ledger);
+    return x - d;
 }
 
 /* One loop per optimiser and rule: each weight, its gradient and what the optimiser
  * remembers of it are read and written once.  kind and rule are known to the compiler.
  */
-RN_INLINE void update_loop(const int kind, const int rule, size_t n, T *RN_RESTRICT w,
-                           T *RN_RESTRICT m, T *RN_RESTRICT v, T *RN_RESTRICT q,
-                           const T *RN_RESTRICT g, const rn_rates *rates) {
+RN_INLINE void update_loop(const int kind, const rn_l1_rule rule, size_t n,
+                           T *RN_RESTRICT w, T *RN_RESTRICT m, T *RN_RESTRICT v,
+                           T *RN_RESTRICT q, const T *RN_RESTRICT g,
+                           const rn_rates *rates) {
     const rn_rates r = *rates;
+    const rn_metric metric = metric_of(kind);
     for (size_t i = 0; i < n / RN_LANES * RN_LANES; i++) {
-        T x = w[i], gradient = madd(r.l2, x, g[i]), metric = 1, t = r.unit;
+        T x = w[i], gradient = madd(r.l2, x, g[i]), root = 1, t = r.unit;
         if (rule == RN_L1_SUBGRADIENT) {
             gradient += x > 0 ? r.l1 : x < 0 ? -r.l1 : r.at_zero;
         }
-        if (kind >= RN_ADAGRAD) { /* eps is outside the bias-corrected root */
-            v[i] = next_square(kind, v[i], gradient, &r);
-            metric = RN_SQRT(kind >= RN_ADAM ? v[i] * r.scale2 : v[i]) + r.eps;
-            if (rule != RN_L1_NONE && rule != RN_L1_SUBGRADIENT) t = r.unit / metric;
+        if (metric != RN_NO_METRIC) {
+            v[i] = next_square(metric, v[i], gradient, &r);
+            root = divisor(metric, v[i], &r);
+            if (rule != RN_L1_NONE && rule != RN_L1_SUBGRADIENT) t = r.unit / root;
         }
         if (rule == RN_L1_SHRINK_FIRST) x = soft_threshold(x, t);
-        if (kind == RN_SGD) {
-            x = madd(-r.lr, gradient, x);
-        } else if (kind == RN_MOMENTUM || kind == RN_NESTEROV) {
-            const T step = r.lr * gradient;
-            m[i] = madd(r.mu, m[i], -step);
-            x += kind == RN_MOMENTUM ? m[i] : madd(r.mu, m[i], -step);
-        } else if (kind == RN_ADAGRAD || kind == RN_RMSPROP) {
-            x -= r.lr * gradient / metric;
-        } else {
-            m[i] = madd(r.b1, m[i], r.rest1 * gradient);
-            x = madd(-r.decay, x, x) - r.rate * m[i] / metric;
-        }
-        if (rule == RN_L1_PROXIMAL) x = soft_threshold(x, t);
-        if (rule == RN_L1_CUMULATIVE) {
-            /* Tsuruoka, Tsujii and Ananiadou (2009), section 3.2, with the ledger q
-             * counted in thresholds: a weight was charged -q of the steps owed. */
-            const T ledger = r.credit_decay * q[i];
-            const T low = t * (ledger - r.credit), high = t * (ledger + r.credit);
-            T d = x > low ? x : low;
-            d = d < high ? d : high;
-            x -= d;
-            q[i] =
-                madd(-d, kind >= RN_ADAGRAD ? metric * r.per_unit : r.per_unit, ledger);
+        x = step_by(kind, x, gradient, m + i, root, &r);
+        switch (rule) {
+        case RN_L1_NONE:
+        case RN_L1_SUBGRADIENT:
+        case RN_L1_SHRINK_FIRST: break;
+        case RN_L1_PROXIMAL: x = soft_threshold(x, t); break;
+        case RN_L1_CUMULATIVE:
+            x = charge(x, q + i, t,
+                       metric == RN_NO_METRIC ? r.per_unit : root * r.per_unit, &r);
+            break;
         }
         w[i] = x < r.floor ? r.floor : x;
     }
@@ -120,29 +183,19 @@ RN_INLINE void update_loop(const int kind, const int rule, size_t n, T *RN_RESTR
 /* n a multiple of RN_LANES */
 RN_INLINE void update_rules(const int kind, int rule, size_t n, T *w, T *m, T *v, T *q,
                             const T *g, const rn_rates *r) {
-#define RN_RULE(rule)                                                                  \
-    case rule: update_loop(kind, rule, n, w, m, v, q, g, r); break;
     switch (rule) {
-        RN_RULE(RN_L1_NONE)
-        RN_RULE(RN_L1_CUMULATIVE)
-        RN_RULE(RN_L1_PROXIMAL)
-        RN_RULE(RN_L1_SHRINK_FIRST)
-        RN_RULE(RN_L1_SUBGRADIENT)
+#define RN_RULE(rule, name)                                                            \
+    case rule: update_loop(kind, rule, n, w, m, v, q, g, r); break;
+        RN_L1_RULES(RN_RULE)
     }
 }
 
 RN_APART void update_vectors(int kind, int rule, size_t n, T *w, T *m, T *v, T *q,
                              const T *g, const rn_rates *r) {
-#define RN_KIND(kind)                                                                  \
-    case kind: update_rules(kind, rule, n, w, m, v, q, g, r); break;
     switch (kind) {
-        RN_KIND(RN_SGD)
-        RN_KIND(RN_MOMENTUM)
-        RN_KIND(RN_NESTEROV)
-        RN_KIND(RN_ADAGRAD)
-        RN_KIND(RN_RMSPROP)
-        RN_KIND(RN_ADAM)
-        RN_KIND(RN_ADAMW)
+#define RN_KIND(kind, ...)                                                             \
+    case kind: update_rules(kind, rule, n, w, m, v, q, g, r); break;
+        RN_OPTIMIZERS(RN_KIND)
     }
 }
 

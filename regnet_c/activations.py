@@ -2,15 +2,14 @@
 
 Their arithmetic is the core's (rn_act.inc.c); what initialisation, the dead-start check,
 `compact` and the exporters need to know stands here, once.  A new activation is one entry
-here, in the place of its line in rn.h, its formula in C, and its text in
-export/c_math.py.
+here, its line in rn.h, its formula in C, and its text in export/c_math.py.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from ._core import checks
+from ._core import binding, checks
 
 
 @dataclass(frozen=True)
@@ -69,7 +68,6 @@ class Activation:
         )
 
 
-# in the order of rn_activation in rn.h
 ACTIVATIONS = {
     "identity": Activation(
         "z",
@@ -182,6 +180,7 @@ ACTIVATIONS = {
     ),
 }
 NAMES = tuple(ACTIVATIONS)
+_CODES = {name: code for code, name in enumerate(binding.activation_names())}
 HIDDEN = tuple(name for name in NAMES if ACTIVATIONS[name].hidden)
 
 # what `predict` makes of the last layer's results: an activation or the exponential
@@ -198,7 +197,7 @@ OUTPUTS = ACTIVATIONS | {
 
 def code(name):
     """The core's number of an activation."""
-    return NAMES.index(name)
+    return _CODES[name]
 
 
 def check_activation(name, what="activation"):

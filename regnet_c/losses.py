@@ -71,7 +71,6 @@ def _y_log_y(y):
     return y * np.log(np.where(y > 0, y, 1))
 
 
-# in the order of rn_loss in rn.h
 LOSSES = {
     "softmax_cross_entropy": LossTraits(
         "-log softmax(z)[label], z the outputs",
@@ -116,6 +115,7 @@ LOSSES = {
     ),
 }
 NAMES = tuple(LOSSES)
+_CODES = {name: code for code, name in enumerate(binding.loss_names())}
 FOR_NUMBERS = tuple(name for name in NAMES if not LOSSES[name].classification)
 
 
@@ -159,7 +159,7 @@ class Loss(Fixed):
     @property
     def code(self):
         """The core's number of this loss."""
-        return NAMES.index(self.name)
+        return _CODES[self.name]
 
     @property
     def classification(self):

@@ -8,29 +8,22 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ._core import checks
+from ._core import binding, checks
 from ._core.fixed import Fixed
 from .schedules import Schedule
 
 
 class Algorithm(NamedTuple):
-    """What an algorithm of the core keeps for every weight."""
+    """An algorithm of the core: its number, and what it keeps for every weight."""
 
+    code: int
     first_moment: bool  # the velocity, or the mean of the gradients
     second_moment: bool  # the sum or the mean of their squares
 
 
-# in the order of rn_optimizer_kind in rn.h
 ALGORITHMS = {
-    "sgd": Algorithm(False, False),
-    "momentum": Algorithm(True, False),
-    "nesterov": Algorithm(True, False),
-    "adagrad": Algorithm(False, True),
-    "rmsprop": Algorithm(False, True),
-    "adam": Algorithm(True, True),
-    "adamw": Algorithm(True, True),
+    name: Algorithm(*traits) for name, traits in binding.optimizer_traits().items()
 }
-NAMES = tuple(ALGORITHMS)
 
 
 class Optimizer(Fixed):
@@ -77,11 +70,11 @@ class Optimizer(Fixed):
     @property
     def kind(self):
         """The core's number of the algorithm."""
-        return NAMES.index(self.algorithm)
+        return self.traits.code
 
     @property
     def traits(self):
-        """What the algorithm keeps for every weight."""
+        """The algorithm's number, and what it keeps for every weight."""
         return ALGORITHMS[self.algorithm]
 
     def constants(self):

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import regnet_c as rn
+from regnet_c import activations, losses, optimizers, penalties
 from regnet_c._core import binding
 
 ROOT = Path(__file__).parent.parent
@@ -244,6 +245,17 @@ def test_a_variant_file_sets_its_type_and_includes_the_core():
                 f"#define RN_FLOAT {single}",
                 '#include "rn_core.inc.c"',
             ]
+
+
+def test_the_tables_have_what_the_core_has():
+    """One line of a list in rn.h is one entry of a table, whatever their order."""
+    assert set(activations.ACTIVATIONS) == set(binding.activation_names())
+    assert set(losses.LOSSES) == set(binding.loss_names())
+    assert {"none", *penalties.RULES} == set(binding.l1_rule_names())
+    found = [rn.SGD(momentum=0.9), rn.SGD(momentum=0.9, nesterov=True)]
+    found += [kind() for kind in optimizers.BY_NAME.values()]
+    traits = binding.optimizer_traits()
+    assert {o.kind for o in found} == {code for code, _, _ in traits.values()}
 
 
 def test_c_never_allocates_or_prints():

@@ -21,7 +21,8 @@ from .rn cimport (
 from _thread import allocate_lock, get_ident
 
 from .dispatch import (  # for Python, part of this module
-    available_isas, build_flags, current_isa, is_fused, lanes, set_isa)  # no-cython-lint
+    activation_names, available_isas, build_flags, current_isa,  # no-cython-lint
+    is_fused, l1_rule_names, lanes, loss_names, optimizer_traits, set_isa)  # no-cython-lint
 
 ctypedef fused floating:
     float

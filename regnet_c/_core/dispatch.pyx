@@ -2,7 +2,9 @@
 #
 # The objects of the C core are linked into this module, which keeps the one table that
 # is in use.
-from .rn cimport rn_available, rn_permutation, rn_select
+from .rn cimport (
+    rn_activation_names, rn_available, rn_l1_rule_names, rn_loss_names, rn_optimizer_traits,
+    rn_optimizers, rn_permutation, rn_select)
 
 cdef extern from *:
     """
@@ -61,6 +63,42 @@ def lanes(bint single):
 def build_flags():
     """Compiler flags of the C core, without those of a variant."""
     return RN_BUILD_FLAGS.decode()
+
+
+# ---- the lists of rn.h ---------------------------------------------------------------
+
+cdef tuple names_of(const char *const *names):
+    found = []
+    while names[0] != NULL:
+        found.append(names[0].decode())
+        names += 1
+    return tuple(found)
+
+
+def activation_names():
+    """The activations of the core; the place of a name is its code."""
+    return names_of(rn_activation_names)
+
+
+def loss_names():
+    """The losses of the core; the place of a name is its code."""
+    return names_of(rn_loss_names)
+
+
+def l1_rule_names():
+    """The L1 rules of the core; the place of a name is its code."""
+    return names_of(rn_l1_rule_names)
+
+
+def optimizer_traits():
+    """{name: (code, whether it keeps m, whether it keeps v)} of the core's optimisers."""
+    cdef const rn_optimizer_traits *traits = rn_optimizers
+    found = {}
+    while traits.name != NULL:
+        found[traits.name.decode()] = (
+            len(found), traits.keeps_m != 0, traits.keeps_v != 0)
+        traits += 1
+    return found
 
 
 # ---- kernels on plain arrays ---------------------------------------------------------

@@ -13,13 +13,8 @@ from ..activations import ACTIVATIONS, code
 from ..layers import Dense, Dropout
 from . import binding, checks
 
-L1_RULES = {
-    None: 0,
-    "cumulative": 1,
-    "proximal": 2,
-    "shrink_first": 3,
-    "subgradient": 4,
-}
+L1_RULES = {name: code for code, name in enumerate(binding.l1_rule_names())}
+L1_RULES[None] = L1_RULES.pop("none")
 GROUPS = {None: 0, "units": 1, "inputs": 2}
 _NO_PENALTY = {
     "l1": 0.0,

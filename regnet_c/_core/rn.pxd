@@ -184,4 +184,15 @@ cdef extern from "rn.h" nogil:
 
     const rn_tables *const *rn_available()
     const rn_tables *rn_select(const char *isa)
+
+    const char *const rn_activation_names[]
+    const char *const rn_loss_names[]
+    const char *const rn_l1_rule_names[]
+
+    ctypedef struct rn_optimizer_traits:
+        const char *name
+        int keeps_m
+        int keeps_v
+
+    const rn_optimizer_traits rn_optimizers[]
     void rn_permutation(size_t n, int64_t *order, uint64_t seed, uint64_t epoch)

@@ -134,7 +134,7 @@ def update(
     """
     optimizer = get_optimizer(optimizer)
     l1, l2 = (checks.check_float(v, n, 0) for v, n in ((l1, "l1"), (l2, "l2")))
-    l1_rule = checks.check_name(l1_rule, tuple(L1_RULES)[1:], "l1_rule")
+    l1_rule = checks.check_name(l1_rule, tuple(filter(None, L1_RULES)), "l1_rule")
     sign_at_zero = checks.check_int(sign_at_zero, "sign_at_zero", 0, 1)
     for name in "mvq":
         state.setdefault(name, np.zeros(np.shape(w), getattr(w, "dtype", None)))
