@@ -24,7 +24,7 @@ KERNELS = re.findall(r"^    X\(\w+, (\w+),", (ROOT / "csrc/rn.h").read_text(), r
 # import what stands below all of them: errors and the version
 PACKAGES = {
     "_core": {"_files", "activations", "history", "layers", "optimizers"},
-    "_files": {"_core", "layers", "losses"},
+    "_files": {"_core", "layers", "losses", "tables"},
     "datasets": set(),
     "kernels": {"_core", "activations", "losses", "optimizers"},
     "tables": {"_core"},

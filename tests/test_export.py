@@ -17,6 +17,7 @@ from regnet_c.cli.export import read_calibration
 from regnet_c.export import c_layer
 from regnet_c.export.c import quantize
 from regnet_c.export.plain import PlainLayer
+from regnet_c.tables.form import TableForm
 
 CC = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
 FLAGS = "-std=c99 -Wall -Wextra -Werror -pedantic -ffp-contract=off".split()
@@ -527,6 +528,7 @@ def write_table(path, rng, n=80):
 def test_export_command_writes_c_with_a_legend(tmp_path, rng, capsys):
     table, model = write_table(tmp_path / "t.csv", rng), tmp_path / "m.safetensors"
     options = "--target price --hidden 8 --l1 1e-4 --epochs 200 --quiet --dropout 0"
+    options += " --encoding standard"
     assert (
         main(["train", "--data", str(table), "--output", str(model), *options.split()])
         == 0
@@ -543,19 +545,19 @@ def test_export_command_writes_c_with_a_legend(tmp_path, rng, capsys):
         "original",
         "exported",
         "out.h",
-        "3 of 3",
+        "2 of 2",
     ):
         assert word in printed
     header = (tmp_path / "out.h").read_text()
     net = rn.Network.load(model)
-    encoding = net.metadata["encoding"]
-    assert f"x[0] = (size - {encoding['columns'][0]['mean']:.9g}) / " in header
+    size = TableForm.of(net).encoding.columns[0]
+    assert f"x[0] = (size - {size.fill:.9g}) / " in header
     assert 'is \\"blue\\"' not in header and 'is "blue", else 0' in header
     assert "price = y * " in header
     X, y = read_calibration(net, model, table)
     loss = net.compact().evaluate(X, y)["loss"]
     assert 0 < loss < 0.1 and f"original             loss {loss:.6g}\n" in printed
-    X = np.array([[0.5, 1, 0], [-0.5, 0, 1]])
+    X = np.array([[0.5, 1], [-0.5, -1]])
     got, _ = predict_c(tmp_path / "out.c", X, 1, prefix="price")
     np.testing.assert_allclose(got, net.predict(X), atol=0.05)
     assert run_self_test(tmp_path / "out.c", "-DPRICE_SELF_TEST").returncode == 0

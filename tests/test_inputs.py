@@ -19,7 +19,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import regnet_c as rn
+from regnet_c._files import model_file
 from regnet_c.cli import main
+from regnet_c.tables.form import KEY
 
 kernels = rn.kernels
 N, N_IN, N_OUT = 8, 6, 3
@@ -800,29 +802,30 @@ X9, Y9 = np.arange(18.0).reshape(9, 2), np.arange(9) % 2
 COLUMN = "a,b\n" + "\n".join(f"{i},{i % 2}" for i in range(9))
 BAD_DATA_FILES = {
     "no file": (lambda f: f / "none.csv", "none.csv"),
-    "parquet": (lambda f: f / "d.parquet", "expected .csv or .npz"),
-    "no ending": (lambda f: f / "d", "expected .csv or .npz"),
-    "folder": (lambda f: (f / "d.csv").mkdir() or f / "d.csv", "directory"),
+    "parquet": (lambda f: f / "d.parquet", "no such file", "d.parquet"),
+    "no ending": (lambda f: f / "d", "ends in '', expected .csv"),
+    "folder": (lambda f: (f / "d.csv").mkdir() or f / "d.csv", "has no files"),
     "empty CSV": (lambda f: table(f, ""), "is empty"),
     "header only": (lambda f: table(f, "a,b\n"), "no rows"),
     "double column": (lambda f: table(f, "b,b\n1,2\n"), "column 'b' twice"),
-    "short row": (lambda f: table(f, "a,b\n1\n"), "line 2 has 1 entries, the header 2"),
-    "missing": (lambda f: table(f, "a,b\n1,\n"), "line 2 has no value in column 'b'"),
-    "nan": (lambda f: table(f, "a,b\nnan,1\n"), "line 2 has no value in column 'a'"),
+    "short row": (lambda f: table(f, "a,b\n1\n"), "line 2 has 1 entries, expected 2"),
+    "missing": (lambda f: table(f, "a,b\n1,\n"), "target 'b' has no values"),
+    "nan": (lambda f: table(f, "a,b\nnan,1\n"), "('a': no values)"),
     "inf": (
         lambda f: table(f, "a,b\n1,0\n-inf,1\n"),
-        "line 3 has '-inf' in column 'a'",
+        "d.csv line 3 column 'a' has -inf, expected finite",
     ),
-    "1e999": (lambda f: table(f, "a,b\n1e999,1\n"), "line 2 has '1e999' in column 'a'"),
+    "1e999": (lambda f: table(f, "a,b\n1e999,1\n"), "line 2 column 'a' has inf"),
     "1e308": (
         lambda f: table(f, "a,b\n-1.7e308,0\n1.7e308,1\n"),
-        "too far to be standardised",
+        "d.csv: column 'a' cannot be encoded",
+        "too far apart",
     ),
     "one class": (lambda f: table(f, "a,b\n1,x\n2,x\n"), "one class only"),
     "no such target": (lambda f: table(f, "a,c\n1,2\n"), "no column 'b'"),
-    "target alone": (lambda f: table(f, "b\n1\n"), "no column beside"),
-    "Latin-1": (lambda f: table(f, b"a,b\n\xff\xfe,1\n"), "not a CSV file in UTF-8"),
-    "long field": (lambda f: table(f, "a,b\n" + "x" * 200_000 + ",1\n"), "not a CSV"),
+    "target alone": (lambda f: table(f, "b\n1\n"), "no column beside the target 'b'"),
+    "Latin-1": (lambda f: table(f, b"a,b\n\xff\xfe,1\n"), "d.csv line 2 is not UTF-8"),
+    "long field": (lambda f: table(f, "a,b\n" + "x" * 200_000 + ",1\n"), "always 'xxx"),
     "empty NPZ": (lambda f: npz(f), "the arrays none", "expected X and y"),
     "not an NPZ": (lambda f: (npz(f).write_bytes(b"x"), f / "d.npz")[1], "ZIP archive"),
     "cut NPZ": (cut, "not a readable NPZ"),
@@ -838,17 +841,19 @@ BAD_DATA_FILES = {
     "y a number": (lambda f: npz(f, X=X9, y=3), "y has 1 rows, X has 9"),
     "X a number": (lambda f: npz(f, X=3, y=Y9), "X has shape ()"),
     "X empty": (lambda f: npz(f, X=X9[:0], y=Y9[:0]), "X has shape (0, 2)"),
-    "X text": (lambda f: npz(f, X=X9.astype(str), y=Y9), "expected real numbers"),
+    "X always True": (lambda f: npz(f, X=X9 >= 0, y=Y9), "('x0': always 'True'"),
     "X complex": (lambda f: npz(f, X=X9 * 1j, y=Y9), "complex128"),
-    "X NaN": (lambda f: npz(f, X=X9 * np.nan, y=Y9), "X has nan"),
-    "X 1e300": (lambda f: npz(f, X=X9 * 1e300, y=Y9), "X has inf"),
-    "y dates": (lambda f: npz(f, X=X9, y=Y9.astype("M8[s]")), "datetime64"),
-    "y complex": (lambda f: npz(f, X=X9, y=Y9 * 1j), "complex128"),
-    "y NaN": (lambda f: npz(f, X=X9, y=Y9 * np.nan), "target has NaN"),
-    "y inf": (lambda f: npz(f, X=X9, y=Y9 + np.inf), "target has NaN or infinite"),
+    "X NaN": (lambda f: npz(f, X=X9 * np.nan, y=Y9), "('x0': no values"),
+    "X inf": (
+        lambda f: npz(f, X=np.where(X9 == 3, np.inf, X9), y=Y9),
+        "row 2 column 'x1'",
+    ),
+    "y dates": (lambda f: npz(f, X=X9, y=Y9.astype("M8[s]")), "'y' holds dates"),
+    "y complex": (lambda f: npz(f, X=X9, y=Y9 * 1j), "neither numbers nor text"),
+    "y NaN": (lambda f: npz(f, X=X9, y=Y9 * np.nan), "target 'y' has no values"),
+    "y inf": (lambda f: npz(f, X=X9, y=Y9 + np.inf), "row 1 column 'y' has inf"),
     "y texts": (lambda f: npz(f, X=X9, y=X9.astype(str)), "(9, 2)"),
-    "y one class": (lambda f: npz(f, X=X9, y=0 * Y9), "one class only"),
-    "two rows": (lambda f: npz(f, X=X9[:2], y=Y9[:2]), "leaves 0 of 2 rows"),
+    "one row": (lambda f: npz(f, X=X9[:1], y=Y9[:1]), "about 1 sample"),
 }
 BAD_COMMANDS = {
     "nothing": ([], "COMMAND"),
@@ -858,7 +863,7 @@ BAD_COMMANDS = {
     "hidden huge": (["train", "--hidden", str(10**30)], "memory can address"),
     "hidden text": (["train", "--hidden", "1,x"], "whole numbers"),
     "epochs -1": (["train", "--epochs", "-1"], "epochs is -1"),
-    "epochs text": (["train", "--epochs", "ten"], "invalid int"),
+    "epochs text": (["train", "--epochs", "ten"], "'ten'", "whole number or auto"),
     "batch": (["train", "--batch-size", "0"], "batch_size is 0"),
     "seed": (["train", "--seed", "-1"], "seed is -1"),
     "threads": (["train", "--threads", "0"], "threads is 0"),
@@ -869,9 +874,9 @@ BAD_COMMANDS = {
     "dropout": (["train", "--dropout", "1"], "rate is 1"),
     "input dropout": (["train", "--input-dropout", "-1"], "rate is -1"),
     "max norm": (["train", "--max-norm", "0"], "max_norm is 0"),
-    "validation NaN": (["train", "--validation", "nan"], "validation share is nan"),
-    "validation inf": (["train", "--validation", "inf"], "validation share is inf"),
-    "validation 1": (["train", "--validation", "1"], "validation share of 1"),
+    "validation NaN": (["train", "--validation", "nan"], "--validation is nan"),
+    "validation inf": (["train", "--validation", "inf"], "--validation is inf"),
+    "validation 1": (["train", "--validation", "1"], "--validation is 1.0, expected"),
     "patience": (["train", "--patience", "-1"], "patience is -1"),
     "loss": (["train", "--loss", "mze"], "invalid choice"),
     "wrong loss": (["train", "--loss", "binary_cross_entropy"], "y has shape"),
@@ -926,72 +931,130 @@ def test_bad_commands_are_one_line(case, trained, tmp_path, capsys, monkeypatch)
 
 
 ENCODING = {
+    "format": "regnet_c.table",
+    "version": 1,
     "columns": [
-        {"name": "a", "mean": 0.0, "deviation": 1.0},
-        {"name": "c", "categories": list("vwxyz")},
+        {
+            "name": "a",
+            "kind": "number",
+            "missing": False,
+            "fill": 0.0,
+            "codes": [{"method": "standard", "center": 0.0, "scale": 1.0}],
+        },
+        {
+            "name": "c",
+            "kind": "category",
+            "code": "onehot",
+            "levels": list("vwxyz"),
+            "other": False,
+            "missing": False,
+        },
     ],
-    "scale": 1.0,
-    "target": "b",
-    "classes": ["yes", "no", "perhaps"],
-    "target_mean": 0.0,
-    "target_deviation": 1.0,
+    "numbers": [],
 }
-BAD_ENCODINGS = {
-    "none": (None, "other entries"),
+FORM = {
+    "version": 1,
+    "encoder": ENCODING,
+    "target": {"name": "b", "classes": ["yes", "no", "perhaps"]},
+    "dialect": {
+        "header": True,
+        "delimiter": None,
+        "decimal": None,
+        "thousands": None,
+        "missing": None,
+    },
+}
+NUMBERS = {"name": "b", "centers": [0.0] * 3, "scales": [1.0] * 3}
+
+
+def encoder(**changes):
+    return FORM | {"encoder": ENCODING | changes}
+
+
+def target(**changes):
+    return FORM | {"target": FORM["target"] | changes}
+
+
+def dialect(**changes):
+    return FORM | {"dialect": FORM["dialect"] | changes}
+
+
+BAD_FORMS = {
     "a list": ([], "other entries"),
-    "an entry less": ({k: ENCODING[k] for k in list(ENCODING)[1:]}, "other entries"),
-    "an entry more": (ENCODING | {"path": "/"}, "other entries"),
-    "scale text": (ENCODING | {"scale": "1"}, "impossible scales"),
-    "scale 0": (ENCODING | {"scale": 0}, "impossible scales"),
-    "scale true": (ENCODING | {"scale": True}, "impossible scales"),
-    "scale 10^400": (ENCODING | {"target_mean": 10**400}, "impossible scales"),
-    "target 5": (ENCODING | {"target": 5}, "target without a name"),
-    "target dict": (ENCODING | {"target": {}}, "target without a name"),
-    "classes 2": (ENCODING | {"classes": ["a", "b"]}, "3 classes"),
-    "classes text": (ENCODING | {"classes": "abc"}, "3 classes"),
-    "classes lists": (ENCODING | {"classes": [[], [], []]}, "without a name"),
-    "columns 5": (ENCODING | {"columns": 5}, "6 inputs"),
-    "columns few": (ENCODING | {"columns": ENCODING["columns"][:1]}, "6 inputs"),
-    "columns text": (ENCODING | {"columns": ["a"] * 6}, "6 inputs"),
-    "columns name": (ENCODING | {"columns": [{"name": 1}] * 6}, "6 inputs"),
-    "columns bare": (ENCODING | {"columns": [{"name": "a"}] * 6}, "6 inputs"),
-    "deviation 0": (
-        ENCODING | {"columns": [{"name": "a", "mean": 0, "deviation": 0}] * 6},
+    "an entry less": ({k: FORM[k] for k in list(FORM)[1:]}, "other entries"),
+    "an entry more": (FORM | {"path": "/"}, "other entries"),
+    "another order": (dict(reversed(FORM.items())), "other entries"),
+    "version 2": (FORM | {"version": 2}, "has version 2, this release reads 1"),
+    "version true": (FORM | {"version": True}, "has version True"),
+    "no encoder": (FORM | {"encoder": None}, "not a dict"),
+    "fewer outputs": (
+        encoder(columns=ENCODING["columns"][1:]),
+        "5 outputs",
         "6 inputs",
     ),
-    "categories 5": (
-        ENCODING | {"columns": [{"name": "a", "categories": 6}]},
-        "6 inputs",
+    "column twice": (encoder(columns=ENCODING["columns"][:1] * 6), "a column twice"),
+    "numbers left": (encoder(numbers=[1.0]), "left over"),
+    "target 5": (FORM | {"target": 5}, "target has no name"),
+    "target name": (target(name=[]), "target has no name"),
+    "target more": (target(path="/"), "target has other entries"),
+    "classes 2": (target(classes=["a", "b"]), "3 different classes"),
+    "classes same": (target(classes=["a", "b", "a"]), "3 different classes"),
+    "classes text": (target(classes="abc"), "classes that are not text"),
+    "classes lists": (target(classes=[[], [], []]), "classes that are not text"),
+    "centers 2": (FORM | {"target": NUMBERS | {"centers": [0.0]}}, "scale 3 outputs"),
+    "scale 0": (
+        FORM | {"target": NUMBERS | {"scales": [0.0] * 3}},
+        "impossible scales",
     ),
-    "categories of numbers": (
-        ENCODING | {"columns": [{"name": "a", "categories": [1] * 6}]},
-        "6 inputs",
+    "scale int": (
+        FORM | {"target": NUMBERS | {"scales": [1] * 3}},
+        "impossible scales",
     ),
+    "header 1": (dialect(header=1), "dialect has impossible entries"),
+    "delimiter long": (dialect(delimiter="::"), "dialect has impossible entries"),
+    "missing text": (dialect(missing="?"), "dialect has impossible entries"),
+    "dialect more": (dialect(path="/"), "dialect has other entries"),
 }
 
 
-@pytest.mark.parametrize("case", BAD_ENCODINGS)
-def test_bad_encodings_in_model_files_are_one_line(
+@pytest.mark.parametrize("case", BAD_FORMS)
+def test_bad_encoders_are_not_saved_and_not_loaded(
     case, trained, tmp_path, capsys, monkeypatch
 ):
     monkeypatch.chdir(tmp_path)
-    encoding, *words = BAD_ENCODINGS[case]
+    form, *words = BAD_FORMS[case]
     net = classifier()
-    net.metadata = {"encoding": encoding} if encoding is not None else {}
+    net.metadata = {KEY: form}
+    with pytest.raises(ValueError, match="cannot be saved.*" + words[0]):
+        net.save("m")
+    monkeypatch.setattr(model_file, "_check_table", lambda *arguments: None)
     net.save("m")
+    monkeypatch.undo()
+    monkeypatch.chdir(tmp_path)
     table(tmp_path, "a,c\n1,v\n")
-    with one_line(trained, capsys, "not written by regnet-c train", *words):
+    with one_line(trained, capsys, "is not a regnet_c model", *words):
         run("predict", "m", "d.csv")
 
 
-def test_the_good_encoding_is_taken(tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize("form", [FORM, FORM | {"target": NUMBERS}])
+def test_the_good_encoder_is_taken(form, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     net = classifier()
-    net.metadata = {"encoding": json.loads(json.dumps(ENCODING))}
+    net.metadata = {KEY: json.loads(json.dumps(form))}
     net.save("m")
     table(tmp_path, "a,c\n1,v\n")
     assert main(["predict", "m", "d.csv"]) == 0
     assert "1 predictions" in capsys.readouterr().out
+
+
+def test_a_network_without_an_encoder_predicts_no_tables(
+    trained, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    classifier().save("m")
+    table(tmp_path, "a,c\n1,v\n")
+    with one_line(trained, capsys, "m does not know how to read tables"):
+        run("predict", "m", "d.csv")
 
 
 def test_there_are_enough_cases():

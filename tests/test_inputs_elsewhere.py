@@ -10,7 +10,7 @@ import pytest
 from test_inputs import (
     BAD_WEIGHTS,
     BAD_X,
-    ENCODING,
+    FORM,
     N_IN,
     N,
     classifier,
@@ -24,6 +24,7 @@ from test_inputs import (
 )
 
 import regnet_c as rn
+from regnet_c.tables.form import KEY
 
 nan, inf = float("nan"), float("inf")
 W, B = np.ones((3, 6)), np.ones(3)
@@ -460,10 +461,10 @@ def test_bad_plots_are_refused(case, trained):  # noqa: F811
 # ---- the commands export and reproduce -------------------------------------------------
 
 
-def saved(encoding=None, name="m"):
+def saved(form=None, name="m"):
     net = classifier()
-    if encoding is not None:
-        net.metadata = {"encoding": encoding}
+    if form is not None:
+        net.metadata = {KEY: form}
     net.save(name)
     return name
 
@@ -489,20 +490,12 @@ BAD_COMMANDS = {
         lambda f: ["export", saved() and "m", "m.c", "--calibration", npz(f).name],
         "expected X and y",
     ),
-    "encoding": (
-        lambda f: ["export", saved({"path": "/"}), *CALIBRATE[1:]],
-        "not written by regnet-c train",
-    ),
-    "encoding target": (
-        lambda f: ["export", saved(ENCODING | {"target": []}), *CALIBRATE[1:]],
-        "target without a name",
-    ),
     "other table": (
         lambda f: [
-            *["export", saved(ENCODING), "m.c", "--calibration"],
+            *["export", saved(FORM), "m.c", "--calibration"],
             table(f, "x,y\n1,2\n").name,
         ],
-        "no column 'b'",
+        "d.csv has no column 'a'",
     ),
     "system": (lambda f: ["reproduce", "r9"], "invalid choice"),
     "no MNIST": (lambda f: ["reproduce", "r0", "--data", "none.npz"], "none.npz"),
@@ -531,8 +524,8 @@ def test_bad_commands_are_one_line(case, trained, tmp_path, capsys, monkeypatch)
 
 
 def test_metadata_of_strangers_do_not_stop_an_export(tmp_path):
-    """`encoding` may be anything in a network's own metadata: there is no legend then."""
+    """There may be anything in a network's own metadata: there is no legend then."""
     net = classifier()
-    for encoding in (5, "a", [], {"columns": None}, {"columns": 3, "scale": "x"}):
-        net.metadata = {"encoding": encoding}
+    for form in (5, "a", [], {"encoder": None}, {"version": 1, "target": "x"}):
+        net.metadata = {KEY: form}
         assert net.to_c(tmp_path / "m")["flash"] > 0

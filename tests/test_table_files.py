@@ -245,11 +245,11 @@ def test_rows_without_a_target_are_marked():
         (["a", "b"], "regression", "has 'a', expected a number"),
         ([None, None], "auto", "has no values"),
         (["a", "a", "a"], "auto", "has one class only, 'a'"),
-        ([1.0, float("inf")], "regression", "has inf in row 1"),
+        ([1.0, float("inf")], "regression", "has inf, .* in row 1"),
     ],
 )
 def test_targets_that_say_nothing_are_refused(values, task, message):
-    with pytest.raises(ValueError, match="^t.csv target 'y'.*" + message):
+    with pytest.raises(ValueError, match=message):
         target(values, task)
 
 

@@ -291,9 +291,9 @@ def test_text_columns_that_nearly_never_repeat_are_named():
 
 def test_infinite_numbers_are_refused_with_their_place():
     X = np.array([[1.0, 1.0], [2.0, np.inf]])
-    with pytest.raises(ValueError, match="column 'x1' has inf in row 1"):
+    with pytest.raises(ValueError, match="column 'x1' has inf, .* in row 1"):
         TableEncoder().fit(X)
-    with pytest.raises(ValueError, match="column 'x1' has inf in row 1"):
+    with pytest.raises(ValueError, match="column 'x1' has inf, .* in row 1"):
         TableEncoder().fit(np.eye(2)).transform(X)
 
 

@@ -19,6 +19,7 @@ from .._core.digest import hexdigest, sha256
 from ..errors import ModelFileError
 from .atomic import write_atomically
 from .header import (
+    INPUTS,
     MAX_HEADER,
     NO_CHECKSUM,
     Tensor,
@@ -92,7 +93,9 @@ def _check_what_will_be_read(start, weights, tensors):
         size = len(start) + sum(part.nbytes for part in [*weights, *tensors])
         header = parse(start, size)
         text = read_string(quoted_part(start, *header.metadata), "metadata")
-        read_values(text, "metadata")
+        metadata = read_values(text, "metadata")
+        kept = metadata.get(INPUTS, {"n": header.shapes[0][0]})
+        _check_table(metadata, header.arguments["layers"], kept["n"])
         if header.shapes != [weight.shape for weight in weights]:
             raise ValueError("its layers were changed after it was built")
         if header.tensors != tensors:
@@ -159,11 +162,21 @@ def _load(cls, file):
     network = cls.__new__(cls)
     network._build(**header.arguments)
     take_inputs(metadata, network._plan)
+    _check_table(metadata, header.arguments["layers"], network.n_inputs)
     network.metadata = metadata
     network._publish(weights)
     if state is not None:
         state = read_values(read_string(state, "state"), "state"), arrays
     return network, state
+
+
+def _check_table(metadata, layers, n_inputs):
+    """ValueError for an encoder of tables that does not fit the network."""
+    if "regnet_c.table" in metadata:
+        from ..tables.form import KEY, TableForm
+
+        n_outputs = [layer.n_out for layer in layers if hasattr(layer, "n_out")][-1]
+        TableForm.from_config(metadata[KEY], n_inputs, n_outputs)
 
 
 def _read_start(file, size):

@@ -1,4 +1,4 @@
-"""The command line: train, predict, export, reproduce, info.
+"""The command line: train, predict, evaluate, export, reproduce, info.
 
 Errors are one line on standard error and exit status 2; Ctrl-C while training saves the
 network as it stands and exits with 130.
@@ -8,26 +8,39 @@ import argparse
 import sys
 
 from .. import __version__
-from . import export, info, predict, reproduce, train
+from . import evaluate, export, info, predict, reproduce, train
+
+_LONGEST = 300  # characters of an error
+
+
+class _Formatter(
+    argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter
+):
+    """Help with defaults, except where the text tells what None stands for."""
+
+    def _get_help_string(self, action):
+        if action.default in (None, [], False, True) or "default" in action.help:
+            return action.help
+        return super()._get_help_string(action)
 
 
 class _Parser(argparse.ArgumentParser):
     """An argparse parser whose errors are one line."""
 
     def error(self, message):
-        print(f"regnet-c: error: {message}", file=sys.stderr)
+        _print_error(message)
         sys.exit(2)
 
 
 def build_parser():
     """The argument parser of all commands."""
-    formatter = {"formatter_class": argparse.ArgumentDefaultsHelpFormatter}
+    formatter = {"formatter_class": _Formatter}
     parser = _Parser(
         prog="regnet-c", description="Regularised neural networks on the CPU."
     )
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for command in (train, predict, export, reproduce, info):
+    for command in (train, predict, evaluate, export, reproduce, info):
         command.add_parser(commands, **formatter)
     return parser
 
@@ -40,7 +53,20 @@ def main(argv=None):
     except KeyboardInterrupt:
         print("regnet-c: interrupted", file=sys.stderr)
         return 130
-    except (ValueError, TypeError, ArithmeticError, OSError, MemoryError) as error:
-        message = " ".join(str(error).split()) or type(error).__name__
-        print(f"regnet-c: error: {message}", file=sys.stderr)
+    except (
+        ValueError,
+        TypeError,
+        ArithmeticError,
+        ImportError,
+        OSError,
+        MemoryError,
+    ) as error:
+        _print_error(str(error) or type(error).__name__)
         return 2
+
+
+def _print_error(message):
+    """One line of at most 300 characters on standard error."""
+    line = " ".join(f"regnet-c: error: {message}".split())
+    line = line if len(line) <= _LONGEST else line[: _LONGEST - 3] + "..."
+    print(line, file=sys.stderr)

@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
-from .._core.encoding import Encoding
-from .._files import tables
 from ..export.c import DTYPES, to_c
 from ..network import Network
+from ..tables import npz
+from ..tables.form import KEY, TableForm
+from . import data
 
 
 def add_parser(commands, **options):
@@ -78,14 +79,7 @@ def _print_report(report):
 
 def read_calibration(network, model, path):
     """(X, y) of a file, encoded as the metadata of the network say; `model`: its file."""
-    if "encoding" not in network.metadata:
-        return tables.read_npz(path)
-    encoding = Encoding.of(network, model)
-    if encoding.columns is None:
-        X, y = tables.read_npz(path)
-        return encoding.encode_arrays(X), encoding.encode_target(y)
-    table = tables.read_csv(path)
-    if encoding.target not in table.columns:
-        raise ValueError(f"{path} has no column {encoding.target!r}")
-    X = encoding.encode_table(table)
-    return X, encoding.encode_target(table.columns[encoding.target])
+    if KEY not in network.metadata:
+        return npz.read_npz(path)
+    form = TableForm.of(network, model)
+    return data.encoded_file(form, path, form.dialect, need_target=True)

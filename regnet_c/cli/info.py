@@ -1,16 +1,25 @@
-"""The command `info`: what the package runs on."""
+"""The command `info`: what the package runs on, or what a model file holds."""
 
 from .. import __version__, cpu_info
+from ..network import Network
+from ..tables.form import KEY, TableForm
+from ..tables.schema import shown
 
 
 def add_parser(commands, **options):
     """Add the command to an argparse object of sub-commands."""
-    parser = commands.add_parser("info", help="version, CPU variant, threads, flags")
+    parser = commands.add_parser(
+        "info",
+        help="of a model file; without one: version, CPU variant, threads, flags",
+    )
+    parser.add_argument("model", nargs="?", help="file written by train or save")
     parser.set_defaults(run=run)
 
 
 def run(args):
-    """Print what the package runs on."""
+    """Print what the package runs on, or what the file holds."""
+    if args.model is not None:
+        return _print_model(args.model)
     info = cpu_info()
     print(f"regnet_c     {__version__}")
     print(f"CPU variant  {info['isa']} (available: {', '.join(info['available'])})")
@@ -18,3 +27,34 @@ def run(args):
     print(f"same bits    {'yes' if info['fused'] else 'to tolerance'} on every CPU")
     print(f"build flags  {info['build_flags']}")
     return 0
+
+
+def _print_model(path):
+    network = Network.load(path)
+    if KEY in network.metadata:
+        form = TableForm.of(network, path)
+        _print_form(form)
+    print(f"inputs       {len(network.kept_inputs)} of {network.n_inputs}")
+    for number, row in enumerate(network.summary()):
+        print(
+            f"layer {number}      {row['n_in']} x {row['n_out']}, "
+            f"{row['weights']} weights, {row['zeros']:.1%} exact zeros"
+        )
+    print(f"loss         {network.loss.name}")
+    print(f"dtype        {network.dtype.name}")
+    return 0
+
+
+def _print_form(form):
+    if form.classes is not None:
+        names = ", ".join(name[:30] for name in form.classes[:10])
+        names += ", ..." * (len(form.classes) > 10)
+        print(
+            f"target       {shown(form.target)}: {len(form.classes)} classes: {names}"
+        )
+    else:
+        print(f"target       {shown(form.target)}: numbers")
+    for column in form.encoding.columns:
+        outputs = len(column.names(""))
+        about = f"{outputs} inputs" if outputs else f"dropped: {column.reason}"
+        print(f"column       {shown(column.name)}: {column.kind}, {about}"[:200])

@@ -1,11 +1,13 @@
 """The command `predict`: a saved model applied to a file, written as a CSV."""
 
 import csv
+import io
 
 from .._core import checks
-from .._core.encoding import Encoding
-from .._files import tables
+from .._files.atomic import write_atomically
 from ..network import Network
+from ..tables.form import TableForm
+from . import data
 
 
 def add_parser(commands, **options):
@@ -14,39 +16,47 @@ def add_parser(commands, **options):
         "predict", help="apply a saved model to a file and write a CSV", **options
     )
     parser.add_argument("model", help="file written by train")
-    parser.add_argument("data", help="CSV or NPZ with the columns of the training file")
+    parser.add_argument(
+        "data",
+        help="file with the columns the model needs, in any order; others are not read",
+    )
     parser.add_argument("--output", default="predictions.csv", help="CSV to write")
-    parser.add_argument("--threads", type=int, help="at most this many threads")
+    parser.add_argument(
+        "--probabilities", action="store_true", help="of all classes, beside the class"
+    )
+    parser.add_argument("--threads", type=int, help="at most this many; default: all")
+    data.add_dialect(parser, header=None)
     parser.set_defaults(run=run)
 
 
 def run(args):
     """Write a CSV with one line per row of the data file."""
     checks.check_output(args.output)
+    data.check_not_an_input(args.output, args.model, args.data)
     network = Network.load(args.model)
-    encoding = Encoding.of(network, args.model)
-    if encoding.columns is None:
-        if not tables.is_npz(args.data):
-            raise ValueError(
-                f"{args.model} was trained on an NPZ file, expected another"
-            )
-        X = encoding.encode_arrays(tables.read_npz(args.data, need_target=False)[0])
-    else:
-        if tables.is_npz(args.data):
-            raise ValueError(
-                f"{args.model} was trained on a CSV file, expected another"
-            )
-        X = encoding.encode_table(tables.read_csv(args.data))
+    form = TableForm.of(network, args.model)
+    dialect = data.dialect_of(args, form.dialect)
+    X, _ = data.encoded_file(form, args.data, dialect)
     out = network.predict(X, threads=args.threads)
-    with open(args.output, "w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        if encoding.classes is None:
-            writer.writerow([f"prediction_{i}" for i in range(out.shape[1])])
-            writer.writerows(encoding.decode(out).tolist())
-        else:
-            names = encoding.classes
-            writer.writerow(["prediction", *(f"probability_{name}" for name in names)])
-            for row in out:
-                writer.writerow([names[int(row.argmax())], *row.tolist()])
+    file = io.StringIO(newline="")
+    writer = csv.writer(file)
+    if form.classes is None:
+        writer.writerow(form.names)
+        rows = form.decoded(out).tolist()
+        writer.writerows([f"{value:.9g}" for value in row] for row in rows)
+    else:
+        _write_classes(writer, form, form.probabilities(out), args.probabilities)
+    write_atomically(args.output, [file.getvalue().encode("utf-8")])
     print(f"{len(out)} predictions written to {args.output}")
     return 0
+
+
+def _write_classes(writer, form, probabilities, all_of_them):
+    """The most probable class of each row, and probabilities if they are asked for."""
+    best = [form.classes[i] for i in probabilities.argmax(axis=1).tolist()]
+    if not all_of_them:
+        writer.writerows([[form.target], *([name] for name in best)])
+        return
+    writer.writerow([form.target, *(f"probability_{name}" for name in form.classes)])
+    for name, row in zip(best, probabilities.tolist(), strict=True):
+        writer.writerow([name, *(f"{value:.9g}" for value in row)])

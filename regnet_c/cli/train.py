@@ -5,20 +5,18 @@ Ctrl-C saves the network as it stands.
 
 import argparse
 
-import numpy as np
-
 from .. import losses
 from .._core import checks
-from .._core.encoding import Encoding
-from .._files import tables
 from ..activations import HIDDEN
 from ..callbacks import EarlyStopping
-from ..datasets import load_digits
 from ..layers import Dense, Dropout
 from ..network import Network
 from ..optimizers import SGD, Adagrad, Adam, AdamW, RMSprop
 from ..penalties import RULES, ElasticNet
 from ..schedules import CosineDecay, ExponentialDecay, LinearDecay
+from ..tables.form import KEY
+from . import data
+from .evaluate import scores
 
 _OPTIMIZERS = {
     "sgd": lambda rate, momentum: SGD(rate, momentum=momentum),
@@ -36,6 +34,12 @@ _SCHEDULES = {
 }
 
 
+_EXAMPLE = """example:
+  regnet-c train --data adult.csv --target income --output income.safetensors
+  regnet-c predict income.safetensors new.csv --probabilities
+"""
+
+
 def _numbers(text):
     """'64,32' -> [64, 32]; '' -> []."""
     try:
@@ -46,11 +50,21 @@ def _numbers(text):
         ) from None
 
 
+def _epochs(text):
+    try:
+        return text if text == "auto" else int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r}, expected a whole number or auto"
+        ) from None
+
+
 def add_parser(commands, **options):
     """Add the command to an argparse object of sub-commands."""
     parser = commands.add_parser(
         "train",
         help="train a network (without options: on embedded handwritten digits)",
+        epilog=_EXAMPLE,
         **options,
     )
     parser.set_defaults(run=run)
@@ -62,17 +76,36 @@ def _add_arguments(parser):
     files.add_argument(
         "--data",
         metavar="FILE",
-        help="CSV with a header, or NPZ with X and y (or x_train, y_train and, for "
-        "validation, x_test, y_test); default: 1797 handwritten digits",
-    )
-    files.add_argument("--target", metavar="COLUMN", help="the column to predict (CSV)")
-    files.add_argument(
-        "--task", choices=("auto", "classification", "regression"), default="auto"
+        help="CSV (.gz), Parquet, Feather or a folder of them; or NPZ with X and y (or "
+        "x_train, y_train and, for validation, x_test, y_test); default: 1797 "
+        "handwritten digits",
     )
     files.add_argument(
-        "--validation", type=float, default=0.2, help="share of rows for validation"
+        "--target", metavar="COLUMN", help="the column to predict; no default"
+    )
+    files.add_argument(
+        "--task",
+        choices=("auto", "classification", "regression"),
+        default="auto",
+        help="auto: classification for text and for few whole values that repeat",
+    )
+    files.add_argument(
+        "--validation",
+        type=float,
+        help="share of rows for validation, 0: train on all; default: 0.2",
+    )
+    files.add_argument(
+        "--class-weight",
+        choices=("balanced",),
+        help="balanced: all classes weigh the same; default: all rows do",
+    )
+    files.add_argument(
+        "--dry-run", action="store_true", help="say what was understood, and stop"
     )
     files.add_argument("--output", default="model.safetensors", help="model to write")
+    columns = parser.add_argument_group("columns of a table")
+    data.add_columns(columns)
+    data.add_dialect(parser.add_argument_group("how a CSV is written"))
     net = parser.add_argument_group("network")
     net.add_argument(
         "--hidden", type=_numbers, default=[256, 64], help="units, e.g. 64,32"
@@ -83,7 +116,9 @@ def _add_arguments(parser):
     net.add_argument("--l1-rule", choices=RULES, default=RULES[0])
     net.add_argument("--dropout", type=float, default=0.2, help="rate, hidden layers")
     net.add_argument("--input-dropout", type=float, default=0.0, help="rate, inputs")
-    net.add_argument("--max-norm", type=float, help="limit of a unit's weight norm")
+    net.add_argument(
+        "--max-norm", type=float, help="limit of a unit's weight norm; default: none"
+    )
     net.add_argument(
         "--loss", choices=losses.NAMES, help="default: by the task", metavar="NAME"
     )
@@ -93,44 +128,21 @@ def _add_arguments(parser):
     run.add_argument("--learning-rate", type=float, default=2e-3)
     run.add_argument("--momentum", type=float, default=0.9, help="sgd and nesterov")
     run.add_argument("--schedule", choices=tuple(_SCHEDULES), default="cosine")
-    run.add_argument("--epochs", type=int, default=200)
+    run.add_argument(
+        "--epochs",
+        type=_epochs,
+        default="auto",
+        help="auto: 200, fewer for over 5000 rows, at least 20",
+    )
     run.add_argument("--batch-size", type=int, default=32)
-    run.add_argument("--patience", type=int, help="stop early after so many epochs")
+    run.add_argument(
+        "--patience",
+        type=int,
+        help="stop after so many epochs without progress; default: never",
+    )
     run.add_argument("--seed", type=int, default=0)
-    run.add_argument("--threads", type=int, help="at most this many threads")
+    run.add_argument("--threads", type=int, help="at most this many; default: all")
     run.add_argument("--quiet", action="store_true", help="no progress bar")
-
-
-def _load(args):
-    """(encoding, training X, y, validation X, y) as the options say.
-
-    The target of a regression is standardised, except for poisson's counts.
-    """
-    encoding, X, y, X_val, y_val = _load_files(args)
-    if encoding.classes is None and args.loss != "poisson":
-        y = encoding.standardize_target(y)
-        y_val = encoding.encode_target(y_val)
-    return encoding, X, y, X_val, y_val
-
-
-def _load_files(args):
-    if args.data is None:
-        X, y = load_digits()
-        encoding, X, y = Encoding.learn_arrays(X, y, args.task)
-    elif tables.is_npz(args.data):
-        X, y = tables.read_npz(args.data)
-        encoding, X, y = Encoding.learn_arrays(X, y, args.task)
-        test = tables.read_test_npz(args.data)
-        if test is not None:
-            X, X_test = encoding.encode_arrays(X), encoding.encode_arrays(test[0])
-            return encoding, X, y, X_test, encoding.encode_target(test[1])
-    else:
-        table = tables.read_csv(args.data)
-        encoding, X, y = Encoding.learn_csv(table, args.target, args.task)
-    if encoding.columns is None:
-        X = encoding.encode_arrays(X)
-    fit, validate = tables.split(len(X), args.validation, args.seed)
-    return encoding, X[fit], y[fit], X[validate], y[validate]
 
 
 def _build(args, n_in, n_out, loss):
@@ -159,24 +171,46 @@ def _build(args, n_in, n_out, loss):
 def run(args):
     """Train, report, save."""
     checks.check_output(args.output)
-    encoding, X, y, X_val, y_val = _load(args)
-    default = "mse" if encoding.classes is None else "softmax_cross_entropy"
-    n_out = len(encoding.classes) if encoding.classes else np.atleast_2d(y.T).shape[0]
-    network = _build(args, X.shape[1], n_out, args.loss or default)
-    rate = _SCHEDULES[args.schedule](args.learning_rate, max(args.epochs, 1))
+    if args.data is not None:
+        data.check_not_an_input(args.output, args.data)
+    rows = data.training_data(args)
+    for line in rows.lines:
+        print(line)
+    if args.dry_run:
+        print(rows.schema)
+        return 0
+    form = rows.form
+    default = "mse" if form.classes is None else "softmax_cross_entropy"
+    n_out = len(form.centers if form.classes is None else form.classes)
+    network = _build(args, rows.X.shape[1], n_out, args.loss or default)
+    network.metadata = {KEY: form.to_config()}
+    finished = _fit(args, network, rows)
+    network.save(args.output)
+    _report(network, rows, args.output)
+    if not finished:
+        print("interrupted: the model is as it was at the last finished step")
+        return 130
+    return 0
+
+
+def _fit(args, network, rows):
+    """Train as the options say; False if it was interrupted."""
+    epochs = args.epochs
+    if epochs == "auto":
+        epochs = min(200, max(20, 1_000_000 // len(rows.X)))
+    rate = _SCHEDULES[args.schedule](args.learning_rate, max(epochs, 1))
     callbacks = []
     if args.patience is not None:
         callbacks.append(EarlyStopping(patience=args.patience))
-    network.metadata = {"encoding": encoding.to_dict()}
-    interrupted = False
     try:
         network.fit(
-            X,
-            y,
-            epochs=args.epochs,
+            rows.X,
+            rows.y,
+            epochs=epochs,
             batch_size=args.batch_size,
             optimizer=_OPTIMIZERS[args.optimizer](rate, args.momentum),
-            validation_data=(X_val, y_val),
+            sample_weight=rows.weights,
+            validation_data=rows.validation,
             callbacks=callbacks,
             progress=not args.quiet,
             threads=args.threads,
@@ -184,24 +218,20 @@ def run(args):
     except KeyboardInterrupt:
         if network.history is None:
             raise
-        interrupted = True
-    network.save(args.output)
-    _report(network, X_val, y_val, args.output)
-    if interrupted:
-        print("interrupted: the model is as it was at the last finished step")
-        return 130
-    return 0
+        return False
+    return True
 
 
-def _report(network, X_val, y_val, path):
-    scores = network.evaluate(X_val, y_val)
+def _report(network, rows, path):
+    X, y = rows.validation or (rows.X, rows.y)
+    where = "validation" if rows.validation else "training"
+    figures = network.evaluate(X, y)
     history = network.history
-    if "accuracy" in scores:
-        print(f"validation accuracy  {scores['accuracy']:.2%}")
-    elif network.loss.name == "mse":
-        print(f"validation R^2       {1 - scores['loss'] / np.var(y_val):.4f}")
-    print(f"data loss            {scores['loss']:.4g} (validation)")
-    print(f"penalty              {scores['penalty']:.4g}")
+    first, *others = scores(rows.form, network.predict(X), y)
+    for name, value in [(f"{where} {first[0]}", first[1]), *others]:
+        print(f"{name:<20} {value}")
+    print(f"data loss            {figures['loss']:.4g} ({where})")
+    print(f"penalty              {figures['penalty']:.4g}")
     for number, row in enumerate(network.summary()):
         print(
             f"layer {number}: {row['n_in']} x {row['n_out']:<5} "

@@ -2,43 +2,69 @@
 
 import json
 
-from .._core.encoding import Encoding
+from ..tables.form import TableForm
 
 
 def legend(network):
-    """Lines such as 'x[0] = (size - 4.5) / 2.3'; none without an encoding."""
+    """Lines such as 'x[0] = (size - 4.5) / 2.3'; none without an encoder."""
     try:
-        encoding = Encoding.of(network, "the network")
-    except ValueError:  # it was not trained by the command line
+        form = TableForm.of(network)
+    except ValueError:  # it was not trained on a table
         return []
-    if encoding.columns is None:
-        lines = _array_inputs(network, encoding.scale)
-    else:
-        inputs = [text for c in encoding.columns for text in _column(c)]
-        lines = [f"x[{i}] = {inputs[k]}" for i, k in enumerate(network.kept_inputs)]
-    return [_harmless(line) for line in lines + _outputs(encoding)]
-
-
-def _array_inputs(network, scale):
-    compacted = len(network.kept_inputs) < network.n_inputs
-    column = "column NET_KEPT_INPUTS[k]" if compacted else "column k"
-    return [f"x[k] = {column} / {scale:.9g}"]
+    inputs = [text for column in form.encoding.columns for text in _column(column)]
+    lines = [f"x[{i}] = {inputs[k]}" for i, k in enumerate(network.kept_inputs)]
+    return [_harmless(line) for line in lines + _outputs(form)]
 
 
 def _column(column):
     """The inputs that one column of a table becomes."""
-    name = column["name"]
-    if "categories" in column:
-        return [f"1 if {name} is {_quoted(c)}, else 0" for c in column["categories"]]
-    return [f"({name} - {column['mean']:.9g}) / {column['deviation']:.9g}"]
+    name = column.name
+    if column.kind == "dropped":
+        return []
+    if column.kind in ("category", "boolean"):
+        texts = [f"1 if {name} is {_quoted(level)}, else 0" for level in column.levels]
+        if column.code == "sign":
+            no, yes = map(_quoted, column.levels)
+            texts = [f"1 if {name} is {yes}, -1 if it is {no}, else 0"]
+        texts += [f"1 if {name} is another, else 0"] * column.other
+    else:
+        codes = [c if isinstance(c, tuple) else (None, c) for c in column.codes]
+        texts = [
+            text
+            for part, code in codes
+            for text in _code(f"{name}.{part}" if part else name, code)
+        ]
+    return texts + [f"1 if {name} is missing, else 0"] * column.missing
 
 
-def _outputs(encoding):
-    if encoding.classes is not None:
-        names = ", ".join(_quoted(name) for name in encoding.classes)
+def _code(name, code):
+    """The inputs that one code of a number becomes."""
+    if code.method == "ple":
+        pairs = zip(code.knots, code.knots[1:], strict=False)
+        return [
+            f"({name} - {low:.9g}) / {high - low:.9g}, between 0 and 1"
+            for low, high in pairs
+        ]
+    if code.method == "quantile":
+        return [f"normal quantile of the rank of {name}"]
+    standard = f"({name} - {code.center:.9g}) / {code.scale:.9g}"
+    return [
+        standard
+        if code.method == "standard"
+        else f"z / sqrt(1 + (z/3)^2), z = {standard}"
+    ]
+
+
+def _outputs(form):
+    if form.classes is not None:
+        names = ", ".join(_quoted(name) for name in form.classes)
         return [f"classes in the order of y: {names}"]
-    mean, deviation = encoding.target_mean, encoding.target_deviation
-    return [f"{encoding.target or 'target'} = y * {deviation:.9g} + {mean:.9g}"]
+    return [
+        f"{name} = y * {scale:.9g} + {center:.9g}"
+        for name, center, scale in zip(
+            form.names, form.centers, form.scales, strict=True
+        )
+    ]
 
 
 def _quoted(name):

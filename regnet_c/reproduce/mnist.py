@@ -3,7 +3,7 @@
 import numpy as np
 
 from .._core import checks
-from .._files import tables
+from ..tables import npz
 from .row import Skip
 
 
@@ -19,7 +19,7 @@ def load(path):
     """
     if path is None:
         raise Skip("needs MNIST: --data mnist.npz (x_train, y_train, x_test, y_test)")
-    arrays = tables.load_npz(path)
+    arrays = npz.load_npz(path)
     names = ("x_train", "y_train", "x_test", "y_test")
     missing = [name for name in names if name not in arrays]
     if missing:
@@ -28,7 +28,7 @@ def load(path):
 
 
 def _images(arrays, x_name, y_name):
-    x, y = tables.rows_of(arrays, x_name, y_name)
+    x, y = npz.rows_of(arrays, x_name, y_name)
     if x.shape[1] != 28 * 28 or not np.isfinite(x).all():
         raise ValueError(
             f"{x_name} has {x.shape[1]} numbers a row, expected 784 finite ones"

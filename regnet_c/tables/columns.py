@@ -37,6 +37,7 @@ class ArrayColumn:
     """
 
     declared = False  # as categories, by the type of the column
+    as_numbers = None
 
     def __init__(self, name, values):
         self.name = name
@@ -93,6 +94,7 @@ class ArrowColumn:
     def __init__(self, name, values):
         self.name = name
         self.values = values
+        self.as_numbers = None  # text read as numbers by the rules of its file
         self.declared = extra.pyarrow().types.is_dictionary(values.type)
         self.holds = TEXT if self.declared else _holds(values.type)
         if values.null_count == len(values):

@@ -53,6 +53,23 @@ MISSING_NUMBERS = {"?", "na", "nan", "n/a", "#n/a", "<na>", "null", "none", "-",
 _BLOCK = 1 << 18  # entries of the output that are filled before the next rows
 
 
+class CellError(ValueError):
+    """A value that its column cannot have.
+
+    Attributes
+    ----------
+    column : str
+    row : int
+        Counted from 0.
+    problem : str
+        What was found, and what was expected.
+    """
+
+    def __init__(self, column, row, problem, prefix=""):
+        super().__init__(f"{prefix}column {column!r:.60} {problem} in row {row}")
+        self.column, self.row, self.problem = column, row, problem
+
+
 @dataclass(frozen=True)
 class NumberColumn:
     """A column of numbers: codes side by side, and an indicator of missing values."""
@@ -71,12 +88,7 @@ class NumberColumn:
     def prepare(self, column):
         """The column as real numbers (n,), NaN where a value is missing."""
         values = real_numbers(column)
-        if values.dtype.kind == "f" and np.isinf(values).any():
-            row = int(np.flatnonzero(np.isinf(values))[0])
-            raise ValueError(
-                f"Input X contains infinity: column {self.name!r} has {values[row]} in "
-                f"row {row}, expected finite numbers or missing values"
-            )
+        refuse_infinity(self.name, values)
         return values
 
     def write(self, values, out):
@@ -328,11 +340,19 @@ def real_numbers(column):
     for i, (level, value) in enumerate(zip(levels, table, strict=True)):
         if value is None:
             if level.strip() and level.strip().lower() not in MISSING_NUMBERS:
-                raise ValueError(
-                    f"column {column.name!r} has {level!r:.60}, expected a number"
-                )
+                row = int(np.flatnonzero(codes == i)[0])
+                problem = f"has {level!r:.60}, expected a number,"
+                raise CellError(column.name, row, problem)
             table[i] = math.nan
     return np.array([*table, math.nan])[codes]
+
+
+def refuse_infinity(name, values):
+    """CellError for an infinite number."""
+    if values.dtype.kind == "f" and np.isinf(values).any():
+        row = int(np.flatnonzero(np.isinf(values))[0])
+        problem = f"has {values[row]}, expected finite numbers or missing values,"
+        raise CellError(name, row, problem, "Input X contains infinity: ")
 
 
 def date_numbers(column, order=None):

@@ -21,6 +21,7 @@ from .encoding import (
     NumberColumn,
     date_numbers,
     real_numbers,
+    refuse_infinity,
 )
 from .schema import ColumnSchema, Schema, shown
 
@@ -50,12 +51,12 @@ class Options:
         """The methods for a column, a tuple of names."""
         return tuple(self.methods.get(name, self.numeric).split("+"))
 
-    def check(self, names):
+    def check(self, names, where="the table"):
         """ValueError if an option is about a column that is not among `names`."""
         for what in ("methods", "numbers", "categories", "drop"):
             for name in getattr(self, what):
                 if name not in names:
-                    raise ValueError(no_column("the table", name, names))
+                    raise ValueError(no_column(where, name, names))
         both = self.numbers & self.categories
         if both:
             raise ValueError(
@@ -122,6 +123,15 @@ def learn(columns, options):
     return encoding, schema, warnings
 
 
+def learn_pixels(columns, largest):
+    """(Encoding, Schema) of columns of bytes: all divided by the largest."""
+    code = numbers.NumberCode("standard", 0.0, float(largest))
+    found = f"0 to {largest}"
+    fitted = [NumberColumn(column.name, 0.0, False, (code,)) for column in columns]
+    shown_columns = [ColumnSchema(c.name, "number", 0, found, 1) for c in columns]
+    return Encoding(fitted), Schema(shown_columns, len(columns[0]))
+
+
 def _learn_column(column, options):
     """(fitted column, missing values, what was found, note)."""
     name = column.name
@@ -151,7 +161,7 @@ def _dropped(column, missing, found, note):
 def _learn_numbers(column, options, asked=False):
     values = real_numbers(column)
     values = values.astype(np.float64, copy=False)
-    _refuse_infinity(column.name, values)
+    refuse_infinity(column.name, values)
     ordered = np.sort(values)
     ordered = (
         ordered[: len(ordered) - np.count_nonzero(np.isnan(values))] + 0.0
@@ -170,15 +180,6 @@ def _learn_numbers(column, options, asked=False):
     fill = float(ordered.mean()) if mean else float(numbers.ordered_at(ordered, 0.5))
     note = f"always {ordered[0]:.6g} where it is not missing" if not codes else ""
     return NumberColumn(column.name, fill, missing > 0, codes), missing, found, note
-
-
-def _refuse_infinity(name, values):
-    if np.isinf(values).any():
-        row = int(np.flatnonzero(np.isinf(values))[0])
-        raise ValueError(
-            f"Input X contains infinity: column {name!r:.60} has {values[row]} in row "
-            f"{row}, expected finite numbers or missing values"
-        )
 
 
 def _number_codes(name, ordered, options):

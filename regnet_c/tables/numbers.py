@@ -15,7 +15,6 @@ gives the same bits on every machine.
 
 from dataclasses import dataclass
 from functools import cached_property
-from statistics import NormalDist
 
 import numpy as np
 
@@ -142,6 +141,8 @@ def _learn_quantile(ordered):
     last = np.append(first[1:] - 1, len(knots) - 1)
     middle = (shares[first] + shares[last]) / 2  # of equal knots
     margin = 0.5 / count
+    from statistics import NormalDist  # on first use: it imports much
+
     normal = NormalDist()
     values = [normal.inv_cdf(min(max(p, margin), 1 - margin)) for p in middle.tolist()]
     return NumberCode(

@@ -7,16 +7,17 @@ an editor counts it.
 """
 
 import bz2
+import contextlib
 import csv
 import gzip
 import io
 import itertools
-from dataclasses import dataclass
 from pathlib import Path
 
 from . import extra
-from .columns import ArrowColumn
+from .columns import TEXT, ArrowColumn, parse_number
 from .encoding import MISSING_NUMBERS
+from .form import Dialect
 from .learning import no_column
 from .schema import shown
 
@@ -31,30 +32,6 @@ _BLOCK = 1 << 24  # bytes that pyarrow reads at a time
 _SOME = 100_000  # distinct texts that are looked at one by one
 
 
-@dataclass(frozen=True)
-class Dialect:
-    """How a CSV file is written; None is found out.
-
-    Attributes
-    ----------
-    header : bool
-        The first line has the names; otherwise they are column_1, column_2, ...
-    delimiter : str, optional
-    decimal : str, optional
-        "." or ",".
-    thousands : str, optional
-        What separates groups of three digits: ",", ".", "'" or a space.
-    missing : tuple of str, optional
-        Cells that are missing values beside empty ones.
-    """
-
-    header: bool = True
-    delimiter: str | None = None
-    decimal: str | None = None
-    thousands: str | None = None
-    missing: tuple | None = None
-
-
 class Table:
     """Columns of a file.
 
@@ -66,9 +43,10 @@ class Table:
         What was found out about the file's dialect.
     """
 
-    def __init__(self, path, columns, notes=(), csv_form=None):
+    def __init__(self, path, columns, notes=(), csv_form=None, rows=None):
         self.path, self.columns, self.notes = str(path), columns, list(notes)
         self._csv_form = csv_form  # (delimiter, has a header): to find a row's line
+        self._rows = rows  # of the file, if not all
 
     @property
     def names(self):
@@ -86,9 +64,10 @@ class Table:
 
     def take(self, rows):
         """A Table of some rows; `rows` is an array of their numbers."""
-        rows = extra.pyarrow().array(rows)
-        columns = [ArrowColumn(c.name, c.values.take(rows)) for c in self.columns]
-        return Table(self.path, columns, self.notes)
+        taken = extra.pyarrow().array(rows)
+        columns = [ArrowColumn(c.name, c.values.take(taken)) for c in self.columns]
+        rows = rows if self._rows is None else self._rows[rows]
+        return Table(self.path, columns, self.notes, self._csv_form, rows)
 
     def without(self, names):
         """The columns but those of these names."""
@@ -96,6 +75,7 @@ class Table:
 
     def place(self, row):
         """Where a row stands: its line in a CSV file, counted as an editor counts."""
+        row = int(row if self._rows is None else self._rows[row])
         if self._csv_form is None:
             return f"row {row + 1}"
         delimiter, header = self._csv_form
@@ -128,6 +108,30 @@ def kind_of(path):
             ".feather, .arrow, .npz or a folder of them"
         )
     return kinds[suffix]
+
+
+def column_names(path, dialect=None):
+    """Names of the columns of a table file, or of the first file of a folder.
+
+    Raises
+    ------
+    As `read_table`.
+    """
+    extra.pyarrow()
+    kind = kind_of(path)
+    if kind == "folder":
+        return column_names(_files_of(Path(path))[0], dialect)
+    _check_exists(path)
+    if kind == "csv":
+        dialect = dialect or Dialect()
+        delimiter = dialect.delimiter or _find_delimiter(path)
+        return _header(path, delimiter, dialect.header)[0]
+    return _arrow_names(path, kind)
+
+
+def _check_exists(path):
+    if not Path(path).exists():
+        raise FileNotFoundError(f"no such file: {path}")
 
 
 def read_table(path, columns=None, text=(), dialect=None):
@@ -163,14 +167,14 @@ def read_table(path, columns=None, text=(), dialect=None):
         return _read_folder(Path(path), columns, text, dialect)
     if kind == "npz":
         raise ValueError(f"{path} is an NPZ file, expected a table with named columns")
-    if not Path(path).exists():
-        raise FileNotFoundError(f"no such file: {path}")
+    _check_exists(path)
     if kind == "csv":
         return _read_csv(path, columns, text, dialect or Dialect())
     return _read_arrow(path, kind, columns)
 
 
-def _read_folder(folder, columns, text, dialect):
+def _files_of(folder):
+    """The table files in a folder, all of one kind."""
     files = sorted(
         path
         for path in folder.rglob("*")
@@ -180,6 +184,11 @@ def _read_folder(folder, columns, text, dialect):
         raise ValueError(f"{folder} has no files, expected tables of one kind")
     if len({kind_of(path) for path in files}) > 1:
         raise ValueError(f"{folder} has files of several kinds, expected one")
+    return files
+
+
+def _read_folder(folder, columns, text, dialect):
+    files = _files_of(folder)
     tables = [read_table(path, columns, text, dialect) for path in files]
     pa = extra.pyarrow()
     joined = []
@@ -196,23 +205,40 @@ def _read_folder(folder, columns, text, dialect):
 
 
 def _read_arrow(path, kind, columns):
-    pa = extra.pyarrow()
-    try:
+    wanted = _wanted(path, _arrow_names(path, kind), columns)
+    with _arrow_errors(path, kind):
         if kind == "parquet":
             from pyarrow import parquet
 
-            names = parquet.read_schema(path).names
-            wanted = _wanted(path, names, columns)
             table = parquet.read_table(path, columns=wanted, partitioning=None)
         else:
             from pyarrow import feather
 
-            table = feather.read_table(path)
-            wanted = _wanted(path, table.column_names, columns)
-    except pa.ArrowException as error:
-        raise ValueError(f"{path} is not a {kind} file: {error}") from None
-    _check_names(path, table.column_names)
+            table = feather.read_table(path, columns=wanted)
     return Table(path, [ArrowColumn(name, table[name]) for name in wanted])
+
+
+def _arrow_names(path, kind):
+    """Names of the columns of a Parquet or Arrow file."""
+    with _arrow_errors(path, kind):
+        if kind == "parquet":
+            from pyarrow import parquet
+
+            names = parquet.read_schema(path).names
+        else:
+            with extra.pyarrow().memory_map(str(path)) as source:
+                names = extra.pyarrow().ipc.open_file(source).schema.names
+    _check_names(path, names)
+    return names
+
+
+@contextlib.contextmanager
+def _arrow_errors(path, kind):
+    """An error of pyarrow as a sentence about the file."""
+    try:
+        yield
+    except extra.pyarrow().ArrowException as error:
+        raise ValueError(f"{path} is not a {kind} file: {error}") from None
 
 
 def _wanted(path, names, columns):
@@ -259,9 +285,7 @@ def _read_csv(path, columns, text, dialect):
     if not len(table):
         raise ValueError(f"{path} has a header but no rows")
     typing = _Typing(dialect, [name for name in wanted if name not in text], delimiter)
-    columns = [
-        ArrowColumn(name, typing.apply(name, table[keys[name]])) for name in wanted
-    ]
+    columns = [typing.column(name, table[keys[name]]) for name in wanted]
     form = (delimiter, dialect.header)
     return Table(path, columns, typing.notes(), form)
 
@@ -322,7 +346,12 @@ def _header(path, delimiter, header):
     if not header:
         return [f"column_{i}" for i in range(1, len(cells) + 1)], 0
     names = [name.strip() for name in cells]
-    _check_names(path, names)
+    try:
+        _check_names(path, names)
+    except ValueError as error:
+        if not any(parse_number(name) is not None for name in names):
+            raise
+        raise ValueError(f"{error}; if it has no header, --no-header says so") from None
     return names, reader.line_num
 
 
@@ -365,7 +394,16 @@ class _Typing:
             notes.append("numbers with a decimal comma (--decimal . overrules)")
         return notes
 
-    def apply(self, name, values):
+    def column(self, name, values):
+        """Text as a column; one that stays text has its numbers, if any, beside it."""
+        column = ArrowColumn(name, self._apply(name, values))
+        if name not in self.typed and column.holds == TEXT:
+            numbers = self._numbers(name, column.values)
+            if numbers is not None:
+                column.as_numbers = ArrowColumn(name, numbers)
+        return column
+
+    def _apply(self, name, values):
         """Numbers, booleans or text, nulls where a cell is missing."""
         pa = extra.pyarrow()
         from pyarrow import compute

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .columns import BOOLEAN, DATE, NOTHING, NUMBER, TEXT, parse_number
-from .encoding import real_numbers
+from .columns import BOOLEAN, DATE, NOTHING, NUMBER, OTHER, TEXT, parse_number
+from .encoding import CellError, real_numbers, refuse_infinity
 from .schema import shown
 
 TASKS = ("classification", "regression")
@@ -92,12 +92,15 @@ def learn_target(column, task="auto", where="the table"):
         If the target is empty, constant, or text that is mostly distinct.
     """
     what = f"{where} target {shown(column.name)}"
+    numeric = column.as_numbers or column
     if column.holds == NOTHING:
         raise ValueError(f"{what} has no values")
     if column.holds == DATE:
         raise ValueError(f"{what} holds dates, expected numbers or classes")
+    if column.holds == OTHER:
+        raise ValueError(f"{what} holds neither numbers nor text nor booleans")
     if task == "regression":
-        return _regression(column, _numbers(column, what), "as asked", what)
+        return _regression(numeric, _numbers(numeric, what), "as asked", what)
     codes, levels = column.codes()
     present = codes >= 0
     counts = np.bincount(codes[present], minlength=len(levels))
@@ -117,7 +120,7 @@ def learn_target(column, task="auto", where="the table"):
                 "--decimal and --thousands say how numbers are written"
             )
         if task == "regression":
-            return _regression(column, _numbers(column, what), reason, what)
+            return _regression(numeric, _numbers(numeric, what), reason, what)
     if len(used) < 2:
         raise ValueError(f"{what} has one class only, {used[0]!r:.40}")
     classes = sorted(used, key=_class_order)
@@ -135,7 +138,7 @@ def encode_target(column, classes):
         If a class is unknown.
     """
     if classes is None:
-        values = real_numbers(column).astype(np.float64)
+        values = real_numbers(column.as_numbers or column).astype(np.float64)
         return values, np.isfinite(values)
     codes, levels = column.codes()
     number = {level: i for i, level in enumerate(classes)}
@@ -154,11 +157,7 @@ def encode_target(column, classes):
 
 def _regression(column, values, reason, what):
     present = ~np.isnan(values)
-    if np.isinf(values).any():
-        row = int(np.flatnonzero(np.isinf(values))[0])
-        raise ValueError(
-            f"{what} has {values[row]} in row {row}, expected finite numbers"
-        )
+    refuse_infinity(column.name, values)
     if not present.any():
         raise ValueError(f"{what} has no values")
     return Target(column.name, "regression", values, None, reason, present)
@@ -167,16 +166,18 @@ def _regression(column, values, reason, what):
 def _numbers(column, what):
     try:
         return real_numbers(column).astype(np.float64)
-    except ValueError as error:
-        raise ValueError(
-            f"{what}: {error}; --decimal and --thousands say how numbers are written"
-        ) from None
+    except CellError as error:
+        problem = f"{error.problem} --decimal and --thousands say how they are written,"
+        raise CellError(column.name, error.row, problem, f"{what}: ") from None
 
 
 def _all_numbers(column, levels):
     """The distinct values as floats, or None if one is not a number as text has it."""
     if column.holds == NUMBER:
         return [float(level) for level in levels]
+    if column.as_numbers is not None:
+        values = column.as_numbers.floats()
+        return values[~np.isnan(values)].tolist()
     numbers = [parse_number(level) for level in levels]
     coded = any(_is_code(level) for level in levels)
     return None if coded or None in numbers else numbers

@@ -1,0 +1,459 @@
+"""Files for the commands: read, understood, encoded, and told in a few lines."""
+
+import argparse
+import contextlib
+import os
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from .._core import checks
+from ..datasets import load_digits
+from ..kernels import permutation
+from ..tables import npz, readers
+from ..tables.columns import ArrayColumn, columns_of, parse_number
+from ..tables.encoding import CellError
+from ..tables.form import Dialect, TableForm
+from ..tables.learning import Options, learn, learn_pixels, no_column
+from ..tables.numbers import METHODS
+from ..tables.schema import shown
+from ..tables.task import class_weights, encode_target, learn_target
+
+_EPOCH = 2**63  # of the random split: one that training never reaches
+_CLASSES = 5  # named in a line
+
+
+@dataclass
+class TrainingData:
+    """Encoded rows to train on and to validate on, and what was understood of them."""
+
+    form: TableForm
+    X: np.ndarray
+    y: np.ndarray
+    validation: tuple | None  # (X, y)
+    lines: list = field(default_factory=list)
+    schema: list | None = None
+    weights: np.ndarray | None = None
+
+
+# ---- options -------------------------------------------------------------------------
+
+
+def add_dialect(parser, header=True):
+    """Options that say how a file is written; None: found out, or as in training."""
+    parser.add_argument(
+        "--header",
+        action="store_true",
+        default=header,
+        help="the first line of a CSV has the names (the default)",
+    )
+    parser.add_argument(
+        "--no-header",
+        dest="header",
+        action="store_false",
+        help="it has none: the columns are column_1, column_2, ...",
+    )
+    parser.add_argument(
+        "--delimiter",
+        type=_character,
+        help="between the cells of a CSV; default: found",
+    )
+    parser.add_argument(
+        "--decimal", choices=(".", ","), help="mark of a CSV's numbers; default: found"
+    )
+    parser.add_argument(
+        "--thousands",
+        type=_character,
+        help="separator in a CSV's numbers; default: none",
+    )
+    parser.add_argument(
+        "--missing",
+        nargs="+",
+        metavar="TEXT",
+        help="cells of a CSV that are missing values, beside empty ones; default: ? and "
+        "nan, and among numbers NA, null, none",
+    )
+
+
+def add_columns(parser):
+    """Options that overrule what was inferred of the columns."""
+    for name, text in (
+        ("drop", "columns to leave out"),
+        ("categorical", "columns that are categories although they hold numbers"),
+        ("numeric", "columns that are numbers although they hold text"),
+    ):
+        parser.add_argument(
+            f"--{name}",
+            nargs="+",
+            metavar="COLUMN",
+            default=[],
+            action="extend",
+            help=text,
+        )
+    parser.add_argument(
+        "--encoding",
+        default=Options.numeric,
+        metavar="METHOD",
+        help=f"of numbers: {', '.join(METHODS)}, or two such as standard+ple",
+    )
+    parser.add_argument(
+        "--bins", type=int, default=Options.n_bins, help="of a number, for ple"
+    )
+    parser.add_argument(
+        "--min-frequency",
+        type=_auto_int,
+        default=Options.min_frequency,
+        metavar="ROWS",
+        help="levels with fewer rows count as one; auto: one row in 500, at most 10",
+    )
+
+
+def _character(text):
+    return {"\\t": "\t", "tab": "\t", "space": " "}.get(text, text)
+
+
+def _auto_int(text):
+    try:
+        return text if text == "auto" else int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r}, expected a whole number or auto"
+        ) from None
+
+
+def dialect_of(args, before=None):
+    """The Dialect of the options; what they leave open is as `before`."""
+    before = before or Dialect()
+    for name in ("delimiter", "thousands"):
+        value = getattr(args, name)
+        if value is not None and len(value) != 1:
+            raise ValueError(f"--{name} is {value!r:.40}, expected one character")
+    return Dialect(
+        header=before.header if args.header is None else args.header,
+        delimiter=args.delimiter or before.delimiter,
+        decimal=args.decimal or before.decimal,
+        thousands=args.thousands or before.thousands,
+        missing=tuple(args.missing) if args.missing else before.missing,
+    )
+
+
+def _options(args):
+    for method in args.encoding.split("+"):
+        checks.check_name(method, METHODS, "method for --encoding")
+    least = args.min_frequency
+    if least != "auto":
+        least = checks.check_int(least, "--min-frequency", minimum=0)
+    return Options(
+        numeric=args.encoding,
+        numbers=frozenset(args.numeric),
+        categories=frozenset(args.categorical),
+        drop=frozenset(args.drop),
+        n_bins=checks.check_int(args.bins, "--bins", minimum=1, maximum=4096),
+        min_frequency=least,
+    )
+
+
+# ---- training ------------------------------------------------------------------------
+
+
+def training_data(args):
+    """The TrainingData that the options of `train` describe."""
+    if args.data is None:
+        data = _arrays(args, "1797 handwritten digits", *load_digits())
+    elif readers.kind_of(args.data) == "npz":
+        test = npz.read_test_npz(args.data)
+        data = _arrays(args, args.data, *npz.read_npz(args.data), test)
+    else:
+        data = _table(args)
+    if args.class_weight:
+        if data.form.classes is None:
+            raise ValueError("--class-weight is for classes, the target is numeric")
+        data.weights = class_weights(data.y, len(data.form.classes))
+    return data
+
+
+def _arrays(args, path, X, y, test=None):
+    """TrainingData of arrays; whole numbers of a byte are pixels."""
+    where = str(path)
+    if X.dtype.kind == "c":
+        raise ValueError(f"{where}: X has dtype {X.dtype}, expected real numbers")
+    with _cells(where):
+        targets = _array_targets(y, args.task, where)
+    rows = np.flatnonzero(np.logical_and.reduce([t.present for t in targets]))
+    if test is None:
+        fit, held_out = _split(rows, args)
+    else:
+        fit, held_out = rows, None
+    columns = columns_of(X[fit])
+    with _cells(where, lambda row: f"row {fit[row] + 1}"):
+        if X.dtype == np.uint8:
+            encoding, schema = learn_pixels(columns, int(X.max()) or 1)
+        else:
+            encoding, schema, _ = learn(columns, _options(args))
+        X_fit = encoding.encode(columns)
+    form = _form(args, encoding, "y", targets, fit)
+    validation = None
+    if held_out is not None:
+        with _cells(where, lambda row: f"row {held_out[row] + 1}"):
+            X_held_out = encoding.encode(columns_of(X[held_out]))
+        validation = X_held_out, _values(form, targets, held_out)
+    elif test is not None:
+        X_test = encoding.encode(columns_of(npz.same_columns(test[0], X)))
+        validation = X_test, encoded_targets(form, test[1], where)[0]
+    lines = _lines(where, len(X), X.shape[1], [], schema, targets, len(y) - len(rows))
+    lines.append(_line_of_rows(len(fit), validation))
+    return TrainingData(
+        form, X_fit, _values(form, targets, fit), validation, lines, schema
+    )
+
+
+def _array_targets(y, task, where):
+    """A Target per column of y."""
+    if y.ndim == 1:
+        return [learn_target(ArrayColumn("y", y), task, where)]
+    if y.ndim != 2 or y.dtype.kind not in "iubf" or task == "classification":
+        raise ValueError(
+            f"{where}: y has shape {y.shape} and dtype {y.dtype}, expected a class a row "
+            "or rows of numbers"
+        )
+    return [
+        learn_target(ArrayColumn(f"y_{i}", y[:, i]), "regression", where)
+        for i in range(y.shape[1])
+    ]
+
+
+def _table(args):
+    """TrainingData of a file with named columns."""
+    dialect = dialect_of(args)
+    names = readers.column_names(args.data, dialect)
+    target = _target_name(args, names)
+    if len(names) == 1:
+        raise ValueError(f"{args.data} has no column beside the target {shown(target)}")
+    options = _options(args)
+    options.check([name for name in names if name != target], args.data)
+    wanted = [name for name in names if name not in options.drop]
+    table = readers.read_table(
+        args.data, wanted, text=[target, *options.categories], dialect=dialect
+    )
+    options.drop = frozenset()
+    with _cells(args.data, table.place):
+        found = learn_target(table[target], args.task, args.data)
+    rows = np.flatnonzero(found.present)
+    fit, held_out = _split(rows, args)
+    part = table.take(fit)
+    with _cells(args.data, part.place):
+        encoding, schema, _ = learn(part.without([target]), options)
+        X = encoding.encode(part.columns)
+    form = _form(args, encoding, target, [found], fit, dialect)
+    validation = None
+    if held_out is not None:
+        other = table.take(held_out)
+        with _cells(args.data, other.place):
+            X_held_out = encoding.encode(other.columns)
+        validation = X_held_out, _values(form, [found], held_out)
+    n = len(table)
+    lines = _lines(
+        args.data, n, len(names), table.notes, schema, [found], n - len(rows), args.drop
+    )
+    lines.append(_line_of_rows(len(fit), validation))
+    return TrainingData(form, X, _values(form, [found], fit), validation, lines, schema)
+
+
+def _target_name(args, names):
+    if args.target is None:
+        few = ", ".join(map(shown, names[-3:]))
+        raise ValueError(
+            f"{args.data} needs --target COLUMN, its last columns are {few}"
+        )
+    if args.target in names:
+        return args.target
+    number = parse_number(args.target)
+    if not args.header and number is not None and number in range(1, len(names) + 1):
+        return names[int(number) - 1]
+    message = no_column(args.data, args.target, names)
+    if args.header and any(parse_number(name) is not None for name in names):
+        message += " (its first line looks like a row: is it --no-header?)"
+    raise ValueError(message)
+
+
+def _form(args, encoding, name, targets, fit, dialect=None):
+    dialect = dialect or Dialect()
+    if targets[0].classes is not None:
+        return TableForm(encoding, name, targets[0].classes, dialect=dialect)
+    centers, scales = [], []
+    for target in targets:
+        y = target.values[fit]
+        center, scale = 0.0, 1.0
+        if args.loss != "poisson":
+            with np.errstate(over="ignore", invalid="ignore"):
+                center, scale = float(y.mean()), float(y.std())
+            if not np.isfinite([center, scale]).all():
+                raise ValueError(
+                    f"target {shown(target.name)} lies between {y.min()} and {y.max()}, "
+                    "too far apart to be standardised"
+                )
+        centers.append(center)
+        scales.append(scale if scale > 0 else 1e-6 * max(abs(center), 1.0))
+    return TableForm(
+        encoding, name, None, tuple(centers), tuple(scales), dialect=dialect
+    )
+
+
+def _values(form, targets, rows):
+    """y as the network learns it."""
+    if form.classes is not None:
+        return targets[0].values[rows]
+    y = form.scaled(np.column_stack([target.values[rows] for target in targets]))
+    return y[:, 0] if y.shape[1] == 1 else y
+
+
+def _split(rows, args):
+    """(rows to train on, rows to validate on or None)."""
+    share = 0.2 if args.validation is None else args.validation
+    share = checks.check_float(share, "--validation", 0, below=1)
+    count = int(round(len(rows) * share))
+    if share == 0 or (args.validation is None and not 0 < count < len(rows) - 1):
+        return rows, None
+    if not 0 < count < len(rows):
+        raise ValueError(
+            f"--validation {share} leaves {count} of {len(rows)} rows for validation"
+        )
+    order = permutation(len(rows), args.seed, _EPOCH)
+    return rows[np.sort(order[count:])], rows[np.sort(order[:count])]
+
+
+# ---- other rows ----------------------------------------------------------------------
+
+
+def encoded_file(form, path, dialect=None, need_target=False):
+    """(X, y or None) of a file for a trained model.
+
+    Reads only the columns the model needs.  Where a target is needed, the rows without
+    one are left out, and y is as the network learns it.
+    """
+    if readers.kind_of(path) == "npz":
+        return _encoded_npz(form, path, need_target)
+    names = readers.column_names(path, dialect)
+    wanted = form.encoding.needed + [form.target] * need_target
+    for name in wanted:
+        if name not in names:
+            raise ValueError(no_column(path, name, names))
+    text = [c.name for c in form.encoding.columns if c.kind == "category"]
+    table = readers.read_table(path, wanted, [*text, form.target], dialect)
+    y = None
+    if need_target:
+        with _cells(path, table.place):
+            y, present = encode_target(table[form.target], form.classes)
+        if not present.any():
+            raise ValueError(f"{path} target {shown(form.target)} has no values")
+        table, y = table.take(np.flatnonzero(present)), y[present]
+        y = y if form.classes is not None else form.scaled(y)[:, 0]
+    with _cells(path, table.place):
+        X = form.encoding.encode(table.columns)
+    return X, y
+
+
+def _encoded_npz(form, path, need_target):
+    X, y = npz.read_npz(path, need_target)
+    names = form.encoding.names
+    if names != [f"x{i}" for i in range(len(names))]:
+        raise ValueError(
+            f"{path} is an NPZ file, the model reads a table with the columns "
+            + ", ".join(map(shown, names[:3]))
+        )
+    if X.shape[1] != len(names):
+        raise ValueError(f"{path} has {X.shape[1]} columns, the model {len(names)}")
+    if need_target:
+        y, present = encoded_targets(form, y, path)
+        X, y = X[present], y[present]
+    with _cells(path):
+        return form.encoding.encode(columns_of(X)), y
+
+
+def encoded_targets(form, y, where):
+    """(y as the network learns it, rows that have one) of an array."""
+    with _cells(where):
+        if form.classes is not None:
+            if y.ndim != 1:
+                raise ValueError(
+                    f"{where}: y has shape {y.shape}, expected a class a row"
+                )
+            return encode_target(ArrayColumn(form.target, y), form.classes)
+        y = y.reshape(len(y), -1)
+        if y.shape[1] != len(form.centers):
+            raise ValueError(
+                f"{where}: y has {y.shape[1]} columns, expected {len(form.centers)}"
+            )
+        columns = [ArrayColumn(form.target, y[:, i]) for i in range(y.shape[1])]
+        parts = [encode_target(column, None)[0] for column in columns]
+    y = form.scaled(np.column_stack(parts))
+    present = np.isfinite(y).all(axis=1)
+    return (y[:, 0] if y.shape[1] == 1 else y), present
+
+
+def check_not_an_input(output, *inputs):
+    """ValueError if a file to be written is one that is read."""
+    for path in inputs:
+        if os.path.realpath(output) == os.path.realpath(path):
+            raise ValueError(
+                f"--output {output} is the file to be read, expected another"
+            )
+
+
+@contextlib.contextmanager
+def _cells(where, place=None):
+    """Say in which file, and on which line, a refused value stands."""
+    try:
+        yield
+    except CellError as error:
+        at = place(error.row) if place else f"row {error.row + 1}"
+        problem = error.problem.rstrip(",")
+        raise ValueError(
+            f"{where} {at} column {shown(error.column)} {problem}"
+        ) from None
+    except ValueError as error:
+        known = str(error).startswith(str(where))
+        raise ValueError(error if known else f"{where}: {error}") from None
+
+
+# ---- what was understood -------------------------------------------------------------
+
+
+def _lines(where, n_rows, n_columns, notes, schema, targets, without, dropped=()):
+    """The lines that say what was understood."""
+    lines = [f"data      {where}: {n_rows} rows, {n_columns} columns"]
+    lines += [f"          {note}" for note in notes]
+    summary = schema.summary()
+    if dropped:
+        summary.append(f"dropped {', '.join(map(shown, dropped))}: as asked")
+    lines.append(f"inputs    {summary[0]}")
+    lines += [f"          {line}" for line in summary[1:]]
+    target = targets[0]
+    other = {"classification": "regression", "regression": "classification"}
+    why = (
+        ""
+        if target.reason == "as asked"
+        else f"; --task {other[target.task]} overrules"
+    )
+    names = shown(target.name) if len(targets) == 1 else f"{len(targets)} numbers"
+    lines.append(f"target    {names}: {target.task} ({target.reason}{why})")
+    if target.classes is not None:
+        counts = np.bincount(target.values[target.present]).tolist()
+        pairs = zip(target.classes, counts, strict=True)
+        parts = [f"{name:.30} {count}" for name, count in list(pairs)[:_CLASSES]]
+        rest = len(counts) - len(parts)
+        lines.append(
+            "          " + ", ".join(parts) + f", and {rest} more" * (rest > 0)
+        )
+    else:
+        y = target.values[target.present]
+        lines.append(f"          {y.min():.6g} to {y.max():.6g}, mean {y.mean():.6g}")
+    if without:
+        lines.append(f"          {without} rows without a target are left out")
+    return lines
+
+
+def _line_of_rows(n_fit, validation):
+    if validation is None:
+        return f"rows      {n_fit} to train on, none to validate on"
+    return f"rows      {n_fit} to train on, {len(validation[0])} to validate on"
