@@ -31,18 +31,27 @@ from sklearn.utils.estimator_checks import check_estimator
 import regnet_c as rn
 from regnet_c.estimators import RegNetClassifier, RegNetRegressor, recipe
 
+# most fits here take a handful of epochs
+pytestmark = pytest.mark.filterwarnings("ignore:the fit ends worse than a constant")
+
 ROOT = Path(__file__).parent.parent
+COMMON = {
+    "max_iter": 5,
+    "n_iter_no_change": None,
+    "random_state": 0,
+    "dtype": "float64",
+}
 BOTH = pytest.mark.parametrize("cls", [RegNetClassifier, RegNetRegressor])
 
 
 def classifier(**params):
-    """A small one that trains a stated number of epochs."""
-    params = {"max_iter": 5, "n_iter_no_change": None, "random_state": 0} | params
+    """A small one that trains a stated number of epochs, in float64."""
+    params = COMMON | params
     return RegNetClassifier(params.pop("hidden_layer_sizes", (8,)), **params)
 
 
 def regressor(**params):
-    params = {"max_iter": 5, "n_iter_no_change": None, "random_state": 0} | params
+    params = COMMON | params
     return RegNetRegressor(params.pop("hidden_layer_sizes", (8,)), **params)
 
 
@@ -144,20 +153,18 @@ def test_a_step_equals_scikit_learns_with_the_converted_alpha(data):
 
 
 @pytest.mark.parametrize(
-    ("given", "used"),
-    [
-        ("float64", "float64"),
-        ("int64", "float64"),
-        ("float32", "float32"),
-        ("uint8", "float32"),
-        ("bool", "float32"),
-    ],
+    "given", ["float64", "int64", "float32", "uint8", "bool", "float16"]
 )
-def test_dtype_is_the_smaller_that_holds_the_inputs(data, given, used):
+def test_dtype_is_float32_unless_asked_for(data, given):
     X = (data[0] > 0).astype(given)
-    model = classifier().fit(X, data[1])
-    assert model.network_.dtype == used == model.predict_proba(X).dtype
-    assert classifier(dtype="float32").fit(*data).network_.dtype == "float32"
+    model = classifier(dtype="auto").fit(X, data[1])
+    assert model.network_.dtype == "float32" == model.predict_proba(X).dtype
+    model = classifier(dtype="float64").fit(X, data[1])
+    assert model.network_.dtype == "float64" == model.predict_proba(X).dtype
+    few = classifier(dtype="auto").fit(
+        X[:63], data[1][:63]
+    )  # where no time can be saved
+    assert few.network_.dtype == "float64"
 
 
 # ---- targets -------------------------------------------------------------------------
@@ -582,9 +589,7 @@ def test_errors_say_what_came_and_what_was_expected(data, params, message):
 
 def test_targets_that_do_not_fit_are_refused(data):
     X, y = data
-    with pytest.raises(ValueError, match="only one class .4., expected two or more"):
-        classifier().fit(X, np.full(240, 4))
-    with pytest.raises(ValueError, match="X_val and y_val came one without the other"):
+    with pytest.raises(ValueError, match="got one of X_val and y_val"):
         classifier().fit(X, y, X_val=X)
     with pytest.raises(ValueError, match="expected only the classes"):
         classifier().fit(X, y, X_val=X, y_val=y + 1)

@@ -5,7 +5,7 @@ refuses a later y of another kind, `_encode` turns y into what the Network's los
 `_row_weights` and `_validation_score` do what their names say.
 """
 
-import warnings
+from types import SimpleNamespace
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -17,8 +17,12 @@ from sklearn.utils.validation import check_is_fitted
 from .._core import checks
 from .._core.listeners import check_callbacks
 from ..network import Network
+from ..schedules import Schedule
 from . import recipe
-from .guard import unchanged_if_refused, validated
+from .guard import dense, dense_blocks, unchanged_if_refused, validated, warn_user
+
+_WORSE = 0.1  # of a constant's loss: so much above it a fit is worse than a constant
+_NEXT_STREAM = 0x9E3779B97F4A7C15  # odd, so that all 2^64 seeds come before the first
 
 
 class BaseRegNet(BaseEstimator):
@@ -111,10 +115,13 @@ class BaseRegNet(BaseEstimator):
         stratify = data[1] if self._stratified() else None
         data, held_out = self._held_out(data, seed, X_val, y_val, stratify)
         network, optimizer = self._build(X, seed), recipe.make_optimizer(self)
+        self._warm_fits = getattr(self, "_warm_fits", 0) + 1 if goes_on else 0
         if goes_on:
-            self._continue_from(network)
+            network, optimizer = self._continued(network, optimizer)
+        constant = self._constant_loss(network, data)
         self._train(network, optimizer, monitor, data, held_out, recipe.max_iter(self))
         self._warn_if_unfinished()
+        self._warn_if_worse_than(constant, data)
         monitor.restart()  # partial_fit after this is a new run
         return self
 
@@ -145,6 +152,8 @@ class BaseRegNet(BaseEstimator):
     ):
         X, y, weight = data
         monitor.begin(self._validation_score(held_out), one_epoch)
+        if not monitor.loss_curve:
+            monitor.scale = self._constant_loss(network, data)[1]
         try:
             network.fit(
                 X,
@@ -167,31 +176,88 @@ class BaseRegNet(BaseEstimator):
 
     def _build(self, X, seed):
         layers = recipe.make_layers(self, X.shape[1], self.n_outputs_)
-        dtype = recipe.choose_dtype(self.dtype, X.dtype)
+        dtype = recipe.choose_dtype(self.dtype, X.shape[0])
         return Network(layers, loss=self._network_loss(), dtype=dtype, seed=seed)
 
-    def _continue_from(self, network):
-        """Start from the last fit's weights; the penalties may have changed since."""
-        weights = self.network_.get_weights()
-        old, new = [[w.shape for w in ws] for ws in (weights, network.get_weights())]
-        if old != new:
+    def _continued(self, network, optimizer):
+        """(network, optimiser) that go on from the last fit.
+
+        With the same layers, loss and constant rate they are those of the last fit: five
+        fits of one epoch are one fit of five.  Otherwise a new optimiser begins (its
+        moments belong to the old objective or schedule) on the last weights, with
+        shuffles and dropout masks that no fit before has had.
+        """
+        old = self.network_
+        shapes = [[w.shape for w in net.get_weights()] for net in (old, network)]
+        if shapes[0] != shapes[1]:
             raise ValueError(
-                f"warm_start=True with weights of shapes {old}, the parameters now "
-                f"describe {new}; keep the sizes or set warm_start=False"
+                f"warm_start=True with weights of shapes {shapes[0]}, the parameters now "
+                f"describe {shapes[1]}; keep the sizes or set warm_start=False"
             )
-        network.set_weights(weights)
+        parts = [(n.layers, repr(n.loss), n.dtype) for n in (old, network)]
+        constant = not isinstance(optimizer.learning_rate, Schedule)
+        if (
+            parts[0] == parts[1]
+            and repr(optimizer) == repr(self._optimizer)
+            and constant
+        ):
+            return old, self._optimizer
+        seed = (network.seed + self._warm_fits * _NEXT_STREAM) % 2**64
+        fresh = Network(network.layers, network.loss, network.dtype, seed)
+        fresh.set_weights(old.get_weights())
+        return fresh, optimizer
+
+    # ---- warnings --------------------------------------------------------------------
+
+    def _constant_loss(self, network, data):
+        """(loss of the best constant prediction, how far above the least loss it is)."""
+        _, y, weight = data
+        loss, n = network.loss, len(y)
+        known = SimpleNamespace(raw_y=None, labels=None, sample_weight=weight)
+        if loss.takes_labels and y.ndim == 1:
+            known.labels = np.ascontiguousarray(y, np.int64)
+            totals = np.bincount(y, weight, minlength=self.n_outputs_)
+            constants, least = [np.log(np.maximum(totals / totals.sum(), 1e-9))], 0.0
+        else:
+            known.raw_y = np.asarray(y, np.float64).reshape(n, -1)
+            least = loss.least(known.raw_y, weight)
+            # the best is a function of the weighted mean, or for some losses a quantile
+            mean = np.average(known.raw_y, axis=0, weights=weight)
+            constants = [loss.best_constant(mean[None])]
+            constants.append(loss.best_constant(known.raw_y))
+        constant = min(
+            loss.score(np.tile(z.astype(np.float64), (n, 1)), known)["loss"]
+            for z in constants
+        )
+        return constant, max(constant - least, 0.0)
 
     def _warn_if_unfinished(self):
-        watched = (
-            self._monitor.patience is not None and self.learning_rate == "constant"
-        )
+        watched = self._monitor.patience is not None
         stopped = self._monitor.done or self.network_.history.stopped_early
-        if watched and not stopped:
-            warnings.warn(
-                f"max_iter={self.max_iter} epochs are over and the loss still improves; "
-                "raise max_iter, or set n_iter_no_change=None to train exactly so long",
+        learns = self._monitor.scale > 0  # a constant target has been learned already
+        if watched and learns and not stopped and not self._monitor.on_validation:
+            warn_user(
+                f"max_iter={self.max_iter} epochs are over and the loss was still "
+                "falling; raise max_iter, or set n_iter_no_change=None to train exactly "
+                "that long",
                 ConvergenceWarning,
-                stacklevel=3,
+            )
+
+    def _warn_if_worse_than(self, constant, data):
+        """A warning if the network's loss on its own training rows is that bad."""
+        loss, scale = constant
+        limit = loss + _WORSE * scale
+        if not self.network_.history["loss"] or scale == 0:
+            return
+        if self.network_.history["loss"][-1] <= limit:
+            return
+        final = self.network_.evaluate(*data)["loss"]
+        if final > limit:
+            warn_user(
+                f"the fit ends worse than a constant prediction (loss {final:.4g} on the "
+                f"training rows, {loss:.4g} for the best constant): standardise X and y, "
+                "lower learning_rate_init or raise max_iter",
+                ConvergenceWarning,
             )
 
     def _goes_on(self):
@@ -208,27 +274,35 @@ class BaseRegNet(BaseEstimator):
 
     def _data(self, X, y, sample_weight):
         """(X, encoded y, row weights or None) as `Network.fit` wants them."""
-        weight = checks.check_sample_weight(sample_weight, len(X))
+        n = X.shape[0]
+        weight = checks.check_sample_weight(sample_weight, n)
         y = self._encode(y)
+        X = dense(X, recipe.choose_dtype(self.dtype, n))
         return X, y, self._row_weights(y, weight)
 
     def _held_out(self, data, seed, X_val, y_val, stratify=None):
         """(data to train on, (X, y, weights) to validate on or None)."""
         if (X_val is None) != (y_val is None):
-            raise ValueError(
-                "X_val and y_val came one without the other, expected both"
-            )
+            raise ValueError("got one of X_val and y_val, expected both or neither")
         if X_val is not None:
             X_val, y_val = self._check_data(X_val, y_val, reset=False)
             return data, self._data(X_val, y_val, None)
         if not self.early_stopping:
             return data, None
-        parts = train_test_split(
-            *(part for part in data if part is not None),
-            test_size=recipe.validation_share(self),
-            random_state=seed % 2**32,
-            stratify=stratify,
-        )
+        share = recipe.validation_share(self)
+        try:
+            parts = train_test_split(
+                *(part for part in data if part is not None),
+                test_size=share,
+                random_state=seed % 2**32,
+                stratify=stratify,
+            )
+        except ValueError as error:
+            raise ValueError(
+                f"early_stopping=True cannot hold out {share} of {len(data[0])} rows: "
+                f"{error} Give validation rows as X_val and y_val, change "
+                "validation_fraction, or set early_stopping=False"
+            ) from None
         if data[2] is None:
             parts += [None, None]
         return parts[::2], parts[1::2]
@@ -242,7 +316,11 @@ class BaseRegNet(BaseEstimator):
         """The network's outputs for checked X, (n, n_outputs)."""
         check_is_fitted(self)
         X = validated(self, X, reset=False)
-        return self.network_.predict(X, threads=recipe.thread_limit(self.n_jobs))
+        threads = recipe.thread_limit(self.n_jobs)
+        if not hasattr(X, "toarray"):
+            return self.network_.predict(X, threads=threads)
+        parts = dense_blocks(X, self.network_.dtype)
+        return np.concatenate([self.network_.predict(p, threads) for p in parts])
 
     # ---- fitted attributes -----------------------------------------------------------
 
@@ -294,6 +372,11 @@ class BaseRegNet(BaseEstimator):
 
     def __sklearn_is_fitted__(self):
         return hasattr(self, "network_")
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
 
     def _fitted(self):
         check_is_fitted(self)

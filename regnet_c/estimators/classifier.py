@@ -7,7 +7,7 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 
 from ..losses import Loss
 from .base import BaseRegNet
-from .guard import check_one_kind, validated
+from .guard import validated
 from .labels import Labels
 
 
@@ -28,10 +28,9 @@ class RegNetClassifier(ClassifierMixin, BaseRegNet):
         auto: the binary one with a single output for two classes, and with an output per
         label for multi-label targets; softmax for more classes.
     l1, l2 : float, default 0
-        Strengths on all weights; biases are free.
+        Strengths on all weights; biases are not penalised.
     group_l1 : float, default 0
-        Strength of the group penalty that removes whole inputs from the first layer, by
-        proximal steps; not together with l2.
+        Strength of the group penalty that removes whole inputs from the first layer.
     l1_rule : str, default "cumulative"
         How the l1 part acts; see `L1`.
     dropout : float or sequence of float, default 0
@@ -54,10 +53,15 @@ class RegNetClassifier(ClassifierMixin, BaseRegNet):
         Share of the rows held out for it if `fit` gets no X_val.
     n_iter_no_change : int or None, default 10
         Epochs without improvement that are allowed; None: train all `max_iter` epochs.
+        Where the learning rate falls by a schedule, only ``early_stopping`` stops.
     tol : float, default 1e-4
-        A smaller decrease of the loss is no improvement.
+        A smaller decrease is no improvement, relative to the loss of a constant
+        prediction.
     warm_start : bool, default False
         Let `fit` begin with the weights of the last one; other parameters may change.
+        If none did and the learning rate is constant, the optimiser's state, shuffles
+        and dropout masks continue too: two fits are one of twice the epochs.  Otherwise
+        the optimiser starts anew, with shuffles and masks not seen before.
     random_state : int, RandomState or None
         An int is the seed of the Network.
     n_jobs : int, optional
@@ -66,7 +70,7 @@ class RegNetClassifier(ClassifierMixin, BaseRegNet):
     class_weight : dict or "balanced", optional
         Factors on the rows of a class; balanced gives each class the same total.
     dtype : {"auto", "float32", "float64"}, default "auto"
-        auto: the smaller that holds X's dtype exactly.
+        auto: float32, whatever X has; float64 for fewer than 64 rows.
     callbacks : sequence of Callback, default ()
     verbose : bool, default False
         Show a progress bar.
@@ -211,7 +215,6 @@ class RegNetClassifier(ClassifierMixin, BaseRegNet):
     # ---- targets ---------------------------------------------------------------------
 
     def _check_data(self, X, y, reset):
-        check_one_kind(y)
         X, y = validated(self, X, y, multi_output=True, reset=reset)
         if hasattr(y, "toarray"):
             y = y.toarray()

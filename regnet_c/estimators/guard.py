@@ -1,10 +1,18 @@
-"""What scikit-learn's validation lets through, and calls that are refused half-way."""
+"""What scikit-learn's validation lets through, calls refused half-way, and warnings."""
 
 import functools
+import sys
+import warnings
+from pathlib import Path
 
+import numpy as np
+import sklearn
 from sklearn.utils.validation import validate_data
 
 from .._core import checks
+
+_ROWS_AT_A_TIME = 4096  # of a sparse X made dense
+_INSIDE = tuple(str(Path(p).parent) for p in (__file__, sklearn.__file__))
 
 
 def unchanged_if_refused(method):
@@ -20,7 +28,7 @@ def unchanged_if_refused(method):
         try:
             return method(estimator, *arguments, **options)
         except BaseException:
-            if getattr(estimator, "network_", None) is before.get("network_"):
+            if getattr(estimator, "_monitor", None) is before.get("_monitor"):
                 vars(estimator).clear()
                 vars(estimator).update(before)
             raise
@@ -28,8 +36,18 @@ def unchanged_if_refused(method):
     return guarded
 
 
+def warn_user(message, category=UserWarning):
+    """A warning at the user's own line, outside of this package and scikit-learn."""
+    level, frame = 2, sys._getframe(1)
+    while frame.f_back and frame.f_code.co_filename.startswith(_INSIDE):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, category, stacklevel=level)
+
+
 def validated(estimator, X, *y, **options):
     """`validate_data`, and no masked entries, dates or integers beyond all floats.
+
+    A sparse X stays sparse (CSR); see `dense`.
 
     Returns
     -------
@@ -37,14 +55,80 @@ def validated(estimator, X, *y, **options):
     """
     for value, name in zip((X, *y), "Xy", strict=False):
         checks.check_unmasked(value, name)
+    if y and y[0] is not None:
+        check_present(*y)
+        check_one_kind(*y)
     try:
-        result = validate_data(estimator, X, *y, dtype="numeric", **options)
+        result = validate_data(
+            estimator, X, *y, dtype="numeric", accept_sparse="csr", **options
+        )
     except OverflowError:
         raise ValueError("X has an integer too large for a float") from None
+    except (TypeError, ValueError):
+        _refuse_text_column(X)
+        raise
     array = result[0] if y else result
     if array.dtype.kind not in "fiub":
         raise TypeError(f"X has dtype {array.dtype}, expected real numbers")
     return result
+
+
+def _refuse_text_column(X):
+    """ValueError that names the first column of a frame or array which is not numbers."""
+    columns = getattr(X, "columns", None)
+    if columns is None:
+        if getattr(getattr(X, "dtype", None), "kind", "") != "O" or X.ndim != 2:
+            return
+        columns = range(X.shape[1])
+    for place, name in enumerate(columns):
+        column = np.asarray(X[name] if hasattr(X, "columns") else X[:, place])
+        if column.dtype.kind not in "OUST":
+            continue
+        for value in column:
+            if not isinstance(value, str):
+                continue
+            try:
+                float(value)
+            except ValueError:
+                raise ValueError(
+                    f"column {name!r} of X holds {value!r:.60}, expected numbers; encode "
+                    "or drop it"
+                ) from None
+
+
+def dense_blocks(X, dtype):
+    """The rows of a sparse X as small arrays, one after the other."""
+    for first in range(0, X.shape[0], _ROWS_AT_A_TIME):
+        yield X[first : first + _ROWS_AT_A_TIME].toarray().astype(dtype, copy=False)
+
+
+def dense(X, dtype):
+    """A checked X as an array; a sparse one block by block, without a float64 copy."""
+    if not hasattr(X, "toarray"):
+        return X
+    out, first = np.empty(X.shape, dtype), 0
+    for block in dense_blocks(X, dtype):
+        out[first : first + len(block)] = block
+        first += len(block)
+    return out
+
+
+def check_present(y):
+    """ValueError for a missing target: None, NA or a NaN among labels."""
+    if hasattr(y, "toarray"):
+        return
+    # a list of text and NaN would become text
+    values = np.array(y, dtype=object if isinstance(y, (list, tuple)) else None)
+    if values.dtype.kind != "O":
+        return
+    for place in np.ndindex(values.shape):
+        value = values[place]
+        # NaN and NaT differ from themselves; pandas' NA has no truth value
+        if value is None or type(value).__name__ == "NAType" or value != value:
+            row = place[0] if place else 0
+            raise ValueError(
+                f"y has no value in row {row} ({value!r}), expected a target in every row"
+            )
 
 
 def check_one_kind(y):

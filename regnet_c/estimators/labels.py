@@ -3,6 +3,7 @@
 import numpy as np
 
 from .._core import checks
+from .guard import warn_user
 
 LOSSES = ("auto", "softmax_cross_entropy", "binary_cross_entropy")
 
@@ -25,17 +26,19 @@ class Labels:
             self.classes = np.arange(y.shape[1])
         else:
             self.classes = np.unique(y if classes is None else classes)
-            if len(self.classes) < 2:
-                raise ValueError(
-                    f"y has only one class ({self.classes[0]}), expected two or more"
+            if len(self.classes) == 1:
+                warn_user(
+                    f"y has only one class ({self.classes[0]}): every prediction will "
+                    "be that class"
                 )
         self.loss = self._choose_loss(loss)
-        binary = self.loss == "binary_cross_entropy" and not self.multilabel
-        self.n_outputs = 1 if binary else len(self.classes)
+        self.is_binary = self.loss == "binary_cross_entropy" and not self.multilabel
+        self.n_outputs = 1 if self.is_binary else len(self.classes)
 
     def _choose_loss(self, loss):
         checks.check_name(loss, LOSSES, "loss")
         if loss == "auto":
+            # the softmax of a single output is 1: one class needs nothing else
             binary = self.multilabel or len(self.classes) == 2
             return "binary_cross_entropy" if binary else "softmax_cross_entropy"
         if loss == "softmax_cross_entropy" and self.multilabel:
@@ -48,6 +51,8 @@ class Labels:
                     f"loss is {loss!r}, y has {len(self.classes)} classes, expected 2 "
                     "or multi-label y"
                 )
+            if len(self.classes) == 1:
+                return "softmax_cross_entropy"
         return loss
 
     def same(self, y, classes=None):
@@ -78,13 +83,13 @@ class Labels:
         """Classes (n,) or 0/1 columns from the Network's probabilities."""
         if self.multilabel:
             return (out > 0.5).astype(np.int64)
-        if self.n_outputs == 1:
+        if self.is_binary:
             return self.classes[(out[:, 0] > 0.5).astype(np.intp)]
         return self.classes[out.argmax(axis=1)]
 
     def probabilities(self, out):
         """A column per class, or per label, from the Network's probabilities."""
-        if self.n_outputs == 1 and not self.multilabel:
+        if self.is_binary:
             return np.hstack([1 - out, out])
         return out
 

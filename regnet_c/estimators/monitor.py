@@ -8,14 +8,15 @@ from ..callbacks import Callback
 class Monitor(Callback):
     """Loss curves, and scikit-learn's rule of stopping, over one or many runs.
 
-    An epoch improves if the watched loss falls below the best so far by more than `tol`;
-    training stops after more than `patience` epochs in a row that do not.
+    An epoch improves if the watched loss falls below the best so far by more than `tol`
+    times `scale`; training stops after more than `patience` epochs in a row that do not.
 
     Parameters
     ----------
     patience : int or None
         None never stops.
     tol : float
+        Relative to `scale`, the loss of a constant prediction: no unit of y matters.
     on_validation : bool
         Watch the validation loss and put the best weights back; otherwise watch the
         objective on the training rows and keep the last weights.
@@ -30,6 +31,7 @@ class Monitor(Callback):
 
     def __init__(self, patience, tol, on_validation):
         self.patience, self.tol, self.on_validation = patience, tol, on_validation
+        self.scale = 1.0
         self.loss_curve, self.validation_losses = [], []
         self.validation_scores = []
         self._forget()
@@ -66,7 +68,9 @@ class Monitor(Callback):
             self.validation_scores.append(self._score(self._network, logs))
         if self.on_validation:
             watched = logs["val_loss"]
-        self._wait = 0 if watched <= self.best - self.tol else self._wait + 1
+        self._wait = (
+            0 if watched <= self.best - self.tol * self.scale else self._wait + 1
+        )
         if watched < self.best:
             self.best = watched
             if self.on_validation:

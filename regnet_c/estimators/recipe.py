@@ -26,6 +26,7 @@ _SCHEDULES = {
     "exponential": lambda rate, epochs: ExponentialDecay(rate, 0.01 ** (1 / epochs)),
 }
 _BATCH_SIZE = 200  # scikit-learn's "auto"
+_FEW_ROWS = 64
 
 
 def hidden_sizes(sizes):
@@ -126,7 +127,12 @@ def max_iter(params):
 
 
 def make_monitor(params, stops=True):
-    """The Monitor that `params`, an estimator, describes; it may only watch."""
+    """The Monitor that `params`, an estimator, describes; it may only watch.
+
+    Where the learning rate falls by a schedule, the loss on the training rows stops
+    nothing: the last epochs of small steps are what the schedule is for.
+    """
+    stops = stops and (params.early_stopping or params.learning_rate == "constant")
     patience = params.n_iter_no_change if stops else None
     if patience is not None:
         patience = checks.check_int(patience, "n_iter_no_change", minimum=1)
@@ -169,9 +175,8 @@ def thread_limit(n_jobs):
     return 1 if in_process or in_thread else None
 
 
-def choose_dtype(dtype, given):
-    """The network's dtype; "auto": the smaller of the two that holds `given` exactly."""
+def choose_dtype(dtype, n_rows):
+    """The network's dtype; "auto": float32, and float64 where speed does not matter."""
     if isinstance(dtype, str) and dtype == "auto":
-        smallest = np.result_type(given, np.float32)
-        return np.dtype(np.float32 if smallest == np.float32 else np.float64)
+        return np.dtype(np.float64 if n_rows < _FEW_ROWS else np.float32)
     return checks.check_dtype(dtype)

@@ -6,7 +6,7 @@ from sklearn.base import RegressorMixin
 from .._core import checks
 from ..losses import FOR_NUMBERS, get_loss
 from .base import BaseRegNet
-from .guard import validated
+from .guard import validated, warn_user
 
 
 class RegNetRegressor(RegressorMixin, BaseRegNet):
@@ -135,6 +135,10 @@ class RegNetRegressor(RegressorMixin, BaseRegNet):
         y = y.reshape(len(X), -1)
         mean = np.average(y, axis=0, weights=weight)
         total = np.average(np.square(y - mean), axis=0, weights=weight)
+
+        if len(X) == 1:
+            warn_user("R^2 of a single validation row is not defined: its score is nan")
+            return lambda network, logs: float("nan")
 
         def r2(network, logs):
             error = np.square(y - network.predict(X))
