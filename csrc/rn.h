@@ -212,13 +212,24 @@ typedef struct {
     uint64_t step;
 } rn_optimizer;
 
+/* Where a training stands, between two calls and between two runs: the run points to it
+ * as to the optimiser.  With the last row of an epoch the next one begins at row 0; the
+ * sums are those of the old one until its first block is done. */
+typedef struct {
+    uint64_t epoch;
+    size_t row;                  /* next row of the epoch */
+    size_t batch_row;            /* rows of the current batch already in the gradient */
+    double loss_sum, weight_sum; /* of the finished steps of the epoch */
+} rn_progress;
+
 enum { RN_RUNNING, RN_DIVERGED };
 
-/* Many training steps in one call.  The caller fills the first part; the second part
- * is progress, so that the next call goes on where this one stopped. */
+/* Many training steps in one call.  The caller fills the first part, C the second; the
+ * next call continues where progress says that this one stopped. */
 typedef struct {
     const rn_net *net;
     rn_optimizer *optimizer;
+    rn_progress *progress;
     const rn_source *x, *y; /* y NULL: labels */
     const int64_t *labels;
     const double *sample_weight;  /* NULL: all one */
@@ -237,11 +248,8 @@ typedef struct {
     double seconds;    /* return after about this long */
     void *work;        /* train_work_size() bytes, 64-byte aligned */
 
-    size_t row;        /* next row of the epoch */
-    size_t batch_row;  /* rows of the current batch already in the gradient */
-    size_t steps_done; /* optimiser steps of this call */
+    size_t steps_done;               /* optimiser steps of this call */
     double batch_loss, batch_weight; /* of the batch in progress or just done */
-    double loss_sum, weight_sum;     /* of the finished steps of this epoch */
     double seconds_asleep;           /* threads waiting for others in the last call */
     int status;
 } rn_run;

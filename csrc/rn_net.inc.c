@@ -62,21 +62,23 @@ static double weight_of_batch(const rn_run *run, size_t first, size_t size) {
 
 /* The next block of rows, as recorded in run. */
 static rn_task next_task(const rn_run *run, const rn_work *work, rn_worker worker) {
-    const size_t start = run->row - run->batch_row;
+    const rn_progress *progress = run->progress;
+    const size_t start = progress->row - progress->batch_row;
     rn_task task = {.run = run,
                     .work = work,
                     .worker = worker,
-                    .first = run->row,
-                    .batch_row = run->batch_row,
+                    .first = progress->row,
+                    .batch_row = progress->batch_row,
                     .step = run->optimizer ? run->optimizer->step : 0};
     task.batch_size = rn_min(run->batch_size, run->n - start);
-    task.block.count = rn_min(run->block_rows, task.batch_size - run->batch_row);
+    task.block.count = rn_min(run->block_rows, task.batch_size - progress->batch_row);
     task.block.panels = rn_pieces(task.block.count, RN_PANEL);
     task.block.flat = task.block.count <= RN_LANES && run->net->input_keep >= 1 &&
                       !run->net->input_mask && !run->net->skip &&
                       run->x->n_cols >= 4 * RN_LANES;
-    task.batch_weight = run->batch_row ? run->batch_weight
-                                       : weight_of_batch(run, start, task.batch_size);
+    task.batch_weight = progress->batch_row
+                            ? run->batch_weight
+                            : weight_of_batch(run, start, task.batch_size);
     return task;
 }
 
@@ -85,16 +87,19 @@ RN_INLINE int takes_step(const rn_task *task) {
     return !task->run->gradient_only && task->batch_weight > 0;
 }
 
-/* Thread 0 writes down what the block did, between two barriers. */
-static void record(rn_run *run, const rn_task *task, double loss, int last) {
+/* Thread 0 writes down what the block did, between two barriers.  Whether the epoch
+ * ended with it. */
+static int record(rn_run *run, const rn_task *task, double loss, int last) {
     rn_optimizer *o = run->optimizer;
+    rn_progress *progress = run->progress;
     run->batch_weight = task->batch_weight;
     run->batch_loss = loss;
-    run->row += task->block.count;
-    run->batch_row = last ? 0 : task->batch_row + task->block.count;
-    if (!last) return;
-    run->loss_sum += run->batch_loss;
-    run->weight_sum += run->batch_weight;
+    if (task->first == 0) progress->loss_sum = progress->weight_sum = 0;
+    progress->row += task->block.count;
+    progress->batch_row = last ? 0 : task->batch_row + task->block.count;
+    if (!last) return 0;
+    progress->loss_sum += run->batch_loss;
+    progress->weight_sum += run->batch_weight;
     if (takes_step(task)) {
         const double lr = run->learning_rates[run->steps_done];
         o->response = o->momentum * o->response + lr;
@@ -104,6 +109,10 @@ static void record(rn_run *run, const rn_task *task, double loss, int last) {
         o->step++;
         run->steps_done++;
     }
+    if (progress->row < run->n) return 0;
+    progress->row = 0;
+    progress->epoch++;
+    return 1;
 }
 
 typedef struct {
@@ -200,12 +209,13 @@ static void train_worker(void *context, rn_worker worker) {
             rn_barrier(worker);
         }
         if (worker.index == 0) {
+            int ended = 0;
             if (loss - loss == 0 || run->gradient_only) {
-                record(run, &task, loss, last);
+                ended = record(run, &task, loss, last);
             } else {
                 run->status = RN_DIVERGED;
             }
-            training->stop = run->status != RN_RUNNING || run->row == run->n ||
+            training->stop = run->status != RN_RUNNING || ended ||
                              run->steps_done == run->max_steps ||
                              rn_seconds() > training->deadline;
         }

@@ -1,27 +1,29 @@
-"""Network: build, weights, predict, evaluate.
-
-How it learns is in `learning`, how it gets into files and to other libraries in
-`exchange`.
-"""
+"""Network: weights, prediction, training, files and other libraries."""
 
 import numpy as np
 
+from . import export
 from ._core import binding, checks
-from ._core.data import checked_data, checked_x
+from ._core.data import checked_data, checked_masks, checked_x
 from ._core.initialization import fill_weights
+from ._core.keywords import explains_keywords
+from ._core.listeners import check_callbacks
 from ._core.plan import Plan
 from ._core.slices import in_slices
 from ._core.team import useful_threads
+from ._core.training import FitOptions, TrainingRun, loss_and_gradient
 from ._core.weights import Weights
-from .exchange import Exchange
-from .learning import Learning
+from ._files import model_file
+from .compact import compact
+from .diagnose import diagnose
 from .losses import get_loss
+from .optimizers import Adam, get_optimizer
 
 _PREDICTED_ROWS = 1024  # at least, and
 _PREDICTED_WORK = 1 << 27  # multiply-adds, in the first slice of a prediction
 
 
-class Network(Learning, Exchange):
+class Network:
     """A multilayer perceptron that minimises one stated objective.
 
     J = sum_i w_i l_i / sum_i w_i  +  sum over layers of (l1 sum|W| + l2 sum W^2),
@@ -293,3 +295,384 @@ class Network(Learning, Exchange):
     def _evaluate(self, data, threads, weights=None):
         z = self._predict(data.raw_x, threads, raw=True, weights=weights)
         return self.loss.score(z, data)
+
+    # ---- training --------------------------------------------------------------------
+
+    @explains_keywords(
+        learning_rate="it is the optimizer's, optimizer=Adam(learning_rate=...)",
+        lr="it is the optimizer's, optimizer=Adam(learning_rate=...)",
+        momentum="it is the optimizer's, optimizer=SGD(momentum=...)",
+        weight_decay="it is the optimizer's, optimizer=AdamW(weight_decay=...)",
+        l1="penalties belong to the layers, Dense(..., weight_penalty=L1(...))",
+        l2="penalties belong to the layers, Dense(..., weight_penalty=L2(...))",
+        dropout="it is a layer, Dropout(...)",
+        loss="it belongs to the network, Network(..., loss=...)",
+        seed="it belongs to the network, Network(..., seed=...)",
+        random_state="the seed belongs to the network, Network(..., seed=...)",
+        verbose="use progress=True",
+        patience="use callbacks=[EarlyStopping(patience=...)]",
+        early_stopping="use callbacks=[EarlyStopping(...)]",
+        validation_split="use validation_data=(X, y)",
+        max_iter="use epochs=",
+        n_epochs="use epochs=",
+        n_jobs="use threads=",
+        class_weight="use sample_weight=",
+    )
+    def fit(
+        self,
+        X,
+        y,
+        epochs=10,
+        batch_size=32,
+        optimizer=None,
+        sample_weight=None,
+        validation_data=None,
+        callbacks=(),
+        shuffle=True,
+        progress=False,
+        threads=None,
+        update_tau=None,
+        keep_zeros=False,
+        resume_from=None,
+    ):
+        """Minimise the objective by mini-batch steps.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, n_in)
+            Any numeric dtype and memory layout; converted batch by batch, never copied.
+        y : array-like
+            Integer labels (n,) or one row of targets per sample (n, n_out).
+        epochs : int, default 10
+        batch_size : int, default 32
+        optimizer : Optimizer, default Adam()
+            Passing the same object again goes on with its state, and with an epoch that
+            Ctrl-C cut short.
+        sample_weight : array-like of shape (n,), optional
+            Non-negative; each batch is averaged with these weights.
+        validation_data : tuple (X, y) or (X, y, sample_weight), optional
+        callbacks : list of Callback
+        shuffle : bool, default True
+            A fresh permutation per epoch, a function of the seed and the epoch; a single
+            batch of all rows is taken as it stands.
+        progress : bool, default False
+            Show a progress bar.
+        threads : int, optional
+            At most this many; the bits of the result do not depend on it.
+        update_tau : float in (0, 1], optional
+            Keep a moving average a = (1 - tau) a + tau (change of the weights) over all
+            steps: its norm per layer goes to the history as ``update_norm``, the arrays
+            to `update_average`.  Far below the size of a single step, training has
+            stopped moving on average.  Costs one more array and some time per step.
+        keep_zeros : bool, default False
+            Weights that are exactly zero stay zero (biases apart): to go on training a
+            network that a penalty has made sparse, with a weaker penalty or none.
+        resume_from : str or os.PathLike, optional
+            A file of `Checkpoint`, written by a call with the same network, data and
+            arguments.  Weights, history, optimiser and callbacks go on from there, and
+            the result has the bits of a call that was never interrupted; `epochs` counts
+            those already done.
+
+        Returns
+        -------
+        History
+
+        Raises
+        ------
+        TypeError, ValueError
+            For data that do not fit the network, or a checkpoint that does not fit this
+            call; nothing has changed then.
+        ModelFileError
+            If `resume_from` is no complete checkpoint.
+        DivergenceError
+            If the loss becomes NaN or infinite; the last finite weights are kept.
+        RuntimeError
+            If another thread is training this network.
+        """
+        epochs = checks.check_int(epochs, "epochs", minimum=0)
+        batch_size = checks.check_int(batch_size, "batch_size", minimum=1)
+        threads = checks.check_threads(threads)
+        data = checked_data(self._plan, X, y, sample_weight)
+        validation = self._validation(validation_data)
+        options = FitOptions(
+            data=data,
+            batch_size=min(batch_size, data.n),
+            optimizer=Adam() if optimizer is None else get_optimizer(optimizer),
+            epochs=epochs,
+            threads=threads,
+            validation=validation,
+            callbacks=check_callbacks(callbacks),
+            shuffle=checks.check_bool(shuffle, "shuffle"),
+            progress=checks.check_bool(progress, "progress"),
+            keep_zeros=checks.check_bool(keep_zeros, "keep_zeros"),
+            update_tau=checks.check_tau(update_tau),
+        )
+        with self._store:
+            return TrainingRun(self, options, resume_from).run()
+
+    def update_average(self):
+        """Bias-corrected moving average of the updates; see `fit`'s update_tau.
+
+        Returns
+        -------
+        list of ndarray or None
+            In the order and shapes of `get_weights`; None if it was not asked for.
+        """
+        average = None if self._state is None else self._state.update_average()
+        return None if average is None else self._plan.views(average)
+
+    def _validation(self, validation_data):
+        if validation_data is None:
+            return None
+        X, y, *weight = checks.check_validation_data(validation_data)
+        try:
+            return checked_data(self._plan, X, y, weight[0] if weight else None)
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"validation_data: {error}") from None
+
+    @explains_keywords(
+        learning_rate="it is the optimizer's, optimizer=Adam(learning_rate=...)",
+        lr="it is the optimizer's, optimizer=Adam(learning_rate=...)",
+    )
+    def train_step(self, X, y, optimizer, sample_weight=None, dropout_masks=None):
+        """One optimiser step on one batch, taken as it stands.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, n_in)
+        y : array-like
+            The batch, as in `fit`.
+        optimizer : Optimizer
+            Its state goes on as long as the same object is passed.
+        sample_weight : array-like of shape (n,), optional
+            Not negative.
+        dropout_masks : list of array-like, optional
+            One 0/1 array (n, units) for each Dropout layer; default: drawn.
+
+        Returns
+        -------
+        float
+            Mean data loss of the batch before the step.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For data that do not fit the network.
+        DivergenceError
+            If the loss becomes NaN or infinite.
+        """
+        data = checked_data(self._plan, X, y, sample_weight)
+        masks = checked_masks(self._plan, dropout_masks, data.n)
+        optimizer = get_optimizer(optimizer)
+        with self._store:
+            state = self._state  # of this optimiser, if it is the one used last
+            kept = state is not None and state.optimizer is optimizer
+            tau, epoch = (state.tau, state.progress.epoch) if kept else (None, 0)
+            options = FitOptions(data, data.n, optimizer, update_tau=tau)
+            step = TrainingRun(self, options, progress=binding.Progress(epoch))
+            step.model.set_masks(*masks)
+            step.train_epoch()
+            return step.progress.mean_loss
+
+    def loss_and_gradients(self, X, y, sample_weight=None, dropout_masks=None):
+        """Data loss and its derivatives at the current weights; nothing is updated.
+
+        The penalty is not included: `penalty()` and the penalties' `subgradient` have it.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, n_in)
+        y : array-like
+            As in `fit`.
+        sample_weight : array-like of shape (n,), optional
+            Not negative.
+        dropout_masks : list of array-like, optional
+            One 0/1 array (n, units) for each Dropout layer; default: dropout is off.
+
+        Returns
+        -------
+        loss : float
+            Weighted mean over the rows.
+        gradients : list of ndarray
+            In the order and shapes of `get_weights`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For data that do not fit the network.
+        """
+        data = checked_data(self._plan, X, y, sample_weight)
+        masks = None
+        if dropout_masks is not None:
+            masks = checked_masks(self._plan, dropout_masks, data.n)
+        loss, gradient = loss_and_gradient(
+            self._plan, self._weights.params, data, masks
+        )
+        return loss, self._plan.views(gradient)
+
+    def diagnose(self, X, y, validation_data=None):
+        """What the regularisation does, per layer, and a verdict in words.
+
+        Parameters
+        ----------
+        X, y : array-like
+            Training data.
+        validation_data : tuple (X, y), optional
+
+        Returns
+        -------
+        Diagnosis
+            Prints as a table; its attributes are the figures.
+        """
+        return diagnose(self, X, y, validation_data)
+
+    # ---- files, other libraries, smaller networks ------------------------------------
+
+    @property
+    def kept_inputs(self):
+        """The columns of the original data that this network reads, an array of int.
+
+        All of them, unless `compact` dropped some; methods take these columns or all.
+        """
+        return self._plan.kept_inputs
+
+    @property
+    def n_inputs(self):
+        """Number of columns of the original data."""
+        return self._plan.n_inputs
+
+    def compact(self):
+        """A smaller network with the same predictions, without what zeros cut off.
+
+        `regnet_c.compact.compact` says what is removed.
+
+        Returns
+        -------
+        Network
+        """
+        return compact(self)
+
+    def to_c(self, path, dtype="float32", prefix="net", calibration=None):
+        """Write the network as one C99 file and its header; see `regnet_c.export.to_c`.
+
+        Parameters
+        ----------
+        path : str or Path
+            ``model.c``; ``model.h`` goes beside it.
+        dtype : {"float32", "int8"}, default "float32"
+            Of the stored weights.
+        prefix : str, default "net"
+            Begins every name in the file.
+        calibration : tuple (X, y), optional
+            Data to state loss and accuracy for.
+
+        Returns
+        -------
+        dict
+            Files, sizes and, with a calibration set, accuracies.
+        """
+        return export.to_c(self, path, dtype, prefix, calibration)
+
+    def to_onnx(self, path):
+        """Write the network as an ONNX model; see `regnet_c.export.to_onnx`.
+
+        Parameters
+        ----------
+        path : str or Path
+
+        Raises
+        ------
+        ImportError
+            Without the extra ``[onnx]``.
+        """
+        export.to_onnx(self, path)
+
+    def to_torch(self, raw=False):
+        """The network as a PyTorch module; see `regnet_c.export.to_torch`.
+
+        Parameters
+        ----------
+        raw : bool, default False
+            Whether to stop before softmax, sigmoid or exp.
+
+        Returns
+        -------
+        torch.nn.Sequential
+        """
+        return export.to_torch(self, raw)
+
+    @classmethod
+    def from_torch(
+        cls, state_dict, activations="relu", loss="squared_error", dtype=None
+    ):
+        """A network from a state_dict of Linear layers; see `regnet_c.export.from_torch`.
+
+        Parameters
+        ----------
+        state_dict : dict
+        activations : str or list of str, default "relu"
+        loss : str or Loss, default "squared_error"
+        dtype : {"float32", "float64"}, optional
+
+        Returns
+        -------
+        Network
+        """
+        return export.from_torch(cls, state_dict, activations, loss, dtype)
+
+    @classmethod
+    def from_sklearn(cls, mlp):
+        """A network from scikit-learn's MLP; see `regnet_c.export.from_sklearn`.
+
+        Parameters
+        ----------
+        mlp : MLPClassifier or MLPRegressor
+            Fitted.
+
+        Returns
+        -------
+        Network
+        """
+        return export.from_sklearn(cls, mlp)
+
+    def save(self, path):
+        """Write weights and structure to a safetensors file, atomically.
+
+        The old file at `path` is replaced as a whole or not at all, even if the machine
+        stops.  `network.metadata`, a dict of JSON values, goes with it.
+
+        Parameters
+        ----------
+        path : str or Path
+
+        Raises
+        ------
+        TypeError, ValueError
+            If weights are not finite, or the metadata is no dict of JSON values or takes
+            more memory than 4 MB and than twice the file.
+        OSError
+            If the file cannot be written.
+        """
+        model_file.save(self, path)
+
+    @classmethod
+    def load(cls, path):
+        """Read a network that `save` wrote; the file may come from a stranger.
+
+        Parameters
+        ----------
+        path : str or Path
+
+        Returns
+        -------
+        Network
+
+        Raises
+        ------
+        ModelFileError
+            If the file is not exactly what `save` writes: damaged, cut short, changed by
+            another program or of a later format.
+        OSError
+            If it cannot be read.
+        """
+        return model_file.load(cls, path)

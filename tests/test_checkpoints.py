@@ -77,7 +77,7 @@ def outcome(net, history):
     return SimpleNamespace(
         bits=[None if a is None else a.tobytes() for a in arrays],
         scalars=state.scalars.get(),
-        position=state.position,
+        position=(state.progress.epoch, state.progress.row),
         history=history.history,
         ended=(history.epochs, history.samples, history.stopped_early),
     )
@@ -99,7 +99,7 @@ def interrupt(monkeypatch, step):
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(training, "_SLICE_SECONDS", 0.0)
-        patch.setattr(training.Progress, "rows", rows)
+        patch.setattr(training.ProgressBar, "rows", rows)
         yield
 
 
@@ -290,7 +290,7 @@ def test_best_weights_and_patience_survive(tmp_path):
 
     net = network()
     whole = trained(net, **stopping())
-    assert whole.ended[0] == 4 and net._state.epoch == 4
+    assert whole.ended[0] == 4 and net._state.progress.epoch == 4
     network().fit(**stopping() | {"epochs": 3})
     arguments = stopping()
     assert trained(network(), **arguments, resume_from=path) == whole
@@ -644,7 +644,7 @@ def epochs_written(path, monkeypatch, **arguments):
     written, save = [], model_file.save
 
     def record(net, where, state=None):
-        written.append((os.path.basename(where), net._state.epoch))
+        written.append((os.path.basename(where), net._state.progress.epoch))
         save(net, where, state)
 
     monkeypatch.setattr(model_file, "save", record)

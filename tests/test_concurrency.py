@@ -135,6 +135,6 @@ def test_callbacks_that_fail_leave_a_network_that_works():
         net, optimizer = network(), rn.Adam()
         with pytest.raises(error):
             net.fit(x, y, 1, 50, optimizer, callbacks=[Fail(where, error)])
-        trained = net._state.epoch if net._state else 0
+        trained = net._state.progress.epoch if net._state else 0
         net.fit(x, y, 2 - trained, 50, optimizer)
         assert bits(net) == trained_bits()

@@ -155,7 +155,7 @@ def cython_signatures(text):
             names = [name.split()[-1] for name in m["attributes"].split(",")]
             found |= {owner + name: None for name in names}
         elif m["name"] and m["name"] != "__dealloc__":
-            args = re.sub(r"\[[^]]*\]", "", words(m["args"])).split(",")
+            args = re.sub(r"\[[^]]*\]| not None", "", words(m["args"])).split(",")
             args = [arg.split("=")[0].split() for arg in args]
             args = [re.search(r"\**\w*$", a[-1]).group() for a in args if a]
             name = m["name"].replace("__cinit__", "__init__")

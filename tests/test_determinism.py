@@ -51,7 +51,7 @@ def after_200_steps(dtype, threads, division, interrupt_every=0, checkpoint=None
         own = training.divide
         changed = lambda *arguments: {**own(*arguments), **division}  # noqa: E731
         patch.setattr(training, "divide", changed)
-        patch.setattr("regnet_c._core.fitting.Progress", lambda *args: bar)
+        patch.setattr(training, "ProgressBar", lambda *args: bar)
         patch.setattr(training, "_SLICE_SECONDS", 0.0 if interrupt_every else 0.02)
         left = 10
         while left:
@@ -64,7 +64,7 @@ def after_200_steps(dtype, threads, division, interrupt_every=0, checkpoint=None
                 net, optimizer = network(dtype), rn.Adam(0.01)
                 options["resume_from"] = checkpoint
             else:
-                left = 10 - net._state.epoch
+                left = 10 - net._state.progress.epoch
     assert net._state.step == 200 and (stops > 3) == (interrupt_every > 0)
     return bits(net)
 

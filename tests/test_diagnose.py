@@ -128,8 +128,9 @@ def test_unexplained_is_the_share_of_the_best_constants_loss(loss, rng):
 def test_a_dead_start_is_named(activation, data):
     net = network(activation=activation)
     net.set_weights([np.zeros_like(w) for w in net.get_weights()])
-    with pytest.warns(rn.DeadStartWarning, match="can never learn"):
+    with pytest.warns(rn.DeadStartWarning, match="can never learn") as warned:
         net.fit(*data, epochs=1)
+    assert warned[0].filename == __file__
 
 
 def test_a_live_start_is_not_warned_of(data):

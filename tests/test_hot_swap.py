@@ -111,13 +111,13 @@ def test_readers_beside_one_long_epoch_see_steps_of_it(x, monkeypatch):
     published = [net.get_weights()]
     monkeypatch.setattr(training, "_PUBLISH_SECONDS", 0.0)
     monkeypatch.setattr(training, "_SLICE_SECONDS", 0.0)  # one step per call
-    publish = training.Trainer._publish_for_readers
+    publish = training.TrainingRun._publish_for_readers
 
     def record(trainer):
         publish(trainer)
         published.append([v.copy() for v in net._store.published.views])
 
-    monkeypatch.setattr(training.Trainer, "_publish_for_readers", record)
+    monkeypatch.setattr(training.TrainingRun, "_publish_for_readers", record)
 
     def work(number):
         if number:

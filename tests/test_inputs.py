@@ -52,7 +52,8 @@ def state_of(net):
     state = net._state
     arrays = [*net.get_weights(), state.m, state.v, state.q]
     scalars = sorted(state.scalars.get().items())
-    return [None if a is None else a.tobytes() for a in arrays], scalars, state.position
+    position = state.progress.epoch, state.progress.row
+    return [None if a is None else a.tobytes() for a in arrays], scalars, position
 
 
 @pytest.fixture(scope="module")

@@ -24,7 +24,7 @@ from running import (
 )
 
 import regnet_c as rn
-from regnet_c._core import training
+from regnet_c._core import binding, training
 
 
 @contextlib.contextmanager
@@ -118,7 +118,7 @@ def test_an_interrupt_at_any_line_of_fit_loses_and_repeats_nothing(monkeypatch):
         if not interrupted_at(line, fit):
             break
         lines += 1
-        done = 0 if net._state is None else net._state.epoch
+        done = 0 if net._state is None else net._state.progress.epoch
         net.fit(x, y, 3 - done, 25, optimizer)
         assert bits(net) == bits(whole), line
     assert lines > 100
@@ -131,7 +131,8 @@ def test_an_interrupt_at_any_line_of_a_step_takes_it_or_not():
         net, optimizer = network(), rn.SGD(0.1)
         stopped = interrupted_at(line, lambda: net.train_step(x, y, optimizer))  # noqa: B023
         states.add(tuple(bits(net)))
-        assert net._state is None or net._state.position == (0, 0)
+        progress = binding.Progress() if net._state is None else net._state.progress
+        assert (progress.epoch, progress.row) == (0, 0)
         net.train_step(x, y, optimizer)
         if not stopped:
             break

@@ -89,13 +89,14 @@ def test_one_network_is_trained_by_one_thread_at_a_time(data):
 def make_run(net, data):
     """A run of the core whose steps never end by themselves."""
     X, y = data
-    model, optimizer = net._plan.model(), binding.Optimizer()
+    model, progress = net._plan.model(), binding.Progress()
     params = net._weights.params.copy()
     model.bind(params, q=np.zeros_like(params))
     work = np.empty(model.train_work_size(600, 0, 1) + 64, np.uint8)
-    return binding.Run(
+    run = binding.Run(
         model,
-        optimizer,
+        binding.Optimizer(),
+        progress,
         binding.Source(X),
         None,
         y,
@@ -107,20 +108,21 @@ def make_run(net, data):
         n_threads=1,
         by_layer=False,
     )
+    return run, progress
 
 
 def test_a_run_refuses_a_second_thread():
     rng = np.random.default_rng(0)
     rows = 200_000
     data = rng.standard_normal((rows, 12)).astype(np.float32), np.zeros(rows, np.int64)
-    run = make_run(make_network(), data)
+    run, progress = make_run(make_network(), data)
     run.start_epoch(None)
     rates = np.zeros(rows)
     worker = threading.Thread(target=run.advance, args=(rates, np.inf, 1))
     worker.start()
     refused = 0
     while worker.is_alive() and not refused:
-        if run.row:  # the other thread is in the core
+        if progress.row:  # the other thread is in the core
             with pytest.raises(RuntimeError, match="another thread"):
                 run.start_epoch(None)
             with pytest.raises(RuntimeError, match="another thread"):
@@ -128,14 +130,14 @@ def test_a_run_refuses_a_second_thread():
             refused += 1
         time.sleep(0)
     worker.join()
-    assert refused and run.row == rows
+    assert refused and progress.epoch == 1
     run.start_epoch(None)  # free again
 
 
 def test_a_run_keeps_the_variant_its_memory_was_made_for(data, isa):
     def train(meanwhile):
         net = make_network()
-        run = make_run(net, data)
+        run, _ = make_run(net, data)
         run.start_epoch(None)
         meanwhile()
         run.advance(np.full(100, 1e-2), np.inf, 1)

@@ -622,7 +622,7 @@ def test_interrupted_fit_goes_on_exactly_where_it_stopped(delay, rng):
     optimizer = rn.Adam(1e-3)
     with keyboard_interrupt_after(delay):
         parts.fit(x, y, 10_000, 4, optimizer)
-    finished = parts._state.epoch
+    finished = parts._state.progress.epoch
     parts.fit(x, y, 1, 4, optimizer)
     whole.fit(x, y, finished + 1, 4, rn.Adam(1e-3))
     for a, b in zip(whole.get_weights(), parts.get_weights(), strict=True):

@@ -121,7 +121,9 @@ static uint64_t NAME(training)(const TABLE *t, size_t n_threads, division how,
                               .credit_decay = 1 - 1e-4};
     double rates[8];
     for (size_t i = 0; i < 8; i++) rates[i] = 0.01;
-    rn_run run = {.net = &net, .optimizer = &optimizer, .x = &source, .labels = labels,
+    rn_progress progress = {0};
+    rn_run run = {.net = &net, .optimizer = &optimizer, .progress = &progress,
+                  .x = &source, .labels = labels,
                   .order = order, .learning_rates = rates, .n = N, .batch_size = BATCH,
                   .block_rows = BLOCK, .max_steps = 8, .n_threads = n_threads,
                   .turn_rows = turn_rows, .by_layer = how == BY_UNITS, .seconds = 1e9};
@@ -130,8 +132,7 @@ static uint64_t NAME(training)(const TABLE *t, size_t n_threads, division how,
     run.work = get(train_size);
     for (size_t epoch = 0; epoch < epochs; epoch++) {
         rn_permutation(N, order, 4, epoch);
-        run.row = run.batch_row = 0;
-        while (run.row < N && run.status == RN_RUNNING) {
+        while (progress.epoch == epoch && run.status == RN_RUNNING) {
             run.steps_done = 0;
             t->train(&run);
         }

@@ -153,19 +153,25 @@ class Optimizer:
     def set(self, **members: float) -> None: ...
     def get(self) -> dict[str, float]: ...
 
+class Progress:
+    epoch: int
+    row: int
+    rows_seen: int
+    loss_sum: float
+    weight_sum: float
+    mean_loss: float
+    def __init__(self, epoch: int = 0) -> None: ...
+    def set(self, epoch: int, row: int, loss_sum: float, weight_sum: float) -> None: ...
+
 class Run:
     max_threads: int
-    n: int
-    row: int
-    place: tuple[int, float, float]
     steps_done: int
     diverged: bool
-    batch_loss: float
-    loss: float
     def __init__(
         self,
         model: Model,
         optimizer: Optimizer | None,
+        progress: Progress,
         x: Source,
         y: Source | None,
         labels: NDArray[np.int64] | None,
@@ -180,13 +186,7 @@ class Run:
         gradient_only: bool = False,
         ema_decay: float = 0.0,
     ) -> None: ...
-    def start_epoch(
-        self,
-        order: NDArray[np.int64] | None,
-        row: int = 0,
-        loss_sum: float = 0,
-        weight_sum: float = 0,
-    ) -> None: ...
+    def start_epoch(self, order: NDArray[np.int64] | None) -> None: ...
     def advance(
         self, learning_rates: NDArray[np.float64], seconds: float, threads: int
     ) -> float: ...

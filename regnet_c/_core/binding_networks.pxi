@@ -417,6 +417,57 @@ cdef class Optimizer:
         return self.state.step
 
 
+cdef class Progress:
+    """Where a training stands: C moves it on with every step, so that it is right whenever
+    an interrupt comes.
+
+    With the last row of an epoch `epoch` is the next one and `row` 0; the sums are those of
+    the old one until the next has begun.
+    """
+
+    cdef rn_progress state
+
+    def __init__(self, uint64_t epoch=0):
+        self.state.epoch = epoch
+
+    def set(self, uint64_t epoch, size_t row, double loss_sum, double weight_sum):
+        """Continue from here."""
+        self.state.epoch, self.state.row, self.state.batch_row = epoch, row, 0
+        self.state.loss_sum, self.state.weight_sum = loss_sum, weight_sum
+
+    @property
+    def epoch(self):
+        """The epoch being trained, or the next one."""
+        return self.state.epoch
+
+    @property
+    def row(self):
+        """Its next row; a batch that was interrupted is taken again, whole."""
+        return self.state.row - self.state.batch_row
+
+    @property
+    def rows_seen(self):
+        """Rows of the epoch so far, those of an unfinished batch too."""
+        return self.state.row
+
+    @property
+    def loss_sum(self):
+        """Weighted sum of the losses of the finished batches."""
+        return self.state.loss_sum
+
+    @property
+    def weight_sum(self):
+        """Weight of their rows."""
+        return self.state.weight_sum
+
+    @property
+    def mean_loss(self):
+        """Mean data loss of the finished batches (NaN if none)."""
+        if self.state.weight_sum == 0:
+            return float("nan")
+        return self.state.loss_sum / self.state.weight_sum
+
+
 cdef class Run:
     """A training run: many calls of advance(), each of many steps.
 
@@ -431,17 +482,21 @@ cdef class Run:
     cdef object kept, order
     cdef Model model
 
-    def __cinit__(self, Model model, Optimizer optimizer, Source x, Source y,
-                  const int64_t[::1] labels, const double[::1] sample_weight,
-                  unsigned char[::1] work, *, size_t batch_size, size_t block_rows,
-                  size_t turn_rows, size_t n_threads, bint by_layer,
-                  bint gradient_only=False, double ema_decay=0.0):
+    def __cinit__(self, Model model, Optimizer optimizer, Progress progress not None,
+                  Source x, Source y, const int64_t[::1] labels,
+                  const double[::1] sample_weight, unsigned char[::1] work, *,
+                  size_t batch_size, size_t block_rows, size_t turn_rows,
+                  size_t n_threads, bint by_layer, bint gradient_only=False,
+                  double ema_decay=0.0):
         cdef size_t n = x.source.n_rows
         expect(x.source.n_cols == <size_t>model.n_in, "x and the network do not fit")
         self.model, self.tables = model, dispatch.current_tables()
-        self.kept = (optimizer, x, y, labels, sample_weight, work)
+        self.kept = (optimizer, progress, x, y, labels, sample_weight, work)
         self.run.net = &model.net
         self.run.optimizer = &optimizer.state if optimizer is not None else NULL
+        self.run.progress = &progress.state
+        progress.state.row -= progress.state.batch_row  # of a run that was interrupted
+        progress.state.batch_row = 0
         self.run.x = &x.source
         if y is not None:
             expect(y.source.n_rows == n and y.source.n_cols == <size_t>model.n_out,
@@ -466,12 +521,8 @@ cdef class Run:
         self.run.ema_decay = ema_decay
         self.run.status = RN_RUNNING
 
-    def start_epoch(self, const int64_t[::1] order, size_t row=0, double loss_sum=0,
-                    double weight_sum=0):
-        """Begin a pass over the rows in this order (None: as they stand) at `row`.
-
-        The sums are those of the rows before it.
-        """
+    def start_epoch(self, const int64_t[::1] order):
+        """Take the rows of the epoch in this order (None: as they stand)."""
         self._enter()
         try:
             if order is not None:
@@ -480,19 +531,18 @@ cdef class Run:
             else:
                 self.run.order = NULL
             self.order = order
-            expect(row <= self.run.n, "there is no such row")
-            self.run.row, self.run.batch_row = row, 0
-            self.run.loss_sum, self.run.weight_sum = loss_sum, weight_sum
         finally:
             self._leave()
 
     def advance(self, const double[::1] learning_rates, double seconds, size_t threads):
-        """Train for about `seconds`, at most one step per learning rate.
+        """Train for about `seconds`, at most one step per learning rate and to the end of
+        the epoch.
 
         threads: at most n_threads.  Returns the seconds that threads slept, in sum.
         """
         expect(0 < threads <= self.max_threads, "more threads than there is memory for")
         expect(learning_rates.shape[0] > 0, "there is no learning rate")
+        expect(self.run.progress.row < self.run.n, "there is no such row")
         self._enter()
         self.run.n_threads = threads
         self.run.learning_rates = &learning_rates[0]
@@ -515,25 +565,6 @@ cdef class Run:
             self.busy = False
 
     @property
-    def n(self):
-        """Rows of the data set."""
-        return self.run.n
-
-    @property
-    def row(self):
-        """Next row of the epoch."""
-        return self.run.row
-
-    @property
-    def place(self):
-        """Between two steps: the epoch's next row, loss and weight of those before it.
-
-        An unfinished batch is taken again, whole.
-        """
-        cdef rn_run *run = &self.run
-        return run.row - run.batch_row, run.loss_sum, run.weight_sum
-
-    @property
     def steps_done(self):
         """Optimiser steps of the last call of `advance`."""
         return self.run.steps_done
@@ -542,15 +573,3 @@ cdef class Run:
     def diverged(self):
         """True if the last batch had a loss that is not finite; nothing was updated."""
         return self.run.status == RN_DIVERGED
-
-    @property
-    def batch_loss(self):
-        """Mean data loss of the last finished batch."""
-        return self.run.batch_loss / self.run.batch_weight
-
-    @property
-    def loss(self):
-        """Mean data loss of the finished batches of this epoch (NaN if none)."""
-        if self.run.weight_sum == 0:
-            return float("nan")
-        return self.run.loss_sum / self.run.weight_sum

@@ -112,9 +112,17 @@ cdef extern from "rn.h" nogil:
         RN_RUNNING
         RN_DIVERGED
 
+    ctypedef struct rn_progress:
+        uint64_t epoch
+        size_t row
+        size_t batch_row
+        double loss_sum
+        double weight_sum
+
     ctypedef struct rn_run:
         const rn_net *net
         rn_optimizer *optimizer
+        rn_progress *progress
         const rn_source *x
         const rn_source *y
         const int64_t *labels
@@ -132,13 +140,9 @@ cdef extern from "rn.h" nogil:
         double ema_decay
         double seconds
         void *work
-        size_t row
-        size_t batch_row
         size_t steps_done
         double batch_loss
         double batch_weight
-        double loss_sum
-        double weight_sum
         double seconds_asleep
         int status
 

@@ -12,7 +12,7 @@ _COUNTERS = ("beta1_power", "beta2_power", "response", "credit", "step")
 
 
 class TrainingState:
-    """Moments, ledger, counters and position in the epoch.
+    """Moments, ledger, counters and where training stands.
 
     Attributes
     ----------
@@ -20,12 +20,13 @@ class TrainingState:
         Flat, like the weights: the optimiser's two moments, what the cumulative rules
         are owed, the moving average of the updates.
     scalars : binding.Optimizer
+    progress : binding.Progress
+        Moved on by the C core; after an epoch its sums are those of the whole epoch.
     """
 
     def __init__(self, plan, optimizer):
         self.optimizer = optimizer
-        self._place = None, 0, 0, 0.0, 0.0  # the run that knows the rest; `place`
-        self._cut = None  # rows and batch size of the epoch
+        self.progress, self._cut = binding.Progress(), None  # (rows, batch size)
         self._plan = plan
         traits = optimizer.traits
         self.m = self._plan.zeros() if traits.first_moment else None
@@ -49,54 +50,13 @@ class TrainingState:
             return None
         return self.ema / (1 - (1 - self.tau) ** (self.step - self.ema_start))
 
-    # ---- position --------------------------------------------------------------------
-
-    @property
-    def place(self):
-        """(epoch, its next row, loss and weight of its rows so far), between two steps.
-
-        While a run is on, the C core's counters say it: an interrupt can come anywhere
-        and finds it right.  After an epoch the sums are those of the whole epoch.
-        """
-        run, epoch, row, loss, weight = self._place
-        if run is not None:
-            row, loss, weight = run.place
-            if row == run.n:
-                epoch, row = epoch + 1, 0
-        return epoch, row, loss, weight
-
-    @property
-    def position(self):
-        """(epoch, its next row)."""
-        return self.place[:2]
-
-    @property
-    def epoch(self):
-        """The epoch being trained, or the next one."""
-        return self.place[0]
-
-    @property
-    def mean_loss(self):
-        """Mean data loss of the last epoch, or of the part that is done."""
-        _, _, loss, weight = self.place
-        return loss / weight if weight else float("nan")
-
-    def begin(self, n, batch_size):
-        """The place to go on from: within an epoch only if n and batch_size agree."""
-        epoch, row, loss, weight = self.place
-        if row == 0 or self._cut != (n, batch_size):
-            row, loss, weight = 0, 0.0, 0.0
-        self._place = None, epoch, row, loss, weight
-        self._cut = n, batch_size
-        return epoch, row, loss, weight
-
-    def follow(self, run, epoch):
-        """From now on `run` knows the row."""
-        self._place = run, epoch, 0, 0.0, 0.0
-
-    def settle(self):
-        """Forget the run and its data."""
-        self._place = None, *self.place
+    def cut_epochs(self, n, batch_size):
+        """Epochs are of so many rows and batches of so many: an epoch that was interrupted
+        begins again if it was cut in another way."""
+        if self._cut != (n, batch_size):
+            if self.progress.row:
+                self.progress.set(self.progress.epoch, 0, 0.0, 0.0)
+            self._cut = n, batch_size
 
     @property
     def step(self):
@@ -105,19 +65,14 @@ class TrainingState:
 
     # ---- checkpoints -----------------------------------------------------------------
 
-    def get_state(self, n, batch_size):
-        """What a checkpoint has: JSON values, and arrays as lists of parts.
-
-        n, batch_size : those of the call that is on.
-        """
-        epoch, row, loss_sum, weight_sum = self.place
-        if row and self._cut != (n, batch_size):
-            row, loss_sum, weight_sum = 0, 0.0, 0.0
+    def get_state(self):
+        """What a checkpoint has: JSON values, and arrays as lists of parts."""
+        progress = self.progress
         values = {
-            "epoch": epoch,
-            "row": row,
-            "loss_sum": loss_sum,
-            "weight_sum": weight_sum,
+            "epoch": progress.epoch,
+            "row": progress.row,
+            "loss_sum": progress.loss_sum,
+            "weight_sum": progress.weight_sum,
             "ema_start": self.ema_start,
             **self.scalars.get(),
         }
@@ -133,7 +88,7 @@ class TrainingState:
 
         It may come from a stranger: ValueError for what `get_state` does not return.
         """
-        expected, _ = self.get_state(n, batch_size)
+        expected, _ = self.get_state()
         if list(values) != list(expected):
             raise ValueError(f"its training has the values {', '.join(values)}")
         fixed = set(self.scalars.get()) - set(_COUNTERS)
@@ -150,7 +105,7 @@ class TrainingState:
         self.scalars.set(**{name: values[name] for name in _COUNTERS})
         self.ema_start = values["ema_start"]
         sums = values["loss_sum"], values["weight_sum"]
-        self._place = None, values["epoch"], row, *sums
+        self.progress.set(values["epoch"], row, *sums)
         self._cut = n, batch_size
 
     def _fill(self, arrays):

@@ -1,24 +1,33 @@
-"""The training loop: an epoch is some calls of the C core.
+"""A call of `Network.fit`: checked options, one training run, the C run.
 
-One call of the core trains for about 20 ms without the GIL and comes back for Ctrl-C,
-the progress bar and the schedule.  Steps change a copy of the weights; at the end of the
-epoch it is published, and what was published before becomes the next copy if nobody has
-read it.  Everything a run needs to go on exactly where it
-stopped is in `TrainingState`.
+An epoch is first trained, then reported: history, callbacks, and only then may a
+checkpoint be written.  It is trained in some calls of the C core, each about 20 ms
+without the GIL; between them there is time for Ctrl-C, the progress bar and the schedule.
+Ctrl-C can come anywhere: where training stands is in `TrainingState`, moved on by C, and
+an epoch that was trained but not reported is reported by the call that resumes.
+
+Steps change a copy of the weights.  At the end of the epoch it is published, and what was
+published before becomes the next copy if nobody has read it.
 """
 
-import shutil
-import sys
+import dataclasses
+import functools
 import time
-import warnings
+from typing import NamedTuple
 
 import numpy as np
 
-from ..activations import ACTIVATIONS
-from ..errors import DeadStartWarning, DivergenceError
+from .._files import checkpoint
+from ..errors import DivergenceError
+from ..history import History
+from ..optimizers import Optimizer
 from . import binding
-from .layerwise import layer_outputs
+from .data import Data
+from .divergence import all_finite, first_not_finite, warn_of_dead_start
+from .listeners import Listeners
+from .progress_bar import ProgressBar
 from .slices import in_slices
+from .state import TrainingState
 from .team import MIN_BLOCK_ROWS, Crowd, divide
 from .weights import Weights
 
@@ -26,135 +35,253 @@ _SLICE_SECONDS = 0.02  # between two looks at Ctrl-C
 _PUBLISH_SECONDS = 1.0  # between two copies for readers in other threads
 _STEPS_PER_CALL = 4096  # learning rates computed ahead
 
-
-def warn_of_dead_start(weights):
-    """Warn if layers of zeros pass no gradient: relu'(0) = 0, or f(0) = 0 before zeros."""
-    views = iter(weights.views)
-    zero_before = False
-    for number, layer in enumerate(weights.plan.dense):
-        w = next(views)
-        bias = next(views) if layer.use_bias else np.zeros(1)
-        zero = w.flat[0] == 0 and not w.any()
-        traits = ACTIVATIONS[layer.activation]
-        if zero and traits.zero_below and not (bias > 0).any():
-            reason = (
-                f"all weights of layer {number} are zero and {layer.activation}'(0) = 0"
-            )
-            _warn(reason)
-        elif zero and zero_before:
-            _warn(f"all weights of layers {number - 1} and {number} are zero")
-        zero_before = zero and traits.zero_at_zero and not bias.any()
-
-
-def _warn(reason):
-    warnings.warn(
-        f"this network can never learn: {reason}; start from random weights",
-        DeadStartWarning,
-        stacklevel=5,
-    )
-
-
-def make_run(plan, model, optimizer, data, batch_size, division, **options):
-    """A `binding.Run` with its work memory."""
-    sizes = (division[k] for k in ("block_rows", "turn_rows", "n_threads"))
-    work = np.empty(model.train_work_size(*sizes) + 64, np.uint8)
-    return binding.Run(
-        model,
-        optimizer,
-        data.x,
-        data.y,
-        data.labels,
-        data.sample_weight,
-        work,
-        batch_size=batch_size,
-        **division,
-        **options,
-    )
-
-
 _crowd = Crowd()  # a property of the machine, not of a network
 
 
-class Trainer:
-    """One call of `Network.fit`."""
+@dataclasses.dataclass(frozen=True)
+class FitOptions:
+    """What a call of `Network.fit` asks for, checked; the names are those of `fit`."""
 
-    def __init__(
-        self,
-        network,
-        state,
-        data,
-        batch_size,
-        threads,
-        shuffle,
-        progress,
-        keep_zeros=False,
-    ):
-        self.network, self.state, self.data = network, state, data
-        self.batch_size, self.shuffle, self.progress = batch_size, shuffle, progress
-        self.plan = network._plan
-        self.model = self.plan.model()
-        self.model.keep_zeros(keep_zeros)
-        division = divide(self.plan, threads, batch_size, data.n)
+    data: Data
+    batch_size: int
+    optimizer: Optimizer
+    epochs: int = 1
+    threads: int | None = None
+    validation: Data | None = None
+    callbacks: list = ()
+    shuffle: bool = False
+    progress: bool = False
+    keep_zeros: bool = False
+    update_tau: float | None = None
+
+    @functools.cached_property
+    def arguments(self):
+        """What has to be the same when another call resumes this one, as JSON values."""
+        return {
+            "rows": self.data.n,
+            "batch_size": self.batch_size,
+            "optimizer": repr(self.optimizer),
+            "shuffle": self.shuffle,
+            "keep_zeros": self.keep_zeros,
+            "update_tau": self.update_tau,
+            "validation_rows": None if self.validation is None else self.validation.n,
+            "data_checksum": self.data.checksum(),
+        }
+
+
+class Reported(NamedTuple):
+    """What all callbacks have seen, changed in one step."""
+
+    epochs: int
+    stopped_early: bool
+    states: list  # (class name, state) of each callback that has one
+
+
+class TrainingRun:
+    """A call of `Network.fit` at work; what callbacks get as `training`.
+
+    Parameters
+    ----------
+    network : Network
+    options : FitOptions
+    resume_from : str or os.PathLike, optional
+        A checkpoint.
+    progress : binding.Progress, optional
+        Where training stands, if that is not for the network to remember.
+
+    Attributes
+    ----------
+    epochs : int
+        Epochs reported, those before a resumption too.
+    ends : bool
+        Whether no other epoch follows: it was the last one, or Ctrl-C came.
+    """
+
+    def __init__(self, network, options, resume_from=None, progress=None):
+        self.network, self.options = network, options
+        self._saved = None
+        if resume_from is not None:
+            self._saved = checkpoint.Saved(resume_from, network, options)
+        self.state = network._state
+        if (
+            self._saved
+            or self.state is None
+            or self.state.optimizer is not options.optimizer
+        ):
+            self.state = TrainingState(network._plan, options.optimizer)
+        self.state.track_updates(options.update_tau)
+        if not self._saved:  # else only when everything in the file has been taken
+            network._state = self.state
+        self.progress = self.state.progress if progress is None else progress
+        self.history, self.first_epoch = History(), self.progress.epoch
+        self.listeners = Listeners(options.callbacks)
+        self.reported = Reported(0, False, [])
+        self.steps_per_epoch = -(-options.data.n // options.batch_size)
+        self._bar = ProgressBar(False, 0, 0)
+        self._interrupted, self._last_rate = False, None
+        self._working = self._last_finite = None
+        self._bind()
+
+    def _bind(self):
+        """Make the C run, on arrays of the state."""
+        options, state, plan = self.options, self.state, self.network._plan
+        division = divide(plan, options.threads, options.batch_size, options.data.n)
         gradient = None  # kept only where a batch has several pieces
-        if division["turn_rows"] or batch_size > division["block_rows"]:
-            gradient = np.empty(self.plan.size, self.plan.dtype)
+        if division["turn_rows"] or options.batch_size > division["block_rows"]:
+            gradient = np.empty(plan.size, plan.dtype)
+        self.model = plan.model()
+        self.model.keep_zeros(options.keep_zeros)
         self.model.bind(None, state.m, state.v, state.q, gradient, state.ema)
-        self.run = make_run(
-            self.plan,
+        self.c_run = make_run(
             self.model,
             state.scalars,
-            data,
-            batch_size,
+            self.progress,
+            options.data,
+            options.batch_size,
             division,
             ema_decay=1 - (state.tau or 0.0),
         )
-        self.steps_per_epoch = -(-data.n // batch_size)
-        self._working = self._last_finite = None
-        self._last_rate = None
 
-    def epoch(self):
-        """Train to the end of the epoch; its mean data loss."""
-        state, n = self.state, self.data.n
-        epoch, *place = state.begin(n, self.batch_size)
+    # ---- epochs ----------------------------------------------------------------------
+
+    def run(self):
+        """Train; the history."""
+        options, done = self.options, self._saved.epochs if self._saved else 0
+        if self.state.step == 0 and not self._saved:
+            warn_of_dead_start(self.network._store.published)
+        self._bar = ProgressBar(options.progress, options.epochs, options.data.n, done)
+        try:
+            self.listeners.train_begin(self.network)
+            self._start()
+            self._run_epochs()
+        finally:
+            try:
+                self.listeners.train_end()
+            finally:
+                self.network._store.take_spare()
+                self._bar.close()
+        return self.history
+
+    def _start(self):
+        """Take what a checkpoint has; from here on the network has this training."""
+        if self._saved:
+            self._restore()
+        self.state.cut_epochs(self.options.data.n, self.options.batch_size)
+        self.network._state, self.network.history = self.state, self.history
+        self._remember()
+
+    def _restore(self):
+        """Continue from the file, or leave the network as it was."""
+        weights = self.network.get_weights()
+        try:
+            self._saved.restore(self)
+        except BaseException:
+            try:
+                self.listeners.train_end()  # which may put best weights back
+            finally:
+                self.network.set_weights(weights)
+            raise
+
+    def save(self, path):
+        """Write all that a call with `resume_from` needs, atomically."""
+        checkpoint.save(self, path)
+
+    @property
+    def epochs(self):
+        """Epochs that all callbacks have seen."""
+        return self.reported.epochs
+
+    @property
+    def ends(self):
+        """True if no epoch follows in this call."""
+        return self._interrupted or self.finished
+
+    @property
+    def finished(self):
+        """True after the last epoch."""
+        return self.history.stopped_early or self.history.epochs >= self.options.epochs
+
+    def _run_epochs(self):
+        start = time.perf_counter() - self.history.seconds
+        trained = self.progress.epoch - self.first_epoch
+        try:
+            while not self.finished:
+                if trained == self.history.epochs:  # else a checkpoint brought it
+                    self.train_epoch()
+                    trained += 1
+                self._report(start)
+                self.listeners.checkpoint(self)
+        except (KeyboardInterrupt, SystemExit):
+            self._interrupted = True
+            self.listeners.checkpoint(self)
+            raise
+
+    def _report(self, start):
+        """Tell the history, the progress bar and the callbacks of the last epoch."""
+        history, logs, options = self.history, self._logs(), self.options
+        epoch = self.first_epoch + history.epochs
+        history.append(logs)
+        history.samples += options.data.n
+        history.seconds = time.perf_counter() - start
+        self._bar.epoch(logs)
+        if self.listeners.epoch_end(epoch, logs):
+            history.stopped_early = True
+        self._remember()
+
+    def _logs(self):
+        network, options = self.network, self.options
+        weights = network._store.published
+        logs = {"loss": self.progress.mean_loss, "penalty": weights.penalty()}
+        logs["zeros"] = weights.zeros()
+        logs["learning_rate"] = self._learning_rate()
+        if options.validation is not None:
+            scores = network._evaluate(options.validation, options.threads, weights)
+            logs.update({f"val_{k}": v for k, v in scores.items()})
+        average = network.update_average()
+        if average is not None:
+            logs["update_norm"] = [
+                float(np.linalg.norm(a)) for a in average if a.ndim == 2
+            ]
+        return logs
+
+    def _remember(self):
+        history = self.history
+        states = [(type(c).__name__, state) for c, state in self.listeners.states()]
+        self.reported = Reported(history.epochs, history.stopped_early, states)
+
+    # ---- one epoch -------------------------------------------------------------------
+
+    def train_epoch(self):
+        """Train to the end of the epoch."""
+        options, progress, run = self.options, self.progress, self.c_run
+        epoch, n = progress.epoch, options.data.n
         order = None
-        if self.shuffle and self.batch_size < n:
+        if options.shuffle and options.batch_size < n:
             order = np.empty(n, np.int64)
-            binding.permutation(order, self.plan.seed, epoch)
-        self._begin()
-        self.run.start_epoch(order, *place)
-        state.follow(self.run, epoch)
-        return self._to_the_end(epoch, order)
-
-    def single_step(self):
-        """One step on all rows, in no epoch; their mean data loss before it."""
-        self._begin()
-        self.run.start_epoch(None)
-        return self._to_the_end(self.state.epoch, None)
-
-    def _to_the_end(self, epoch, order):
-        """Train the rest of the run's rows."""
-        while self.run.row < self.data.n:
-            threads = _crowd.threads(self.run.max_threads)
-            start = time.monotonic()
+            binding.permutation(order, self.network.seed, epoch)
+        self._copy_weights()
+        run.start_epoch(order)
+        while progress.epoch == epoch:
+            threads, start = _crowd.threads(run.max_threads), time.monotonic()
             rates = self._learning_rates()
-            asleep = self.run.advance(rates, _SLICE_SECONDS, threads)
+            asleep = run.advance(rates, _SLICE_SECONDS, threads)
             _crowd.report(threads, time.monotonic() - start, asleep)
-            if self.run.steps_done:
-                self._last_rate = float(rates[self.run.steps_done - 1])
-            if self.run.diverged:
-                raise self._divergence(epoch, order)
-            self.progress.rows(self.run.row, self.run.loss)
+            if run.steps_done:
+                self._last_rate = float(rates[run.steps_done - 1])
+            if run.diverged:
+                raise self._divergence(epoch, progress.rows_seen, order)
+            seen = progress.rows_seen if progress.epoch == epoch else n
+            self._bar.rows(seen, progress.mean_loss)
             self._publish_for_readers()
         self._working.sums = self.model.weight_sums()
         if not self._working.are_finite():
-            raise self._divergence(epoch, order)
+            raise self._divergence(epoch, n - 1, order)
         self.network._store.publish_working()
         self._working = self._last_finite = None
-        return self.run.loss
 
-    def _begin(self):
+    def _copy_weights(self):
         """Copy the published weights to where steps change them."""
-        store = self.network._store
+        store, plan = self.network._store, self.network._plan
         self._last_finite, self._copied = store.published, time.monotonic()
         spare = store.take_spare()
         params = (
@@ -162,7 +289,7 @@ class Trainer:
         )
         np.copyto(params, self._last_finite.params)
         self.model.bind_weights(params)
-        self._working = Weights(self.plan, params)
+        self._working = Weights(plan, params)
         store.begin(self._working)
 
     def _publish_for_readers(self):
@@ -175,32 +302,33 @@ class Trainer:
             store.publish_copy(copy)
             self._last_finite, self._copied = copy, now
 
-    @property
-    def learning_rate(self):
+    def _learning_rate(self):
         """The rate of the last step, even if another call took it."""
         if self._last_rate is not None:
             return self._last_rate
         last = max(self.state.step - 1, 0)
-        rates = self.state.optimizer.learning_rates(last, 1, self.steps_per_epoch)
+        rates = self.options.optimizer.learning_rates(last, 1, self.steps_per_epoch)
         return float(rates[0])
 
     def _learning_rates(self):
-        first = self.state.step
-        left = self.steps_per_epoch - self.run.row // self.batch_size
-        count = min(left, _STEPS_PER_CALL)
-        return self.state.optimizer.learning_rates(first, count, self.steps_per_epoch)
+        """Those of the next steps, to the end of the epoch or for one call."""
+        done = self.progress.row // self.options.batch_size
+        count = min(self.steps_per_epoch - done, _STEPS_PER_CALL)
+        return self.options.optimizer.learning_rates(
+            self.state.step, count, self.steps_per_epoch
+        )
 
-    def _divergence(self, epoch, order):
-        """The error for the batch that was just refused, or for the last step.
+    def _divergence(self, epoch, row, order):
+        """The error for the batch of this row, or for the step after it.
 
         Puts back finite weights and forgets what the optimiser made of infinite ones.
         """
         network, state = self.network, self.state
-        step = min(self.run.row, self.data.n - 1) // self.batch_size
+        step = row // self.options.batch_size
         layer = self._blamed_layer(step, order)
         what, kept = "the loss", "the weights are those before this step"
         if not all_finite(self._working.params):
-            what = "the loss" if self.run.diverged else "a weight"
+            what = "the loss" if self.c_run.diverged else "a weight"
             network._store.discard_working(self._last_finite)
             kept = "the last finite weights were put back"
         if not (all_finite(state.m) and all_finite(state.v) and all_finite(state.q)):
@@ -216,81 +344,47 @@ class Trainer:
 
     def _blamed_layer(self, step, order):
         """The first layer whose output is not finite for a row of this batch."""
-        first = step * self.batch_size
-        last = min(first + self.batch_size, self.data.n)
+        data, first = self.options.data, step * self.options.batch_size
+        last = min(first + self.options.batch_size, data.n)
 
         def search(a, b):
             rows = slice(first + a, first + b)
             return first_not_finite(
-                self._working, self.data.raw_x[rows if order is None else order[rows]]
+                self._working, data.raw_x[rows if order is None else order[rows]]
             )
 
         return in_slices(last - first, search, MIN_BLOCK_ROWS)
 
 
-def all_finite(array):
-    """True for None and for an array without NaN and infinities."""
-    if array is None or np.isfinite(binding.penalty_sums(array)[0]):
-        return True
-    return bool(np.isfinite(array).all())  # the sum of finite numbers may overflow
+def make_run(model, optimizer, progress, data, batch_size, division, **options):
+    """A `binding.Run` with its work memory."""
+    sizes = (division[k] for k in ("block_rows", "turn_rows", "n_threads"))
+    work = np.empty(model.train_work_size(*sizes) + 64, np.uint8)
+    return binding.Run(
+        model,
+        optimizer,
+        progress,
+        data.x,
+        data.y,
+        data.labels,
+        data.sample_weight,
+        work,
+        batch_size=batch_size,
+        **division,
+        **options,
+    )
 
 
-def first_not_finite(weights, x):
-    """Number of the first Dense layer whose output on x is not finite, or None."""
-    with np.errstate(over="ignore"):
-        a = np.asarray(x, weights.plan.dtype, order="C")
-    with np.errstate(all="ignore"):
-        for number, (outputs, _) in enumerate(layer_outputs(weights, a)):
-            if not np.isfinite(outputs).all():
-                return number
-    return None
-
-
-_BAR = "{desc} {percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}"
-
-
-class Progress:
-    """A tqdm bar over all rows of all epochs, at most 80 columns wide, or nothing."""
-
-    def __init__(self, show, epochs, n, done=0):
-        self._bar, self._n, self._epoch, self._epochs = None, n, done, epochs
-        if show and sys.stderr is not None:  # as under pythonw
-            from tqdm.auto import tqdm
-
-            notebook = any(c.__module__ == "tqdm.notebook" for c in tqdm.__mro__)
-            self._bar = tqdm(
-                total=epochs * n,
-                initial=done * n,
-                desc=self._count(),
-                bar_format=_BAR,
-                ncols=None if notebook else min(80, shutil.get_terminal_size().columns),
-            )
-
-    def _count(self):
-        return f"epoch {min(self._epoch + 1, self._epochs)}/{self._epochs}"
-
-    def rows(self, row, loss):
-        """Row `row` of the epoch is done."""
-        if self._bar is not None:
-            self._bar.update(self._epoch * self._n + row - self._bar.n)
-            if self._epoch == 0:
-                self._bar.set_postfix_str(f"loss {loss:.4g}", refresh=False)
-
-    def epoch(self, logs):
-        """An epoch is done; show its figures."""
-        self._epoch += 1
-        if self._bar is None:
-            return
-        parts = [f"loss {logs['loss']:.4g}"]
-        if "val_accuracy" in logs:
-            parts.append(f"val acc {logs['val_accuracy']:.2%}")
-        elif "val_loss" in logs:
-            parts.append(f"val loss {logs['val_loss']:.4g}")
-        parts.append(f"zeros {logs['zeros']:.0%}")
-        self._bar.set_description_str(self._count(), refresh=False)
-        self._bar.set_postfix_str(", ".join(parts), refresh=False)
-
-    def close(self):
-        """Leave the bar as it stands."""
-        if self._bar is not None:
-            self._bar.close()
+def loss_and_gradient(plan, params, data, masks):
+    """Mean data loss and its derivatives, flat; masks None: dropout is off."""
+    gradient, progress = plan.zeros(), binding.Progress()
+    model = plan.model(dropout=masks is not None)
+    model.bind(params, g=gradient)
+    if masks is not None:
+        model.set_masks(*masks)
+    division = divide(plan, None, data.n, data.n)
+    run = make_run(model, None, progress, data, data.n, division, gradient_only=True)
+    run.start_epoch(None)
+    while progress.epoch == 0:
+        run.advance(np.zeros(1), _SLICE_SECONDS, run.max_threads)
+    return progress.mean_loss, gradient

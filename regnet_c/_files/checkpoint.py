@@ -19,14 +19,14 @@ from .structure import ERRORS
 _KEYS = ["arguments", "training", "history", "callbacks"]
 
 
-def save(fit, path):
-    """Write the state of a Fit, atomically; see `model_file.save`.
+def save(run, path):
+    """Write the state of a TrainingRun, atomically; see `model_file.save`.
 
     RuntimeError in another thread than the one that trains: optimiser and weights change.
     """
-    fit.network._store.expect_no_other()
-    job, reported, history = fit.job, fit.reported, fit.history
-    training, arrays = fit.state.get_state(job.data.n, job.batch_size)
+    run.network._store.expect_no_other()
+    options, reported, history = run.options, run.reported, run.history
+    training, arrays = run.state.get_state()
     if reported.epochs:
         for name, entries in history.history.items():
             if len(entries) < reported.epochs:
@@ -42,17 +42,17 @@ def save(fit, path):
             arrays[f"callbacks.{number}.{key}"] = values.pop(key)
         callbacks.append([name, values])
     values = {
-        "arguments": job.arguments,
+        "arguments": options.arguments,
         "training": training,
         "history": {
-            "first_epoch": fit.first_epoch,
+            "first_epoch": run.first_epoch,
             "epochs": reported.epochs,
             "seconds": history.seconds,
             "stopped_early": reported.stopped_early,
         },
         "callbacks": callbacks,
     }
-    model_file.save(fit.network, path, (values, arrays))
+    model_file.save(run.network, path, (values, arrays))
 
 
 def _is_array(value):
@@ -68,7 +68,7 @@ class Saved:
     ----------
     path : str or os.PathLike
     network : Network
-    job : Job
+    options : FitOptions
 
     Raises
     ------
@@ -78,7 +78,7 @@ class Saved:
         If it belongs to another network or to a call with other data or arguments.
     """
 
-    def __init__(self, path, network, job):
+    def __init__(self, path, network, options):
         self._path = path
         self._network, state = model_file.load_with_state(type(network), path)
         if state is None:
@@ -94,7 +94,7 @@ class Saved:
             self._history = _checked_history(self._values["history"])
         except ERRORS as error:
             raise self._broken(error) from None
-        self._expect_same("call of fit", arguments, job.arguments)
+        self._expect_same("call of fit", arguments, options.arguments)
 
     @property
     def epochs(self):
@@ -122,31 +122,31 @@ class Saved:
                 f"{self._path} belongs to another {what}: {'; '.join(differences)}"
             )
 
-    def restore(self, fit):
-        """Fill a Fit that has a new TrainingState, its callbacks and its network."""
+    def restore(self, run):
+        """Fill a TrainingRun whose state is new, its callbacks and its network."""
         arrays = dict(self._arrays)
         try:
-            self._restore_training(fit, arrays)
+            self._restore_training(run, arrays)
             states = [(name, dict(state)) for name, state in self._values["callbacks"]]
         except ERRORS as error:
             raise self._broken(error) from None
-        self._restore_callbacks(fit.listeners, states, arrays)
+        self._restore_callbacks(run.listeners, states, arrays)
         if arrays:
             raise self._broken(f"its state has the arrays {', '.join(arrays)} too")
-        fit.network.set_weights(self._network.get_weights())
+        run.network.set_weights(self._network.get_weights())
 
-    def _restore_training(self, fit, arrays):
-        job, saved, history = fit.job, self._history, fit.history
-        fit.state.set_state(
-            self._values["training"], arrays, job.data.n, job.batch_size
+    def _restore_training(self, run, arrays):
+        options, saved, history = run.options, self._history, run.history
+        run.state.set_state(
+            self._values["training"], arrays, options.data.n, options.batch_size
         )
-        fit.first_epoch = saved["first_epoch"]
-        epoch, row = fit.state.position
-        ahead = epoch - fit.first_epoch - saved["epochs"]
+        run.first_epoch = saved["first_epoch"]
+        epoch, row = run.progress.epoch, run.progress.row
+        ahead = epoch - run.first_epoch - saved["epochs"]
         if ahead not in (0, 1) or (ahead and row):
             raise ValueError(
                 f"it is in epoch {epoch}, row {row}, and has a history of "
-                f"{saved['epochs']} epochs since epoch {fit.first_epoch}"
+                f"{saved['epochs']} epochs since epoch {run.first_epoch}"
             )
         for name in [name for name in arrays if name.startswith("history.")]:
             entries = arrays.pop(name)
@@ -154,7 +154,7 @@ class Saved:
                 raise ValueError(f"{name} has shape {entries.shape}")
             history.history[name.removeprefix("history.")] = entries.tolist()
         history.epochs, history.seconds = saved["epochs"], saved["seconds"]
-        history.samples = saved["epochs"] * job.data.n
+        history.samples = saved["epochs"] * options.data.n
         history.stopped_early = saved["stopped_early"]
 
     def _restore_callbacks(self, listeners, states, arrays):

@@ -373,8 +373,11 @@ static void add_training(uint64_t *hash, const net_spec *s, const variant *v,
     make_data(&d, rows, s->n_in, s->layers[s->n_layers - 1].n_out);
     start_weights(&m, v);
     const size_t bytes = work_size(&m.net, s->block_rows, v);
+    rn_progress progress = {0};
+    double loss_sum = 0;
     rn_run run = {.net = &m.net,
                   .optimizer = &optimizer,
+                  .progress = &progress,
                   .x = &d.x,
                   .order = s->in_order ? NULL : d.order,
                   .sample_weight = s->weighted ? d.weight : NULL,
@@ -393,16 +396,17 @@ static void add_training(uint64_t *hash, const net_spec *s, const variant *v,
     else run.y = &d.y;
     for (uint64_t epoch = 0; epoch < EPOCHS; epoch++) {
         rn_permutation(rows, d.order, 3, epoch);
-        run.row = run.steps_done = 0;
+        run.steps_done = 0;
         if (v->single) v->table->f32->train(&run);
         else v->table->f64->train(&run);
+        loss_sum += progress.loss_sum;
     }
-    if (run.status != RN_RUNNING || run.row != rows) {
+    if (run.status != RN_RUNNING || progress.epoch != EPOCHS) {
         fprintf(stderr, "%s: training diverged\n", s->name);
         exit(2);
     }
     /* in float32: the float64 sum of the losses depends on the turns in its last bit */
-    const float loss = (float)run.loss_sum;
+    const float loss = (float)loss_sum;
     add_bytes(hash, &loss, sizeof loss);
     for (int k = 0; k < N_ARRAYS; k++) {
         if (m.arrays[k] && k != GRADIENT)
