@@ -161,7 +161,8 @@ typedef struct {
     double l1, l2;
     int l1_rule, sign_at_zero, non_negative;
     int keep_zeros;        /* what is zero stays zero */
-    int group, group_rule; /* rn_group; cumulative or proximal */
+    int group, group_rule; /* rn_group; cumulative or proximal.  If l1_rule is
+                              cumulative too, both are charged together */
     double group_strength;
 } rn_param;
 

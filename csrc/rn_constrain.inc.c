@@ -5,7 +5,7 @@
 RN_INLINE rn_step step_of(const rn_run *run, const rn_param *param) {
     const rn_optimizer *o = run->optimizer;
     return (rn_step){.kind = o->kind,
-                     .l1_rule = param->l1_rule,
+                     .l1_rule = rn_charges_both(param) ? RN_L1_NONE : param->l1_rule,
                      .sign_at_zero = param->sign_at_zero,
                      .non_negative = param->non_negative,
                      .learning_rate = run->learning_rates[run->steps_done],

@@ -10,6 +10,12 @@
 
 enum { RN_GROUP_LANES = 16, RN_GROUP_ITERATIONS = 30 };
 
+/* True if both the l1 and the group penalty are cumulative: prox_group charges both. */
+RN_INLINE int rn_charges_both(const rn_param *p) {
+    return p->group != RN_GROUP_NONE && p->group_rule == RN_L1_CUMULATIVE &&
+           p->l1_rule == RN_L1_CUMULATIVE;
+}
+
 /* RN_GROUP_LANES columns, or one row cut into chunks of so many: lane k of every chunk
  * is summed on its own, and if all lanes are one group, their sums are joined. */
 typedef struct {
@@ -17,6 +23,7 @@ typedef struct {
     const T *v; /* second moments, or NULL: all thresholds equal `unit` */
     T *q;       /* ledger of the cumulative rule, or NULL */
     T *t;       /* thresholds, RN_GROUP_LANES for each chunk */
+    T single;   /* threshold of a single weight over its group's, charged with it */
     size_t chunks, stride, width, last_width;
     int one_group, keep_zeros;
 } rn_groups;
@@ -155,6 +162,22 @@ static void prox_group_plain(const rn_groups *b, T threshold) {
     scale_lanes(b, factor);
 }
 
+/* An l1 penalty by the cumulative rule is charged with its group's: the operator of the
+ * sum is the soft threshold, then that of the group, in any metric, so that one ledger
+ * holds both charges. */
+static void charge_singles(const rn_groups *b) {
+    for (size_t c = 0; c < b->chunks; c++) {
+        const size_t width = chunk_width(b, c);
+        T *w = b->w + c * b->stride, *q = b->q + c * b->stride;
+        const T *t = b->t + c * RN_GROUP_LANES;
+        for (size_t k = 0; k < width; k++) {
+            const T u = w[k];
+            w[k] = soft_threshold(u, b->single * t[k]);
+            q[k] = (u - w[k]) / t[k];
+        }
+    }
+}
+
 /* Cumulative penalty of a group, the rule of rn_update.inc.c: all past charges are
  * undone, u = w - t q, and all `credit` steps of penalty that are owed by now charged
  * at once, which is the operator above with credit t in place of t.  A group that was
@@ -172,6 +195,7 @@ static void charge_group(const rn_groups *b, T credit, T decay) {
         }
         for (size_t k = 0; k < RN_GROUP_LANES; k++) t[k] *= credit;
     }
+    if (b->single > 0) charge_singles(b);
     solve_norms(b, s);
     for (size_t c = 0; c < b->chunks; c++) {
         const size_t width = chunk_width(b, c);
@@ -179,7 +203,8 @@ static void charge_group(const rn_groups *b, T credit, T decay) {
         const T *t = b->t + c * RN_GROUP_LANES;
         for (size_t k = 0; k < width; k++) {
             const T inverse = 1 / (s[k] + t[k]);
-            q[k] = -credit * w[k] * inverse;
+            q[k] = b->single > 0 ? -credit * madd(w[k], inverse, q[k])
+                                 : -credit * w[k] * inverse;
             w[k] = s[k] == 0 ? (T)0 : w[k] * (s[k] * inverse);
         }
     }
@@ -204,6 +229,8 @@ static void prox_group(size_t n_in, size_t n_out, size_t g0, size_t g1,
                                                                   : NULL,
                        .q = p->group_rule == RN_L1_CUMULATIVE ? (T *)p->q + at : NULL,
                        .t = work,
+                       .single =
+                           rn_charges_both(p) ? (T)(p->l1 / p->group_strength) : 0,
                        .chunks = rows ? rn_pieces(n_out, RN_GROUP_LANES) : n_in,
                        .stride = rows ? RN_GROUP_LANES : n_out,
                        .width = rows ? RN_GROUP_LANES : width,

@@ -486,7 +486,8 @@ class SparseGroupLasso(Penalty):
         As for `GroupLasso`.
     l2 : float, default 0
     rule : {"cumulative", "proximal"}
-        Of the group part, as for `GroupLasso`; the l1 part acts by the proximal rule.
+        Of both parts, as for `L1` and `GroupLasso`; cumulative: one ledger per weight
+        holds what it has been charged for itself and for its group.
     """
 
     def __init__(self, l1, strength, groups="units", l2=0.0, rule="cumulative"):
@@ -498,7 +499,7 @@ class SparseGroupLasso(Penalty):
 
     def terms(self):
         return _present(
-            L1Term(self.l1, "proximal"),
+            L1Term(self.l1, self.rule),
             GroupTerm(self.strength, self.groups, self.rule),
             L2Term(self.l2),
         )

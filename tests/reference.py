@@ -293,15 +293,18 @@ def prox_group(w, threshold, group):
     return x if group == "units" else x.T
 
 
-def pay_group_debt(w, q, threshold, credit, group):
+def pay_group_debt(w, q, threshold, credit, group, single=0.0):
     """(w, q) after every group has paid: past payments undone, all debt charged at once.
 
+    `single` is the threshold of an l1 penalty that is charged with the groups'.
     q = (after - before) / threshold, without the difference of near numbers.
     """
     before = w - threshold * q
-    after = prox_group(before, credit * threshold, group)
+    left = prox_l1(before, credit * single)
+    after = prox_group(left, credit * threshold, group)
     norm = np.linalg.norm(after, axis=0 if group == "units" else 1, keepdims=True)
-    return after, -credit * before / (norm + credit * threshold)
+    paid = np.clip(before, -credit * single, credit * single) / threshold
+    return after, -paid - credit * left / (norm + credit * threshold)
 
 
 def max_norm(w, limit):
@@ -395,14 +398,16 @@ class Optimizer:
         w = self._step(w, g, s)
         if rule == "proximal":
             w = prox_l1(w, threshold)
-        if rule == "cumulative":
+        both = rule == penalty.group_rule == "cumulative"
+        if rule == "cumulative" and not both:
             w, s["q"] = pay_debt(w, self.credit_decay * s["q"], threshold, self.credit)
         w = np.maximum(w, 0) if penalty.non_negative else w
         if penalty.group:
             t = penalty.group_strength * self.unit_response() / self._metric(s["v"])
             if penalty.group_rule == "cumulative":
                 q = self.credit_decay * s["q"]
-                w, s["q"] = pay_group_debt(w, q, t, self.credit, penalty.group)
+                single = threshold if both else 0.0
+                w, s["q"] = pay_group_debt(w, q, t, self.credit, penalty.group, single)
             else:
                 w = prox_group(w, t, penalty.group)
         return w

@@ -294,6 +294,11 @@ def test_the_group_penalty_is_on_the_first_layer_alone(data):
     layers = classifier(group_l1=0.1).fit(*data).network_.layers
     wanted = rn.GroupLasso(0.1, groups="inputs")
     assert [a.weight_penalty for a in layers] == [wanted, None]
+    model = classifier(group_l1=0.1, l1=0.01, l1_rule="proximal")
+    first, rest = model.fit(*data).network_.layers
+    sparse = rn.SparseGroupLasso(0.01, 0.1, "inputs", rule="proximal")
+    assert first.weight_penalty == sparse
+    assert rest.weight_penalty == rn.L1(0.01, rule="proximal")
 
 
 def test_one_dropout_rate_is_for_all_hidden_layers(data):
@@ -555,6 +560,7 @@ BAD = [
     ({"dropout": (0.1, 0.2, 0.3)}, "dropout has 3 rates, expected 2"),
     ({"dropout": 1.0}, "dropout is 1.0, expected a finite number and >= 0 and < 1"),
     ({"l1_rule": "clever"}, "unknown l1_rule 'clever'"),
+    ({"l1_rule": "subgradient", "group_l1": 1}, "group_l1 expects cumulative or prox"),
     ({"optimizer": "adm"}, "unknown optimizer 'adm' .did you mean 'adam'"),
     ({"learning_rate": "cosin"}, "unknown learning_rate 'cosin'"),
     (

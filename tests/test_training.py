@@ -195,6 +195,60 @@ def test_cumulative_groups_stay_zero_under_noise(kind, group_lasso_problem):
     assert zero_rows["proximal"].sum() < zero_rows["cumulative"].sum()
 
 
+@pytest.fixture(scope="module")
+def sparse_group_problem():
+    """(x, y, argmin of half the mean squared error + 0.2 sum|w| + 0.15 sum of row norms),
+    in which single weights are zero in rows that are not."""
+    rng = np.random.default_rng(7)
+    x, true = rng.standard_normal((200, 8)), np.zeros((8, 3))
+    true[:4] = rng.uniform(1, 2, (4, 3)) * (rng.random((4, 3)) < 0.6)
+    y = x @ true + 0.3 * rng.standard_normal((200, 3))
+    w, rate = np.zeros((8, 3)), 0.5
+    for _ in range(200):
+        w = ref.prox_l1(w - rate * x.T @ (x @ w - y) / len(x), rate * 0.2)
+        w = ref.prox_group(w, rate * 0.15, "inputs")
+    rows = (w == 0).all(axis=1)
+    assert 3 <= rows.sum() <= 5 and (w[~rows] == 0).sum() >= 3
+    return x, y, w
+
+
+def sparse_group_net(problem, rule, dtype="float64"):
+    penalty = rn.SparseGroupLasso(0.2, 0.15, "inputs", rule=rule)
+    layer = rn.Dense(8, 3, weight_penalty=penalty, use_bias=False)
+    return rn.Network([layer], dtype=dtype, seed=0)
+
+
+@pytest.mark.parametrize("rule", ["cumulative", "proximal"])
+@pytest.mark.parametrize("kind", OPTIMIZERS)
+def test_full_batch_reaches_the_sparse_group_solution(kind, rule, sparse_group_problem):
+    x, y, solution = sparse_group_problem
+    net = sparse_group_net(sparse_group_problem, rule)
+    rate = rn.schedules.ExponentialDecay(5 * LASSO_RATES[kind], decay=0.995)
+    optimizer = (
+        rn.AdamW(rate, weight_decay=0.0) if kind == "adamw" else OPTIMIZERS[kind](rate)
+    )
+    net.fit(x, y, epochs=1800, batch_size=200, optimizer=optimizer)
+    w = net.get_weights()[0]
+    np.testing.assert_array_equal(w == 0, solution == 0)
+    np.testing.assert_allclose(w, solution, atol=2e-3)
+
+
+@pytest.mark.parametrize("kind", ["sgd", "momentum", "adam"])
+def test_both_parts_of_a_cumulative_penalty_stay_zero_under_noise(
+    kind, sparse_group_problem
+):
+    """One ledger for a weight and its group: the rule holds for both parts."""
+    x, y, solution = sparse_group_problem
+    zeros = {}
+    for rule in ("cumulative", "proximal"):
+        net = sparse_group_net(sparse_group_problem, rule)
+        rate = {"sgd": 0.02, "momentum": 0.002, "adam": 0.005}[kind]
+        net.fit(x, y, 200, 1, OPTIMIZERS[kind](rate))
+        zeros[rule] = net.get_weights()[0] == 0
+    np.testing.assert_array_equal(zeros["cumulative"], solution == 0)
+    assert zeros["proximal"].sum() < zeros["cumulative"].sum()
+
+
 def test_schedule_is_followed(dtype, rng):
     net = small_network(dtype)
     x, y = small_data(rng, dtype)

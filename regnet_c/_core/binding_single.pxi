@@ -217,6 +217,7 @@ def prox_group(
     cdef size_t groups = n_out if group == 1 else n_in
     cdef rn_step s = step
     cdef rn_param p
+    memset(&p, 0, sizeof(p))
     expect(v.shape[0] == w.shape[0] and v.shape[1] == w.shape[1], "v has another shape")
     expect(<size_t>work.shape[0] >= 16 * (n_in + n_out), "work is too small")
     if n_in == 0 or n_out == 0:

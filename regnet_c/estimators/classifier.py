@@ -30,9 +30,11 @@ class RegNetClassifier(ClassifierMixin, BaseRegNet):
     l1, l2 : float, default 0
         Strengths on all weights; biases are not penalised.
     group_l1 : float, default 0
-        Strength of the group penalty that removes whole inputs from the first layer.
-    l1_rule : str, default "cumulative"
-        How the l1 part acts; see `L1`.
+        Strength of the group penalty on the first layer, which removes whole inputs; also
+        together with l1 and l2.
+    l1_rule : {"cumulative", "proximal", "shrink_first", "subgradient"}
+        How l1 and group_l1 act, see `L1`; with group_l1 one of the first two.  Default:
+        cumulative.
     dropout : float or sequence of float, default 0
         Rate of all hidden layers; or the inputs' rate and one for each hidden layer.
     max_norm : float, optional

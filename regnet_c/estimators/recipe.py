@@ -15,7 +15,15 @@ from .._core import checks
 from .._core.team import available_threads
 from ..layers import Dense, Dropout
 from ..optimizers import get_optimizer
-from ..penalties import L1, L2, RULES, ElasticNet, GroupLasso, SparseGroupLasso
+from ..penalties import (
+    GROUP_RULES,
+    L1,
+    L2,
+    RULES,
+    ElasticNet,
+    GroupLasso,
+    SparseGroupLasso,
+)
 from ..schedules import CosineDecay, ExponentialDecay, LinearDecay, Schedule
 from .monitor import Monitor
 
@@ -65,9 +73,15 @@ def penalties(l1, l2, group_l1, l1_rule):
         rest = L1(l1, rule=l1_rule) if l1 else L2(l2) if l2 else None
     if not group_l1:
         return rest, rest
+    if l1_rule not in GROUP_RULES:
+        raise ValueError(
+            f"l1_rule is {l1_rule!r}, group_l1 expects {' or '.join(GROUP_RULES)}"
+        )
     if l1 or l2:
-        return SparseGroupLasso(l1, group_l1, groups="inputs", l2=l2), rest
-    return GroupLasso(group_l1, groups="inputs"), rest
+        first = SparseGroupLasso(l1, group_l1, groups="inputs", l2=l2, rule=l1_rule)
+    else:
+        first = GroupLasso(group_l1, groups="inputs", rule=l1_rule)
+    return first, rest
 
 
 def make_layers(params, n_in, n_out):
