@@ -23,9 +23,8 @@ class Dense(Layer):
     ----------
     n_in, n_out : int
     activation : str, default "identity"
-        identity, relu, leaky_relu, elu, sigmoid, tanh, arctan, softsign,
-        isru (x / sqrt(1 + x^2)), softplus, gelu (exact, with erf), silu; softmax only in
-        the last layer.  relu'(0) = 0.
+        A name of `regnet_c.activations.ACTIVATIONS`, which has the formulas; softmax only
+        in the last layer.  relu'(0) = 0.
     weight_penalty, bias_penalty : Penalty, optional
         Added to the objective; biases are free by default.
     weight_init : str, float, ndarray or callable, optional

@@ -60,6 +60,25 @@ def test_every_kernel_on_arrays_is_exported_as_in_the_header(name, dtype):
     assert held == signature(FOR_OTHERS[name], real)
 
 
+def constants(name):
+    """The constants of a list of the header, with those of the lists in it."""
+    body = re.search(rf"#define {name}\(X\)(.*?)\n\n", HEADER, re.S)[1]
+    for inner in re.findall(r"(RN_\w+)\(X\)", body):
+        body = body.replace(
+            f"{inner}(X)", " ".join(f"X({c})" for c in constants(inner))
+        )
+    return re.findall(r"X\((RN_\w+)", body)
+
+
+def test_the_enums_are_the_lists_of_the_header():
+    text = (ROOT / "regnet_c/kernels/cython_kernels.pxd").read_text()
+    found = re.findall(r"ctypedef enum (\w+):\n((?: +RN_\w+\n)+)", text)
+    lists = re.findall(r"enum \{ (\w+)\(RN_CONSTANT\) \} (\w+);", HEADER)
+    assert len(lists) == 4
+    wanted = [(kind, constants(name)) for name, kind in lists]
+    assert [(kind, members.split()) for kind, members in found] == wanted
+
+
 def test_the_header_is_where_get_include_says():
     assert (Path(rn.get_include()) / "rn.h").read_text() == (
         ROOT / "csrc/rn.h"
