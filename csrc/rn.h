@@ -40,7 +40,8 @@ extern "C" {
     X(RN_ISRU, "isru", isru)                                                           \
     X(RN_SOFTPLUS, "softplus", softplus)                                               \
     X(RN_GELU, "gelu", gelu)                                                           \
-    X(RN_SILU, "silu", silu)
+    X(RN_SILU, "silu", silu)                                                           \
+    X(RN_SELU, "selu", selu)
 
 /* Softmax looks at all units of a row: it is for the last layer alone. */
 #define RN_ACTIVATIONS(X)                                                              \

@@ -42,6 +42,18 @@ RN_INLINE T elu(T z, T *slope, T param) {
     return z > 0 ? z : param * u;
 }
 
+/* Klambauer, Unterthiner, Mayr and Hochreiter (2017): elu times a constant, which keeps
+ * mean 0 and variance 1 from layer to layer. */
+RN_INLINE T selu(T z, T *slope, T param) {
+    const T scale = (T)1.0507009873554805;
+    const T below = (T)1.7580993408473766; /* scale * alpha */
+    T e;
+    const T u = expm1_nonpositive(z > 0 ? (T)0 : z, &e);
+    (void)param;
+    *slope = z > 0 ? scale : below * e;
+    return z > 0 ? scale * z : below * u;
+}
+
 RN_INLINE T sigmoid(T z, T *slope, T param) {
     T e;
     const T r = logistic(z, &e);

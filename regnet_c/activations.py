@@ -170,6 +170,13 @@ ACTIVATIONS = {
         onnx=(("Sigmoid", "z", "s"), ("Mul", "z s", "y")),
         torch_module=lambda torch, param: torch.nn.SiLU(),
     ),
+    "selu": Activation(
+        "1.0507 z above 0, 1.7581 (exp(z) - 1) below",
+        initializer="lecun_normal",
+        zero_at_zero=True,
+        onnx="Selu",
+        torch_module=lambda torch, param: torch.nn.SELU(),
+    ),
     "softmax": Activation(
         "exp(z_j) / sum over the outputs of exp(z)",
         non_negative=True,

@@ -60,6 +60,9 @@ def normal_pdf(z):
 
 # ------------------------------------------------------------------- activations
 
+# Klambauer et al. 2017
+SELU_ALPHA, SELU_SCALE = 1.6732632423543772, 1.0507009873554805
+
 # name: (f(z, param), f'(z, param)); param is the alpha of leaky_relu and elu.
 ACTIVATIONS = {
     "identity": (lambda z, p: z, lambda z, p: np.ones_like(z)),
@@ -97,6 +100,14 @@ ACTIVATIONS = {
     "silu": (
         lambda z, p: z * sigmoid(z),
         lambda z, p: sigmoid(z) * (1 + z * sigmoid(-z)),
+    ),
+    "selu": (
+        lambda z, p: (
+            SELU_SCALE * np.where(z > 0, z, SELU_ALPHA * np.expm1(np.minimum(z, 0)))
+        ),
+        lambda z, p: (
+            SELU_SCALE * np.where(z > 0, 1.0, SELU_ALPHA * np.exp(np.minimum(z, 0)))
+        ),
     ),
 }
 

@@ -181,6 +181,12 @@ static float net_silu(float z) {
     return (z < -104.0f ? -104.0f : z) * net_sigmoid(net_clamp(z, 104.0f));
 }
 """,
+    "selu": """\
+static float net_selu(float z) {
+    float e;
+    return z > 0 ? 0x1.0cfabep+0f * z : 0x1.c212ccp+0f * net_expm1(z, &e);
+}
+""",
     "exp": """\
 static float net_exp(float x) {
     float t, half;

@@ -26,6 +26,7 @@ cdef extern from "rn.h" nogil:
         RN_SOFTPLUS
         RN_GELU
         RN_SILU
+        RN_SELU
         RN_SOFTMAX
 
     ctypedef enum rn_loss:
