@@ -456,7 +456,7 @@ def test_from_torch_takes_lists_and_plain_arrays(rng):
         ({"c.weight": np.ones((1, 2, 3))}, "relu", r"c.weight has shape \(1, 2, 3\)"),
         ({"n.running_mean": np.ones(3)}, "relu", "n.running_mean has shape"),
         ({"weight": np.ones((2, 3))}, ["relu"] * 4, "4 activations came for 1 Linear"),
-        ({"weight": np.ones((2, 3))}, ["mish"], "unknown activation 'mish'"),
+        ({"weight": np.ones((2, 3))}, ["cubic"], "unknown activation 'cubic'"),
     ],
 )
 def test_from_torch_refuses_other_modules(state, activations, message):
