@@ -41,7 +41,8 @@ extern "C" {
     X(RN_SOFTPLUS, "softplus", softplus)                                               \
     X(RN_GELU, "gelu", gelu)                                                           \
     X(RN_SILU, "silu", silu)                                                           \
-    X(RN_SELU, "selu", selu)
+    X(RN_SELU, "selu", selu)                                                           \
+    X(RN_MISH, "mish", mish)
 
 /* Softmax looks at all units of a row: it is for the last layer alone. */
 #define RN_ACTIVATIONS(X)                                                              \

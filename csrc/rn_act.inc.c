@@ -116,6 +116,20 @@ RN_INLINE T silu(T z, T *slope, T param) {
     return (z < -RN_EXP_ZERO ? -RN_EXP_ZERO : z) * s;
 }
 
+/* Misra (2020): z tanh(log(1 + exp(z))).  With e = exp(-|z|) the tanh is a quotient t
+ * of polynomials in e, and so is 1 - t, which would cancel. */
+RN_INLINE T mish(T z, T *slope, T param) {
+    const T c = clamp(z, RN_EXP_ZERO);
+    T e;
+    const T r = logistic(c, &e), s = z < 0 ? e * r : r;
+    const T above = z < 0 ? e * (e + 2) : madd(2, e, 1);
+    const T rest = z < 0 ? (T)2 : 2 * e * e;
+    const T per_sum = 1 / (above + rest), t = above * per_sum;
+    (void)param;
+    *slope = madd(c * s, rest * per_sum * (1 + t), t);
+    return (z < -RN_EXP_ZERO ? -RN_EXP_ZERO : z) * t;
+}
+
 /* f(z) and f'(z) of one number; `activation` is known to the compiler. */
 RN_INLINE T activation_of(const int activation, T z, T *slope, T param) {
     switch (activation) {

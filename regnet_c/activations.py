@@ -177,6 +177,13 @@ ACTIVATIONS = {
         onnx="Selu",
         torch_module=lambda torch, param: torch.nn.SELU(),
     ),
+    "mish": Activation(
+        "z tanh(log(1 + exp(z)))",
+        initializer="he_uniform",
+        zero_at_zero=True,
+        onnx=(("Softplus", "z", "s"), ("Tanh", "s", "t"), ("Mul", "z t", "y")),
+        torch_module=lambda torch, param: torch.nn.Mish(),
+    ),
     "softmax": Activation(
         "exp(z_j) / sum over the outputs of exp(z)",
         non_negative=True,

@@ -109,6 +109,10 @@ ACTIVATIONS = {
             SELU_SCALE * np.where(z > 0, 1.0, SELU_ALPHA * np.exp(np.minimum(z, 0)))
         ),
     ),
+    "mish": (
+        lambda z, p: z * np.tanh(softplus(z)),
+        lambda z, p: np.tanh(softplus(z)) + z * sigmoid(z) / np.cosh(softplus(z)) ** 2,
+    ),
 }
 
 

@@ -187,6 +187,14 @@ static float net_selu(float z) {
     return z > 0 ? 0x1.0cfabep+0f * z : 0x1.c212ccp+0f * net_expm1(z, &e);
 }
 """,
+    "mish": """\
+static float net_mish(float z) {
+    const float e = net_exp_below(-fabsf(net_clamp(z, 104.0f)), 0);
+    const float above = z < 0 ? e * (e + 2) : NET_FMA(2.0f, e, 1);
+    const float rest = z < 0 ? 2 : 2 * e * e;
+    return (z < -104.0f ? -104.0f : z) * (above * (1 / (above + rest)));
+}
+""",
     "exp": """\
 static float net_exp(float x) {
     float t, half;

@@ -27,6 +27,7 @@ cdef extern from "rn.h" nogil:
         RN_GELU
         RN_SILU
         RN_SELU
+        RN_MISH
         RN_SOFTMAX
 
     ctypedef enum rn_loss:
