@@ -4,7 +4,7 @@ import numpy as np
 
 from . import export
 from ._core import binding, checks
-from ._core.data import checked_data, checked_masks, checked_x
+from ._core.data import checked_data, checked_masks
 from ._core.initialization import fill_weights
 from ._core.keywords import explains_keywords
 from ._core.listeners import check_callbacks
@@ -224,7 +224,7 @@ class Network:
             If an output is NaN, because sums overflow.
         """
         threads = checks.check_threads(threads)
-        out = self._predict(checked_x(self._plan, X), threads, raw=False)
+        out = self._predict(checks.check_x(X, **self._plan.columns), threads, raw=False)
         return self.loss.transform(out)
 
     def _refuse_nan(self, out, first):

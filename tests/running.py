@@ -145,8 +145,8 @@ LONG_CALLS = {
     "evaluate": lambda net, x, y, folder: net.evaluate(x, y),
     "gradients": lambda net, x, y, folder: net.loss_and_gradients(x, y),
     "diagnose": lambda net, x, y, folder: net.diagnose(x, y),
-    "check": lambda net, x, y, folder: rn._core.data.as_source(
-        np.broadcast_to(np.float16(1), (10**9, 100)), "X", net.dtype
+    "check": lambda net, x, y, folder: rn._core.data.Data(
+        np.broadcast_to(np.float16(1), (10**9, 100)), None, None, None, net.dtype
     ),
     "to_c": lambda net, x, y, folder: _exported().to_c(folder / "m.c"),
     "calibration": lambda net, x, y, folder: _square().to_c(

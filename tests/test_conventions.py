@@ -10,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import regnet_c as rn
@@ -205,23 +206,100 @@ def test_the_stub_is_the_binding():
 
 
 def c_functions():
-    """{name: {files}} of every function with a body in csrc, by the house's layout: the
-    head starts in the first column and the body's brace ends a line."""
+    """{name: {file: body}} of every function with a body in csrc, by the house's layout:
+    the head starts in the first column and the body's brace ends a line."""
     found = {}
     for path in C_FILES:
         code = re.sub(r"/\*.*?\*/", "", path.read_text(), flags=re.S)
         code = re.sub(r"^#.*?(?<!\\)$", "", code, flags=re.S | re.M)
-        heads = re.findall(r"^[A-Za-z][\w \*]*?\b(\w+)\([^;{}]*\) \{", code, re.M)
-        for name in heads:
-            found.setdefault(name, set()).add(path.name)
+        head = r"^[A-Za-z][\w \*]*?\b(\w+)\([^;{}]*\) \{"
+        for match in re.finditer(head, code, re.M):
+            rest = code[match.end() :]
+            line = rest.partition("\n")[0]
+            body = line if line.endswith("}") else rest.partition("\n}")[0]
+            found.setdefault(match[1], {})[path.name] = body
     return found
+
+
+def c_hops(first, last):
+    """The shortest chain of calls in C from one function to another."""
+    functions = c_functions()
+    chains = [[first]]
+    for chain in chains:
+        if chain[-1] == last:
+            return chain
+        words = set(re.findall(r"\w+", "".join(functions[chain[-1]].values())))
+        known = {name for other in chains for name in other}
+        chains += [[*chain, name] for name in sorted(words & functions.keys() - known)]
+    raise AssertionError(f"{first} does not lead to {last}")
+
+
+def python_hops(X, y):
+    """The functions that are handed X in a call of fit, or are at work when X goes to C
+    and the loss to the history."""
+    seen = set()
+
+    def at_work(frame):
+        while frame is not None:
+            if frame.f_globals.get("__name__", "").startswith("regnet_c"):
+                seen.add(frame.f_code.co_qualname)
+            frame = frame.f_back
+
+    def watched(kind):
+        class Watched(kind):
+            def __getattribute__(self, name):
+                found = super().__getattribute__(name)
+                if name in ("find_not_finite", "advance"):
+                    seen.add(f"{kind.__name__}.{name}")
+                    at_work(sys._getframe(1))
+                return found
+
+        def make(*args, **options):
+            seen.add(kind.__name__)
+            at_work(sys._getframe(1))
+            return Watched(*args, **options)
+
+        return make
+
+    def look(frame, event, arg):
+        name = frame.f_code.co_qualname
+        if event != "call" or not frame.f_globals["__name__"].startswith("regnet_c"):
+            return
+        names = frame.f_code.co_varnames[: frame.f_code.co_argcount]
+        args = [frame.f_locals.get(n) for n in names]
+        if any(isinstance(a, np.ndarray) and np.shares_memory(a, X) for a in args):
+            seen.add(name)
+        elif name == "History.append":
+            at_work(frame)
+
+    network = rn.Network([rn.Dense(X.shape[1], 4, "relu"), rn.Dense(4, 1)])
+    with pytest.MonkeyPatch.context() as patch:
+        for kind in (binding.Source, binding.Run):
+            patch.setattr(binding, kind.__name__, watched(kind))
+        sys.setprofile(look)
+        try:
+            network.fit(X, y, epochs=1)
+        finally:
+            sys.setprofile(None)
+    return {name for name in seen if "genexpr" not in name and name != "watched"}
+
+
+def test_x_takes_a_short_way():
+    """A hop is a function that X is handed to, or that is at work when it is: 36 once."""
+    X, y = np.ones((64, 3), np.float32), np.ones((64, 1), np.float32)
+    hops = sorted(python_hops(X, y))
+    hops += ["dispatch.train", *c_hops("train", "gather_block")]
+    assert {"Network.fit", "TrainingRun.run", "Run.advance", "History.append"} <= {
+        *hops
+    }
+    assert len(hops) <= 24, hops
 
 
 def test_every_c_function_has_a_name_of_its_own():
     """No macro makes a name; what has one body per CPU or system has them in one file."""
     functions = c_functions()
     assert len(functions) > 200
-    assert {n: f for n, f in functions.items() if len(f) > 1} == {}
+    assert {n: [*f] for n, f in functions.items() if len(f) > 1} == {}
     for name in KERNELS:
         assert name in functions or f"map_{name}" in functions, name
     pasted = {p.name for p in C_FILES if "##" in p.read_text()}

@@ -92,7 +92,6 @@ def make_run(net, data):
     model, progress = net._plan.model(), binding.Progress()
     params = net._weights.params.copy()
     model.bind(params, q=np.zeros_like(params))
-    work = np.empty(model.train_work_size(600, 0, 1) + 64, np.uint8)
     run = binding.Run(
         model,
         binding.Optimizer(),
@@ -101,7 +100,6 @@ def make_run(net, data):
         None,
         y,
         None,
-        work,
         batch_size=1,
         block_rows=600,
         turn_rows=0,

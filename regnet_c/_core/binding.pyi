@@ -82,7 +82,7 @@ def sparse_fill(
 
 class Source:
     def __init__(self, array: np.ndarray) -> None: ...
-    def find_not_finite(self, single: bool, first: int, last: int) -> int: ...
+    def find_not_finite(self, single: bool) -> int: ...
 
 class WeightStore:
     published: Any
@@ -134,9 +134,6 @@ class Model:
     ) -> None: ...
     def keep_zeros(self, keep: bool) -> None: ...
     def weight_sums(self) -> list[tuple[float, float, int]]: ...
-    def train_work_size(
-        self, block_rows: int, turn_rows: int, n_threads: int
-    ) -> int: ...
     def predict(
         self,
         x: Source,
@@ -176,7 +173,6 @@ class Run:
         y: Source | None,
         labels: NDArray[np.int64] | None,
         sample_weight: NDArray[np.float64] | None,
-        work: NDArray[np.uint8],
         *,
         batch_size: int,
         block_rows: int,

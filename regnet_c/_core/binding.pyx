@@ -8,6 +8,7 @@
 cimport cython
 from cpython.buffer cimport (
     PyBUF_FORMAT, PyBUF_SIMPLE, PyBUF_STRIDES, PyBuffer_Release, PyObject_GetBuffer)
+from cpython.exc cimport PyErr_CheckSignals
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t, uintptr_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy, memset
@@ -33,6 +34,9 @@ include "binding_single.pxi"
 
 
 # ---- data sources --------------------------------------------------------------------
+
+cdef enum:
+    SCANNED = 1 << 22  # numbers searched for NaN at a time
 
 cdef enum:
     F32, F64, F16, I8, U8, I16, U16, I32, U32, I64, U64
@@ -86,13 +90,23 @@ cdef class Source:
         part.n_rows = last - first
         return part
 
-    def find_not_finite(self, bint single, size_t first, size_t last):
-        """First of these rows with a NaN or infinity (as float32 if `single`), or -1."""
-        cdef rn_source part = self.rows(first, last)
-        cdef size_t row
-        with nogil:
-            row = dispatch.find_not_finite(single, &part)
-        return -1 if row == part.n_rows else first + row
+    def find_not_finite(self, bint single):
+        """The first row with a NaN or infinity (as float32 if `single`), or -1.
+
+        Ctrl-C is looked for every few million numbers.
+        """
+        cdef size_t n = self.source.n_rows, row, last = 0, first
+        cdef size_t rows = max(1, SCANNED // max(1, self.source.n_cols))
+        cdef rn_source part
+        while last < n:
+            first, last = last, min(last + rows, n)
+            part = self.rows(first, last)
+            with nogil:
+                row = dispatch.find_not_finite(single, &part)
+            if row < part.n_rows:
+                return first + row
+            PyErr_CheckSignals()
+        return -1
 
 
 include "binding_networks.pxi"

@@ -327,12 +327,6 @@ cdef class Model:
             dispatch.penalty_sums_of(self.single, n, sums, p.w)
         return sums[0], sums[1], <Py_ssize_t>sums[2]
 
-    def train_work_size(self, size_t block_rows, size_t turn_rows, size_t n_threads):
-        """Bytes of work memory a Run needs."""
-        return dispatch.train_work_size(
-            dispatch.current_tables(), self.single, &self.net, block_rows, turn_rows,
-            n_threads)
-
     def predict(self, Source x, out, bint raw, size_t n_threads, size_t first=0,
                 SparseLayers sparse=None):
         """out = prediction for the rows of x from `first` on, as many as out has.
@@ -481,17 +475,18 @@ cdef class Run:
     cdef readonly size_t max_threads
     cdef object kept, order
     cdef Model model
+    cdef void *work
 
     def __cinit__(self, Model model, Optimizer optimizer, Progress progress not None,
                   Source x, Source y, const int64_t[::1] labels,
-                  const double[::1] sample_weight, unsigned char[::1] work, *,
+                  const double[::1] sample_weight, *,
                   size_t batch_size, size_t block_rows, size_t turn_rows,
                   size_t n_threads, bint by_layer, bint gradient_only=False,
                   double ema_decay=0.0):
         cdef size_t n = x.source.n_rows
         expect(x.source.n_cols == <size_t>model.n_in, "x and the network do not fit")
         self.model, self.tables = model, dispatch.current_tables()
-        self.kept = (optimizer, progress, x, y, labels, sample_weight, work)
+        self.kept = (optimizer, progress, x, y, labels, sample_weight)
         self.run.net = &model.net
         self.run.optimizer = &optimizer.state if optimizer is not None else NULL
         self.run.progress = &progress.state
@@ -509,10 +504,12 @@ cdef class Run:
             expect(<size_t>sample_weight.shape[0] == n,
                    "x and the weights differ in length")
             self.run.sample_weight = &sample_weight[0]
-        cdef size_t needed = dispatch.train_work_size(
+        cdef size_t work_size = 64 + dispatch.train_work_size(
             self.tables, model.single, &model.net, block_rows, turn_rows, n_threads)
-        expect(<size_t>work.shape[0] >= needed + 64, "work is too small")
-        self.run.work = <void *>((<uintptr_t>&work[0] + 63) & ~<uintptr_t>63)
+        self.work = malloc(work_size)
+        if self.work == NULL:
+            raise MemoryError(f"{work_size} bytes to train on blocks of {block_rows} rows")
+        self.run.work = <void *>((<uintptr_t>self.work + 63) & ~<uintptr_t>63)
         self.run.n = n
         self.run.batch_size, self.run.block_rows = batch_size, block_rows
         self.run.turn_rows = turn_rows
@@ -520,6 +517,9 @@ cdef class Run:
         self.run.gradient_only = gradient_only
         self.run.ema_decay = ema_decay
         self.run.status = RN_RUNNING
+
+    def __dealloc__(self):
+        free(self.work)
 
     def start_epoch(self, const int64_t[::1] order):
         """Take the rows of the epoch in this order (None: as they stand)."""

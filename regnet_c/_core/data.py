@@ -4,9 +4,7 @@ import numpy as np
 
 from . import binding, checks
 from .digest import hexdigest, sha256
-from .slices import in_slices
 
-_SCANNED = 1 << 22  # numbers searched for NaN in the first slice
 _SIGNED = 64  # rows that tell a data set from others
 
 
@@ -29,9 +27,14 @@ class Data:
         self.n = len(x)
         self.raw_x, self.raw_y = x, y
         self.labels, self.sample_weight = labels, sample_weight
-        self.x = as_source(x, "X", dtype)
-        self.y = None if y is None else as_source(y, "y", dtype)
+        self.x, self.y = (None if a is None else binding.Source(a) for a in (x, y))
         self._dtype = dtype
+        for source, array, name in ((self.x, x, "X"), (self.y, y, "y")):
+            if source is None or array.dtype.kind != "f":
+                continue
+            bad = source.find_not_finite(dtype == np.float32)
+            if bad >= 0:
+                raise ValueError(checks.not_finite_message(array, name, bad, dtype))
 
     def checksum(self):
         """16 hexadecimal digits that tell these data from others.
@@ -49,35 +52,9 @@ class Data:
         return hexdigest(digest)[:16]
 
 
-def as_source(array, name, dtype):
-    """A view for the core; ValueError if a number is not finite as `dtype`."""
-    source = binding.Source(array)
-    if array.dtype.kind == "f":
-        bad = _first_not_finite(source, array, dtype)
-        if bad is not None:
-            raise ValueError(checks.not_finite_message(array, name, bad, dtype))
-    return source
-
-
-def checked_x(plan, X):
-    """The inputs of `plan`'s network from its own columns or all of the original's."""
-    return checks.check_x(X, plan.dense[0].n_in, "X", plan.kept, plan.n_inputs)
-
-
-def _first_not_finite(source, array, dtype):
-    """The first row with a NaN or infinity (in this dtype), or None."""
-
-    def search(first, last):
-        row = source.find_not_finite(dtype == np.float32, first, last)
-        return None if row < 0 else row
-
-    rows = max(1, _SCANNED // max(array[:1].size, 1))
-    return in_slices(len(array), search, rows)
-
-
 def checked_data(plan, X, y, sample_weight):
     """The data set as `plan`'s network needs it, or the error that says why not."""
-    x = checked_x(plan, X)
+    x = checks.check_x(X, **plan.columns)
     y, labels = checks.check_targets(y, len(x), plan.dense[-1].n_out, plan.loss)
     weight = checks.check_sample_weight(sample_weight, len(x))
     return Data(x, y, labels, weight, plan.dtype)

@@ -158,6 +158,12 @@ class Plan:
         self.n_inputs, self.kept = n, array.astype(np.int64)
 
     @property
+    def columns(self):
+        """What `check_x` has to know: X has the network's columns or the original ones."""
+        n_in = self.dense[0].n_in
+        return {"n_in": n_in, "kept": self.kept, "n_original": self.n_inputs}
+
+    @property
     def kept_inputs(self):
         return np.arange(self.n_inputs) if self.kept is None else self.kept
 

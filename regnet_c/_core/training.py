@@ -118,29 +118,35 @@ class TrainingRun:
         self.reported = Reported(0, False, [])
         self.steps_per_epoch = -(-options.data.n // options.batch_size)
         self._bar = ProgressBar(False, 0, 0)
-        self._interrupted, self._last_rate = False, None
+        self._started = self._interrupted = False
+        self._last_rate = None
         self._working = self._last_finite = None
-        self._bind()
+        data, plan = options.data, network._plan
+        division = divide(plan, options.threads, options.batch_size, data.n)
+        self.model = self._make_model(division)
+        self.c_run = binding.Run(
+            self.model,
+            self.state.scalars,
+            self.progress,
+            data.x,
+            data.y,
+            data.labels,
+            data.sample_weight,
+            batch_size=options.batch_size,
+            ema_decay=1 - (self.state.tau or 0.0),
+            **division,
+        )
 
-    def _bind(self):
-        """Make the C run, on arrays of the state."""
+    def _make_model(self, division):
+        """The network as C sees it, on the arrays of the state."""
         options, state, plan = self.options, self.state, self.network._plan
-        division = divide(plan, options.threads, options.batch_size, options.data.n)
         gradient = None  # kept only where a batch has several pieces
         if division["turn_rows"] or options.batch_size > division["block_rows"]:
             gradient = np.empty(plan.size, plan.dtype)
-        self.model = plan.model()
-        self.model.keep_zeros(options.keep_zeros)
-        self.model.bind(None, state.m, state.v, state.q, gradient, state.ema)
-        self.c_run = make_run(
-            self.model,
-            state.scalars,
-            self.progress,
-            options.data,
-            options.batch_size,
-            division,
-            ema_decay=1 - (state.tau or 0.0),
-        )
+        model = plan.model()
+        model.keep_zeros(options.keep_zeros)
+        model.bind(None, state.m, state.v, state.q, gradient, state.ema)
+        return model
 
     # ---- epochs ----------------------------------------------------------------------
 
@@ -153,7 +159,18 @@ class TrainingRun:
         try:
             self.listeners.train_begin(self.network)
             self._start()
-            self._run_epochs()
+            start = time.perf_counter() - self.history.seconds
+            while not self.finished:
+                # else an epoch that was trained comes from a checkpoint
+                if self.progress.epoch - self.first_epoch == self.history.epochs:
+                    self.train_epoch()
+                self._report(start)
+                self.listeners.checkpoint(self)
+        except (KeyboardInterrupt, SystemExit):
+            self._interrupted = True
+            if self._started:
+                self.listeners.checkpoint(self)
+            raise
         finally:
             try:
                 self.listeners.train_end()
@@ -169,6 +186,7 @@ class TrainingRun:
         self.state.cut_epochs(self.options.data.n, self.options.batch_size)
         self.network._state, self.network.history = self.state, self.history
         self._remember()
+        self._started = True
 
     def _restore(self):
         """Continue from the file, or leave the network as it was."""
@@ -200,21 +218,6 @@ class TrainingRun:
     def finished(self):
         """True after the last epoch."""
         return self.history.stopped_early or self.history.epochs >= self.options.epochs
-
-    def _run_epochs(self):
-        start = time.perf_counter() - self.history.seconds
-        trained = self.progress.epoch - self.first_epoch
-        try:
-            while not self.finished:
-                if trained == self.history.epochs:  # else a checkpoint brought it
-                    self.train_epoch()
-                    trained += 1
-                self._report(start)
-                self.listeners.checkpoint(self)
-        except (KeyboardInterrupt, SystemExit):
-            self._interrupted = True
-            self.listeners.checkpoint(self)
-            raise
 
     def _report(self, start):
         """Tell the history, the progress bar and the callbacks of the last epoch."""
@@ -356,25 +359,6 @@ class TrainingRun:
         return in_slices(last - first, search, MIN_BLOCK_ROWS)
 
 
-def make_run(model, optimizer, progress, data, batch_size, division, **options):
-    """A `binding.Run` with its work memory."""
-    sizes = (division[k] for k in ("block_rows", "turn_rows", "n_threads"))
-    work = np.empty(model.train_work_size(*sizes) + 64, np.uint8)
-    return binding.Run(
-        model,
-        optimizer,
-        progress,
-        data.x,
-        data.y,
-        data.labels,
-        data.sample_weight,
-        work,
-        batch_size=batch_size,
-        **division,
-        **options,
-    )
-
-
 def loss_and_gradient(plan, params, data, masks):
     """Mean data loss and its derivatives, flat; masks None: dropout is off."""
     gradient, progress = plan.zeros(), binding.Progress()
@@ -382,8 +366,18 @@ def loss_and_gradient(plan, params, data, masks):
     model.bind(params, g=gradient)
     if masks is not None:
         model.set_masks(*masks)
-    division = divide(plan, None, data.n, data.n)
-    run = make_run(model, None, progress, data, data.n, division, gradient_only=True)
+    run = binding.Run(
+        model,
+        None,
+        progress,
+        data.x,
+        data.y,
+        data.labels,
+        data.sample_weight,
+        batch_size=data.n,
+        gradient_only=True,
+        **divide(plan, None, data.n, data.n),
+    )
     run.start_epoch(None)
     while progress.epoch == 0:
         run.advance(np.zeros(1), _SLICE_SECONDS, run.max_threads)

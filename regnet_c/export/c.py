@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from .._core import checks
-from .._core.data import checked_data, checked_x
+from .._core.data import checked_data
 from .._core.slices import in_slices
 from .._files.atomic import write_atomically
 from .c_frame import buffers, function_names, head, header, predict_function, self_test
@@ -144,7 +144,7 @@ def _test_rows(network, calibration):
     if calibration is None:
         shape = (_SELF_TEST_ROWS, n_in)
         return np.random.default_rng(0).normal(size=shape).astype(np.float32)
-    x = checked_x(network._plan, calibration[0])
+    x = checks.check_x(calibration[0], **network._plan.columns)
     chosen = np.linspace(0, len(x) - 1, min(len(x), _SELF_TEST_ROWS)).astype(int)
     return np.ascontiguousarray(x[chosen], np.float32)
 
