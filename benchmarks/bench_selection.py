@@ -1,8 +1,8 @@
 """Choosing inputs and weights: four columns of 200, 50 pixels of MNIST, sparse networks.
 
-a  The data of R4: 200 columns of which {0, 120, 156, 195} carry signal.  The path is
-   computed on 6400 rows and chooses by 1600 more; the network on the chosen columns is
-   trained on these 8000 and tested on 2000.
+a  The data of the dropout system: 200 columns of which {0, 120, 156, 195} carry signal.
+   The path is computed on 6400 rows and chooses by 1600 more; the network on the chosen
+   columns is trained on these 8000 and tested on 2000.
 b  MNIST with 50 pixels beside the package lassonet; needs --data mnist.npz.
 c  The digits and breast cancer, 5 folds: L1 beside scikit-learn's MLP of the same
    architecture.  The strengths of L1 were chosen on these data.
@@ -140,7 +140,7 @@ def main(options):
     here = environment()
     tables = [f"{here['cpu']}, {datetime.date.today()}, {options.seeds} seeds"]
     if "a" in options.parts:
-        tables.append(markdown("a: R4", *signal_columns(options.seeds)))
+        tables.append(markdown("a: dropout", *signal_columns(options.seeds)))
         print(tables[-1], flush=True)
     if "b" in options.parts and options.data is None:
         print("b is skipped: it needs --data mnist.npz")

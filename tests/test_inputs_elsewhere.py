@@ -474,7 +474,7 @@ IMAGES, DIGITS = np.zeros((3, 784)), np.arange(3)
 
 def reproduce(folder, **changes):
     arrays = dict(x_train=IMAGES, y_train=DIGITS, x_test=IMAGES, y_test=DIGITS)
-    return ["reproduce", "r0", "--data", npz(folder, **arrays | changes).name]
+    return ["reproduce", "perceptron", "--data", npz(folder, **arrays | changes).name]
 
 
 CALIBRATE = ["m", "m.c", "--calibration", "c.npz"]
@@ -498,9 +498,12 @@ BAD_COMMANDS = {
         "d.csv has no column 'a'",
     ),
     "system": (lambda f: ["reproduce", "r9"], "invalid choice"),
-    "no MNIST": (lambda f: ["reproduce", "r0", "--data", "none.npz"], "none.npz"),
+    "no MNIST": (
+        lambda f: ["reproduce", "perceptron", "--data", "none.npz"],
+        "none.npz",
+    ),
     "MNIST lacks": (
-        lambda f: ["reproduce", "r0", "--data", npz(f, x_train=W).name],
+        lambda f: ["reproduce", "perceptron", "--data", npz(f, x_train=W).name],
         "has no y_train, x_test, y_test",
     ),
     "MNIST rows": (lambda f: reproduce(f, y_test=DIGITS[:2]), "y_test has 2 rows"),

@@ -6,7 +6,7 @@ import pytest
 import regnet_c as rn
 
 
-def test_r1_five_weights():
+def test_five_weights_shrink_and_none_is_reflected():
     """Soft threshold 0.01: nothing grows, nothing is reflected."""
     w = np.array([-0.05, -0.001, 0, 0.001, 0.05])
     want = [-0.04, 0, 0, 0, 0.04]

@@ -5,7 +5,15 @@ import pytest
 
 import regnet_c as rn
 from regnet_c import cli
-from regnet_c.reproduce import Row, r0, r1, r2, r3, r4, run
+from regnet_c.reproduce import (
+    Row,
+    dropout,
+    outliers,
+    perceptron,
+    run,
+    spiral,
+    weight_decay,
+)
 
 ETA, N, M, LAM, RHO = 0.3, 500, 20, 0.7, 0.4
 
@@ -197,39 +205,40 @@ def assert_all_ok(rows):
     assert any(row.ok for row in rows)
 
 
-def test_r0_on_the_digits():
-    assert_all_ok(r0.rows(None, False))
+def test_perceptron_on_the_digits():
+    assert_all_ok(perceptron.rows(None, False))
 
 
-def test_r1_five_weights():
-    assert_all_ok(r1.five_weights())
+def test_weight_decay_five_weights():
+    assert_all_ok(weight_decay.five_weights())
 
 
-def test_r3_absolute_loss_cases_to_a_thousandth():
+def test_outliers_absolute_loss_cases_to_a_thousandth():
     for name in ("L1 loss + L1", "L1 loss + L2"):
-        assert_all_ok(r3.compare(name, *r3.CASES[name]))
+        assert_all_ok(outliers.compare(name, *outliers.CASES[name]))
 
 
-def test_r3_needs_no_scikit_learn_for_its_data():
+def test_outliers_needs_no_scikit_learn_for_its_data():
     datasets = pytest.importorskip("sklearn.datasets")
-    np.random.seed(r3.SEED)
+    np.random.seed(outliers.SEED)
     x, y = datasets.make_regression(500, n_features=1, n_informative=1, noise=0)
-    got_x, got_y, weights = r3.problem()
+    got_x, got_y, weights = outliers.problem()
     inliers = np.r_[0:50, 100:500]
     np.testing.assert_array_equal(got_x[inliers, 0], x[inliers, 0])
     np.testing.assert_array_equal(got_y[inliers, 0], y[inliers])
     assert sum(np.abs(w).sum() for w in weights) == pytest.approx(25180.18, abs=0.01)
 
 
-def test_r4_check_value_and_large_logits():
-    assert_all_ok(r4.fused_loss())
+def test_dropout_check_value_and_large_logits():
+    assert_all_ok(dropout.fused_loss())
 
 
-def test_r2_posterior_is_calibrated():
+def test_spiral_posterior_is_calibrated():
     """Among points with posterior p for a class, a share p is of that class."""
-    x, y = r2.spiral(200_000, np.random.default_rng(5))
-    p = r2.posterior(x)
+    x, y = spiral.spiral(200_000, np.random.default_rng(5))
+    p = spiral.posterior(x)
     np.testing.assert_allclose(p.sum(axis=1), 1)
+    assert np.isnan(spiral.posterior(np.array([[0.8, 0.8]]))).all()
     for c in range(3):
         bins = np.digitize(p[:, c], np.linspace(0, 1, 11)[1:-1])
         for b in range(10):
@@ -238,14 +247,14 @@ def test_r2_posterior_is_calibrated():
             assert abs(share - mean) < 4 * np.sqrt(0.25 / inside.sum())
 
 
-def test_r2_bayes_figures():
-    accuracy, loss = r2.bayes(100_000)
+def test_spiral_bayes_figures():
+    accuracy, loss = spiral.bayes(100_000)
     assert accuracy == pytest.approx(0.9098, abs=0.002)
     assert loss == pytest.approx(0.2133, abs=0.003)
 
 
-def test_r2_as_configured_is_under_fitting():
-    assert r2.train("as configured, bias gradient repaired", 0, 1500)[2] == (
+def test_spiral_as_configured_is_under_fitting():
+    assert spiral.train("as configured, bias gradient repaired", 0, 1500)[2] == (
         "under-fitting"
     )
 
@@ -257,16 +266,18 @@ def test_the_command_prints_a_table_and_fails_if_a_figure_is_missed(
     monkeypatch, capsys
 ):
     row = Row("two", "2", "2", True, "seed 0")
-    monkeypatch.setattr(r4, "rows", lambda data, progress: [row])
-    assert cli.main(["reproduce", "r4"]) == 0
+    monkeypatch.setattr(dropout, "rows", lambda data, progress: [row])
+    assert cli.main(["reproduce", "dropout"]) == 0
     assert "two" in (out := capsys.readouterr().out) and "ok" in out and "seed 0" in out
-    monkeypatch.setattr(r4, "rows", lambda data, progress: [Row("2", "2", "3", False)])
-    assert cli.main(["reproduce", "r4"]) == 1
+    monkeypatch.setattr(
+        dropout, "rows", lambda data, progress: [Row("2", "2", "3", False)]
+    )
+    assert cli.main(["reproduce", "dropout"]) == 1
     assert "MISSED" in capsys.readouterr().out
 
 
 def test_without_a_name_all_systems_run(monkeypatch, capsys):
-    systems = (r0, r1, r2, r3, r4)
+    systems = (perceptron, weight_decay, spiral, outliers, dropout)
     for number, system in enumerate(systems):
         row = Row(f"row {number}", "1", "1", True)
         monkeypatch.setattr(system, "rows", lambda data, progress, row=row: [row])
@@ -275,8 +286,8 @@ def test_without_a_name_all_systems_run(monkeypatch, capsys):
     assert all(f"row {number}" in out for number in range(5))
 
 
-def test_without_mnist_r1_says_what_it_needs():
-    rows = list(run(["r1"]))
+def test_without_mnist_weight_decay_says_what_it_needs():
+    rows = list(run(["weight-decay"]))
     assert rows[-1].ok is None and "--data mnist.npz" in rows[-1].what
 
 

@@ -290,7 +290,8 @@ def test_batches_of_weight_zero_leave_the_schedule_alone(dtype, rng, monkeypatch
 
 
 def five_weights(rule, dtype, sign_at_zero=0):
-    """R1's five weights after one step without a data gradient, threshold 0.01."""
+    """Weight-decay's five weights after one step without a data gradient, threshold
+    0.01."""
     penalty = rn.L1(0.1, rule=rule, sign_at_zero=sign_at_zero)
     layer = rn.Dense(1, 5, weight_penalty=penalty, use_bias=False)
     net = rn.Network([layer], dtype=dtype)

@@ -23,7 +23,8 @@ def add_parser(commands, **options):
     parser.add_argument(
         "--data",
         metavar="FILE",
-        help="MNIST for r0 and r1: NPZ with x_train, y_train, x_test, y_test",
+        help="MNIST, for perceptron and weight-decay: NPZ with x_train, y_train, x_test, "
+        "y_test",
     )
     parser.add_argument("--quiet", action="store_true", help="no progress bars")
     parser.set_defaults(run=run_reproduce)

@@ -5,10 +5,16 @@ with its own conventions and its own open question.  `docs/regularisation.md` ha
 answers; here are the runs.
 """
 
-from . import r0, r1, r2, r3, r4
+from . import dropout, outliers, perceptron, spiral, weight_decay
 from .row import Row, Skip, print_table
 
-SYSTEMS = {"r0": r0, "r1": r1, "r2": r2, "r3": r3, "r4": r4}
+SYSTEMS = {
+    "perceptron": perceptron,
+    "weight-decay": weight_decay,
+    "spiral": spiral,
+    "outliers": outliers,
+    "dropout": dropout,
+}
 
 __all__ = ["SYSTEMS", "Row", "Skip", "print_table", "run"]
 

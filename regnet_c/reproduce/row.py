@@ -1,4 +1,4 @@
-"""One comparison: what was expected, what came, whether that is good."""
+"""One comparison: what was expected, what was got, whether that is good."""
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -50,8 +50,8 @@ def one_thread_each(function, arguments):
 
 
 def print_table(rows):
-    """Print rows as they come; the number of figures missed."""
-    line = "{:<4} {:<58} {:>22} {:>22}  {:<7} {}"
+    """Print rows as they are found; the number of figures missed."""
+    line = "{:<12} {:<58} {:>22} {:>22}  {:<7} {}"
     print(line.format("", "figure", "expected", "got", "verdict", "seeds"))
     missed = 0
     for row in rows:

@@ -1,4 +1,4 @@
-"""R0: a single-layer perceptron, ReLU on the output, squared error, L1, update average."""
+"""A single-layer perceptron, ReLU on the output, squared error, L1, update average."""
 
 import warnings
 
@@ -37,11 +37,11 @@ def perceptron(n_in, penalty=None, start=0.01, bias=0.1):
     return net
 
 
-def train(data, penalty, **options):
-    """(network, test accuracy, history) after 30 epochs."""
+def train(data, penalty, epochs=EPOCHS, **options):
+    """(network, test accuracy, history); options are those of `Network.fit`."""
     x, y, x_test, y_test, _ = data
     net = perceptron(x.shape[1], penalty)
-    history = net.fit(x, np.eye(10)[y], EPOCHS, BATCH, SGD(RATE), **options)
+    history = net.fit(x, np.eye(10)[y], epochs, BATCH, SGD(RATE), **options)
     return net, (net.predict(x_test).argmax(axis=1) == y_test).mean(), history
 
 

@@ -1,4 +1,4 @@
-"""R3: L1 and L2 as loss and as penalty, six regressions, one start."""
+"""L1 and L2 as loss and as penalty, six regressions, one start."""
 
 import numpy as np
 
@@ -64,14 +64,14 @@ def network(loss, penalty, rule="subgradient"):
     return Network(layers, loss, dtype="float64", seed=0)
 
 
-def train(loss, penalty, start=0, rule="subgradient"):
+def train(loss, penalty, start=0, rule="subgradient", epochs=EPOCHS):
     """(sum|w|, mean |error|, exact zeros, network); start moves the first weights by
     so many units in the last place."""
     x, y, weights = problem()
     weights[0] = weights[0] * (1 + start * np.finfo(float).eps)
     net = network(loss, penalty, rule)
     net.set_weights(weights)
-    net.fit(x, y, EPOCHS, POINTS, SGD(RATE), shuffle=False, threads=1)
+    net.fit(x, y, epochs, POINTS, SGD(RATE), shuffle=False, threads=1)
     total = sum(np.abs(w).sum() for w in net.get_weights())
     zeros = sum(int((w == 0).sum()) for w in net.get_weights())
     return total, np.abs(net.predict(x) - y).mean(), zeros, net

@@ -1,4 +1,4 @@
-"""R1: mini-batch steps with L2, and what the L1 version should be."""
+"""Mini-batch steps with L2, and what the L1 version should be."""
 
 import numpy as np
 
@@ -15,12 +15,27 @@ FIVE = np.array([-0.05, -0.001, 0, 0.001, 0.05])
 FIVE_SHRUNK = np.array([-0.04, 0, 0, 0, 0.04])
 
 
-def network(hidden, n, lam, spread=None):
-    """784-hidden-10 with sigmoids and cross-entropy; weights and biases are normal."""
-    penalty = L2.from_convention("weight-decay", lam, n=n) if lam else None
+# name -> the penalty of lam and n, the rows of the training set
+PENALTIES = {
+    "no penalty": lambda lam, n: None,
+    "L2": lambda lam, n: L2.from_convention("weight-decay", lam, n=n),
+    "L1 subgradient": lambda lam, n: l1("subgradient", lam, n),
+    "L1 shrink_first": lambda lam, n: l1("shrink_first", lam, n),
+    "L1 proximal": lambda lam, n: l1("proximal", lam, n),
+    "L1 cumulative": lambda lam, n: l1("cumulative", lam, n),
+}
+
+
+def l1(rule, lam, n):
+    """lam/n sum|w| by one of the rules."""
+    return L1.from_convention("weight-decay", lam, n=n, rule=rule)
+
+
+def network(n_in, hidden, penalty, spread=None):
+    """n_in-hidden-10 with sigmoids and cross-entropy; weights and biases are normal."""
     start = spread or "lecun_normal"
     layers = [
-        Dense(784, hidden, "sigmoid", penalty, weight_init=start),
+        Dense(n_in, hidden, "sigmoid", penalty, weight_init=start),
         Dense(hidden, 10, weight_penalty=penalty, weight_init=start),
     ]
     net = Network(layers, "binary_cross_entropy", seed=SEED)
@@ -54,7 +69,8 @@ def rows(data, progress):
     x, y, x_val, y_val = validation_split(data)
     targets = np.eye(10)[y].astype(np.float32)
     for hidden, least, published in ((30, 0.960, 0.9650), (100, 0.975, 0.9781)):
-        net, watch = network(hidden, len(x), 5.0), Watch(x_val, y_val)
+        penalty = PENALTIES["L2"](5.0, len(x))
+        net, watch = network(784, hidden, penalty), Watch(x_val, y_val)
         net.fit(x, targets, 30, 10, SGD(0.5), callbacks=[watch], progress=progress)
         got, name = max(watch.accuracies), f"784-{hidden}-10, L2 lam 5"
         expected = f">= {least:.3f} ({published:.4f})"
@@ -94,7 +110,8 @@ def small_set(x, y, x_val, y_val):
     targets = np.eye(10)[y].astype(np.float32)
 
     def run(lam):
-        net = network(30, len(x), lam, spread=1.0)
+        penalty = PENALTIES["L2"](lam, len(x)) if lam else None
+        net = network(784, 30, penalty, spread=1.0)
         net.fit(x, targets, 400, 10, SGD(0.5), threads=1)
         validation = (x_val, np.eye(10, dtype=np.float32)[y_val])
         verdict = net.diagnose(x, targets, validation).fit

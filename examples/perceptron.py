@@ -16,41 +16,17 @@ A ReLU on the output can die: where all rows give it a negative sum no gradient 
 and the accuracy is .6 with one seed and .86 with another.  `net.diagnose` counts such
 units.  Small weights and biases of 0.1 keep all ten alive.
 
-    python examples/r0_perceptron_l1.py [--data mnist.npz] [--quick]
+    python examples/perceptron.py [--data mnist.npz] [--quick]
 """
 
 import numpy as np
-from common import arguments, finish, load_images, one_hot, plt, tidy
+from common import arguments, finish, plt, tidy
 
 import regnet_c as rn
 from regnet_c.plots import COLORS
+from regnet_c.reproduce import perceptron
 
-STRENGTHS = (1e-4, 3e-4, 1e-3, 3e-3)
 RULES = ("subgradient", "proximal")
-
-
-def train(data, rule, l1, epochs):
-    """(network, history): 1000 rows, batches of 10, constant rate."""
-    x, y, x_test, y_test = data
-    layer = rn.Dense(x.shape[1], 10, "relu", rn.L1(l1, rule=rule), weight_init=0.01)
-    net = rn.Network([layer], loss="squared_error", dtype="float64", seed=0)
-    weights, biases = net.get_weights()
-    net.set_weights([weights, biases + 0.1])
-    history = net.fit(
-        x[:1000],
-        one_hot(y[:1000]),
-        epochs=epochs,
-        batch_size=10,
-        optimizer=rn.SGD(0.02),
-        validation_data=(x_test, one_hot(y_test)),
-        update_tau=0.01,
-    )
-    return net, history
-
-
-def accuracy(net, x, y):
-    """Share of rows whose largest output is the right one."""
-    return (net.predict(x).argmax(axis=1) == y).mean()
 
 
 def draw(runs):
@@ -75,15 +51,18 @@ def draw(runs):
 
 
 def main():
-    args = arguments(__doc__, "r0_perceptron_l1", data=True)
-    data, epochs = load_images(args.data), 5 if args.quick else 30
+    args = arguments(__doc__, "perceptron", data=True)
+    data, epochs = perceptron.load(args.data), 5 if args.quick else perceptron.EPOCHS
+    test = data[2], np.eye(10)[data[3]]
     print("    l1  rule         exact zeros  test accuracy")
-    for l1 in STRENGTHS:
+    for l1 in perceptron.STRENGTHS:
         runs = {}
         for rule in RULES:
-            net, runs[rule] = train(data, rule, l1, epochs)
+            options = {"validation_data": test, "update_tau": 0.01}
+            net, right, runs[rule] = perceptron.train(
+                data, rn.L1(l1, rule=rule), epochs, **options
+            )
             zeros = int((net.get_weights()[0] == 0).sum())
-            right = accuracy(net, *data[2:])
             print(f"{l1:6g}  {rule:<11}  {zeros:>11}  {right:>13.4f}")
         if l1 == 1e-3:
             drawn = runs

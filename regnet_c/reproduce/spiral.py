@@ -1,4 +1,4 @@
-"""R2: a spiral of three classes, 2-128-3, L2: does regularisation help?"""
+"""A spiral of three classes, 2-128-3, L2: does regularisation help?"""
 
 import math
 
@@ -30,7 +30,7 @@ def posterior(x):
     A point tells its radius r and 2.5 times its angle modulo 2 pi.  Given r, the angle of
     class c is normal around 4 (c + r), so the density of the turned angle is a normal of
     standard deviation 0.5 around 10 (c + r), wrapped around the circle; the radius has
-    the same density in every class.
+    the same density in every class.  NaN outside the unit disc, where no point can be.
     """
     radius, turned = np.hypot(*x.T), np.arctan2(x[:, 0], x[:, 1])
     wraps = 2 * math.pi * np.arange(-8, 9)
@@ -40,6 +40,7 @@ def posterior(x):
         away = (away[:, None] + wraps) / (2.5 * NOISE)
         density.append(np.exp(-0.5 * away**2).sum(axis=1))
     density = np.array(density).T
+    density[radius > 1 + 1e-9] = np.nan
     return density / density.sum(axis=1, keepdims=True)
 
 
@@ -106,15 +107,25 @@ RUNS = {
 }
 
 
-def train(name, seed, epochs=EPOCHS):
-    """(training accuracy, validation accuracy, what diagnose says)."""
-    arguments, optimizer, points, _ = RUNS[name]
+def data_of(name, seed):
+    """(training data, validation data) of a run."""
     random = np.random.default_rng(1000 + seed)
-    x, y = spiral(points, random)
-    x_val, y_val = spiral(POINTS, random)
+    return spiral(RUNS[name][2], random), spiral(POINTS, random)
+
+
+def trained(name, seed, epochs=EPOCHS):
+    """The network of a run."""
+    arguments, optimizer, _, _ = RUNS[name]
+    (x, y), _ = data_of(name, seed)
     net = network(seed, **arguments)
     net.fit(x, y, epochs, len(x), optimizer(), threads=1)
-    found = net.diagnose(x, y, (x_val, y_val))
+    return net
+
+
+def train(name, seed, epochs=EPOCHS):
+    """(training accuracy, validation accuracy, what diagnose says)."""
+    (x, y), validation = data_of(name, seed)
+    found = trained(name, seed, epochs).diagnose(x, y, validation)
     return found.train["accuracy"], found.validation["accuracy"], found.fit
 
 

@@ -1,4 +1,4 @@
-"""R4: L2 and dropout for a binary classifier, and the numbers that overflow."""
+"""L2 and dropout for a binary classifier, and the numbers that overflow."""
 
 import numpy as np
 
@@ -45,16 +45,21 @@ RUNS = {
 }
 
 
+def trained(name, data, seed=SEED, epochs=EPOCHS, callbacks=()):
+    """The network of one run."""
+    lam, rate, learning_rate, _ = RUNS[name]
+    net, optimizer = network(lam, rate, seed), SGD(learning_rate)
+    net.fit(*data[:2], epochs, BATCH, optimizer, callbacks=callbacks, threads=1)
+    return net
+
+
 def train(name, data, seed=SEED):
     """Test accuracy of one run."""
-    lam, rate, learning_rate, _ = RUNS[name]
-    net = network(lam, rate, seed)
-    net.fit(data[0], data[1], EPOCHS, BATCH, SGD(learning_rate), threads=1)
-    return net.evaluate(data[2], data[3])["accuracy"]
+    return trained(name, data, seed).evaluate(*data[2:])["accuracy"]
 
 
-def selected(data, strength=0.02):
-    """(test accuracy, columns left) with a group penalty on the inputs.
+def selecting(data, strength=0.02, epochs=60, callbacks=()):
+    """The network of a group penalty on the inputs, which drops columns of noise.
 
     Later, the layers behind, which have no penalty, grow and the columns come back.
     """
@@ -64,9 +69,13 @@ def selected(data, strength=0.02):
         Dense(20, 1),
     ]
     net = Network(layers, "binary_cross_entropy", seed=SEED)
-    net.fit(data[0], data[1], 60, BATCH, Adam(1e-3))
-    left = np.flatnonzero(np.any(net.get_weights()[0] != 0, axis=1))
-    return net.evaluate(data[2], data[3])["accuracy"], left
+    net.fit(*data[:2], epochs, BATCH, Adam(1e-3), callbacks=callbacks)
+    return net
+
+
+def columns_used(net):
+    """Numbers of the inputs with a weight that is not zero."""
+    return np.flatnonzero(np.any(net.get_weights()[0] != 0, axis=1))
 
 
 def rows(data, progress):
@@ -78,7 +87,8 @@ def rows(data, progress):
         good = bool(abs(got - run[-1]) <= 0.012)
         yield Row(f"{name}: test", f"{run[-1]:.4f}", f"{got:.4f}", good, str(SEED))
     yield gain_of_l2(data)
-    got, left = selected(data)
+    net = selecting(data)
+    got, left = net.evaluate(*data[2:])["accuracy"], columns_used(net)
     yield Row(
         "group penalty on the inputs: test",
         "about 0.959",

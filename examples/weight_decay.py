@@ -11,56 +11,24 @@ what it still owes since the start ("cumulative", the library's default).  With 
 the noise of the gradient wakes zeros: only the cumulative rule keeps most of them.  The
 other three rules go the same way, up to the zeros.
 
-    python examples/r1_mnist_l1_l2.py [--data mnist.npz] [--quick]
+    python examples/weight_decay.py [--data mnist.npz] [--quick]
 """
 
 from common import arguments, finish, load_images, one_hot, plt, tidy
 
 import regnet_c as rn
 from regnet_c.plots import COLORS, plot_weights
-
-# name -> how the penalty is made of lam and n
-PENALTIES = {
-    "no penalty": lambda lam, n: None,
-    "L2": lambda lam, n: rn.L2.from_convention("weight-decay", lam, n=n),
-    "L1 subgradient": lambda lam, n: l1("subgradient", lam, n),
-    "L1 shrink_first": lambda lam, n: l1("shrink_first", lam, n),
-    "L1 proximal": lambda lam, n: l1("proximal", lam, n),
-    "L1 cumulative": lambda lam, n: l1("cumulative", lam, n),
-}
-
-
-def l1(rule, lam, n):
-    """lam/n sum|w|."""
-    return rn.L1.from_convention("weight-decay", lam, n=n, rule=rule)
+from regnet_c.reproduce import weight_decay
 
 
 def train(name, data, lam, epochs):
     """The trained network and its test accuracy after each epoch."""
     x, y, x_test, y_test = data
-    penalty = PENALTIES[name](lam, len(x))
-    layers = [
-        rn.Dense(x.shape[1], 100, "sigmoid", penalty, weight_init="lecun_normal"),
-        rn.Dense(100, 10, weight_penalty=penalty, weight_init="lecun_normal"),
-    ]
-    net = rn.Network(layers, loss="binary_cross_entropy", seed=0)
-    test = TestAccuracy(x_test, y_test)
-    net.fit(x, one_hot(y), epochs, 10, rn.SGD(0.5), callbacks=[test])
-    return net, test.found
-
-
-class TestAccuracy(rn.Callback):
-    """Share of test rows whose largest output is the right one, after each epoch."""
-
-    def __init__(self, x, y):
-        self.x, self.y, self.found = x, y, []
-
-    def on_train_begin(self, network):
-        self.network = network
-
-    def on_epoch_end(self, epoch, logs):
-        right = self.network.predict(self.x).argmax(axis=1) == self.y
-        self.found.append(right.mean())
+    penalty = weight_decay.PENALTIES[name](lam, len(x))
+    net = weight_decay.network(x.shape[1], 100, penalty)
+    watch = weight_decay.Watch(x_test, y_test)
+    net.fit(x, one_hot(y), epochs, 10, rn.SGD(0.5), callbacks=[watch])
+    return net, watch.accuracies
 
 
 def draw(runs):
@@ -92,14 +60,14 @@ def draw_weights(grid, runs):
 
 
 def main():
-    args = arguments(__doc__, "r1_mnist_l1_l2", data=True)
+    args = arguments(__doc__, "weight_decay", data=True)
     data = load_images(args.data)
     lam = 2.0 if args.data else 0.2
     epochs = 2 if args.quick else 30
     print(f"lam = {lam:g}, {len(data[0])} training rows")
     print("penalty          exact zeros  test accuracy")
     runs = {}
-    for name in PENALTIES:
+    for name in weight_decay.PENALTIES:
         net, found = runs[name] = train(name, data, lam, epochs)
         print(f"{name:<15}  {net.zeros():>11.1%}  {found[-1]:>13.4f}")
     finish(draw(runs), args)

@@ -1,0 +1,68 @@
+"""L2 and inverted dropout for a binary classifier: training against test.
+
+200-100-20-1, ReLU, binary cross-entropy, batches of m = 200, 150 epochs; 10 000 rows of
+200 columns, of which four carry signal.  The write-up divides its L2 strength by the batch
+size, lam/(2m) sum w^2: the same lam is four times stronger with batches of 50.
+`L2.from_convention("dropout", lam, batch_size=m)` gives the strength that does not change.
+
+Dropout keeps 80 % of the units of both hidden layers while training and none is dropped
+when the accuracies are measured, on the training rows as on the test rows.  The last run
+shows what these data ask for: a group penalty on the inputs, which drops the columns of
+noise as a whole; the cumulative rule keeps them out although the batches are small.
+
+    python examples/dropout.py [--quick]        (needs scikit-learn)
+"""
+
+from functools import partial
+
+import numpy as np
+from common import arguments, finish, plt, tidy
+
+import regnet_c as rn
+from regnet_c.plots import COLORS
+from regnet_c.reproduce import dropout
+
+
+class Accuracies(rn.Callback):
+    """Training and test accuracy after each epoch, both without dropout."""
+
+    def __init__(self, train, test):
+        self.data, self.found = (train, test), []
+
+    def on_train_begin(self, network):
+        self.network = network
+
+    def on_epoch_end(self, epoch, logs):
+        self.found.append([self.network.evaluate(*d)["accuracy"] for d in self.data])
+
+
+def main():
+    args = arguments(__doc__, "dropout")
+    data = dropout.load()
+    runs = {name: partial(dropout.trained, name) for name in dropout.RUNS}
+    runs["group penalty"] = dropout.selecting
+    figure, axes = plt.subplots(
+        1, 4, figsize=(13, 3.6), sharey=True, layout="constrained"
+    )
+    print(f"{'network':<18}  training    test  columns used")
+    for ax, (name, train) in zip(axes, runs.items(), strict=True):
+        epochs = 60 if name == "group penalty" else dropout.EPOCHS
+        epochs = min(epochs, 40 if args.quick else epochs)
+        seen = Accuracies(data[:2], data[2:])
+        net = train(data, epochs=epochs, callbacks=[seen])
+        curves = np.array(seen.found)
+        ax.plot(range(1, epochs + 1), curves[:, 0], color=COLORS[0], label="training")
+        ax.plot(range(1, epochs + 1), curves[:, 1], color=COLORS[1], label="test")
+        tidy(ax, "epoch", "accuracy", f"{name}: {curves[-1, 1]:.3f}")
+        last = "  ".join(f"{value:.4f}" for value in curves[-1])
+        used = len(dropout.columns_used(net))
+        print(f"{name:<18}    {last}  {used:12}", flush=True)
+    axes[0].legend(frameon=False)
+    axes[0].set_ylim(0.45 if args.quick else 0.85, 1.005)
+    for ax in axes[1:]:
+        ax.label_outer()
+    finish(figure, args)
+
+
+if __name__ == "__main__":
+    main()
