@@ -29,13 +29,14 @@ from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.estimator_checks import check_estimator
 
 import regnet_c as rn
-from regnet_c.estimators import RegNetClassifier, RegNetRegressor, recipe
+from regnet_c.estimators import RegNetClassifier, RegNetRegressor, presets, recipe
 
 # most fits here take a handful of epochs
 pytestmark = pytest.mark.filterwarnings("ignore:the fit ends worse than a constant")
 
 ROOT = Path(__file__).parent.parent
 COMMON = {
+    "preset": "plain",
     "max_iter": 5,
     "n_iter_no_change": None,
     "random_state": 0,
@@ -312,7 +313,8 @@ def test_one_dropout_rate_is_for_all_hidden_layers(data):
 
 
 def learning_rate(**params):
-    return recipe.make_optimizer(classifier(**params)).learning_rate
+    resolved = presets.resolve(classifier(**params).get_params(), 240, True)
+    return recipe.make_optimizer(resolved).learning_rate
 
 
 def test_learning_rates():

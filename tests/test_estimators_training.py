@@ -37,7 +37,13 @@ def wave(n=600):
 def one_epoch_fits(count, **params):
     """Training losses of so many warm-started fits of one epoch."""
     X, y = digits()
-    model = RegNetClassifier((16,), max_iter=1, warm_start=True, random_state=0)
+    model = RegNetClassifier(
+        preset="plain",
+        hidden_layer_sizes=(16,),
+        max_iter=1,
+        warm_start=True,
+        random_state=0,
+    )
     model.set_params(n_iter_no_change=None, **params)
     losses = []
     with warnings.catch_warnings():
@@ -62,7 +68,13 @@ def test_warm_starts_under_a_schedule_shuffle_and_drop_anew():
 def test_warm_starts_of_one_epoch_are_the_epochs_of_one_fit():
     model, losses = one_epoch_fits(4, dropout=0.2)
     X, y = digits()
-    whole = RegNetClassifier((16,), max_iter=4, random_state=0, dropout=0.2)
+    whole = RegNetClassifier(
+        preset="plain",
+        hidden_layer_sizes=(16,),
+        max_iter=4,
+        random_state=0,
+        dropout=0.2,
+    )
     whole.set_params(n_iter_no_change=None)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
@@ -77,14 +89,22 @@ def test_warm_starts_of_one_epoch_are_the_epochs_of_one_fit():
 
 def test_a_schedule_that_ends_is_run_to_its_end():
     X, y = digits()
-    model = RegNetClassifier((64,), learning_rate="cosine", max_iter=60, random_state=0)
+    model = RegNetClassifier(
+        preset="plain",
+        hidden_layer_sizes=(64,),
+        learning_rate="cosine",
+        max_iter=60,
+        random_state=0,
+    )
     model.set_params(n_iter_no_change=2, tol=0.1)  # would stop early
     assert model.fit(X[:300], y[:300]).n_iter_ == 60
 
 
 def test_a_schedule_may_still_be_stopped_by_validation_rows():
     X, y = digits()
-    model = RegNetClassifier((64,), learning_rate="cosine", max_iter=300)
+    model = RegNetClassifier(
+        preset="plain", hidden_layer_sizes=(64,), learning_rate="cosine", max_iter=300
+    )
     model.set_params(n_iter_no_change=2, tol=0.1, early_stopping=True, random_state=0)
     assert model.fit(X[:300], y[:300]).n_iter_ < 300
 
@@ -101,7 +121,13 @@ def warnings_of(call):
 
 def test_a_fit_worse_than_a_constant_says_so():
     X, y = wave()
-    model = RegNetRegressor((8,), max_iter=2, random_state=0, n_iter_no_change=None)
+    model = RegNetRegressor(
+        preset="plain",
+        hidden_layer_sizes=(8,),
+        max_iter=2,
+        random_state=0,
+        n_iter_no_change=None,
+    )
     model.set_params(learning_rate_init=1e-9)
     (warning,) = warnings_of(lambda: model.fit(50 * X, y))
     assert "ends worse than a constant prediction (loss" in str(warning.message)
@@ -109,7 +135,9 @@ def test_a_fit_worse_than_a_constant_says_so():
 
 def test_warnings_point_at_the_line_that_called_fit():
     X, y = digits()
-    model = RegNetClassifier((8,), max_iter=2, random_state=0)
+    model = RegNetClassifier(
+        preset="plain", hidden_layer_sizes=(8,), max_iter=2, random_state=0
+    )
     line = inspect.currentframe().f_lineno + 1
     found = warnings_of(lambda: model.fit(X, y))
     found += warnings_of(lambda: make_pipeline(StandardScaler(), model).fit(X, y))
@@ -124,7 +152,9 @@ def test_warnings_point_at_the_line_that_called_fit():
 def test_one_class_is_a_constant_with_a_warning():
     X, y = wave()
     with pytest.warns(UserWarning, match="y has only one class .no."):
-        model = RegNetClassifier((4,), max_iter=3).fit(X, np.full(len(X), "no"))
+        model = RegNetClassifier(
+            preset="plain", hidden_layer_sizes=(4,), max_iter=3
+        ).fit(X, np.full(len(X), "no"))
     assert set(model.predict(X)) == {"no"} and list(model.classes_) == ["no"]
     np.testing.assert_array_equal(model.predict_proba(X), np.ones((len(X), 1)))
 
@@ -133,7 +163,14 @@ def test_several_classifiers_may_have_a_constant_target():
     X, y = wave()
     targets = np.stack([y > 0, np.zeros(len(y))], axis=1).astype(int)
     model = MultiOutputClassifier(
-        RegNetClassifier((8,), learning_rate="cosine", max_iter=20, random_state=0)
+        RegNetClassifier(
+            preset="plain",
+            hidden_layer_sizes=(8,),
+            learning_rate="cosine",
+            learning_rate_init=0.02,
+            max_iter=60,
+            random_state=0,
+        )
     )
     with pytest.warns(UserWarning, match="only one class"):
         model.fit(X, targets)
@@ -143,7 +180,9 @@ def test_several_classifiers_may_have_a_constant_target():
 def test_a_class_of_one_row_cannot_be_held_out():
     X, y = digits()
     y = np.where(np.arange(len(y)) == 7, 77, y)
-    model = RegNetClassifier((8,), early_stopping=True, max_iter=3)
+    model = RegNetClassifier(
+        preset="plain", hidden_layer_sizes=(8,), early_stopping=True, max_iter=3
+    )
     with pytest.raises(ValueError, match="early_stopping=True cannot hold out.*X_val"):
         model.fit(X, y)
 
@@ -151,7 +190,13 @@ def test_a_class_of_one_row_cannot_be_held_out():
 @pytest.mark.filterwarnings("ignore:the fit ends worse than a constant")
 def test_r2_of_a_single_validation_row_is_nan_with_a_word():
     X, y = wave()
-    model = RegNetRegressor((8,), max_iter=3, random_state=0, n_iter_no_change=None)
+    model = RegNetRegressor(
+        preset="plain",
+        hidden_layer_sizes=(8,),
+        max_iter=3,
+        random_state=0,
+        n_iter_no_change=None,
+    )
     with pytest.warns(UserWarning, match="R.2 of a single validation row"):
         model.fit(X[1:], y[1:], X_val=X[:1], y_val=y[:1])
     assert np.isnan(model.validation_scores_).all()
@@ -181,7 +226,13 @@ def test_a_missing_label_is_named_with_its_row(missing, kind):
 def test_a_sparse_table_is_the_dense_one(container):
     sparse = pytest.importorskip("scipy.sparse")
     X, y = digits()
-    model = RegNetClassifier((8,), max_iter=5, n_iter_no_change=None, random_state=0)
+    model = RegNetClassifier(
+        preset="plain",
+        hidden_layer_sizes=(8,),
+        max_iter=5,
+        n_iter_no_change=None,
+        random_state=0,
+    )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         want = model.fit(X, y).predict_proba(X)
@@ -198,7 +249,13 @@ def test_the_default_one_hot_encoder_is_taken():
     y = table[:, 0] > 20
     encoder = ColumnTransformer([("levels", OneHotEncoder(), [0, 1])])
     model = make_pipeline(
-        encoder, RegNetClassifier((8,), learning_rate="cosine", max_iter=150)
+        encoder,
+        RegNetClassifier(
+            preset="plain",
+            hidden_layer_sizes=(8,),
+            learning_rate="cosine",
+            max_iter=150,
+        ),
     )
     assert model.fit(table, y).score(table, y) > 0.95
 
@@ -206,12 +263,14 @@ def test_the_default_one_hot_encoder_is_taken():
 def test_a_text_column_is_named():
     pandas = pytest.importorskip("pandas")
     frame = pandas.DataFrame({"age": [1.0, 2.0, 3.0], "town": ["Rome", "Oslo", "Bern"]})
-    model = RegNetClassifier()
+    model = RegNetClassifier(encoder=None)
     with pytest.raises(ValueError, match="column 'town' of X holds 'Rome'"):
         model.fit(frame, [0, 1, 0])
     with pytest.raises(ValueError, match="column 1 of X holds 'Rome'"):
         model.fit(frame.to_numpy(dtype=object), [0, 1, 0])
-    model = RegNetClassifier((4,), max_iter=1, n_iter_no_change=None)
+    model = RegNetClassifier(
+        preset="plain", hidden_layer_sizes=(4,), max_iter=1, n_iter_no_change=None
+    )
     X, y = wave()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)

@@ -2,7 +2,8 @@
 
 A subclass says what a target is: `_learn_targets` sizes the outputs, `_check_targets`
 refuses a later y of another kind, `_encode` turns y into what the Network's loss wants;
-`_row_weights` and `_validation_score` do what their names say.
+`_row_weights` and `_validation_score` do what their names say.  What "auto" means is in
+`presets`, how rows reach the network in `preparation`, averaging in `members`.
 """
 
 from types import SimpleNamespace
@@ -18,11 +19,23 @@ from .._core import checks
 from .._core.listeners import check_callbacks
 from ..network import Network
 from ..schedules import Schedule
-from . import recipe
-from .guard import dense, dense_blocks, unchanged_if_refused, validated, warn_user
+from . import presets, recipe
+from .guard import (
+    checked_table,
+    dense_blocks,
+    take_rows,
+    unchanged_if_refused,
+    validated,
+    warn_user,
+)
+from .members import combine, next_seed
+from .preparation import Preparation
 
 _WORSE = 0.1  # of a constant's loss: so much above it a fit is worse than a constant
-_NEXT_STREAM = 0x9E3779B97F4A7C15  # odd, so that all 2^64 seeds come before the first
+
+
+class Member(SimpleNamespace):
+    """One trained network with its optimizer and monitor."""
 
 
 class BaseRegNet(BaseEstimator):
@@ -31,21 +44,26 @@ class BaseRegNet(BaseEstimator):
     # scikit-learn reads an estimator's parameters from this signature, hence its length
     def __init__(
         self,
-        hidden_layer_sizes=(100,),
+        hidden_layer_sizes="auto",
         activation="relu",
         *,
         loss="squared_error",
-        l1=0.0,
+        l1="auto",
         l2=0.0,
         group_l1=0.0,
         l1_rule="cumulative",
-        dropout=0.0,
+        dropout="auto",
         max_norm=None,
-        optimizer="adam",
-        learning_rate="constant",
-        learning_rate_init=None,
+        weight_init=None,
+        optimizer="auto",
+        learning_rate="auto",
+        learning_rate_init="auto",
+        weight_decay="auto",
         batch_size="auto",
-        max_iter=200,
+        max_iter="auto",
+        n_members="auto",
+        encoder="auto",
+        preset="auto",
         early_stopping=False,
         validation_fraction=0.1,
         n_iter_no_change=10,
@@ -66,11 +84,16 @@ class BaseRegNet(BaseEstimator):
         self.l1_rule = l1_rule
         self.dropout = dropout
         self.max_norm = max_norm
+        self.weight_init = weight_init
         self.optimizer = optimizer
         self.learning_rate = learning_rate
         self.learning_rate_init = learning_rate_init
+        self.weight_decay = weight_decay
         self.batch_size = batch_size
         self.max_iter = max_iter
+        self.n_members = n_members
+        self.encoder = encoder
+        self.preset = preset
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
@@ -110,19 +133,16 @@ class BaseRegNet(BaseEstimator):
         goes_on = self._goes_on()
         X, y = self._check_data(X, y, reset=not goes_on)
         self._learn_targets(y)
-        monitor, seed = recipe.make_monitor(self), self._seed()
-        data = self._data(X, y, sample_weight)
-        stratify = data[1] if self._stratified() else None
-        data, held_out = self._held_out(data, seed, X_val, y_val, stratify)
-        network, optimizer = self._build(X, seed), recipe.make_optimizer(self)
+        seed, recipe_ = self._seed(), self._resolve(X)
+        recipe.check(recipe_)
+        data, held_out = self._held_out(
+            self._data(X, y, sample_weight), seed, X_val, y_val
+        )
         self._warm_fits = getattr(self, "_warm_fits", 0) + 1 if goes_on else 0
-        if goes_on:
-            network, optimizer = self._continued(network, optimizer)
-        constant = self._constant_loss(network, data)
-        self._train(network, optimizer, monitor, data, held_out, recipe.max_iter(self))
-        self._warn_if_unfinished()
-        self._warn_if_worse_than(constant, data)
-        monitor.restart()  # partial_fit after this is a new run
+        if not goes_on:
+            self._prepare(recipe_, data)
+        self.recipe_ = recipe_
+        self._train_members(seed, self._ready(data), self._ready(held_out), goes_on)
         return self
 
     @unchanged_if_refused
@@ -138,29 +158,94 @@ class BaseRegNet(BaseEstimator):
                 return self
         seed = self._seed()
         data = self._data(X, y, sample_weight)
-        data, held_out = self._held_out(data, seed, X_val, y_val)
+        data, held_out = self._held_out(data, seed, X_val, y_val, stratify=False)
         if first:
-            parts = self._build(X, seed), recipe.make_optimizer(self)
-            parts += (recipe.make_monitor(self, stops=self.early_stopping),)
-        else:
-            parts = self.network_, self._optimizer, self._monitor
-        self._train(*parts, data, held_out, 1, one_epoch=True)
+            self.recipe_ = self._resolve(X, one_epoch=True)
+            recipe.check(self.recipe_)
+            self._prepare(self.recipe_, data)
+        data, held_out = self._ready(data), self._ready(held_out)
+        members = [] if first else self._members
+        if first:
+            monitor = recipe.make_monitor(self.recipe_, stops=self.early_stopping)
+            network = self._build(data[0].shape[1], seed)
+            optimizer = recipe.make_optimizer(self.recipe_)
+            members = [Member(network=network, optimizer=optimizer, monitor=monitor)]
+        trained = []
+        try:
+            for member in members:
+                self._train(member, data, held_out, 1, trained, one_epoch=True)
+        finally:
+            self._publish(trained)
         return self
 
-    def _train(
-        self, network, optimizer, monitor, data, held_out, epochs, one_epoch=False
-    ):
+    def _resolve(self, X, one_epoch=False):
+        return presets.resolve(
+            self.get_params(deep=False), X.shape[0], self._is_classifier, one_epoch
+        )
+
+    def _prepare(self, recipe_, data):
+        """Learn encoder and scales from the training rows."""
+        self._user_loss = self._network_loss()
+        self._prepared = Preparation(recipe_, self._user_loss, *data)
+        self.encoder_ = self._prepared.encoder
+        self._dtype = recipe.choose_dtype(self.dtype, data[0].shape[0])
+
+    def _ready(self, data):
+        """(X, y, weights) on the scale of training, y smoothed unless it is validation."""
+        if data is None:
+            return None
         X, y, weight = data
+        return (
+            self._prepared.inputs(X, self._dtype),
+            self._prepared.targets(y),
+            weight,
+        )
+
+    def _train_members(self, seed, data, held_out, goes_on):
+        """Train as many networks as the recipe says; all that trained are published."""
+        epochs = recipe.max_iter(self.recipe_)
+        n_rows, n_inputs = data[0].shape
+        layers = recipe.make_layers(self.recipe_, n_inputs, self.n_outputs_)
+        count = presets.member_count(self.recipe_, n_rows, layers)
+        if goes_on and count != len(self._members):
+            raise ValueError(
+                f"warm_start=True with {len(self._members)} members, the parameters now "
+                f"describe {count}; keep n_members or set warm_start=False"
+            )
+        self.recipe_.n_members = count
+        trained = []
+        try:
+            for number in range(count):
+                member = Member(
+                    network=self._build(n_inputs, next_seed(seed, number)),
+                    optimizer=recipe.make_optimizer(self.recipe_),
+                    monitor=recipe.make_monitor(self.recipe_),
+                )
+                if goes_on:
+                    self._continue(member, self._members[number])
+                self._train(member, data, held_out, epochs, trained)
+        finally:
+            self._publish(trained)
+        self._warn_if_unfinished()
+        self._warn_if_worse(data)
+        for member in self._members:
+            member.monitor.restart()  # partial_fit after this is a new run
+
+    def _train(self, member, data, held_out, epochs, trained, one_epoch=False):
+        X, y, weight = data
+        network, monitor = member.network, member.monitor
         monitor.begin(self._validation_score(held_out), one_epoch)
+        y = self._training_targets(y)
         if not monitor.loss_curve:
-            monitor.scale = self._constant_loss(network, data)[1]
+            constant, monitor.scale = self._constant_loss(network, (X, y, weight))
+            monitor.constant = constant
         try:
             network.fit(
                 X,
                 y,
                 epochs=epochs,
-                batch_size=recipe.batch_size(self.batch_size),
-                optimizer=optimizer,
+                batch_size=recipe.batch_size(self.recipe_.batch_size),
+                optimizer=member.optimizer,
                 sample_weight=weight,
                 validation_data=held_out,
                 callbacks=[monitor, *check_callbacks(self.callbacks)],
@@ -171,41 +256,53 @@ class BaseRegNet(BaseEstimator):
             monitor.end()
             # what Ctrl-C cuts short can be used; what never began does not count as fitted
             if network.history is not None:
-                self.network_, self._optimizer = network, optimizer
-                self._monitor = monitor
+                trained.append(member)
 
-    def _build(self, X, seed):
-        layers = recipe.make_layers(self, X.shape[1], self.n_outputs_)
-        dtype = recipe.choose_dtype(self.dtype, X.shape[0])
-        return Network(layers, loss=self._network_loss(), dtype=dtype, seed=seed)
+    def _publish(self, trained):
+        """Make the trained members the estimator's network, in the user's units."""
+        if not trained:
+            return
+        self._members = trained
+        if len(trained) == 1 and self._prepared.is_trivial:
+            self.network_ = trained[0].network
+            return
+        networks = [member.network for member in trained]
+        self.network_ = combine(networks, self._prepared.units, self._user_loss)
 
-    def _continued(self, network, optimizer):
-        """(network, optimiser) that go on from the last fit.
+    @property
+    def _monitor(self):
+        return self._members[0].monitor
 
-        With the same layers, loss and constant rate they are those of the last fit: five
-        fits of one epoch are one fit of five.  Otherwise a new optimiser begins (its
-        moments belong to the old objective or schedule) on the last weights, with
-        shuffles and dropout masks that no fit before has had.
+    def _build(self, n_inputs, seed):
+        layers = recipe.make_layers(self.recipe_, n_inputs, self.n_outputs_)
+        return Network(layers, loss=self._prepared.loss, dtype=self._dtype, seed=seed)
+
+    def _continue(self, member, last):
+        """Let a new member go on from what the last fit trained.
+
+        With the same layers, loss and constant rate its network and optimiser are those
+        of the last fit: five fits of one epoch are one fit of five.  Otherwise a new
+        optimiser begins (its moments belong to the old objective or schedule) on the
+        last weights, with shuffles and dropout masks that no fit before has had.
         """
-        old = self.network_
-        shapes = [[w.shape for w in net.get_weights()] for net in (old, network)]
+        old, new = last.network, member.network
+        shapes = [[w.shape for w in net.get_weights()] for net in (old, new)]
         if shapes[0] != shapes[1]:
             raise ValueError(
                 f"warm_start=True with weights of shapes {shapes[0]}, the parameters now "
                 f"describe {shapes[1]}; keep the sizes or set warm_start=False"
             )
-        parts = [(n.layers, repr(n.loss), n.dtype) for n in (old, network)]
-        constant = not isinstance(optimizer.learning_rate, Schedule)
-        if (
-            parts[0] == parts[1]
-            and repr(optimizer) == repr(self._optimizer)
-            and constant
-        ):
-            return old, self._optimizer
-        seed = (network.seed + self._warm_fits * _NEXT_STREAM) % 2**64
-        fresh = Network(network.layers, network.loss, network.dtype, seed)
-        fresh.set_weights(old.get_weights())
-        return fresh, optimizer
+        parts = [
+            (m.network.layers, repr(m.network.loss), m.network.dtype, repr(m.optimizer))
+            for m in (last, member)
+        ]
+        constant = not isinstance(member.optimizer.learning_rate, Schedule)
+        if parts[0] == parts[1] and constant:
+            member.network, member.optimizer = old, last.optimizer
+            return
+        seed = next_seed(new.seed, self._warm_fits * len(self._members))
+        member.network = Network(new.layers, new.loss, new.dtype, seed)
+        member.network.set_weights(old.get_weights())
 
     # ---- warnings --------------------------------------------------------------------
 
@@ -232,26 +329,25 @@ class BaseRegNet(BaseEstimator):
         return constant, max(constant - least, 0.0)
 
     def _warn_if_unfinished(self):
-        watched = self._monitor.patience is not None
-        stopped = self._monitor.done or self.network_.history.stopped_early
-        learns = self._monitor.scale > 0  # a constant target has been learned already
-        if watched and learns and not stopped and not self._monitor.on_validation:
+        monitor, history = self._monitor, self._members[0].network.history
+        watched = monitor.patience is not None and not monitor.on_validation
+        learns = monitor.scale > 0  # a constant target has been learned already
+        if watched and learns and not (monitor.done or history.stopped_early):
             warn_user(
-                f"max_iter={self.max_iter} epochs are over and the loss was still "
+                f"max_iter={self.recipe_.max_iter} epochs are over and the loss was still "
                 "falling; raise max_iter, or set n_iter_no_change=None to train exactly "
                 "that long",
                 ConvergenceWarning,
             )
 
-    def _warn_if_worse_than(self, constant, data):
-        """A warning if the network's loss on its own training rows is that bad."""
-        loss, scale = constant
-        limit = loss + _WORSE * scale
-        if not self.network_.history["loss"] or scale == 0:
+    def _warn_if_worse(self, data):
+        """A warning if the loss on the training rows is above that of a constant."""
+        member = self._members[0]
+        loss, scale = member.monitor.constant, member.monitor.scale
+        limit, losses = loss + _WORSE * scale, member.network.history["loss"]
+        if not losses or scale == 0 or losses[-1] <= limit:
             return
-        if self.network_.history["loss"][-1] <= limit:
-            return
-        final = self.network_.evaluate(*data)["loss"]
+        final = member.network.evaluate(*data)["loss"]  # without dropout
         if final > limit:
             warn_user(
                 f"the fit ends worse than a constant prediction (loss {final:.4g} on the "
@@ -274,13 +370,11 @@ class BaseRegNet(BaseEstimator):
 
     def _data(self, X, y, sample_weight):
         """(X, encoded y, row weights or None) as `Network.fit` wants them."""
-        n = X.shape[0]
-        weight = checks.check_sample_weight(sample_weight, n)
+        weight = checks.check_sample_weight(sample_weight, X.shape[0])
         y = self._encode(y)
-        X = dense(X, recipe.choose_dtype(self.dtype, n))
         return X, y, self._row_weights(y, weight)
 
-    def _held_out(self, data, seed, X_val, y_val, stratify=None):
+    def _held_out(self, data, seed, X_val, y_val, stratify=True):
         """(data to train on, (X, y, weights) to validate on or None)."""
         if (X_val is None) != (y_val is None):
             raise ValueError("got one of X_val and y_val, expected both or neither")
@@ -289,33 +383,49 @@ class BaseRegNet(BaseEstimator):
             return data, self._data(X_val, y_val, None)
         if not self.early_stopping:
             return data, None
-        share = recipe.validation_share(self)
+        share, n = recipe.validation_share(self), data[0].shape[0]
         try:
             parts = train_test_split(
-                *(part for part in data if part is not None),
+                np.arange(n),
                 test_size=share,
                 random_state=seed % 2**32,
-                stratify=stratify,
+                stratify=data[1] if stratify and self._stratified() else None,
             )
         except ValueError as error:
             raise ValueError(
-                f"early_stopping=True cannot hold out {share} of {len(data[0])} rows: "
-                f"{error} Give validation rows as X_val and y_val, change "
-                "validation_fraction, or set early_stopping=False"
+                f"early_stopping=True cannot hold out {share} of {n} rows: {error} Give "
+                "validation rows as X_val and y_val, change validation_fraction, or set "
+                "early_stopping=False"
             ) from None
-        if data[2] is None:
-            parts += [None, None]
-        return parts[::2], parts[1::2]
+        return [
+            [None if part is None else take_rows(part, rows) for part in data]
+            for rows in parts
+        ]
 
     def _stratified(self):
         return False
 
+    def _training_targets(self, y):
+        """What the loss sees in training, not in validation."""
+        return y
+
+    def _check_x(self, X):
+        """X as `fit` and `predict` take it: an array, CSR, or a table for the encoder."""
+        if self._encodes():
+            return checked_table(self, X, reset=False)
+        return validated(self, X, reset=False)
+
+    def _encodes(self):
+        """Whether X may be any table."""
+        plain = self.preset == "plain" and isinstance(self.encoder, str)
+        return self.encoder is not None and not plain
+
     # ---- prediction ------------------------------------------------------------------
 
     def _outputs(self, X):
-        """The network's outputs for checked X, (n, n_outputs)."""
+        """The network's outputs for X, (n, n_outputs)."""
         check_is_fitted(self)
-        X = validated(self, X, reset=False)
+        X = self._prepared.encoded(self._check_x(X))
         threads = recipe.thread_limit(self.n_jobs)
         if not hasattr(X, "toarray"):
             return self.network_.predict(X, threads=threads)
@@ -336,8 +446,25 @@ class BaseRegNet(BaseEstimator):
 
     @property
     def feature_importances_(self):
-        """Euclidean norm of each input's outgoing weights; 0: it is not used at all."""
-        return np.sqrt(np.square(self.coefs_[0], dtype=np.float64).sum(axis=1))
+        """Euclidean norm of the weights that leave each column of X; 0: it is not used.
+
+        On the scale of training, so that no unit matters; an encoder's outputs of one
+        column are taken together, members are averaged.
+        """
+        self._fitted()
+        squares = np.mean(
+            [
+                np.square(m.network.get_weights()[0], dtype=np.float64).sum(axis=1)
+                for m in self._members
+            ],
+            axis=0,
+        )
+        if self.encoder_ is not None:
+            squares = np.array([squares[group].sum() for group in self._groups()])
+        return np.sqrt(squares)
+
+    def _groups(self):
+        return self.encoder_.groups_
 
     @property
     def loss_curve_(self):
@@ -376,6 +503,10 @@ class BaseRegNet(BaseEstimator):
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
+        if self._encodes():
+            tags.input_tags.allow_nan = True
+            tags.input_tags.string = True
+            tags.input_tags.categorical = True
         return tags
 
     def _fitted(self):

@@ -6,8 +6,9 @@ from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
 from ..losses import Loss
+from . import recipe
 from .base import BaseRegNet
-from .guard import validated
+from .guard import checked_table, validated
 from .labels import Labels
 
 
@@ -20,7 +21,7 @@ class RegNetClassifier(ClassifierMixin, BaseRegNet):
 
     Parameters
     ----------
-    hidden_layer_sizes : int or sequence of int, default (100,)
+    hidden_layer_sizes : int or sequence of int, default "auto"
         Units of the hidden layers; () is a linear model.
     activation : str, default "relu"
         Of the hidden layers; see `Dense`.
@@ -35,20 +36,38 @@ class RegNetClassifier(ClassifierMixin, BaseRegNet):
     l1_rule : {"cumulative", "proximal", "shrink_first", "subgradient"}
         How l1 and group_l1 act, see `L1`; with group_l1 one of the first two.  Default:
         cumulative.
-    dropout : float or sequence of float, default 0
+    dropout : float or sequence of float, default "auto"
         Rate of all hidden layers; or the inputs' rate and one for each hidden layer.
+    label_smoothing : float, default "auto"
+        Share of each target that is spread evenly over the classes (Szegedy et al.
+        2016); validation is scored without it.
     max_norm : float, optional
         Limit of the norm of each hidden unit's incoming weights.
-    optimizer : str or Optimizer, default "adam"
-    learning_rate : str or Schedule, default "constant"
+    weight_init : str, array or callable, optional
+        Of all layers; see `Dense`.
+    optimizer : str or Optimizer, default "auto"
+    learning_rate : str or Schedule, default "auto"
         constant, cosine, linear (both to 0 over `max_iter` epochs) or exponential (to
         1 %); a Schedule brings its own initial rate.
-    learning_rate_init : float, optional
-        Default: the optimiser's own.
+    learning_rate_init : float, default "auto"
+        None: the optimiser's own.
+    weight_decay : float, default "auto"
+        Of AdamW alone: outside of the gradient, times the learning rate.
     batch_size : int, default "auto"
-        auto: 200, or all rows if there are fewer.
-    max_iter : int, default 200
+        All rows if there are fewer.
+    max_iter : int, default "auto"
         Epochs at most.
+    n_members : int, default "auto"
+        Networks with different seeds, trained one after the other and averaged (their
+        logits, for classes) into the one network `network_`.
+    encoder : "auto", None or TableEncoder, default "auto"
+        How columns become inputs.  auto: data frames, categories and missing values as
+        `TableEncoder` takes them, numbers standardised and in piecewise-linear bins;
+        bytes of at least 16 columns are pixels, divided by 255; sparse X is taken as it
+        is.  None: X must be numbers and is taken as it is.
+    preset : {"auto", "plain"}, default "auto"
+        What "auto" means for the others: values that follow from the size of the data,
+        in `recipe_`; or plain: those of scikit-learn's MLP, with X and y as they are.
     early_stopping : bool, default False
         Stop by the validation loss and put the best weights back.
     validation_fraction : float, default 0.1
@@ -80,13 +99,18 @@ class RegNetClassifier(ClassifierMixin, BaseRegNet):
     Attributes
     ----------
     network_ : Network
+        Takes what `encoder_` gives, or X itself if there is none.
+    encoder_ : TableEncoder or None
+        Learned from the training rows, after validation rows were held out.
+    recipe_ : Recipe
+        The parameters with all "auto" values resolved; prints as a table.
     classes_ : ndarray of shape (n_classes,)
     n_features_in_, n_outputs_, n_iter_ : int
     feature_names_in_ : ndarray of str
         If X had column names.
     coefs_, intercepts_ : list of ndarray
     feature_importances_ : ndarray of shape (n_features,)
-        Norm of each input's outgoing weights.
+        Norm of the weights that leave each column of X, on the scale of training.
     loss_curve_, validation_losses_, validation_scores_ : list of float
     loss_, best_loss_ : float
 
@@ -104,7 +128,7 @@ class RegNetClassifier(ClassifierMixin, BaseRegNet):
     # scikit-learn reads the parameters from this signature, hence its length
     def __init__(
         self,
-        hidden_layer_sizes=(100,),
+        hidden_layer_sizes="auto",
         activation="relu",
         *,
         loss="auto",
@@ -112,13 +136,19 @@ class RegNetClassifier(ClassifierMixin, BaseRegNet):
         l2=0.0,
         group_l1=0.0,
         l1_rule="cumulative",
-        dropout=0.0,
+        dropout="auto",
+        label_smoothing="auto",
         max_norm=None,
-        optimizer="adam",
-        learning_rate="constant",
-        learning_rate_init=None,
+        weight_init=None,
+        optimizer="auto",
+        learning_rate="auto",
+        learning_rate_init="auto",
+        weight_decay="auto",
         batch_size="auto",
-        max_iter=200,
+        max_iter="auto",
+        n_members="auto",
+        encoder="auto",
+        preset="auto",
         early_stopping=False,
         validation_fraction=0.1,
         n_iter_no_change=10,
@@ -133,7 +163,10 @@ class RegNetClassifier(ClassifierMixin, BaseRegNet):
     ):
         given = {k: v for k, v in locals().items() if k not in ("self", "__class__")}
         self.class_weight = given.pop("class_weight")
+        self.label_smoothing = given.pop("label_smoothing")
         super().__init__(**given)
+
+    _is_classifier = True
 
     def partial_fit(
         self, X, y, classes=None, sample_weight=None, X_val=None, y_val=None
@@ -217,7 +250,8 @@ class RegNetClassifier(ClassifierMixin, BaseRegNet):
     # ---- targets ---------------------------------------------------------------------
 
     def _check_data(self, X, y, reset):
-        X, y = validated(self, X, y, multi_output=True, reset=reset)
+        check = checked_table if self._encodes() else validated
+        X, y = check(self, X, y, multi_output=True, reset=reset)
         if hasattr(y, "toarray"):
             y = y.toarray()
         kind = type_of_target(y, input_name="y")
@@ -247,6 +281,11 @@ class RegNetClassifier(ClassifierMixin, BaseRegNet):
 
     def _row_weights(self, y, weight):
         return self._labels.row_weights(y, weight, self.class_weight)
+
+    def _training_targets(self, y):
+        if not self._labels.multilabel and len(self.classes_) == 1:
+            return y
+        return recipe.smoothed(y, self.recipe_.label_smoothing, self.n_outputs_)
 
     def _stratified(self):
         return not self._labels.multilabel

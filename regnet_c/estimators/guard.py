@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import sklearn
-from sklearn.utils.validation import validate_data
+from sklearn.utils.validation import check_X_y, validate_data
 
 from .._core import checks
+from ..tables.columns import as_array, is_frame
 
 _ROWS_AT_A_TIME = 4096  # of a sparse X made dense
 _INSIDE = tuple(str(Path(p).parent) for p in (__file__, sklearn.__file__))
@@ -28,7 +29,7 @@ def unchanged_if_refused(method):
         try:
             return method(estimator, *arguments, **options)
         except BaseException:
-            if getattr(estimator, "_monitor", None) is before.get("_monitor"):
+            if getattr(estimator, "_members", None) is before.get("_members"):
                 vars(estimator).clear()
                 vars(estimator).update(before)
             raise
@@ -71,6 +72,38 @@ def validated(estimator, X, *y, **options):
     if array.dtype.kind not in "fiub":
         raise TypeError(f"X has dtype {array.dtype}, expected real numbers")
     return result
+
+
+def checked_table(estimator, X, *y, **options):
+    """Any table an encoder takes; numbers in an array as `validated`, but with holes.
+
+    Returns
+    -------
+    X, or (X, y)
+    """
+    if hasattr(X, "toarray"):
+        return validated(estimator, X, *y, **options)
+    checks.check_unmasked(X, "X")
+    table = X if is_frame(X) else as_array(X)
+    if not is_frame(table) and table.dtype.kind in "fiubc" and table.ndim == 2:
+        return validated(estimator, table, *y, ensure_all_finite="allow-nan", **options)
+    reset = options.pop("reset")
+    validate_data(estimator, table, reset=reset, skip_check_array=True)
+    if not y:
+        return table
+    if y[0] is not None:
+        check_present(*y)
+        check_one_kind(*y)
+    return table, check_X_y(np.zeros((table.shape[0], 1)), *y, **options)[1]
+
+
+def take_rows(data, rows):
+    """Some rows of an array, a sparse matrix or a frame."""
+    if not is_frame(data):
+        return data[rows]
+    import narwhals
+
+    return narwhals.from_native(data)[rows].to_native()
 
 
 def _refuse_text_column(X):

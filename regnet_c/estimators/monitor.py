@@ -31,7 +31,7 @@ class Monitor(Callback):
 
     def __init__(self, patience, tol, on_validation):
         self.patience, self.tol, self.on_validation = patience, tol, on_validation
-        self.scale = 1.0
+        self.constant, self.scale = math.inf, 1.0
         self.loss_curve, self.validation_losses = [], []
         self.validation_scores = []
         self._forget()

@@ -12,9 +12,10 @@ import threading
 import numpy as np
 
 from .._core import checks
+from .._core.listeners import check_callbacks
 from .._core.team import available_threads
 from ..layers import Dense, Dropout
-from ..optimizers import get_optimizer
+from ..optimizers import AdamW, get_optimizer
 from ..penalties import (
     GROUP_RULES,
     L1,
@@ -26,6 +27,7 @@ from ..penalties import (
 )
 from ..schedules import CosineDecay, ExponentialDecay, LinearDecay, Schedule
 from .monitor import Monitor
+from .presets import FEW_ROWS
 
 _SCHEDULES = {
     "constant": lambda rate, epochs: rate,
@@ -33,8 +35,6 @@ _SCHEDULES = {
     "linear": LinearDecay,
     "exponential": lambda rate, epochs: ExponentialDecay(rate, 0.01 ** (1 / epochs)),
 }
-_BATCH_SIZE = 200  # scikit-learn's "auto"
-_FEW_ROWS = 64
 
 
 def hidden_sizes(sizes):
@@ -48,8 +48,10 @@ def hidden_sizes(sizes):
     return [checks.check_int(size, "hidden_layer_sizes", minimum=1) for size in sizes]
 
 
-def dropout_rates(dropout, n_hidden):
-    """[rate of the inputs, rate after each hidden layer]."""
+def dropout_rates(dropout, n_hidden, is_auto=False):
+    """[rate of the inputs, rate after each hidden layer]; auto: (inputs, all others)."""
+    if is_auto:
+        dropout = [dropout[0]] + [dropout[1]] * n_hidden
     if not np.iterable(dropout) or isinstance(dropout, str):
         return [0.0] + [checks.check_rate(dropout, "dropout")] * n_hidden
     rates = [checks.check_rate(rate, "dropout") for rate in dropout]
@@ -85,9 +87,10 @@ def penalties(l1, l2, group_l1, l1_rule):
 
 
 def make_layers(params, n_in, n_out):
-    """The layers that `params`, an estimator, describes."""
+    """The layers that `params`, a Recipe, describes."""
     hidden = hidden_sizes(params.hidden_layer_sizes)
-    rates = dropout_rates(params.dropout, len(hidden))
+    automatic = "dropout" in params.chosen and np.iterable(params.dropout)
+    rates = dropout_rates(params.dropout, len(hidden), automatic)
     first, rest = penalties(params.l1, params.l2, params.group_l1, params.l1_rule)
     layers = [Dropout(rates[0])] if rates[0] else []
     for number, units in enumerate(hidden):
@@ -97,22 +100,43 @@ def make_layers(params, n_in, n_out):
                 units,
                 activation=params.activation,
                 weight_penalty=rest if number else first,
+                weight_init=params.weight_init,
                 max_norm=params.max_norm,
             )
         )
         if rates[number + 1]:
             layers.append(Dropout(rates[number + 1]))
         n_in = units
-    layers.append(Dense(n_in, n_out, weight_penalty=rest if hidden else first))
+    last = rest if hidden else first
+    layers.append(
+        Dense(n_in, n_out, weight_penalty=last, weight_init=params.weight_init)
+    )
     return layers
 
 
+def check(params):
+    """TypeError or ValueError for a parameter that is wrong, before anything is done."""
+    make_layers(params, 1, 1)
+    make_optimizer(params)
+    make_monitor(params)
+    batch_size(params.batch_size)
+    max_iter(params)
+    thread_limit(params.n_jobs)
+    choose_dtype(params.dtype, 0)
+    check_callbacks(params.callbacks)
+    checks.check_rate(getattr(params, "label_smoothing", 0.0), "label_smoothing")
+    if params.n_members != "auto":
+        checks.check_int(params.n_members, "n_members", minimum=1)
+
+
 def make_optimizer(params):
-    """A fresh optimiser with the learning rate that `params`, an estimator, describes.
+    """A fresh optimiser with the learning rate that `params`, a Recipe, describes.
 
     A copy, because a Network goes on with the state of an object it has seen before.
     """
     optimizer = copy.copy(get_optimizer(params.optimizer))
+    if params.weight_decay is not None:
+        optimizer = _decaying(optimizer, params.weight_decay)
     rate, schedule = params.learning_rate_init, params.learning_rate
     if rate is not None:
         rate = checks.check_float(
@@ -133,6 +157,31 @@ def make_optimizer(params):
     if rate is not None:
         optimizer.learning_rate = _SCHEDULES[schedule](rate, max_iter(params))
     return optimizer
+
+
+def _decaying(optimizer, weight_decay):
+    decay = checks.check_float(weight_decay, "weight_decay", minimum=0)
+    if not isinstance(optimizer, AdamW):
+        raise ValueError(
+            f"weight_decay is {weight_decay!r} and optimizer {optimizer!r}, expected "
+            "'adamw' (or l2, which every optimizer has)"
+        )
+    return optimizer.replace(weight_decay=decay)
+
+
+def smoothed(y, smoothing, n_outputs):
+    """Targets with a share `smoothing` spread evenly over the classes (or labels).
+
+    Szegedy et al. 2016.  y: labels (n,), or 0/1 targets (n, n_outputs) or (n,).
+    """
+    rate = checks.check_rate(smoothing, "label_smoothing")
+    if rate == 0 or len(y) == 0:
+        return y
+    if n_outputs > 1 and y.ndim == 1:
+        targets = np.full((len(y), n_outputs), rate / n_outputs, np.float32)
+        targets[np.arange(len(y)), y] += np.float32(1 - rate)
+        return targets
+    return (y * (1 - rate) + rate / 2).astype(np.float32)
 
 
 def max_iter(params):
@@ -170,7 +219,6 @@ def batch_size(size):
     """The checked batch size; the Network cuts it down to the number of rows."""
     if isinstance(size, str):
         checks.check_name(size, ("auto",), "batch_size")
-        return _BATCH_SIZE
     return checks.check_int(size, "batch_size", minimum=1)
 
 
@@ -192,5 +240,5 @@ def thread_limit(n_jobs):
 def choose_dtype(dtype, n_rows):
     """The network's dtype; "auto": float32, and float64 where speed does not matter."""
     if isinstance(dtype, str) and dtype == "auto":
-        return np.dtype(np.float64 if n_rows < _FEW_ROWS else np.float32)
+        return np.dtype(np.float64 if n_rows < FEW_ROWS else np.float32)
     return checks.check_dtype(dtype)

@@ -6,7 +6,7 @@ from sklearn.base import RegressorMixin
 from .._core import checks
 from ..losses import FOR_NUMBERS, get_loss
 from .base import BaseRegNet
-from .guard import validated, warn_user
+from .guard import checked_table, validated, warn_user
 
 
 class RegNetRegressor(RegressorMixin, BaseRegNet):
@@ -18,22 +18,28 @@ class RegNetRegressor(RegressorMixin, BaseRegNet):
 
     Parameters
     ----------
-    hidden_layer_sizes : sequence of int, default (100,)
+    hidden_layer_sizes : sequence of int, default "auto"
         As for `RegNetClassifier`, like all that follow but `loss`.
     activation : str, default "relu"
     loss : str or Loss, default "squared_error"
         squared_error (half the sum over outputs), mse (mean over outputs),
         absolute_error, mae, huber, quantile, poisson (predicts the mean, y >= 0); with
         another threshold or quantile ``Loss("huber", delta)``, ``Loss("quantile", q)``.
-    l1, l2, group_l1 : float, default 0
+    l1 : float, default "auto"
+    l2, group_l1 : float, default 0
     l1_rule : str, default "cumulative"
-    dropout : float or sequence of float, default 0
+    dropout : float or sequence of float, default "auto"
     max_norm : float, optional
-    optimizer : str or Optimizer, default "adam"
-    learning_rate : str or Schedule, default "constant"
-    learning_rate_init : float, optional
-    batch_size : int or "auto"
-    max_iter : int, default 200
+    weight_init : str, array or callable, optional
+    optimizer : str or Optimizer, default "auto"
+    learning_rate : str or Schedule, default "auto"
+    learning_rate_init, weight_decay : float, default "auto"
+    batch_size, max_iter, n_members : int, default "auto"
+    encoder : "auto", None or TableEncoder, default "auto"
+    preset : {"auto", "plain"}, default "auto"
+        As for `RegNetClassifier`.  Unless it is plain, targets are brought to a scale of
+        their own (mean and deviation; median and mean absolute distance for the absolute
+        losses and huber; the mean for poisson) and predictions come back in their units.
     early_stopping : bool, default False
     validation_fraction : float, default 0.1
     n_iter_no_change : int or None, default 10
@@ -48,6 +54,8 @@ class RegNetRegressor(RegressorMixin, BaseRegNet):
     Attributes
     ----------
     network_ : Network
+        Answers in the units of y.
+    encoder_, recipe_
     n_features_in_, n_outputs_, n_iter_ : int
     feature_names_in_ : ndarray of str
         If X had column names.
@@ -65,6 +73,8 @@ class RegNetRegressor(RegressorMixin, BaseRegNet):
     >>> model.fit(X, y).score(X, y) > 0.99
     True
     """
+
+    _is_classifier = False
 
     def partial_fit(self, X, y, sample_weight=None, X_val=None, y_val=None):
         """One epoch over these rows; as `RegNetClassifier.partial_fit`.
@@ -104,7 +114,8 @@ class RegNetRegressor(RegressorMixin, BaseRegNet):
     # ---- targets ---------------------------------------------------------------------
 
     def _check_data(self, X, y, reset):
-        return validated(self, X, y, multi_output=True, y_numeric=True, reset=reset)
+        check = checked_table if self._encodes() else validated
+        return check(self, X, y, multi_output=True, y_numeric=True, reset=reset)
 
     def _learn_targets(self, y, classes=None):
         if self._goes_on():

@@ -9,11 +9,11 @@ import numbers
 import numpy as np
 
 from .._core import checks
+from .._core.units import Units
 from ..lassonet import LassoNet
 from ..losses import Loss, get_loss
 from ..network import Network
 from ..tables.task import infer_task
-from .units import Units
 
 
 class Problem:

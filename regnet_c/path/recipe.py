@@ -4,6 +4,7 @@ import copy
 from dataclasses import dataclass
 
 from .._core import checks
+from .._core.units import Units
 from ..lassonet import LassoNet
 from ..layers import Dense
 from ..losses import Loss
@@ -11,7 +12,6 @@ from ..network import Network
 from ..optimizers import Adam, get_optimizer
 from ..penalties import L1, L2, GroupLasso
 from ..schedules import CosineDecay, Schedule
-from .units import Units
 
 PENALTIES = ("group_inputs", "l1", "lassonet")
 # of the dense fit and of each step: epochs, and the steps that they have at least

@@ -1,4 +1,4 @@
-"""The scale on which a path trains, and the way back to the user's units.
+"""The scale on which paths and estimators train, and the way back to the user's units.
 
 A penalty compares sizes of weights, an optimiser has a step size, biases start at 0: all
 three see the unit and the offset of the data.  So X and y are brought to a scale of their
@@ -28,24 +28,31 @@ class Units:
     standardize : bool
         Divide each column of X, and each of several targets, by its own deviation.  If
         not, X stays as it is and all targets share one spread.
+    joint : bool, optional
+        Whether all targets share one spread; overrules the above.
+    sample_weight : ndarray of shape (n,), optional
+        Of means and deviations.
     """
 
-    def __init__(self, X, y, loss, standardize):
+    def __init__(self, X, y, loss, standardize, joint=None, sample_weight=None):
         n_in = X.shape[1]
         self.x_mean, self.x_scale = np.zeros(n_in), np.ones(n_in)
         if standardize:
-            self.x_mean, self.x_scale = _moments(X)
+            self.x_mean, self.x_scale = _moments(X, weight=sample_weight)
             self.x_scale[self.x_scale == 0] = np.inf  # a constant column is always 0
         self._power = _POWERS.get(loss.name, 1 if loss.name == "poisson" else 0)
         self._log = loss.name == "poisson"
         n_out = y.shape[1] if y.ndim == 2 else 1
         self.y_mean, self.y_scale = np.zeros(n_out), np.ones(n_out)
+        if joint is None:
+            joint = not standardize
         if self._log:
-            self.y_scale *= y.mean() or 1.0
+            self.y_scale *= np.average(y, axis=0, weights=sample_weight).mean() or 1.0
         elif self._power:
-            self.y_mean, self.y_scale = _moments(y, loss.name in _ROBUST)
+            robust = loss.name in _ROBUST
+            self.y_mean, self.y_scale = _moments(y, robust, sample_weight)
             self.y_scale[self.y_scale == 0] = 1.0
-            if not standardize or loss.name == "huber":
+            if joint or loss.name == "huber":
                 self.y_scale = np.full(n_out, _joint(self.y_scale))
 
     def inputs(self, X, dtype):
@@ -129,9 +136,11 @@ class Units:
         return w
 
 
-def _moments(array, robust=False):
+def _moments(array, robust=False, weight=None):
     """Centre and spread of each column: mean and standard deviation, or, if `robust`,
     the median and the mean absolute distance from it."""
+    if weight is not None:
+        array, weight = array[weight > 0], weight[weight > 0]
     centers, spreads = np.zeros(array.shape[1]), np.zeros(array.shape[1])
     for j in range(array.shape[1]):
         values = array[:, j].astype(np.float64)
@@ -141,12 +150,23 @@ def _moments(array, robust=False):
             continue
         size = math.frexp(max(abs(low), abs(high)))[1]  # sums must not overflow
         values = np.ldexp(values, -size)
-        center = np.median(values) if robust else values.mean()
+        center = (
+            _median(values, weight) if robust else np.average(values, weights=weight)
+        )
         values -= center
-        spread = np.abs(values).mean() if robust else math.sqrt(np.mean(values**2))
+        spread = np.average(np.abs(values) if robust else values**2, weights=weight)
+        spread = spread if robust else math.sqrt(spread)
         centers[j] = np.ldexp(center, size)
         spreads[j] = np.ldexp(spread, size)
     return centers, spreads
+
+
+def _median(values, weight):
+    if weight is None:
+        return np.median(values)
+    order = np.argsort(values)
+    total = np.cumsum(weight[order])
+    return values[order][np.searchsorted(total, total[-1] / 2)]
 
 
 def _joint(spreads):

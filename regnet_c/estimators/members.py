@@ -1,0 +1,82 @@
+"""Several networks trained alike, averaged into one.
+
+Networks of the same layers that differ in their seeds make, side by side, one network
+whose outputs are the mean of theirs (for the cross-entropies: of their logits).  So
+saving, exporting, compacting and predicting need to know nothing of members.
+"""
+
+import numpy as np
+
+from ..layers import Dense
+from ..network import Network
+
+# odd, so that all 2^64 seeds come before the first again
+NEXT_SEED = 0x9E3779B97F4A7C15
+
+
+def next_seed(seed, number):
+    """The seed of member, or warm start, `number`; of number 0 the seed itself."""
+    return (seed + number * NEXT_SEED) % 2**64
+
+
+def combine(networks, units, loss):
+    """One network with the mean of the networks' outputs, in the units of the data.
+
+    Parameters
+    ----------
+    networks : list of Network
+        Trained on `units`' scale; layers of the same sizes.
+    units : Units
+    loss : Loss
+        In the user's units.
+
+    Returns
+    -------
+    Network
+        Without penalties and dropout, which belong to the training; float64 where
+        float32 would lose the digits of a prediction.
+    """
+    dense = [layer for layer in networks[0].layers if isinstance(layer, Dense)]
+    weights = units.weights(_side_by_side(networks), slice(None))
+    dtype = np.float64 if units.far(slice(None)) else networks[0].dtype
+    layers = [
+        Dense(*w.shape, activation=layer.activation)
+        for layer, w in zip(dense, weights[::2], strict=True)
+    ]
+    network = Network(layers, loss=loss, dtype=dtype, seed=networks[0].seed)
+    network.set_weights(weights)
+    network.history = networks[0].history
+    return network
+
+
+def _side_by_side(networks):
+    """[W0, b0, W1, b1, ...] of the networks as one, in float64."""
+    members = [[w.astype(np.float64) for w in n.get_weights()] for n in networks]
+    if len(members) == 1:
+        return members[0]
+    last = len(members[0]) // 2 - 1
+    weights = []
+    for layer in range(last + 1):
+        matrices = [member[2 * layer] for member in members]
+        biases = [member[2 * layer + 1] for member in members]
+        if layer == last:  # also the only one
+            mean = np.mean if last == 0 else _stacked_mean
+            weights += [mean(matrices, axis=0), np.mean(biases, axis=0)]
+        else:
+            join = np.hstack if layer == 0 else _block_diagonal
+            weights += [join(matrices), np.concatenate(biases)]
+    return weights
+
+
+def _stacked_mean(matrices, axis):
+    return np.concatenate(matrices, axis=axis) / len(matrices)
+
+
+def _block_diagonal(matrices):
+    rows, columns = np.sum([m.shape for m in matrices], axis=0)
+    whole = np.zeros((rows, columns))
+    row = column = 0
+    for m in matrices:
+        whole[row : row + m.shape[0], column : column + m.shape[1]] = m
+        row, column = row + m.shape[0], column + m.shape[1]
+    return whole

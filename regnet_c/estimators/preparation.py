@@ -1,0 +1,119 @@
+"""How rows become what a network trains on: encoded, scaled, one array.
+
+Everything is learned from the training rows, after the validation rows were taken away.
+Scales are folded into the trained weights at the end, so that `network_` takes X as the
+encoder (or, without one, the user) gives it and answers in the units of y; an encoder
+stays in front of it.
+"""
+
+import numpy as np
+
+from .._core.units import Units
+from ..tables.columns import is_frame
+from ..tables.encoder import TableEncoder
+from .guard import dense
+from .presets import AUTO, FEW_ROWS
+
+_PIXELS = 16  # columns of bytes, at least, that are taken for an image
+_BINS = 16
+
+
+class Preparation:
+    """An encoder and units, learned from training rows.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    loss : Loss
+    X, y, weight
+        Checked training rows, y as the network takes it.
+
+    Attributes
+    ----------
+    encoder : TableEncoder or None
+    units : Units
+    """
+
+    def __init__(self, recipe, loss, X, y, weight):
+        self.encoder = _encoder(recipe.encoder, X)
+        encoded = X if self.encoder is None else self.encoder.fit_transform(X)
+        automatic = recipe.encoder is not None and self.encoder is None
+        scales_y = recipe.preset == AUTO
+        self.units = Units(
+            encoded,
+            y if loss.classification else y.reshape(len(y), -1),
+            loss if scales_y else _AS_IT_IS,
+            standardize=automatic and X.shape[0] < FEW_ROWS and is_plain(X),
+            joint=False,
+            sample_weight=weight,
+        )
+        if automatic and _is_pixels(X):
+            self.units.x_scale[:] = 255.0
+        self.loss = loss
+        if scales_y and loss.name == "huber":
+            self.loss = loss.replace(param=self.units.huber_delta(loss.param))
+        self._first = X, encoded  # so that these rows are encoded once
+
+    @property
+    def is_trivial(self):
+        """Whether the network sees X and y as they came."""
+        units = self.units
+        x = not units.x_mean.any() and (units.x_scale == 1).all()
+        return x and not units.y_mean.any() and (units.y_scale == 1).all()
+
+    def encoded(self, X):
+        """X as `network_` takes it."""
+        return X if self.encoder is None else self.encoder.transform(X)
+
+    def inputs(self, X, dtype):
+        """X on the scale of training."""
+        (first, encoded), self._first = self._first, (None, None)
+        if X is not first:
+            encoded = self.encoded(X)
+        encoded = dense(encoded, dtype)
+        units = self.units
+        if not units.x_mean.any() and (units.x_scale == 1).all():
+            return encoded
+        return units.inputs(encoded, dtype)
+
+    def targets(self, y):
+        """y on the scale of training."""
+        if self.loss.classification or self.is_trivial:
+            return y
+        return self.units.targets(y.reshape(len(y), -1))
+
+
+class _NoUnits:
+    """Stands for a loss whose targets are left in their own units."""
+
+    name = "as it is"
+
+
+_AS_IT_IS = _NoUnits()
+
+
+def _is_pixels(X):
+    dtype = getattr(X, "dtype", None)
+    return dtype == np.uint8 and X.ndim == 2 and X.shape[1] >= _PIXELS
+
+
+def is_plain(X):
+    """Whether X is a table of numbers without missing ones."""
+    if is_frame(X) or hasattr(X, "toarray"):
+        return False
+    return X.dtype.kind in "iufb" and bool(np.isfinite(X.sum(dtype=np.float64)))
+
+
+def _encoder(encoder, X):
+    """A fresh encoder for X, or None."""
+    if encoder is None or hasattr(X, "toarray"):
+        return None
+    if not isinstance(encoder, str):
+        from sklearn.base import clone
+
+        return clone(encoder)
+    n_rows = X.shape[0]
+    if _is_pixels(X) or (n_rows < FEW_ROWS and is_plain(X)):
+        return None
+    numeric = "standard" if n_rows < FEW_ROWS else "standard+ple"
+    return TableEncoder(numeric=numeric, n_bins=_BINS)

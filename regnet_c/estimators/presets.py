@@ -1,0 +1,133 @@
+"""What "auto" means: the values of an estimator's parameters that follow from the data.
+
+The recipes were chosen by `benchmarks/bench_tables.py --ablation` on validation parts of
+the training rows of 14 public tables; docs/accuracy.md has the figures.
+"""
+
+from types import SimpleNamespace
+
+from .._core import checks
+
+AUTO = "auto"
+PRESETS = ("auto", "plain")
+FEW_ROWS = 64  # with fewer there is nothing to learn from bins, batches or dropout
+_MANY_ROWS = 10_000
+_BUDGET = 1.2e11  # multiply-adds of training that further members may cost in all
+_MOST_MEMBERS = 3
+
+# scikit-learn's MLPClassifier and MLPRegressor
+_PLAIN = {
+    "hidden_layer_sizes": (100,),
+    "dropout": 0.0,
+    "l1": 0.0,
+    "weight_decay": None,
+    "label_smoothing": 0.0,
+    "optimizer": "adam",
+    "learning_rate": "constant",
+    "batch_size": 200,
+    "max_iter": 200,
+    "encoder": None,
+    "n_members": 1,
+}
+_TABLES = {
+    "weight_decay": 0.3,
+    "optimizer": "adamw",
+    "learning_rate": "cosine",
+    "learning_rate_init": 3e-3,
+    "batch_size": 64,
+    "max_iter": 100,
+}
+_CLASSES = _TABLES | {
+    "hidden_layer_sizes": (256,),
+    "dropout": (0.1, 0.3),  # inputs, hidden layers
+    "l1": 0.0,
+    "label_smoothing": 0.03,
+}
+_NUMBERS = _TABLES | {
+    "hidden_layer_sizes": (256, 128),
+    "dropout": (0.0, 0.1),
+    "l1": 1e-4,
+    "label_smoothing": 0.0,
+}
+# larger batches at a higher rate have the same error in half the time
+_MANY = {"batch_size": 256, "learning_rate_init": 6e-3, "max_iter": 50}
+_FEW = {"dropout": (0.0, 0.0), "batch_size": FEW_ROWS}
+
+
+class Recipe(SimpleNamespace):
+    """The parameters a fit was made with; prints as a table.
+
+    Attributes
+    ----------
+    chosen : frozenset of str
+        Names of those that followed from the data.
+    """
+
+    def __repr__(self):
+        values = {k: v for k, v in vars(self).items() if k != "chosen"}
+        width = max(map(len, values))
+        lines = (
+            f"{name:{width}}  {value!r}{'  (auto)' if name in self.chosen else ''}"
+            for name, value in values.items()
+        )
+        return "\n".join(lines)
+
+
+def resolve(params, n_rows, classification, one_epoch=False):
+    """The Recipe of an estimator's parameters on so many rows.
+
+    Parameters
+    ----------
+    params : dict
+        The estimator's parameters by name.
+    n_rows : int
+    classification : bool
+    one_epoch : bool
+        For partial_fit, which has no end: a constant rate and one network.
+    """
+    preset = checks.check_name(params["preset"], PRESETS, "preset")
+    values = dict(_PLAIN)
+    if preset == AUTO:
+        values = _CLASSES if classification else _NUMBERS
+        values = values | (_MANY if n_rows > _MANY_ROWS else {})
+        values = values | (_FEW if n_rows < FEW_ROWS else {})
+    if one_epoch:
+        values = values | {"learning_rate": "constant", "n_members": 1}
+        values = values | {"learning_rate_init": None}
+    if params["learning_rate"] == "constant":
+        values = values | {"max_iter": 200}
+    known = dict(params)
+    chosen = {k for k, v in known.items() if is_auto(v) and k in values}
+    if not is_auto(params["optimizer"]) and "learning_rate_init" in chosen:
+        values = values | {"learning_rate_init": None, "weight_decay": None}  # its own
+    if not is_auto(params["learning_rate"]) and not isinstance(
+        params["learning_rate"], str
+    ):
+        values = values | {"learning_rate_init": None}  # the schedule's
+    known |= {k: values[k] for k in chosen}
+    if known["learning_rate_init"] == AUTO:
+        known["learning_rate_init"] = None
+    return Recipe(**known, chosen=frozenset(chosen))
+
+
+def is_auto(value):
+    return isinstance(value, str) and value == AUTO
+
+
+def member_count(recipe, n_rows, layers):
+    """How many networks are averaged: as many as a stated amount of work allows.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    n_rows : int
+    layers : list of Dense and Dropout
+        Of one member.
+    """
+    if not is_auto(recipe.n_members):
+        return checks.check_int(recipe.n_members, "n_members", minimum=1)
+    if n_rows < FEW_ROWS:
+        return 1
+    products = sum(x.n_in * x.n_out for x in layers if hasattr(x, "n_in"))
+    work = 3 * n_rows * recipe.max_iter * products
+    return int(max(1, min(_MOST_MEMBERS, _BUDGET // work)))
