@@ -5,6 +5,8 @@ import numpy as np
 from ._core import checks
 from ._core.initialization import fill_weights
 from ._core.plan import Plan
+from .activations import ACTIVATIONS
+from .layers import split_layers
 from .network import Network
 from .penalties import GroupTerm, Penalty
 
@@ -81,7 +83,13 @@ class LassoNet(Network):
         super().__init__(layers, loss, dtype, seed)
 
     def _make_plan(self):
-        plan = Plan(self.layers, self.loss, self.dtype, self.seed, self.skip_penalty)
+        plan = Plan(
+            split_layers(self.layers),
+            self.loss,
+            self.dtype,
+            self.seed,
+            self.skip_penalty,
+        )
         if len(plan.dense) < 2:
             raise ValueError("LassoNet has one Dense layer, expected at least two")
         if plan.activation_code(len(plan.dense) - 1):
@@ -98,7 +106,8 @@ class LassoNet(Network):
 
     def _fill(self, views):
         super()._fill(views)
-        fill_weights(views[-1], None, "identity", self.seed, _SKIP_STREAM)
+        init = ACTIVATIONS["identity"].initializer
+        fill_weights(views[-1], init, self.seed, _SKIP_STREAM)
 
     def selected(self):
         """Numbers of the inputs in use, in ascending order.

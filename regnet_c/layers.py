@@ -5,7 +5,7 @@ import numpy as np
 from ._core import checks
 from ._core.fixed import Fixed
 from ._core.initialization import INITIALIZERS
-from .activations import check_activation, check_param
+from .activations import ACTIVATIONS, check_activation, check_param
 from .penalties import Penalty, penalty_from_config
 
 
@@ -72,6 +72,11 @@ class Dense(Layer):
             )
         self.max_norm = max_norm
         self.activation_param = check_param(self.activation, activation_param)
+
+    @property
+    def traits(self):
+        """What the library knows of the activation, a `regnet_c.activations.Activation`."""
+        return ACTIVATIONS[self.activation]
 
     def replace(self, **changes):
         """A copy with some arguments changed; another activation has its own parameter.
@@ -145,6 +150,41 @@ class Dropout(Layer):
 
     def __init__(self, rate):
         self.rate = checks.check_rate(rate)
+
+
+def split_layers(layers):
+    """The Dense layers, the dropout rate before the first and after each of them, and
+    the positions in that list of rates which have a Dropout layer."""
+    dense, rates, dropouts, last = [], [0.0], [], None
+    for number, layer in enumerate(layers):
+        if isinstance(layer, Dropout):
+            if isinstance(last, Dropout):
+                raise ValueError(f"layers {number - 1} and {number} are both Dropout")
+            rates[-1] = layer.rate
+            dropouts.append(len(dense))
+        elif isinstance(layer, Dense):
+            if dense and dense[-1].n_out != layer.n_in:
+                raise ValueError(
+                    f"layer {number} expects {layer.n_in} inputs, "
+                    f"the layer before it has {dense[-1].n_out} outputs"
+                )
+            dense.append(layer)
+            rates.append(0.0)
+        else:
+            raise TypeError(
+                f"layer {number} is {checks.a_type(layer)}, expected Dense or Dropout"
+            )
+        last = layer
+    if not dense:
+        raise ValueError("a network needs at least one Dense layer")
+    if isinstance(last, Dropout):
+        raise ValueError("the last layer is Dropout, outputs cannot be dropped")
+    for number, layer in enumerate(dense[:-1]):
+        if not layer.traits.hidden:
+            raise ValueError(
+                f"Dense layer {number} is hidden, {layer.activation} is for outputs"
+            )
+    return dense, rates, dropouts
 
 
 def layer_from_config(config):

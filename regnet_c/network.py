@@ -13,9 +13,10 @@ from ._core.slices import in_slices
 from ._core.team import useful_threads
 from ._core.training import FitOptions, TrainingRun, loss_and_gradient
 from ._core.weights import Weights
-from ._files import model_file
+from ._files import checkpoint, model_file
 from .compact import compact
 from .diagnose import diagnose
+from .layers import split_layers
 from .losses import get_loss
 from .optimizers import Adam, get_optimizer
 
@@ -82,7 +83,7 @@ class Network:
         self._store = binding.WeightStore(Weights(self._plan, self._plan.zeros()))
 
     def _make_plan(self):
-        return Plan(self.layers, self.loss, self.dtype, self.seed)
+        return Plan(split_layers(self.layers), self.loss, self.dtype, self.seed)
 
     def _initialize(self):
         params = self._plan.zeros()
@@ -93,9 +94,10 @@ class Network:
         """Write the first weights."""
         views = iter(views)
         for number, layer in enumerate(self._plan.dense):
-            fill_weights(
-                next(views), layer.weight_init, layer.activation, self.seed, number
-            )
+            init = layer.weight_init
+            if init is None:
+                init = layer.traits.initializer
+            fill_weights(next(views), init, self.seed, number)
             if layer.use_bias:
                 next(views)
 
@@ -408,7 +410,14 @@ class Network:
             update_tau=checks.check_tau(update_tau),
         )
         with self._store:
-            return TrainingRun(self, options, resume_from).run()
+            saved = None
+            if resume_from is not None:
+                saved = checkpoint.Saved(resume_from, self, options)
+            return TrainingRun(self, options, saved).run()
+
+    def _save_training(self, run, path):
+        """See `TrainingRun.save`."""
+        checkpoint.save(run, path)
 
     def update_average(self):
         """Bias-corrected moving average of the updates; see `fit`'s update_tau.

@@ -21,21 +21,6 @@ ROOT = Path(__file__).parent.parent
 C_FILES = sorted((ROOT / "csrc").glob("*.[ch]"))
 KERNELS = re.findall(r"^    X\(\w+, (\w+),", (ROOT / "csrc/rn.h").read_text(), re.M)
 
-# what a folder of the package may import from others; "" is the root, and any folder may
-# import what stands below all of them: errors and the version
-PACKAGES = {
-    "_core": {"_files", "activations", "history", "layers", "optimizers"},
-    "_files": {"_core", "layers", "losses", "tables"},
-    "datasets": set(),
-    "kernels": {"_core", "activations", "losses", "optimizers"},
-    "tables": {"_core"},
-    "estimators": None,
-    "export": None,
-    "path": None,
-    "reproduce": None,
-    "cli": None,
-}
-
 
 def name_of(path):
     """The dotted name of a module inside the package; "" for the package itself."""
@@ -75,21 +60,36 @@ def packages_of(module):
 IMPORTS = {name: local_imports(name) for name in MODULES}
 
 
-@pytest.mark.parametrize("package", [p for p in PACKAGES if PACKAGES[p] is not None])
-def test_packages_import_one_way(package):
-    allowed = PACKAGES[package] | {package, "errors", "_version"}
+def floors(below):
+    """The sets of names that import from lower floors alone, from the ground up."""
+    found, done = [], set()
+    while len(done) < len(below):
+        ready = {n for n in below if n not in done and below[n] <= done}
+        assert ready, {n: i - done for n, i in below.items() if n not in done}
+        found.append(ready)
+        done |= ready
+    return found
+
+
+def test_rooms_stand_on_eight_floors_at_most():
+    """A room is a package or a module beside them; nothing is imported from a floor
+    above or the same one, inside functions neither.  The doors, `__init__` and
+    `__main__`, are no rooms: nobody imports them."""
+    rooms = {name.partition(".")[0]: set() for name in MODULES}
     for name, imports in IMPORTS.items():
-        if name.partition(".")[0] == package:
-            assert {i.partition(".")[0] for i in imports} <= allowed, name
+        room = name.partition(".")[0]
+        rooms[room] |= {i.partition(".")[0] for i in imports} - {room}
+    doors = {"", "__main__"}
+    below = {room: i for room, i in rooms.items() if room not in doors}
+    assert not any(imports & doors for imports in below.values())
+    house = floors(below)
+    assert len(house) <= 8, house
+    assert "_core" in house[1] and {"errors", "history"} <= house[0]
 
 
 def test_no_module_imports_itself_through_others():
     """The imports, also those inside functions, have no cycle."""
-    done, below = set(), {n: i - BINDINGS for n, i in IMPORTS.items()}
-    while len(done) < len(below):
-        ready = {n for n in below if n not in done and below[n] <= done}
-        assert ready, {n: i - done for n, i in below.items() if n not in done}
-        done |= ready
+    assert floors({name: i - BINDINGS for name, i in IMPORTS.items()})
 
 
 def test_the_kernel_list_was_found():

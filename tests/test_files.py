@@ -24,7 +24,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import regnet_c as rn
-from regnet_c._files import atomic, header
+from regnet_c._core import atomic
+from regnet_c._files import header
 
 safetensors = pytest.importorskip("safetensors")
 pytest.importorskip("safetensors.numpy")  # the submodule

@@ -4,7 +4,6 @@ import warnings
 
 import numpy as np
 
-from ..activations import ACTIVATIONS
 from ..errors import DeadStartWarning
 from . import binding
 from .layerwise import layer_outputs
@@ -18,7 +17,7 @@ def warn_of_dead_start(weights):
         w = next(views)
         bias = next(views) if layer.use_bias else np.zeros(1)
         zero = w.flat[0] == 0 and not w.any()
-        traits = ACTIVATIONS[layer.activation]
+        traits = layer.traits
         if zero and traits.zero_below and not (bias > 0).any():
             reason = (
                 f"all weights of layer {number} are zero and {layer.activation}'(0) = 0"

@@ -7,7 +7,6 @@ import math
 
 import numpy as np
 
-from ..activations import ACTIVATIONS
 from . import binding, checks
 
 # name -> (normal?, standard deviation as a function of n_in, n_out)
@@ -21,21 +20,18 @@ INITIALIZERS = {
 }
 
 
-def fill_weights(weight, init, activation, seed, stream):
+def fill_weights(weight, init, seed, stream):
     """Fill weight (n_in, n_out) in place.
 
     Parameters
     ----------
     weight : ndarray
-    init : None, str, float, array or callable
+    init : str, float, array or callable
         A name of `INITIALIZERS`, the standard deviation of a normal distribution, the
         weights themselves, or a function of the shape that returns them.
-    activation : str
     seed, stream : int
         Select the random numbers.
     """
-    if init is None:
-        init = ACTIVATIONS[activation].initializer
     if callable(init):
         init = np.asarray(init(weight.shape))
     if isinstance(init, np.ndarray):

@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from ..activations import ACTIVATIONS
 from . import binding
 
 
@@ -24,7 +23,7 @@ def layer_outputs(weights, x):
         z = np.empty((len(a), layer.n_out), plan.dtype)
         w = next(views)
         binding.dense_forward(z, a, w, next(views) if layer.use_bias else None)
-        if not ACTIVATIONS[layer.activation].hidden:
+        if not layer.traits.hidden:
             a, slope = z, None
         else:
             a, slope = np.empty_like(z), np.empty_like(z)

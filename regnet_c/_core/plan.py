@@ -9,10 +9,9 @@ import math
 
 import numpy as np
 
-from ..activations import ACTIVATIONS, code
-from ..layers import Dense, Dropout
-from . import binding, checks
+from . import binding
 
+ACTIVATIONS = {name: code for code, name in enumerate(binding.activation_names())}
 L1_RULES = {name: code for code, name in enumerate(binding.l1_rule_names())}
 L1_RULES[None] = L1_RULES.pop("none")
 GROUPS = {None: 0, "units": 1, "inputs": 2}
@@ -29,43 +28,18 @@ _NO_PENALTY = {
 _ALIGNMENT = 64
 
 
-def split_layers(layers):
-    """The Dense layers, the dropout rate before the first and after each of them, and
-    the positions in that list of rates which have a Dropout layer."""
-    dense, rates, dropouts, last = [], [0.0], [], None
-    for number, layer in enumerate(layers):
-        if isinstance(layer, Dropout):
-            if isinstance(last, Dropout):
-                raise ValueError(f"layers {number - 1} and {number} are both Dropout")
-            rates[-1] = layer.rate
-            dropouts.append(len(dense))
-        elif isinstance(layer, Dense):
-            if dense and dense[-1].n_out != layer.n_in:
-                raise ValueError(
-                    f"layer {number} expects {layer.n_in} inputs, "
-                    f"the layer before it has {dense[-1].n_out} outputs"
-                )
-            dense.append(layer)
-            rates.append(0.0)
-        else:
-            raise TypeError(
-                f"layer {number} is {checks.a_type(layer)}, expected Dense or Dropout"
-            )
-        last = layer
-    if not dense:
-        raise ValueError("a network needs at least one Dense layer")
-    if isinstance(last, Dropout):
-        raise ValueError("the last layer is Dropout, outputs cannot be dropped")
-    for number, layer in enumerate(dense[:-1]):
-        if not ACTIVATIONS[layer.activation].hidden:
-            raise ValueError(
-                f"Dense layer {number} is hidden, {layer.activation} is for outputs"
-            )
-    return dense, rates, dropouts
-
-
 class Plan:
     """Sizes, offsets and C codes of a network's layers.
+
+    Parameters
+    ----------
+    parts : tuple
+        What `layers.split_layers` returns.
+    loss : Loss
+    dtype : dtype
+    seed : int
+    skip : SkipPenalty, optional
+        Of a linear connection from the inputs to the outputs.
 
     Attributes
     ----------
@@ -87,8 +61,8 @@ class Plan:
         The same, made when it is asked for.
     """
 
-    def __init__(self, layers, loss, dtype, seed, skip=None):
-        self.dense, self.rates, self.dropouts = split_layers(layers)
+    def __init__(self, parts, loss, dtype, seed, skip=None):
+        self.dense, self.rates, self.dropouts = parts
         self.loss, self.dtype, self.seed = loss, np.dtype(dtype), seed
         self.shapes, self.offsets, self._specs = [], [], []
         self.products = sum(layer.n_in * layer.n_out for layer in self.dense)
@@ -131,7 +105,7 @@ class Plan:
         return {
             "n_in": layer.n_in,
             "n_out": layer.n_out,
-            "activation": code(activation),
+            "activation": ACTIVATIONS[activation],
             "activation_param": layer.activation_param or 0.0,
             "keep": 1.0 - self.rates[number + 1],
             "max_norm": layer.max_norm or 0.0,
@@ -188,7 +162,7 @@ class Plan:
             1.0 - self.rates[0] if dropout else 1.0,
             self.loss.code,
             self.loss.param,
-            code(output),
+            ACTIVATIONS[output],
             self.seed,
             self._skip_spec,
         )

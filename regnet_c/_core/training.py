@@ -17,10 +17,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .._files import checkpoint
 from ..errors import DivergenceError
 from ..history import History
-from ..optimizers import Optimizer
 from . import binding
 from .data import Data
 from .divergence import all_finite, first_not_finite, warn_of_dead_start
@@ -44,7 +42,7 @@ class FitOptions:
 
     data: Data
     batch_size: int
-    optimizer: Optimizer
+    optimizer: object
     epochs: int = 1
     threads: int | None = None
     validation: Data | None = None
@@ -84,8 +82,8 @@ class TrainingRun:
     ----------
     network : Network
     options : FitOptions
-    resume_from : str or os.PathLike, optional
-        A checkpoint.
+    saved : checkpoint.Saved, optional
+        What the run continues from.
     progress : binding.Progress, optional
         Where training stands, if that is not for the network to remember.
 
@@ -97,11 +95,9 @@ class TrainingRun:
         Whether no other epoch follows: it was the last one, or Ctrl-C came.
     """
 
-    def __init__(self, network, options, resume_from=None, progress=None):
+    def __init__(self, network, options, saved=None, progress=None):
         self.network, self.options = network, options
-        self._saved = None
-        if resume_from is not None:
-            self._saved = checkpoint.Saved(resume_from, network, options)
+        self._saved = saved
         self.state = network._state
         if (
             self._saved
@@ -202,7 +198,7 @@ class TrainingRun:
 
     def save(self, path):
         """Write all that a call with `resume_from` needs, atomically."""
-        checkpoint.save(self, path)
+        self.network._save_training(self, path)
 
     @property
     def epochs(self):

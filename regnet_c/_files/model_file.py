@@ -15,9 +15,9 @@ import stat
 
 import numpy as np
 
+from .._core.atomic import write_atomically
 from .._core.digest import hexdigest, sha256
 from ..errors import ModelFileError
-from .atomic import write_atomically
 from .header import (
     INPUTS,
     MAX_HEADER,

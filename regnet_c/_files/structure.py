@@ -11,8 +11,7 @@ decoded one by one from a window: a bomb does not go off.
 import json
 
 from .._core import checks
-from .._core.plan import split_layers
-from ..layers import Dropout, layer_from_config
+from ..layers import Dropout, layer_from_config, split_layers
 from ..losses import loss_from_config
 
 MAX_STRUCTURE = 1 << 21  # bytes, over 7000 layers

@@ -7,7 +7,7 @@ network as it stands and exits with 130.
 import argparse
 import sys
 
-from .. import __version__
+from .._version import __version__
 from . import evaluate, export, info, predict, reproduce, train
 
 _LONGEST = 300  # characters of an error

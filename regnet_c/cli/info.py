@@ -1,6 +1,7 @@
 """The command `info`: what the package runs on, or what a model file holds."""
 
-from .. import __version__, cpu_info
+from .._core.machine import cpu_info
+from .._version import __version__
 from ..network import Network
 from ..tables.form import KEY, TableForm
 from ..tables.schema import shown

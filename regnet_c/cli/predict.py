@@ -4,7 +4,7 @@ import csv
 import io
 
 from .._core import checks
-from .._files.atomic import write_atomically
+from .._core.atomic import write_atomically
 from ..network import Network
 from ..tables.form import TableForm
 from . import data

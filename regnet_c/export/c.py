@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from .._core import checks
+from .._core.atomic import write_atomically
 from .._core.data import checked_data
 from .._core.slices import in_slices
-from .._files.atomic import write_atomically
 from .c_frame import buffers, function_names, head, header, predict_function, self_test
 from .c_layer import c_function, n_bytes, smallest_form
 from .c_math import source

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .._files.atomic import write_atomically
+from .._core.atomic import write_atomically
 from ..activations import OUTPUTS
 from .plain import describe
 

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .. import kernels
-from ..activations import ACTIVATIONS
+from .._core import binding
+from ..activations import ACTIVATIONS, code
 
 
 @dataclass
@@ -25,14 +25,29 @@ class PlainLayer:
     def forward(self, x):
         """The layer's outputs for rows x, by the kernels that predict uses."""
         if self.scale is None:
-            z = kernels.dense_forward(x, self.w, self.b)
+            z = _dense(x, self.w, self.b)
         else:
-            z = kernels.dense_forward(x, self.w.astype(x.dtype)).astype(np.float64)
+            z = _dense(x, self.w.astype(x.dtype)).astype(np.float64)
             z = z * self.scale + (0 if self.b is None else self.b)
         z = z.astype(x.dtype)
         if self.activation == "identity":
             return z
-        return kernels.activation_forward(self.activation, z, self.param)[0]
+        return _activation(self.activation, z, self.param)
+
+
+def _dense(x, w, b=None):
+    """x w + b, by the kernel that predict uses."""
+    z = np.zeros((len(x), w.shape[1]), x.dtype)
+    binding.dense_forward(z, np.ascontiguousarray(x), np.ascontiguousarray(w), b)
+    return z
+
+
+def _activation(name, z, param=0.0):
+    """f(z), by the kernel that predict uses."""
+    a, slope = np.empty_like(z), np.empty_like(z)
+    flat = (array.reshape(-1) for array in (a, slope, z))
+    binding.activation_forward(code(name), *flat, param)
+    return a
 
 
 def describe(network, dtype=None):
@@ -76,7 +91,13 @@ def forward(layers, x):
 def finish(output, z):
     """softmax, sigmoid or exp of raw outputs."""
     if output == "softmax":
-        return kernels.softmax_forward(z)
+        a = np.empty(z.shape[::-1], z.dtype)
+        binding.softmax_forward(a, np.ascontiguousarray(z.T))
+        return np.ascontiguousarray(a.T)
     if output == "sigmoid":
-        return kernels.activation_forward("sigmoid", z)[0]
-    return kernels.exp(z) if output == "exp" else z
+        return _activation("sigmoid", z)
+    if output == "exp":
+        a = np.empty_like(z)
+        binding.elementwise(binding.FUNCTIONS["exp"], a.reshape(-1), z.reshape(-1))
+        return a
+    return z
