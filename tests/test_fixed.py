@@ -181,3 +181,81 @@ def test_a_callback_may_lower_the_learning_rate():
         x, x[:, :1], 4, optimizer=optimizer, callbacks=[Halve()]
     )
     assert history["learning_rate"] == [0.5, 0.25, 0.125, 0.0625]
+
+
+# ---- a network, too, trains as it is shown --------------------------------------------
+
+
+@pytest.mark.parametrize("kind", [rn.Network, rn.LassoNet])
+def test_what_a_network_is_made_of_cannot_be_changed(kind):
+    layers = [rn.Dense(2, 3), rn.Dense(3, 1)]
+    net = rn.Network(layers) if kind is rn.Network else rn.LassoNet(layers, 0.1)
+    for name in ("layers", "loss", "dtype", "seed"):
+        wanted = f"{kind.__name__}.{name} cannot be changed after construction"
+        with pytest.raises(AttributeError, match=wanted):
+            setattr(net, name, getattr(net, name))
+    if kind is rn.LassoNet:
+        with pytest.raises(AttributeError, match="LassoNet.skip_penalty cannot"):
+            net.skip_penalty = None
+    with pytest.raises(TypeError, match="item assignment"):
+        net.layers[0] = rn.Dense(2, 3)
+    layers.append(rn.Dropout(0.5))  # the caller's list is the caller's
+    assert len(net.layers) == 2
+    twin = pickle.loads(pickle.dumps(net))
+    assert twin.layers == net.layers and copy.deepcopy(net).layers == net.layers
+
+
+# ---- words that say where an argument belongs ------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("learning_rate", r"optimizer=Adam\(learning_rate=\.\.\.\)"),
+        ("verbose", "use progress=True"),
+        ("epoch", r"did you mean 'epochs'\?"),
+        ("sample_weights", r"did you mean 'sample_weight'\?"),
+        ("zzz", "expected some of X, y, epochs"),
+    ],
+)
+def test_an_unknown_keyword_of_fit_says_where_it_belongs(name, message):
+    net = rn.Network([rn.Dense(3, 1)])
+    wanted = rf"^Network.fit\(\) got an unexpected keyword argument '{name}'.*{message}"
+    with pytest.raises(TypeError, match=wanted):
+        net.fit(np.eye(3), np.eye(3)[:, :1], **{name: 1})
+
+
+def test_an_unknown_keyword_of_a_step_says_so_too():
+    net = rn.Network([rn.Dense(3, 1)])
+    with pytest.raises(
+        TypeError, match=r"Network.train_step\(\) .* it is the optimizer's"
+    ):
+        net.train_step(np.eye(3), np.eye(3)[:, :1], learning_rate=0.1)
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [("ReLU", "relu"), ("LeakyReLU", "leaky_relu"), ("leaky-relu", "leaky_relu")],
+)
+def test_names_in_another_case_are_recognised(written, meant):
+    with pytest.raises(ValueError, match=rf"'{written}' \(did you mean '{meant}'\?\)"):
+        rn.Dense(1, 1, written)
+
+
+def test_divergence_on_raw_data_names_the_cure(rng):
+    X = rng.normal(size=(300, 3)) * [1, 1e4, 30]
+    y = X[:, :1] / 1e4
+
+    def net():
+        return rn.Network([rn.Dense(3, 8, "relu"), rn.Dense(8, 1)])
+
+    wanted = r"X reaches \d.*: standardise the columns of X to mean 0"
+    with pytest.raises(rn.DivergenceError, match=wanted):
+        net().fit(X, y, optimizer=rn.SGD(0.1))
+    X = (X - X.mean(axis=0)) / X.std(axis=0)
+    with pytest.raises(
+        rn.DivergenceError, match="y reaches .* the columns of y to mean"
+    ):
+        net().fit(X, 1e6 * y, optimizer=rn.SGD(10.0))
+    with pytest.raises(rn.DivergenceError, match="; a lower learning rate may help"):
+        net().fit(X, y, optimizer=rn.SGD(1e4))
