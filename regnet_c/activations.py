@@ -134,13 +134,20 @@ ACTIVATIONS = {
     "isru": Activation(
         "z / sqrt(1 + z^2)",
         zero_at_zero=True,
+        # beyond 2^31 the result is 1, and the square would overflow at 2^64
         onnx=(
-            ("Mul", "z z", "square"),
+            ("Clip", "z MINUS_FAR FAR", "near"),
+            ("Mul", "near near", "square"),
             ("Add", "square ONE", "sum"),
             ("Sqrt", "sum", "root"),
-            ("Div", "z root", "y"),
+            ("Div", "near root", "y"),
         ),
-        torch_function=lambda torch, param: lambda z: z * torch.rsqrt(1 + z * z),
+        torch_function=lambda torch, param: (
+            lambda z: (
+                z.clamp(-(2.0**31), 2.0**31)
+                * torch.rsqrt(1 + z.clamp(-(2.0**31), 2.0**31) ** 2)
+            )
+        ),
     ),
     "softplus": Activation(
         "log(1 + exp(z))",

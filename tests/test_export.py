@@ -3,9 +3,11 @@
 import csv
 import ctypes
 import importlib.util
+import platform
 import shutil
 import subprocess
 import sys
+import warnings
 
 import numpy as np
 import pytest
@@ -218,7 +220,7 @@ def test_sizes_are_those_of_the_compiled_constants(tmp_path):
     assert report["ram"] == 4 * (40 + 20)
     head = (tmp_path / "net.c").read_text().split("*/")[0]
     assert f"Flash: {report['flash']} bytes" in head
-    assert f"RAM: {report['ram']} bytes" in head and "300 -> 40" in head
+    assert f"RAM: {report['ram']} bytes of buffers" in head and "300 -> 40" in head
     size = shutil.which("size")
     if size is None:
         pytest.skip("no program to read object files")
@@ -312,13 +314,102 @@ def test_c_refuses_what_it_cannot_write(tmp_path):
         net.to_c(tmp_path / "net", dtype="int4")
     with pytest.raises(ValueError, match="prefix is '1x', expected a C identifier"):
         net.to_c(tmp_path / "net", prefix="1x")
-    with pytest.raises(ValueError, match="expected an ASCII file name"):
-        net.to_c(tmp_path / "nét")
+    for name in ("nét", "a\tb", "a\x01b", 'a"b', "a\\b"):
+        with pytest.raises(ValueError, match="expected a file name of printable ASCII"):
+            net.to_c(f"{tmp_path}/{name}")
+    for name in ("", ".", "..", "/"):
+        with pytest.raises(ValueError, match="expected a file name"):
+            net.to_c(name)
     big = make_net([3, 4, 2], dtype="float64")
     big.set_weights([w * 1e60 for w in big.get_weights()])
     with pytest.raises(ValueError, match="too large for float32"):
         big.to_c(tmp_path / "net")
     assert not list(tmp_path.iterdir())
+
+
+@needs_cc
+@pytest.mark.parametrize("prefix", ["model", "net_a", "NET", "c"])
+def test_no_word_of_the_users_is_renamed(prefix, tmp_path, rng):
+    """File names and columns may begin as our own names do."""
+    net, X = make_net([3, 6, 2], "tanh"), rng.normal(size=(5, 3))
+    out, _ = predict_c_of(net, tmp_path / "net_a_NET_b.c", X, prefix)
+    np.testing.assert_array_equal(out, net.predict(X))
+
+
+def predict_c_of(net, path, X, prefix):
+    net.to_c(path, prefix=prefix)
+    return predict_c(path, X, len(net.get_weights()[-1]), prefix=prefix)
+
+
+@needs_cc
+def test_a_column_called_net_income_keeps_its_name(tmp_path, rng):
+    table, model = tmp_path / "t.csv", tmp_path / "m.safetensors"
+    rows = rng.normal(size=(60, 2))
+    lines = ["net_income,NET_worth,price", *(f"{a},{b},{a - b}" for a, b in rows)]
+    table.write_text("\n".join(lines))
+    options = ["--hidden", "3", "--epochs", "2", "--quiet", "--encoding", "standard"]
+    files = ["--data", str(table), "--output", str(model), "--target", "price"]
+    assert main(["train", *files, *options]) == 0
+    rn.Network.load(model).to_c(tmp_path / "out.c", prefix="house")
+    header = (tmp_path / "out.h").read_text()
+    assert "net_income" in header and "NET_worth" in header
+    compile_c(tmp_path / "out.c", tmp_path / "out.so", "-shared", "-fPIC")
+
+
+@needs_cc
+@pytest.mark.parametrize("dtype", ["float32", "int8"])
+@pytest.mark.parametrize("standard", ["c++98", "c++11", "c++17"])
+def test_the_c_file_is_also_cplusplus(standard, dtype, tmp_path):
+    compiler = shutil.which("g++") or shutil.which("clang++")
+    if compiler is None:
+        pytest.skip("no C++ compiler")
+    for activation in HIDDEN:
+        make_net([5, 9, 3], activation).to_c(tmp_path / "net.c", dtype=dtype)
+        command = [compiler, f"-std={standard}", "-x", "c++", "-pedantic-errors"]
+        command += ["-Wall", "-Wextra", "-Werror", "-Wno-long-long", "-fsyntax-only"]
+        command += ["-DNET_SELF_TEST", "net.c"]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr[:2000]
+
+
+@needs_cc
+def test_files_of_two_exports_do_not_compile_together(tmp_path):
+    """What a power cut between the two replacements leaves."""
+    for name, seed in (("old", 1), ("new", 2)):
+        (tmp_path / name).mkdir()
+        layers = [rn.Dense(3, 4, activation="relu"), rn.Dense(4, 2)]
+        rn.Network(layers, seed=seed).to_c(tmp_path / name / "net.c")
+    for source, header in (("old", "new"), ("new", "old")):
+        text = (tmp_path / source / "net.c").read_text()
+        (tmp_path / "net.c").write_text(text)
+        (tmp_path / "net.h").write_text((tmp_path / header / "net.h").read_text())
+        command = [CC, *FLAGS, "-fsyntax-only", "net.c"]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+        assert done.returncode != 0
+        assert "net.c and net.h are of different exports" in done.stderr
+        (tmp_path / "net.h").write_text((tmp_path / source / "net.h").read_text())
+        compile_c(tmp_path / "net.c", tmp_path / "net.so", "-shared", "-fPIC")
+
+
+@needs_cc
+def test_fused_multiply_add_is_no_call_where_the_cpu_has_it(tmp_path):
+    if platform.machine() not in ("x86_64", "AMD64") or shutil.which("nm") is None:
+        pytest.skip("needs x86-64 and nm")
+    make_net([5, 9, 3], "tanh").to_c(tmp_path / "net.c")
+    options = ["-O2", "-mfma", "-ffreestanding", "-c"]
+    compiled = compile_c(tmp_path / "net.c", tmp_path / "net.o", *options)
+    listing = subprocess.run(["nm", "-u", compiled], capture_output=True, text=True)
+    assert listing.returncode == 0 and listing.stdout.strip() == ""
+
+
+@needs_cc
+def test_constants_may_be_given_an_address_space(tmp_path, rng):
+    net, X = make_net([3, 6, 2], "elu"), rng.normal(size=(5, 3))
+    net.to_c(tmp_path / "net.c")
+    text = (tmp_path / "net.c").read_text()
+    assert "static const" not in text.split("#ifdef NET_SELF_TEST")[0]
+    out, _ = predict_c(tmp_path / "net.c", X, 2, "-DNET_CONST=const volatile")
+    np.testing.assert_array_equal(out, net.predict(X))
 
 
 def test_quantised_weights_are_within_half_a_step(rng):
@@ -455,7 +546,7 @@ def test_from_torch_takes_lists_and_plain_arrays(rng):
         ([], "relu", "state_dict is a list, expected module.state_dict"),
         ({"c.weight": np.ones((1, 2, 3))}, "relu", r"c.weight has shape \(1, 2, 3\)"),
         ({"n.running_mean": np.ones(3)}, "relu", "n.running_mean has shape"),
-        ({"weight": np.ones((2, 3))}, ["relu"] * 4, "4 activations came for 1 Linear"),
+        ({"weight": np.ones((2, 3))}, ["relu"] * 4, "got 4 activations for 1 Linear"),
         ({"weight": np.ones((2, 3))}, ["cubic"], "unknown activation 'cubic'"),
     ],
 )
@@ -590,3 +681,49 @@ def test_export_command_writes_onnx_and_one_line_errors(tmp_path, capsys, monkey
         assert main([*argv, str(tmp_path / output), *options]) == 2
         error = capsys.readouterr().err
         assert message in error and error.count("\n") == 1
+
+
+# ---- extremes ------------------------------------------------------------------------
+
+
+def test_isru_of_huge_numbers_is_one_in_onnx_and_torch(tmp_path):
+    net = rn.Network([rn.Dense(1, 1, activation="isru"), rn.Dense(1, 1)])
+    net.set_weights([[[1.0]], [0.0], [[1.0]], [0.0]])
+    X = np.array([[1e38], [-3e38], [2e19], [1.0]], np.float32)
+    want = net.predict(X)
+    np.testing.assert_allclose(want[:, 0], [1, -1, 1, 0.5**0.5], rtol=1e-6)
+    torch = pytest.importorskip("torch")
+    with torch.no_grad():
+        got = net.to_torch()(torch.from_numpy(X)).numpy()
+    np.testing.assert_allclose(got, want, rtol=1e-6)
+    pytest.importorskip("onnx")
+    runtime = pytest.importorskip("onnxruntime")
+    net.to_onnx(tmp_path / "net.onnx")
+    session = runtime.InferenceSession(str(tmp_path / "net.onnx"))
+    np.testing.assert_allclose(session.run(None, {"x": X})[0], want, rtol=1e-6)
+
+
+def test_more_than_onnx_holds_is_refused(tmp_path, monkeypatch):
+    pytest.importorskip("onnx")
+    from regnet_c.export import onnx
+
+    net = make_net([30, 4, 2])
+    net.to_onnx(tmp_path / "small.onnx")
+    monkeypatch.setattr(onnx, "_MOST_BYTES", 400)
+    with pytest.raises(ValueError, match="take 512 bytes, an ONNX file holds at most"):
+        net.to_onnx(tmp_path / "net.onnx")
+    assert not (tmp_path / "net.onnx").exists()
+
+
+def test_from_torch_says_what_it_cannot_read():
+    torch = pytest.importorskip("torch")
+    weight = torch.ones(2, 3)
+    with pytest.raises(TypeError, match="a.weight is torch.complex64, expected real"):
+        rn.Network.from_torch({"a.weight": weight + 1j})
+    with pytest.raises(ValueError, match="a.weight is on the meta device"):
+        rn.Network.from_torch({"a.weight": weight.to("meta")})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        quantized = torch.quantize_per_tensor(weight, 0.1, 0, torch.qint8)
+    with pytest.raises(TypeError, match="a.weight is quantized .torch.qint8."):
+        rn.Network.from_torch({"a.weight": quantized})

@@ -6,6 +6,7 @@ for each unit.
 """
 
 import re
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,15 @@ from .._core import checks
 from .._core.atomic import write_atomically
 from .._core.data import checked_data
 from .._core.slices import in_slices
-from .c_frame import buffers, function_names, head, header, predict_function, self_test
+from .c_frame import (
+    buffers,
+    function_names,
+    guard,
+    head,
+    header,
+    predict_function,
+    self_test,
+)
 from .c_layer import c_function, n_bytes, smallest_form
 from .c_math import source
 from .plain import describe, finish, forward
@@ -31,7 +40,8 @@ def to_c(network, path, dtype="float32", prefix="net", calibration=None):
     largest output after a softmax or several sigmoids, whether one sigmoid is above
     1/2, and 0 for other losses.  Every layer is stored in the smallest of five forms
     (`regnet_c.export.c_layer`).  Compiled with ``-DPREFIX_SELF_TEST`` the file has a
-    main() that checks embedded rows and returns the number of wrong ones.
+    main() that checks embedded rows and returns the number of wrong ones.  The .c file
+    does not compile with the .h file of another export.
 
     Parameters
     ----------
@@ -50,9 +60,9 @@ def to_c(network, path, dtype="float32", prefix="net", calibration=None):
     -------
     dict
         ``files``; ``flash``, bytes of constant data, code apart; ``ram``, bytes of
-        working memory on the stack; ``layers``, a list with ``n_in``, ``n_out``,
-        ``weights`` (stored ones), ``form`` and ``bytes``; with a calibration set
-        ``original`` and ``exported``, their loss and accuracy.
+        buffers on the stack (the compiler adds its frames); ``layers``, a list with
+        ``n_in``, ``n_out``, ``weights`` (stored ones), ``form`` and ``bytes``; with a
+        calibration set ``original`` and ``exported``, their loss and accuracy.
     """
     dtype = checks.check_name(dtype, DTYPES, "dtype")
     stem, prefix = _stem(path), _check_prefix(prefix)
@@ -69,21 +79,25 @@ def to_c(network, path, dtype="float32", prefix="net", calibration=None):
     rows = _test_rows(network, calibration)
     if calibration is not None:
         report |= _compare(network, layers, calibration)
-    text = [
-        head(network, dtype, report),
+    body = [
         f'#include "{stem.name}.h"\n\n#include <math.h>\n#include <stdint.h>\n',
-        source(function_names(layers, output)),
+        "@GUARD@",
+        source(function_names(layers, output), prefix),
         *(
-            c_function(number, layer, *form)
+            c_function(number, layer, *form, prefix)
             for number, (layer, form) in enumerate(zip(layers, forms, strict=True))
         ),
-        predict_function(layers, output),
-        self_test(rows, finish(output, forward(layers, rows))),
+        predict_function(layers, output, prefix),
+        self_test(rows, finish(output, forward(layers, rows)), prefix),
     ]
-    for name, content in zip(
-        report["files"], ("\n".join(text), header(network, layers)), strict=True
-    ):
-        write_atomically(name, [_rename(content, prefix).encode("ascii")])
+    texts = ["\n".join([head(network, dtype, report, prefix), *body])]
+    texts.append(header(network, layers, prefix))
+    # two files cannot be replaced in one step: a mixture must not compile
+    build = zlib.crc32("".join(texts).encode("ascii"))
+    texts[0] = texts[0].replace("@GUARD@", guard(stem.name, build, prefix), 1)
+    texts[1] = texts[1].replace("@BUILD@", f"0x{build:08x}u", 1)
+    for name, text in zip(report["files"], texts, strict=True):
+        write_atomically(name, [text.encode("ascii")])
     return report
 
 
@@ -106,8 +120,13 @@ def flush_denormals(layer):
 def _stem(path):
     path = Path(path)
     stem = path.with_suffix("") if path.suffix == ".c" else path
-    if not stem.name.isascii() or set(stem.name) & set('"\\\n'):
-        raise ValueError(f"path is {str(path)!r}, expected an ASCII file name")
+    name = stem.name
+    printable = name.isascii() and name.isprintable() and not set(name) & set('"\\')
+    if name in ("", ".", "..") or not printable:
+        raise ValueError(
+            f"path is {str(path)!r}, expected a file name of printable ASCII characters "
+            "without quotation marks"
+        )
     return stem
 
 
@@ -115,12 +134,6 @@ def _check_prefix(prefix):
     if not isinstance(prefix, str) or not re.fullmatch("[A-Za-z][A-Za-z0-9_]*", prefix):
         raise ValueError(f"prefix is {prefix!r}, expected a C identifier such as 'net'")
     return prefix
-
-
-def _rename(text, prefix):
-    """net_ and NET_ become the prefix."""
-    text = re.sub(r"\bnet_", f"{prefix}_", text)
-    return re.sub(r"\bNET_", f"{prefix.upper()}_", text)
 
 
 def _sizes(layers, forms):

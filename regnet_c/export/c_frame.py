@@ -4,6 +4,7 @@ import numpy as np
 
 from .._version import __version__
 from .c_layer import c_numbers
+from .c_math import with_prefix
 from .legend import legend
 
 
@@ -21,7 +22,7 @@ def function_names(layers, output):
     return names - {"identity"}
 
 
-def head(network, dtype, report):
+def head(network, dtype, report, prefix):
     """The comment at the top: origin, structure, sizes."""
     lines = [f"/* Written by regnet_c {__version__}, do not edit.", " *"]
     for row in report["layers"]:
@@ -32,7 +33,8 @@ def head(network, dtype, report):
     lines += [
         f" * Loss {network.loss.name}, trained in {network.dtype}, weights {dtype}.",
         f" * Flash: {report['flash']} bytes of constants.  "
-        f"RAM: {report['ram']} bytes of stack.",
+        f"RAM: {report['ram']} bytes of buffers",
+        " * on the stack; the compiler adds its frames (gcc -fstack-usage lists them).",
     ]
     for name in ("original", "exported"):
         if name in report:
@@ -44,10 +46,10 @@ def head(network, dtype, report):
         " * have the bits of regnet_c's predict; -DNET_NO_FMA is faster on a CPU without",
         " * fused multiply-add.  -DNET_SELF_TEST gives a program that checks itself. */",
     ]
-    return "\n".join(lines)
+    return with_prefix("\n".join(lines), prefix)
 
 
-def predict_function(layers, output):
+def predict_function(layers, output, prefix):
     """The one public function."""
     names, widths = ("even", "odd"), buffers(layers)
     lines = ["int net_predict(const float *x, float *y) {"]
@@ -71,12 +73,12 @@ def predict_function(layers, output):
         result = f"net_largest({n_out}, y)"
     elif output == "sigmoid":
         result = "y[0] > 0.5f"
-    return "\n".join([*lines, f"    return {result};", "}", ""])
+    return with_prefix("\n".join([*lines, f"    return {result};", "}", ""]), prefix)
 
 
-def self_test(x, y):
+def self_test(x, y, prefix):
     """A main() that compares rows with what they must give."""
-    return f"""\
+    text = f"""\
 #ifdef NET_SELF_TEST
 #include <stdio.h>
 
@@ -102,31 +104,41 @@ int main(void) {{
 }}
 #endif
 """
+    return with_prefix(text, prefix)
 
 
 def _rows(array):
     return "},\n    {".join(c_numbers(row.astype(np.float32)) for row in array)
 
 
-def header(network, layers):
-    """The text of the header file."""
+def guard(name, build, prefix):
+    """Lines that do not compile with the header of another export."""
+    return (
+        with_prefix(f'#if NET_BUILD != 0x{build:08x}u\n#error "', prefix)
+        + f'{name}.c and {name}.h are of different exports"\n#endif\n'
+    )
+
+
+def header(network, layers, prefix):
+    """The text of the header file, with @BUILD@ where `guard`'s number belongs."""
     n_in, n_out = layers[0].w.shape[0], layers[-1].w.shape[1]
-    lines = [
+    top = [
         "#ifndef NET_PREDICT_H",
         "#define NET_PREDICT_H",
         "",
+        "#define NET_BUILD @BUILD@ /* must be that of the .c file */",
         f"#define NET_N_IN {n_in}",
         f"#define NET_N_OUT {n_out}",
     ]
     if network.n_inputs != n_in:
         columns = ", ".join(map(str, network.kept_inputs))
-        lines += [
+        top += [
             "/* x has these columns of the original ones, in this order. */",
             f"#define NET_N_ORIGINAL {network.n_inputs}",
             f"#define NET_KEPT_INPUTS {{{columns}}}",
         ]
-    lines += [f"/* {line} */" for line in legend(network)]
-    lines += [
+    words = [f"/* {line} */" for line in legend(network)]  # the user's own
+    end = [
         "",
         "#ifdef __cplusplus",
         'extern "C" {',
@@ -139,4 +151,5 @@ def header(network, layers):
         "#endif",
         "",
     ]
-    return "\n".join(lines)
+    top, end = (with_prefix("\n".join(lines), prefix) for lines in (top, end))
+    return "\n".join([top, *words, end])

@@ -15,6 +15,7 @@ from functools import partial
 import numpy as np
 
 from ..activations import ACTIVATIONS
+from .c_math import with_prefix
 
 _C_TYPES = {
     "float32": "float",
@@ -158,12 +159,12 @@ def c_array(name, array):
     """A constant array; C has no empty ones, so an empty array gets one zero."""
     if array.size == 0:
         array = np.zeros(1, array.dtype)
-    start = f"    static const {_C_TYPES[array.dtype.name]} {name}[{array.size}] = "
+    start = f"    static NET_CONST {_C_TYPES[array.dtype.name]} {name}[{array.size}] = "
     return f"{start}{{\n        {c_numbers(array)}}};"
 
 
-def c_function(number, layer, form, arrays):
-    """The function net_layer<number>(x, y)."""
+def c_function(number, layer, form, arrays, prefix):
+    """The function <prefix>_layer<number>(x, y)."""
     n_in, n_out = layer.w.shape
     bias = "b[j]" if "b" in arrays else "0"
     result = "s" if layer.scale is None else f"NET_FMA(scale[j], s, {bias})"
@@ -173,7 +174,7 @@ def c_function(number, layer, form, arrays):
         result = f"net_{layer.activation}({result})"
     start = bias if layer.scale is None else "0"
     share = np.count_nonzero(layer.w) / layer.w.size
-    return "\n".join(
+    text = "\n".join(
         [
             f"/* {n_in} -> {n_out}, {layer.activation}; {share:.1%} of the weights, "
             f"{form}, {n_bytes(arrays)} bytes */",
@@ -189,3 +190,4 @@ def c_function(number, layer, form, arrays):
             "",
         ]
     )
+    return with_prefix(text, prefix)

@@ -1,29 +1,45 @@
 """Activations and outputs as C99 text: the core's own formulas, one float at a time.
 
 Same polynomials, same order, explicit fused multiply-add: the bits are those of
-`predict`, and no exp or tanh of a C library is needed.  `net_` and `NET_` stand for the
-prefix.  Only what a network uses is written.
+`predict`, and no exp or tanh of a C library is needed.  Only what a network uses is
+written.  All text here is a template in which `net_` and `NET_` stand for the prefix;
+`with_prefix` fills it in, before any word of the user's gets into the file.
 """
 
 import re
 
+import numpy as np
+
 PIECES = {
     "fma": """\
-#ifdef NET_NO_FMA /* faster where fmaf is a library call; the last bits differ */
+/* GNU compilers have these without a library; -ffreestanding makes calls of them else */
+#ifdef __GNUC__
+#define NET_FABS __builtin_fabsf
+#define NET_COPYSIGN __builtin_copysignf
+#else
+#define NET_FABS fabsf
+#define NET_COPYSIGN copysignf
+#endif
+#if defined(NET_NO_FMA) /* faster where fmaf is a library call; the last bits differ */
 #define NET_FMA(a, b, c) ((a) * (b) + (c))
+#elif defined(__GNUC__)
+#define NET_FMA(a, b, c) __builtin_fmaf(a, b, c)
 #else
 #define NET_FMA(a, b, c) fmaf(a, b, c)
 #endif
+#ifndef NET_CONST /* on AVR -DNET_CONST="const __flash" keeps constants in flash */
+#define NET_CONST const
+#endif
 """,
     "poly5": """\
-static float net_poly5(const float *c, float x) {
+static float net_poly5(NET_CONST float *c, float x) {
     const float x2 = x * x;
     const float p = NET_FMA(c[0], x2, NET_FMA(c[1], x, c[2]));
     return NET_FMA(p, x2, NET_FMA(c[3], x, c[4]));
 }
 """,
     "poly8": """\
-static float net_poly8(const float *c, float x) {
+static float net_poly8(NET_CONST float *c, float x) {
     const float x2 = x * x;
     float p = NET_FMA(NET_FMA(c[0], x, c[1]), x2, NET_FMA(c[2], x, c[3]));
     p = NET_FMA(p, x2, NET_FMA(c[4], x, c[5]));
@@ -44,14 +60,14 @@ static float net_power_of_two(float t) {
 """,
     "clamp": """\
 static float net_clamp(float x, float limit) {
-    const float a = fabsf(x);
-    return copysignf(a > limit ? limit : a, x);
+    const float a = NET_FABS(x);
+    return NET_COPYSIGN(a > limit ? limit : a, x);
 }
 """,
     "exp_reduced": """\
 /* x - low = n ln2 + r, |r| <= ln2 / 2; returns exp(r) - 1, and t = n + 1.5 * 2^23 */
 static float net_exp_reduced(float x, float low, float *t) {
-    static const float c[] = {0x1.6cd6a2p-10f, 0x1.122c16p-7f, 0x1.55553ap-5f,
+    static NET_CONST float c[] = {0x1.6cd6a2p-10f, 0x1.122c16p-7f, 0x1.55553ap-5f,
                               0x1.5554aap-3f, 0.5f};
     float n, r;
     *t = NET_FMA(x, 0x1.715476p+0f, 0x1.8p23f);
@@ -83,7 +99,7 @@ static float net_expm1(float x, float *e) {
     "log1p_unit": """\
 /* log(1 + x) for 0 <= x <= 1 */
 static float net_log1p_unit(float x) {
-    static const float c[] = {-0x1.391058p-4f, 0x1.0577f4p-3f,  -0x1.0d81d4p-3f,
+    static NET_CONST float c[] = {-0x1.391058p-4f, 0x1.0577f4p-3f,  -0x1.0d81d4p-3f,
                               0x1.22d5dap-3f,  -0x1.547274p-3f, 0x1.99a036p-3f,
                               -0x1.000228p-2f, 0x1.555554p-2f};
     const int upper = x > 0x1.a8279ap-2f;
@@ -96,7 +112,7 @@ static float net_log1p_unit(float x) {
     "scaled_erfc": """\
 /* exp(u^2) erfc(u) for 0 <= u <= 10.6 */
 static float net_scaled_erfc(float u) {
-    static const float c[] = {-0x1.51f3eep-12f, -0x1.f4912p-12f, 0x1.93e3fap-9f,
+    static NET_CONST float c[] = {-0x1.51f3eep-12f, -0x1.f4912p-12f, 0x1.93e3fap-9f,
                               -0x1.4251e2p-10f, -0x1.b7c328p-6f, 0x1.e997e4p-4f,
                               -0x1.3deacp-2f,   0x1.2e3266p-1f,  -0x1.c44c48p-1f,
                               0x1.12f21ep+0f};
@@ -121,26 +137,26 @@ static float net_elu(float z, float alpha) {
 """,
     "sigmoid": """\
 static float net_sigmoid(float z) {
-    const float e = net_exp_below(-fabsf(z), 0), r = 1 / (1 + e);
+    const float e = net_exp_below(-NET_FABS(z), 0), r = 1 / (1 + e);
     return z < 0 ? e * r : r;
 }
 """,
     "tanh": """\
 static float net_tanh(float z) {
-    static const float c[] = {-0x1.750cd8p-8f, 0x1.51f8ccp-6f, -0x1.b835a4p-5f,
+    static NET_CONST float c[] = {-0x1.750cd8p-8f, 0x1.51f8ccp-6f, -0x1.b835a4p-5f,
                               0x1.1106f6p-3f, -0x1.555532p-2f};
-    const float a = fabsf(z), s = a * a;
+    const float a = NET_FABS(z), s = a * a;
     float e;
-    if (!(a > 0.625f)) return copysignf(NET_FMA(a * s, net_poly5(c, s), a), z);
+    if (!(a > 0.625f)) return NET_COPYSIGN(NET_FMA(a * s, net_poly5(c, s), a), z);
     net_expm1(-2 * a, &e);
-    return copysignf(NET_FMA(-2 * e, 1 / (1 + e), 1), z);
+    return NET_COPYSIGN(NET_FMA(-2 * e, 1 / (1 + e), 1), z);
 }
 """,
     "arctan": """\
 static float net_arctan(float z) {
-    static const float c[] = {-0x1.a3c054p-5f, 0x1.9ff602p-4f, -0x1.224952p-3f,
+    static NET_CONST float c[] = {-0x1.a3c054p-5f, 0x1.9ff602p-4f, -0x1.224952p-3f,
                               0x1.997b02p-3f, -0x1.555512p-2f};
-    const float a = fabsf(z);
+    const float a = NET_FABS(z);
     const int middle = a > 0.5f, far = a > 2;
     const float top = far ? -1 : middle ? a - 1 : a;
     const float bottom = far ? a : middle ? a + 1 : 1;
@@ -148,13 +164,13 @@ static float net_arctan(float z) {
     const float t = top / bottom, s = t * t;
     const float angle =
         NET_FMA(t * s, net_poly5(c, s), NET_FMA(base, -0x1.777a5cp-25f, t));
-    return copysignf(NET_FMA(base, 0x1.921fb6p+0f, angle), z);
+    return NET_COPYSIGN(NET_FMA(base, 0x1.921fb6p+0f, angle), z);
 }
 """,
     "softsign": """\
 static float net_softsign(float z) {
     const float u = net_clamp(z, 0x1p62f);
-    return u * (1 / (1 + fabsf(u)));
+    return u * (1 / (1 + NET_FABS(u)));
 }
 """,
     "isru": """\
@@ -165,14 +181,14 @@ static float net_isru(float z) {
 """,
     "softplus": """\
 static float net_softplus(float z) {
-    return (z > 0 ? z : 0) + net_log1p_unit(net_exp_below(-fabsf(z), 0));
+    return (z > 0 ? z : 0) + net_log1p_unit(net_exp_below(-NET_FABS(z), 0));
 }
 """,
     "gelu": """\
 static float net_gelu(float z) {
     const float c = net_clamp(z, 14.9f), half = 0.5f * c, h = half * c;
     const float gauss = net_exp_below(-h, NET_FMA(half, c, -h));
-    const float tail = 0.5f * gauss * net_scaled_erfc(fabsf(c) * 0x1.6a09e6p-1f);
+    const float tail = 0.5f * gauss * net_scaled_erfc(NET_FABS(c) * 0x1.6a09e6p-1f);
     return (z < -14.9f ? -14.9f : z) * (z < 0 ? tail : 1 - tail);
 }
 """,
@@ -189,7 +205,7 @@ static float net_selu(float z) {
 """,
     "mish": """\
 static float net_mish(float z) {
-    const float e = net_exp_below(-fabsf(net_clamp(z, 104.0f)), 0);
+    const float e = net_exp_below(-NET_FABS(net_clamp(z, 104.0f)), 0);
     const float above = z < 0 ? e * (e + 2) : NET_FMA(2.0f, e, 1);
     const float rest = z < 0 ? 2 : 2 * e * e;
     return (z < -104.0f ? -104.0f : z) * (above * (1 / (above + rest)));
@@ -226,7 +242,16 @@ static int net_largest(unsigned n, const float *y) {
 }
 
 
-def source(names):
+_HEXADECIMAL = re.compile(r"-?0x[0-9a-f.]+p[+-]?\d+f")
+
+
+def with_prefix(template, prefix):
+    """The template with its names beginning with `prefix`."""
+    text = re.sub(r"\bnet_", f"{prefix}_", template)
+    return re.sub(r"\bNET_", f"{prefix.upper()}_", text)
+
+
+def source(names, prefix):
     """The pieces of these names with all they call, in an order that compiles."""
     wanted, open_names = {"fma"}, list(names)
     while open_names:
@@ -234,4 +259,11 @@ def source(names):
         if name not in wanted:
             wanted.add(name)
             open_names += re.findall(r"\bnet_(\w+)\(", PIECES[name])
-    return "\n".join(PIECES[name] for name in PIECES if name in wanted)
+    text = "\n".join(PIECES[name] for name in PIECES if name in wanted)
+    return with_prefix(_HEXADECIMAL.sub(_decimal, text), prefix)
+
+
+def _decimal(match):
+    """The shortest decimal literal of the same float: C++ before 2017 has no other."""
+    value = np.float32(float.fromhex(match.group().removesuffix("f")))
+    return f"{value!s}f"

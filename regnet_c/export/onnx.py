@@ -11,6 +11,8 @@ _IR_VERSION = 8  # of the first release with this opset
 
 # what the chains of regnet_c.activations call in capitals
 _CONSTANTS = {"ONE": 1.0, "HALF": 0.5, "ROOT_HALF": np.sqrt(0.5)}
+_CONSTANTS |= {"FAR": 2.0**31, "MINUS_FAR": -(2.0**31)}
+_MOST_BYTES = 2**31 - 1  # of a protocol buffer
 
 
 def import_onnx():
@@ -41,9 +43,16 @@ def to_onnx(network, path):
     ------
     ImportError
         Without the package onnx.
+    ValueError
+        If the weights take more than the 2 GiB an ONNX file may have.
     """
     onnx = import_onnx()
     layers, output = describe(network, np.float32)
+    size = sum(layer.w.nbytes for layer in layers)
+    if size > _MOST_BYTES:
+        raise ValueError(
+            f"the weights take {size} bytes, an ONNX file holds at most {_MOST_BYTES}"
+        )
     graph = _Graph(onnx.helper, onnx.numpy_helper)
     name = "x"
     for number, layer in enumerate(layers):

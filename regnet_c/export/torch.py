@@ -140,6 +140,17 @@ def _linear_pairs(state_dict):
 def _to_numpy(value, name):
     """An array of numbers from a tensor on any device, of any float type."""
     if hasattr(value, "detach"):
+        if getattr(value, "is_meta", False):
+            raise ValueError(
+                f"{name} is on the meta device, expected a tensor with values"
+            )
+        if value.is_complex():
+            raise TypeError(f"{name} is {value.dtype}, expected real numbers")
+        if getattr(value, "is_quantized", False):
+            raise TypeError(
+                f"{name} is quantized ({value.dtype}), expected float weights: call "
+                "dequantize() first"
+            )
         value = value.detach().cpu()
         value = value.double() if value.element_size() == 8 else value.float()
         return value.numpy()
@@ -155,7 +166,7 @@ def _layer_activations(activations, n):
         names.append("identity")
     if len(names) != n:
         raise ValueError(
-            f"{len(names)} activations came for {n} Linear layers, expected {n - 1} or "
+            f"got {len(names)} activations for {n} Linear layers, expected {n - 1} or "
             f"{n} of {', '.join(NAMES)}"
         )
     return names
