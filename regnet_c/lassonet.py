@@ -70,8 +70,6 @@ class LassoNet(Network):
     array([2])
     """
 
-    _fixed = (*Network._fixed, "skip_penalty")
-
     def __init__(
         self,
         layers,

@@ -15,8 +15,6 @@ class Layer(Fixed):
     Layers do not change after construction; `replace` returns a changed copy.
     """
 
-    __slots__ = ("_sealed",)
-
 
 class Dense(Layer):
     """Fully connected layer, ``a = f(x W + b)`` with W of shape (n_in, n_out).
@@ -46,18 +44,6 @@ class Dense(Layer):
     >>> rn.Dense(784, 300, activation="relu", weight_penalty=rn.L1(1e-5))
     Dense(784, 300, activation='relu', weight_penalty=L1(1e-05))
     """
-
-    __slots__ = (
-        "n_in",
-        "n_out",
-        "activation",
-        "weight_penalty",
-        "bias_penalty",
-        "weight_init",
-        "use_bias",
-        "max_norm",
-        "activation_param",
-    )
 
     def __init__(
         self,
@@ -161,8 +147,6 @@ class Dropout(Layer):
     >>> rn.Dropout(0.5)
     Dropout(0.5)
     """
-
-    __slots__ = ("rate",)
 
     def __init__(self, rate):
         self.rate = checks.check_rate(rate)

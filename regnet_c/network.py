@@ -66,24 +66,13 @@ class Network:
     True
     """
 
-    _fixed = ("layers", "loss", "dtype", "seed")
-
     def __init__(self, layers, loss="squared_error", dtype="float32", seed=0):
         self._build(layers, loss, dtype, seed)
         self._initialize()
 
-    def __setattr__(self, name, value):
-        if name in self._fixed and name in self.__dict__:
-            kind = type(self).__name__
-            raise AttributeError(
-                f"{kind}.{name} cannot be changed after construction: make another "
-                f"{kind} and set_weights"
-            )
-        super().__setattr__(name, value)
-
     def _build(self, layers, loss, dtype, seed):
         """Everything but the first weights, which are zero."""
-        self.layers = tuple(checks.check_layers(layers))
+        self.layers = checks.check_layers(layers)
         self.loss = get_loss(loss)
         self.dtype = checks.check_dtype(dtype)
         self.seed = checks.check_int(seed, "seed", minimum=0, maximum=2**64 - 1)
@@ -290,9 +279,7 @@ class Network:
         Raises
         ------
         TypeError, ValueError
-            For data that do not fit the network, and for NaN or infinities.
-        OverflowError
-            If an output or the loss is NaN, because sums overflow.
+            For data that do not fit the network.
         """
         threads = checks.check_threads(threads)
         data = checked_data(self._plan, X, y, sample_weight)

@@ -155,7 +155,7 @@ BAD_CALLS = [
     (GOOD.astype("datetime64[s]"), [0, 1, 2, 0], TypeError, "datetime64"),
     ([[1, 2], [3]], [0, 1], ValueError, "rectangular"),
     (np.array([["a"] * 6] * 4), [0, 1, 2, 0], TypeError, "real numbers"),
-    (np.array([[None] * 6] * 4), [0, 1, 2, 0], TypeError, "missing value, None"),
+    (np.array([[None] * 6] * 4), [0, 1, 2, 0], TypeError, "NoneType"),
     (None, [0], TypeError, "X is None"),
     (np.ma.masked_equal(GOOD, 0), [0, 1, 2, 0], ValueError, "masked"),
     (GOOD, [0, 1, 2], ValueError, "y has 3 rows, X has 4"),

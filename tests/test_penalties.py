@@ -128,33 +128,3 @@ def test_conventions_have_the_sources_gradient(penalty, gradient):
 def test_conventions_ask_for_what_they_need(call, message):
     with pytest.raises(ValueError, match=message):
         call()
-
-
-@pytest.mark.parametrize(
-    "penalty",
-    [
-        rn.L1(0.3),
-        rn.ElasticNet(0.3, 0.2),
-        rn.GroupLasso(0.4, "inputs"),
-        rn.SparseGroupLasso(0.2, 0.4, "units", l2=0.1),
-        rn.NonNegative(rn.L1(0.3)),
-        rn.NonNegative(rn.GroupLasso(0.4, "units")),
-        rn.NonNegative(rn.SparseGroupLasso(0.2, 0.4, "inputs")),
-    ],
-    ids=repr,
-)
-def test_the_least_subgradient_is_zero_where_the_prox_stays(penalty, rng):
-    """x = prox(v) solves x - v + step * penalty'(x) = 0: its residual is zero."""
-    zeros = 0
-    for scale in (0.1, 0.3, 0.7, 2.0):
-        v = scale * rng.normal(size=(5, 4))
-        x = penalty.prox(v, 1.0)
-        zeros += (x == 0).sum()
-        np.testing.assert_allclose(penalty.least_subgradient(x, x - v), 0, atol=1e-12)
-    assert zeros
-
-
-def test_a_term_of_strength_zero_is_no_term():
-    assert rn.ElasticNet(0, 0.5).fields() == rn.L2(0.5).fields()
-    assert rn.SparseGroupLasso(0.1, 0).fields()["l1_rule"] == "cumulative"
-    assert rn.L1(0).fields() == {} and rn.L1(0).value(np.full(2, np.inf)) == 0

@@ -20,7 +20,7 @@ from regnet_c.tables.columns import columns_of, parse_number  # noqa: E402
 @parametrize_with_checks(
     [
         TableEncoder(),
-        TableEncoder("standard"),
+        TableEncoder("ple"),
         TableEncoder("robust+ple", n_bins=3),
         TableEncoder("quantile"),
     ]
@@ -153,14 +153,16 @@ def test_ple_fills_one_bin_after_the_other():
 
 def test_ple_bins_hold_equal_shares_of_the_rows():
     X = np.random.default_rng(0).exponential(size=(1000, 1))
-    knots = np.array(TableEncoder(n_bins=8).fit(X).encoding_.columns[0].codes[0].knots)
+    knots = np.array(
+        TableEncoder("ple", n_bins=8).fit(X).encoding_.columns[0].codes[0].knots
+    )
     counts = np.histogram(X[:, 0], knots)[0]
     assert len(knots) == 9 and counts.min() >= 124 and counts.max() <= 126
 
 
 def test_ple_sees_the_values_beside_a_flood_of_zeros():
     x = np.concatenate([np.zeros(950), np.arange(1, 51)])[:, None]
-    knots = TableEncoder(n_bins=10).fit(x).encoding_.columns[0].codes[0].knots
+    knots = TableEncoder("ple", n_bins=10).fit(x).encoding_.columns[0].codes[0].knots
     assert knots == (0, 1, 6, 12, 17, 23, 28, 34, 39, 45, 50)
 
 
@@ -180,6 +182,20 @@ def test_missing_numbers_are_the_centre_with_an_indicator(numeric):
     assert Z[2, :-1].tolist() == Z[1, :-1].tolist()
     whole = TableEncoder(numeric).fit(X[[0, 1, 3, 4]])  # no indicator without any
     assert whole.transform(X)[2].tolist() == whole.transform(X)[1].tolist()
+
+
+def test_many_columns_of_numbers_get_one_output_each():
+    X = np.random.default_rng(0).normal(size=(50, 101))
+    assert TableEncoder().fit(X).encoding_.n_outputs == 101
+    few = TableEncoder().fit(X[:, :100]).encoding_
+    assert few.n_outputs == 100 * 17
+    assert [code.method for code in few.columns[0].codes] == ["standard", "ple"]
+
+
+def test_many_rows_bear_more_bins():
+    x = np.arange(10_000.0)[:, None]
+    assert TableEncoder("ple").fit(x).encoding_.n_outputs == 48
+    assert TableEncoder("ple").fit(x[1:]).encoding_.n_outputs == 16
 
 
 def test_levels_unknown_rare_and_missing():

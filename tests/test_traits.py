@@ -160,29 +160,3 @@ def test_rounded_distributions_are_distributions(dtype, rng):
     y = (y / y.sum(axis=1, keepdims=True)).astype(dtype)
     net = rn.Network([rn.Dense(2, 7)], "softmax_cross_entropy")
     assert np.isfinite(net.evaluate(rng.normal(size=(500, 2)), y)["loss"])
-
-
-@pytest.mark.parametrize(
-    ("y", "error", "message"),
-    [
-        ([0, 1, None], TypeError, "y has a missing value, None, in row 2"),
-        ([0, None, 2], TypeError, "y has a missing value, None, in row 1"),
-        ([0, 1, np.nan], ValueError, "label nan in row 2 of y is missing"),
-        ([0, 1, 0.5], ValueError, "label 0.5 in row 2 of y is not an integer"),
-    ],
-)
-def test_missing_labels_get_a_sentence(y, error, message):
-    net = rn.Network([rn.Dense(2, 3)], "softmax_cross_entropy")
-    with pytest.raises(error, match=message):
-        net.fit(np.eye(3, 2), y)
-    with pytest.raises(error, match=message):
-        net.fit(np.eye(3, 2), [0, 1, 2], validation_data=(np.eye(3, 2), y))
-
-
-@pytest.mark.parametrize("kind", ["Int64", "boolean", "object", "string"])
-def test_missing_labels_of_pandas_get_a_sentence(kind):
-    pandas = pytest.importorskip("pandas")
-    whole = ["a", pandas.NA] if kind == "string" else [True, pandas.NA]
-    net = rn.Network([rn.Dense(2, 2)], "softmax_cross_entropy")
-    with pytest.raises((TypeError, ValueError), match="in row 1.*(missing|expected)"):
-        net.fit(np.eye(2), pandas.Series(whole, dtype=kind))

@@ -89,11 +89,7 @@ def check_name(value, names, what):
     """One of `names`; the error lists them and guesses which was meant."""
     if isinstance(value, str) and value in names:
         return names[names.index(value)]  # the same string for all who use it
-    plain = str(value)[:50].strip().lower().replace("-", "_").replace(" ", "_")
-    shapes = {name.replace("_", ""): name for name in names}  # LeakyReLU
-    close = [shapes.get(plain.replace("_", ""))]
-    if close == [None]:
-        close = difflib.get_close_matches(plain, names, n=1)
+    close = difflib.get_close_matches(str(value)[:50], names, n=1)
     hint = f" (did you mean {close[0]!r}?)" if close else ""
     error = ValueError if isinstance(value, str) else TypeError
     raise error(
@@ -201,13 +197,6 @@ def as_array(value, name):
 def _numbers_from_objects(array, name):
     """float64 from an object array of Python numbers."""
     if not all(isinstance(x, (numbers.Real, np.bool_)) for x in array.flat):
-        for number, x in enumerate(array.flat):
-            if type(x).__name__ in ("NoneType", "NAType", "NaTType"):
-                row = number // max(array[:1].size, 1)
-                raise TypeError(
-                    f"{name} has a missing value, {x}, in row {row}, expected real "
-                    "numbers everywhere"
-                )
         kinds = {type(x).__name__ for x in array.flat} or {"nothing"}
         raise TypeError(
             f"{name} is an object array of {', '.join(sorted(kinds))}, "
@@ -279,8 +268,7 @@ def check_labels(array, n_classes):
         bad = ~np.isfinite(array) | (array != np.round(array))
         if bad.any():
             row = int(np.argmax(bad))
-            what = "missing" if np.isnan(array[row]) else "not an integer"
-            raise ValueError(f"label {array[row]} in row {row} of y is {what}")
+            raise ValueError(f"label {array[row]} in row {row} of y is not an integer")
     with np.errstate(invalid="ignore"):  # first, as it may need too much memory
         labels = np.require(array, np.int64, ["C", "A"])
     low, high = array.min(), array.max()

@@ -8,9 +8,6 @@ from ..errors import DeadStartWarning
 from . import binding
 from .layerwise import layer_outputs
 
-_LOOKED_AT = 10_000  # rows of the data, for their size
-_STANDARDISED = 10.0  # standard deviations that few standardised numbers exceed
-
 
 def warn_of_dead_start(weights):
     """Warn if layers of zeros pass no gradient: relu'(0) = 0, or f(0) = 0 before zeros."""
@@ -36,24 +33,6 @@ def _warn(reason):
         f"this network can never learn: {reason}; start from random weights",
         DeadStartWarning,
         stacklevel=6,  # of who calls fit
-    )
-
-
-def cure(data):
-    """What to do about training that diverged on these data."""
-    with np.errstate(over="ignore"):
-        sizes = {
-            name: float(np.abs(array[:_LOOKED_AT].astype(np.float64)).max())
-            for name, array in (("X", data.raw_x), ("y", data.raw_y))
-            if array is not None
-        }
-    wide = [name for name, size in sizes.items() if size > _STANDARDISED]
-    if not wide:
-        return "a lower learning rate may help"
-    reach = " and ".join(f"{name} reaches {sizes[name]:.3g}" for name in wide)
-    return (
-        f"{reach}: standardise the columns of {' and '.join(wide)} to mean 0 and standard "
-        "deviation 1, or lower the learning rate"
     )
 
 

@@ -14,7 +14,7 @@ def _sealing(init):
     def __init__(self, *args, **kwargs):
         init(self, *args, **kwargs)
         if type(self).__init__ is __init__:  # not called by that of a subclass
-            self._sealed = True
+            self.__dict__["_sealed"] = True
 
     return __init__
 
@@ -25,7 +25,6 @@ class Fixed:
     Each argument is an attribute of the same name and a key of `get_config`.
     """
 
-    __slots__ = ()  # layers, of which a file may have thousands, have some
     _names = ()  # the constructor's arguments
     _defaults = {}
 
@@ -40,7 +39,7 @@ class Fixed:
             cls.__init__ = _sealing(init)
 
     def _is_fixed(self, name):
-        return getattr(self, "_sealed", False) and not name.startswith("_")
+        return "_sealed" in self.__dict__ and not name.startswith("_")
 
     def __setattr__(self, name, value):
         if self._is_fixed(name):
@@ -51,11 +50,6 @@ class Fixed:
         if self._is_fixed(name):
             raise AttributeError(self._refusal(name))
         super().__delattr__(name)
-
-    def __setstate__(self, state):
-        for part in state if isinstance(state, tuple) else (state,):
-            for name, value in (part or {}).items():
-                object.__setattr__(self, name, value)
 
     def _refusal(self, name):
         kind = type(self).__name__

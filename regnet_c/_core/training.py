@@ -21,7 +21,7 @@ from ..errors import DivergenceError
 from ..history import History
 from . import binding
 from .data import Data
-from .divergence import all_finite, cure, first_not_finite, warn_of_dead_start
+from .divergence import all_finite, first_not_finite, warn_of_dead_start
 from .listeners import Listeners
 from .progress_bar import ProgressBar
 from .slices import in_slices
@@ -335,7 +335,7 @@ class TrainingRun:
         where = f" in layer {layer}" if layer is not None else ""
         return DivergenceError(
             f"training diverged at epoch {epoch}, step {step}{where}: {what} is "
-            f"not finite; {kept}; {cure(self.options.data)}",
+            f"not finite; {kept}; a lower learning rate or smaller inputs may help",
             epoch,
             step,
             layer,

@@ -94,10 +94,14 @@ def add_columns(parser):
         "--encoding",
         default=Options.numeric,
         metavar="METHOD",
-        help=f"of numbers: {', '.join(METHODS)}, or two such as standard+ple",
+        help=f"of numbers: {', '.join(METHODS)}, or two such as standard+ple; auto: these "
+        "two, standard alone for over 100 columns",
     )
     parser.add_argument(
-        "--bins", type=int, default=Options.n_bins, help="of a number, for ple"
+        "--bins",
+        type=_auto_int,
+        default=Options.n_bins,
+        help="of a number, for ple; auto: 16, or 48 for 10 000 rows and more",
     )
     parser.add_argument(
         "--min-frequency",
@@ -138,17 +142,20 @@ def dialect_of(args, before=None):
 
 
 def _options(args):
-    for method in args.encoding.split("+"):
+    for method in args.encoding.split("+") if args.encoding != "auto" else ():
         checks.check_name(method, METHODS, "method for --encoding")
     least = args.min_frequency
     if least != "auto":
         least = checks.check_int(least, "--min-frequency", minimum=0)
+    bins = args.bins
+    if bins != "auto":
+        bins = checks.check_int(bins, "--bins", minimum=1, maximum=4096)
     return Options(
         numeric=args.encoding,
         numbers=frozenset(args.numeric),
         categories=frozenset(args.categorical),
         drop=frozenset(args.drop),
-        n_bins=checks.check_int(args.bins, "--bins", minimum=1, maximum=4096),
+        n_bins=bins,
         min_frequency=least,
     )
 

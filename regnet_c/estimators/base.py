@@ -19,6 +19,7 @@ from .._core import checks
 from .._core.listeners import check_callbacks
 from ..network import Network
 from ..schedules import Schedule
+from ..tables.form import KEY, TableForm
 from . import presets, recipe
 from .guard import (
     checked_table,
@@ -265,9 +266,18 @@ class BaseRegNet(BaseEstimator):
         self._members = trained
         if len(trained) == 1 and self._prepared.is_trivial:
             self.network_ = trained[0].network
-            return
-        networks = [member.network for member in trained]
-        self.network_ = combine(networks, self._prepared.units, self._user_loss)
+        else:
+            networks = [member.network for member in trained]
+            self.network_ = combine(networks, self._prepared.units, self._user_loss)
+        self.network_.metadata = self._metadata()
+
+    def _metadata(self):
+        """How tables are read, for the network's file and the exporters."""
+        if self.encoder_ is None:
+            return {}
+        numbers = (0.0,) * self.n_outputs_, (1.0,) * self.n_outputs_
+        form = TableForm(self.encoder_.encoding_, "y", None, *numbers)
+        return {KEY: form.to_config()}
 
     @property
     def _monitor(self):

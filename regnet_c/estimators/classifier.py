@@ -6,6 +6,8 @@ from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
 from ..losses import Loss
+from ..tables.columns import level_text
+from ..tables.form import KEY, TableForm
 from . import recipe
 from .base import BaseRegNet
 from .guard import checked_table, validated
@@ -286,6 +288,12 @@ class RegNetClassifier(ClassifierMixin, BaseRegNet):
         if not self._labels.multilabel and len(self.classes_) == 1:
             return y
         return recipe.smoothed(y, self.recipe_.label_smoothing, self.n_outputs_)
+
+    def _metadata(self):
+        if self.encoder_ is None or self._labels.multilabel:
+            return {}
+        classes = [level_text(label) for label in self.classes_.tolist()]
+        return {KEY: TableForm(self.encoder_.encoding_, "y", classes).to_config()}
 
     def _stratified(self):
         return not self._labels.multilabel

@@ -15,7 +15,6 @@ from .guard import dense
 from .presets import AUTO, FEW_ROWS
 
 _PIXELS = 16  # columns of bytes, at least, that are taken for an image
-_BINS = 16
 
 
 class Preparation:
@@ -106,6 +105,11 @@ def is_plain(X):
 
 def _encoder(encoder, X):
     """A fresh encoder for X, or None."""
+    known = encoder is None or isinstance(encoder, TableEncoder)
+    if not known and not (isinstance(encoder, str) and encoder == AUTO):
+        raise ValueError(
+            f"encoder is {encoder!r:.60}, expected 'auto', None or a TableEncoder"
+        )
     if encoder is None or hasattr(X, "toarray"):
         return None
     if not isinstance(encoder, str):
@@ -115,5 +119,5 @@ def _encoder(encoder, X):
     n_rows = X.shape[0]
     if _is_pixels(X) or (n_rows < FEW_ROWS and is_plain(X)):
         return None
-    numeric = "standard" if n_rows < FEW_ROWS else "standard+ple"
-    return TableEncoder(numeric=numeric, n_bins=_BINS)
+    numeric = "standard" if n_rows < FEW_ROWS else "auto"
+    return TableEncoder(numeric=numeric)

@@ -55,10 +55,9 @@ class ArrayColumn:
     def __len__(self):
         return len(self.values)
 
-    @property
-    def whole(self):
-        """True for integers and for floats without a fractional part."""
-        return is_whole(self.values)
+    def take(self, rows):
+        """The column of some rows."""
+        return ArrayColumn(self.name, self.values[rows])
 
     def floats(self):
         """Real numbers (n,) of any dtype, NaN where a value is missing."""
@@ -103,11 +102,9 @@ class ArrowColumn:
     def __len__(self):
         return len(self.values)
 
-    @property
-    def whole(self):
-        """True for integers and for floats without a fractional part."""
-        types = extra.pyarrow().types
-        return types.is_integer(self.values.type) or is_whole(self.floats())
+    def take(self, rows):
+        """The column of some rows."""
+        return ArrowColumn(self.name, self.values.take(extra.pyarrow().array(rows)))
 
     def floats(self):
         """Real numbers (n,) of any dtype, NaN where a value is missing."""

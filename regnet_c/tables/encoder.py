@@ -24,10 +24,11 @@ class TableEncoder(TransformerMixin, BaseEstimator):
 
     Parameters
     ----------
-    numeric : str, list of columns or dict, default "ple"
+    numeric : str, list of columns or dict, default "auto"
         How numbers are encoded: "ple" (piecewise-linear over quantile bins), "robust"
         (by median and interquartile range, bounded), "quantile" (to a normal
-        distribution), "standard" (by mean and deviation); "standard+ple" gives both.
+        distribution), "standard" (by mean and deviation); "standard+ple" gives both, and
+        so does "auto" for up to 100 columns of numbers ("standard" for more).
         A list: columns that are numbers, such as text that should be read as numbers.
         A dict: the method of single columns, and under "*" that of all others.
     categorical : list of columns, default ()
@@ -35,8 +36,8 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         name, or by position.
     drop : list of columns, default ()
         Columns to leave out.
-    n_bins : int, default 32
-        Bins of "ple" at most.
+    n_bins : int or "auto", default "auto"
+        Bins of "ple" at most; auto: 16, or 48 for 10 000 rows and more.
     min_frequency : int or "auto", default "auto"
         A level of a category with fewer rows is rare: it joins "another".  auto: one
         row in 500, at most 10 rows.
@@ -59,12 +60,12 @@ class TableEncoder(TransformerMixin, BaseEstimator):
 
     Notes
     -----
-    Missing numbers are encoded as the median is (the mean for "standard"), with an
-    indicator beside them if the training rows had any; a missing category is a level of
-    its own.  A level that the training rows did not have is encoded as "another", or as
-    zeros if no level was rare.  Booleans and categories of two levels are -1 and 1.
-    Dates become days, month, day, weekday and hour, each where it varies.  Constant
-    columns, text that never repeats and row numbers are dropped.
+    Missing numbers are encoded as the median is (the mean where "standard" comes first),
+    with an indicator beside them if the training rows had any; a missing category is a
+    level of its own.  A level that the training rows did not have is encoded as
+    "another", or as zeros if no level was rare.  Booleans and categories of two levels
+    are -1 and 1.  Dates become days, month, day, weekday and hour, each where it varies.
+    Constant columns, text that never repeats and row numbers are dropped.
 
     The piecewise-linear encoding is that of Gorishniy, Rubachev and Babenko, "On
     Embeddings for Numerical Features in Tabular Deep Learning" (2022); "robust" is the
@@ -85,11 +86,11 @@ class TableEncoder(TransformerMixin, BaseEstimator):
 
     def __init__(
         self,
-        numeric="ple",
+        numeric="auto",
         *,
         categorical=(),
         drop=(),
-        n_bins=32,
+        n_bins="auto",
         min_frequency="auto",
         max_levels=100,
     ):
@@ -125,7 +126,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
 
     def fit_transform(self, X, y=None):
         """`fit` and `transform` in one pass over X; the encoded rows."""
-        return self._encode(self._learn(X))
+        return self.encode_columns(self._learn(X))
 
     def transform(self, X):
         """The encoded rows.
@@ -140,7 +141,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         ndarray of float32, shape (n, n_encoded_columns)
         """
         check_is_fitted(self)
-        return self._encode(self._columns(X, reset=False))
+        return self.encode_columns(self._columns(X, reset=False))
 
     def get_feature_names_out(self, input_features=None):
         """Names of the encoded columns, such as ``town=Rome`` or ``age>37.0``.
@@ -178,15 +179,20 @@ class TableEncoder(TransformerMixin, BaseEstimator):
 
     def _learn(self, X):
         columns = self._columns(X, reset=True)
+        self.fit_columns(columns)
+        return columns
+
+    def fit_columns(self, columns):
+        """`fit` for a list of columns, as `columns_of` gives them."""
         names = [column.name for column in columns]
         encoding, schema, notes = learn(columns, self._options(names))
         for note in notes:
-            warnings.warn(note, UserWarning, stacklevel=3)
+            warnings.warn(note, UserWarning, stacklevel=4)
         self.encoding_, self.schema_ = encoding, schema
         self.groups_ = encoding.groups
-        return columns
 
-    def _encode(self, columns):
+    def encode_columns(self, columns):
+        """`transform` for a list of columns."""
         return self.encoding_.encode(columns)
 
     def _columns(self, X, reset):
@@ -207,25 +213,34 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         numeric, numbers, methods = self.numeric, (), {}
         if isinstance(numeric, dict):
             methods = {_name(k, names): v for k, v in numeric.items() if k != "*"}
-            numeric = numeric.get("*", "ple")
+            numeric = numeric.get("*", "auto")
         elif not isinstance(numeric, str):
-            numbers, numeric = _names(numeric, names, "numeric"), "ple"
+            numbers, numeric = _names(numeric, names, "numeric"), "auto"
         for method in (numeric, *methods.values()):
-            for part in str(method).split("+"):
-                checks.check_name(part, METHODS, "method for numbers")
+            check_methods(method)
         least = self.min_frequency
         if least != "auto":
             least = checks.check_int(least, "min_frequency", minimum=0)
+        n_bins = self.n_bins
+        if n_bins != "auto":
+            n_bins = checks.check_int(n_bins, "n_bins", minimum=1, maximum=4096)
         return Options(
             numeric=numeric,
             methods=methods,
             numbers=frozenset(numbers),
             categories=frozenset(_names(self.categorical, names, "categorical")),
             drop=frozenset(_names(self.drop, names, "drop")),
-            n_bins=checks.check_int(self.n_bins, "n_bins", minimum=1, maximum=4096),
+            n_bins=n_bins,
             min_frequency=least,
             max_levels=checks.check_int(self.max_levels, "max_levels", minimum=1),
         )
+
+
+def check_methods(method):
+    """ValueError unless this is auto, a method for numbers, or several joined by +."""
+    if method != "auto":
+        for part in str(method).split("+"):
+            checks.check_name(part, METHODS, "method for numbers")
 
 
 def _names(columns, names, what):

@@ -64,8 +64,7 @@ class Table:
 
     def take(self, rows):
         """A Table of some rows; `rows` is an array of their numbers."""
-        taken = extra.pyarrow().array(rows)
-        columns = [ArrowColumn(c.name, c.values.take(taken)) for c in self.columns]
+        columns = [column.take(rows) for column in self.columns]
         rows = rows if self._rows is None else self._rows[rows]
         return Table(self.path, columns, self.notes, self._csv_form, rows)
 
