@@ -7,9 +7,10 @@ frames and files; arrays need NumPy only.
 """
 
 from .encoding import Encoding
+from .readers import read_table
 from .schema import ColumnSchema, Schema
 
-__all__ = ["ColumnSchema", "Encoding", "Schema", "TableEncoder"]
+__all__ = ["ColumnSchema", "Encoding", "Schema", "TableEncoder", "read_table"]
 
 
 def __getattr__(name):
