@@ -240,8 +240,8 @@ typedef struct {
     const double *learning_rates; /* one for each step of this call */
     size_t n, batch_size;
     size_t block_rows; /* rows whose activations are kept at a time */
-    size_t turn_rows;  /* threads take so many rows of a block through everything, the
-                          gradient in turn; 0: not so */
+    size_t piece_rows; /* threads take pieces of so many rows of a block through
+                         everything, the gradient in order; 0: not so */
     size_t max_steps;
     size_t n_threads;
     int by_layer;      /* a block goes layer by layer, threads sharing units;
@@ -310,7 +310,7 @@ typedef struct {
        const int64_t *end, const T *w))                                                \
     X(size_t, find_not_finite, (const rn_source *s))                                   \
     X(size_t, train_work_size,                                                         \
-      (const rn_net *net, size_t block_rows, size_t turn_rows, size_t n_threads))      \
+      (const rn_net *net, size_t block_rows, size_t piece_rows, size_t n_threads))     \
     X(size_t, predict_work_size, (const rn_net *net, size_t n, size_t n_threads))      \
     X(void, train, (rn_run * run))                                                     \
     X(size_t, predict,                                                                 \

@@ -1,14 +1,16 @@
 /* Activations: a = f(z) and slope = f'(z), each from one shared set of intermediate
- * values.  The slope is never 1 - a^2 or a (1 - a), which cancel where f is flat.
+ * values.  The slope is never 1 - a^2 or a (1 - a), which cancel where f saturates.
  *
  * A formula is an inline function of its name, listed in rn.h.  The loop around it is
  * inlined once for each, so that it contains one formula and no branch.
  */
 
 #if RN_FLOAT
-#define RN_FLAT ((T)0x1p62) /* x / (1 + |x|) and its like are 1 in T long before */
+#define RN_SATURATED                                                                   \
+    ((T)0x1p62) /* x / (1 + |x|) and its like are 1 in T long before                   \
+                 */
 #else
-#define RN_FLAT ((T)0x1p300)
+#define RN_SATURATED ((T)0x1p300)
 #endif
 
 /* e = exp(-|z|) gives every function of the logistic family: with r = 1 / (1 + e),
@@ -74,7 +76,7 @@ RN_INLINE T arctan(T z, T *slope, T param) {
 }
 
 RN_INLINE T softsign(T z, T *slope, T param) {
-    const T u = clamp(z, RN_FLAT), r = 1 / (1 + magnitude(u));
+    const T u = clamp(z, RN_SATURATED), r = 1 / (1 + magnitude(u));
     (void)param;
     *slope = r * r;
     return u * r;

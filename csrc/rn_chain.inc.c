@@ -6,57 +6,60 @@
 
 /* Before the first panel of a block. */
 static void prepare_chain(const rn_task *task) {
-    const rn_net *net = task->run->net;
-    if (!has_direct_rows(net)) return;
-    turn_weights(&net->layers[1], own_turned(task), task->work->ld_turned);
+    const rn_work *work = task->work;
+    if (!work->plans[0].dz_as_rows) return;
+    transpose_weights(work->plans[1].layer, own_transposed(task), work->ld_transposed);
 }
 
-/* Dropout on units [j0, j1) of panel p: a drawn mask, or the caller's. */
-static void drop(const rn_task *task, T *a, T *slope, size_t n_units, size_t p,
-                 size_t j0, size_t j1, double keep, uint32_t layer,
-                 const rn_source *mask) {
+/* Where units are dropped: a mask drawn for this layer number, or the caller's. */
+typedef struct {
+    double keep;
+    uint32_t layer;
+    const rn_source *mask;
+} rn_drop;
+
+/* Drops units [j0, j1) of n_units of panel p. */
+static void drop(const rn_task *task, const rn_drop *how, T *a, T *slope,
+                 size_t n_units, size_t p, size_t j0, size_t j1) {
     const size_t ld = columns_at(&task->block, p);
     const size_t first_row = task->batch_row + p * RN_PANEL;
     const size_t at = p * n_units * RN_PANEL + j0 * ld;
-    if ((keep >= 1 && !mask) || j0 == j1) return;
+    if ((how->keep >= 1 && !how->mask) || j0 == j1) return;
     a += at;
     if (slope) slope += at;
-    if (mask) {
+    if (how->mask) {
         const size_t count = panel_count(&task->block, p), n = (j1 - j0) * ld;
         T *drawn = own_work(task);
-        rn_source part = *mask;
-        part.data += (ptrdiff_t)j0 * mask->col_stride;
+        rn_source part = *how->mask;
+        part.data += (ptrdiff_t)j0 * part.col_stride;
         part.n_cols = j1 - j0;
         gather_panel(drawn, &part, count, NULL, first_row);
         for (size_t i = 0; i < n; i++) {
-            const T factor = drawn[i] * (T)(1 / keep);
+            const T factor = drawn[i] * (T)(1 / how->keep);
             a[i] *= factor;
             if (slope) slope[i] *= factor;
         }
     } else {
         const rn_dropout d = {.seed = task->run->net->seed,
                               .step = task->step,
-                              .layer = layer,
+                              .layer = how->layer,
                               .first_unit = j0,
-                              .keep = keep};
+                              .keep = how->keep};
         dropout_apply(j1 - j0, ld, ld, a, slope, first_row, &d);
     }
 }
 
-/* Whether the weight gradient of layer l reads its inputs as rows, and not dz; a skip
- * connection needs dz of the last layer as rows. */
+/* Whether the weight gradient of layer l reads its inputs as rows, and not its dz. */
 RN_INLINE int reads_input_rows(const rn_task *task, size_t l) {
-    const rn_net *net = task->run->net;
-    return is_narrow(&net->layers[l]) && !(l == 0 && task->block.flat) &&
-           !(net->skip && l == net->n_layers - 1);
+    return task->work->plans[l].few_units && !(l == 0 && task->block.plain_rows);
 }
 
 /* Units [j0, j1) of panel p (n_units) as rows for the weight gradient of layer l. */
 RN_INLINE void store_rows(const rn_task *task, size_t l, size_t p, const T *panels,
                           size_t n_units, size_t j0, size_t j1) {
-    panel_to_unit_blocks(task->work->rows[l] + p * RN_PANEL * RN_PANEL,
-                         task->work->ld_block, panels + p * n_units * RN_PANEL,
-                         columns_at(&task->block, p), j0, j1);
+    panel_to_unit_rows(task->work->rows[l] + p * RN_PANEL * RN_PANEL,
+                       task->work->ld_units, panels + p * n_units * RN_PANEL,
+                       columns_at(&task->block, p), j0, j1);
 }
 
 RN_INLINE void store_dz_rows(const rn_task *task, size_t l, size_t p, size_t j0,
@@ -73,8 +76,9 @@ RN_INLINE void store_input_rows(const rn_task *task, size_t l, size_t p, size_t 
                task->run->net->layers[l].n_in, j0, j1);
 }
 
-/* The rows of a flat block, left as rows: threads that share layers share them too. */
-static void gather_flat(const rn_task *task) {
+/* Plain rows, left as they are: threads that share layers share them
+ * too. */
+static void gather_plain_rows(const rn_task *task) {
     const rn_run *run = task->run;
     size_t from, to;
     own_share(task, task->block.count, &from, &to);
@@ -83,21 +87,21 @@ static void gather_flat(const rn_task *task) {
                 run->order ? run->order + at : NULL, at);
 }
 
-static void gather_block(const rn_task *task) {
+static void gather(const rn_task *task) {
     const rn_run *run = task->run;
     const rn_net *net = run->net;
     const size_t n_in = net->layers[0].n_in,
                  n_out = net->layers[net->n_layers - 1].n_out;
+    const rn_drop how = {net->input_keep, 0, net->input_mask};
+    if (task->block.plain_rows) gather_plain_rows(task);
     for (size_t p = task->p0; p < task->p1; p++) {
         const size_t count = panel_count(&task->block, p);
         const size_t at = task->first + p * RN_PANEL;
         const int64_t *order = run->order ? run->order + at : NULL;
         T *x = task->work->x + p * n_in * RN_PANEL;
-        if (task->block.flat) gather_flat(task);
         if (!owns_panel(task, p)) continue;
-        if (!task->block.flat) gather_panel(x, run->x, count, order, at);
-        drop(task, task->work->x, NULL, n_in, p, 0, n_in, net->input_keep, 0,
-             net->input_mask);
+        if (!task->block.plain_rows) gather_panel(x, run->x, count, order, at);
+        drop(task, &how, task->work->x, NULL, n_in, p, 0, n_in);
         store_input_rows(task, 0, p, 0, n_in);
         if (run->y) {
             gather_panel(task->work->y + p * n_out * RN_PANEL, run->y, count, order,
@@ -140,63 +144,75 @@ static void panel_loss(const rn_task *task, size_t p) {
     }
 }
 
-/* Gather, forward, loss, backward for panels [p0, p1). */
-static void chain(const rn_task *task) {
+/* The outputs of every layer, and the slopes that are kept. */
+static void forward(const rn_task *task) {
     const rn_net *net = task->run->net;
     const rn_work *work = task->work;
-    const rn_block *block = &task->block;
-    const size_t n = net->n_layers, p0 = task->p0, p1 = task->p1;
-    size_t from, to;
-    gather_block(task);
-    meet(task);
-    for (size_t l = 0; l < n; l++) {
-        const rn_layer *layer = &net->layers[l];
-        const int stored = l == n - 1 ? layer->activation != RN_IDENTITY
-                                      : rn_backward_mode(layer) == RN_SLOPE;
-        T *slope = stored ? work->d[l] : NULL;
-        own_units(task, layer->n_out, &from, &to);
-        if (l == 0 && block->flat) {
-            layer_forward_flat(layer, block, work->a[0], slope, work->x, from, to,
-                               own_work(task));
+    for (size_t l = 0; l < net->n_layers; l++) {
+        const rn_layer_plan *plan = &work->plans[l];
+        const rn_layer *layer = plan->layer;
+        const rn_share share = own_units(task, layer->n_out);
+        const rn_drop how = {layer->keep, layer->dropout_layer, layer->mask};
+        T *slope = plan->keeps_slope ? work->d[l] : NULL;
+        if (l == 0 && task->block.plain_rows) {
+            layer_forward_plain_rows(plan, &task->block, work->a[0], slope, work->x,
+                                     share, own_work(task));
         } else {
-            layer_forward(layer, block, work->a[l], slope, l ? work->a[l - 1] : work->x,
-                          p0, p1, from, to, own_work(task));
+            layer_forward(plan, &task->block, work->a[l], slope,
+                          l ? work->a[l - 1] : work->x, share, own_work(task));
         }
-        for (size_t p = p0; p < p1; p++) {
-            drop(task, work->a[l], slope, layer->n_out, p, from, to, layer->keep,
-                 layer->dropout_layer, layer->mask);
-            if (l + 1 < n) store_input_rows(task, l + 1, p, from, to);
+        for (size_t p = task->p0; p < task->p1; p++) {
+            if (plan->drops) {
+                drop(task, &how, work->a[l], slope, layer->n_out, p, share.from,
+                     share.to);
+            }
+            if (l + 1 < net->n_layers) {
+                store_input_rows(task, l + 1, p, share.from, share.to);
+            }
         }
         meet(task);
     }
     if (net->skip) {
-        own_units(task, net->skip->n_out, &from, &to);
-        layer_forward(net->skip, block, work->a[n - 1], NULL, work->x, p0, p1, from, to,
-                      own_work(task));
+        layer_forward(&work->plans[net->n_layers], &task->block,
+                      work->a[net->n_layers - 1], NULL, work->x,
+                      own_units(task, net->skip->n_out), own_work(task));
         meet(task);
     }
-    for (size_t p = p0; p < p1; p++) {
+}
+
+static void losses(const rn_task *task) {
+    const size_t last = task->run->net->n_layers - 1;
+    for (size_t p = task->p0; p < task->p1; p++) {
         if (!owns_panel(task, p)) continue;
         panel_loss(task, p);
-        store_dz_rows(task, n - 1, p, 0, net->layers[n - 1].n_out);
+        store_dz_rows(task, last, p, 0, task->run->net->layers[last].n_out);
     }
     meet(task);
-    for (size_t l = n - 1; l > 0; l--) {
-        own_units(task, net->layers[l].n_in, &from, &to);
-        if (l == 1 && has_direct_rows(net)) {
-            narrow_input_gradient(&net->layers[1], &net->layers[0], block,
-                                  work->rows[0], work->ld_block, work->d[1],
-                                  work->rows[1], own_turned(task), work->ld_turned, p0,
-                                  p1, from, to);
-            meet(task);
-            continue;
-        }
-        layer_input_gradient(&net->layers[l], &net->layers[l - 1], block,
-                             work->d[l - 1], work->d[l], work->a[l - 1], p0, p1, from,
-                             to);
-        for (size_t p = p0; p < p1; p++) {
-            store_dz_rows(task, l - 1, p, from, to);
+}
+
+/* dz of every layer but the last, from that of the layer after it. */
+static void backward(const rn_task *task) {
+    const rn_work *work = task->work;
+    for (size_t l = task->run->net->n_layers - 1; l > 0; l--) {
+        const rn_share share = own_units(task, work->plans[l].layer->n_in);
+        if (work->plans[l - 1].dz_as_rows) {
+            few_units_input_gradient(task, share);
+        } else {
+            layer_input_gradient(&work->plans[l], &work->plans[l - 1], &task->block,
+                                 work->d[l - 1], work->d[l], work->a[l - 1], share);
+            for (size_t p = task->p0; p < task->p1; p++) {
+                store_dz_rows(task, l - 1, p, share.from, share.to);
+            }
         }
         meet(task);
     }
+}
+
+/* Panels [p0, p1) of the task. */
+static void chain(const rn_task *task) {
+    gather(task);
+    meet(task);
+    forward(task);
+    losses(task);
+    backward(task);
 }

@@ -83,19 +83,15 @@ static void limit_norms(const rn_task *task, const rn_layer *layer) {
 
 static void constrain(const rn_task *task) {
     const rn_net *net = task->run->net;
-    int any_group = 0, any_norm = 0;
-    for (size_t l = 0; l < net->n_layers; l++) {
-        any_group |= net->layers[l].weight.group != RN_GROUP_NONE;
-        any_norm |= net->layers[l].max_norm > 0;
-    }
-    if (any_group || net->skip) rn_barrier(task->worker);
+    const int any_groups = task->work->any_groups, any_limits = task->work->any_limits;
+    if (any_groups || net->skip) rn_barrier(task->worker);
     if (net->skip) shrink_hierarchy(task);
-    for (size_t l = 0; any_group && l < net->n_layers; l++) {
+    for (size_t l = 0; any_groups && l < net->n_layers; l++) {
         const rn_layer *layer = &net->layers[l];
         if (layer->weight.group != RN_GROUP_NONE) shrink_groups(task, layer);
     }
-    if (any_norm) rn_barrier(task->worker);
-    for (size_t l = 0; any_norm && l < net->n_layers; l++) {
+    if (any_limits) rn_barrier(task->worker);
+    for (size_t l = 0; any_limits && l < net->n_layers; l++) {
         if (net->layers[l].max_norm > 0) limit_norms(task, &net->layers[l]);
     }
 }

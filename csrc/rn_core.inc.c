@@ -27,15 +27,16 @@
 #include "rn_group.inc.c"
 #include "rn_lassonet.inc.c"
 #include "rn_layer.inc.c"
-#include "rn_narrow.inc.c"
 #include "rn_gradient.inc.c"
 #include "rn_work.inc.c"
 #include "rn_task.inc.c"
+#include "rn_few_units.inc.c"
 #include "rn_chain.inc.c"
 #include "rn_constrain.inc.c"
 #include "rn_descent.inc.c"
 #include "rn_net.inc.c"
 #include "rn_sparse.inc.c"
+#include "rn_predict_block.inc.c"
 #include "rn_predict.inc.c"
 
 #define RN_ENTRY(ret, name, args) .name = name,

@@ -4,7 +4,7 @@
 
 RN_INLINE size_t rn_max(size_t a, size_t b) { return a > b ? a : b; }
 RN_INLINE size_t rn_min(size_t a, size_t b) { return a < b ? a : b; }
-RN_INLINE size_t rn_pieces(size_t n, size_t size) { return (n + size - 1) / size; }
+RN_INLINE size_t rn_count(size_t n, size_t size) { return (n + size - 1) / size; }
 
 /* A range cut into nearly equal parts: the division is done once for all of them. */
 typedef struct {
@@ -17,7 +17,7 @@ RN_INLINE rn_cut rn_cut_into(size_t n, size_t parts) {
 
 /* The tiles that n rows need. */
 RN_INLINE rn_cut rn_tiles(size_t n) {
-    return rn_cut_into(n, rn_pieces(n, RN_TILE_ROWS));
+    return rn_cut_into(n, rn_count(n, RN_TILE_ROWS));
 }
 
 /* Where a part starts. */

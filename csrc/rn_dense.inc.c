@@ -58,7 +58,7 @@ static void rows_to_lanes(size_t rows, size_t n, T *RN_RESTRICT panel,
     }
 }
 
-/* dx = dz wT, summed over the outputs in order; vectorised over blocks of rows. */
+/* dx = dz wT, summed over the outputs in order; vectorised over rows. */
 static void dense_input_gradient(size_t n, size_t n_in, size_t n_out, T *RN_RESTRICT dx,
                                  const T *RN_RESTRICT dz, const T *RN_RESTRICT w,
                                  T *RN_RESTRICT work) {

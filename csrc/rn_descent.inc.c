@@ -6,9 +6,9 @@
 
 enum { RN_FETCH_TILES = 4 }; /* tiles of W between two requests for rows */
 
-/* Asks for columns [k0, k1) of the rows that the next flat block will gather: they are
- * far away if X is large, and come near while this block is at work.  Inline: GCC drops
- * calls of a function that only prefetches. */
+/* Asks for columns [k0, k1) of the rows that the next block of plain rows will gather:
+ * they are far away if X is large, and come near while this block is at work.  Inline:
+ * GCC drops calls of a function that only prefetches. */
 RN_INLINE void fetch_ahead(const rn_task *task, size_t k0, size_t k1) {
     enum { LINE = 64 };
     const rn_source *x = task->run->x;
@@ -32,18 +32,18 @@ static void descend_layer(const rn_task *task, size_t l, int first, int update) 
     const rn_work *work = task->work;
     const int is_skip = l == run->net->n_layers;
     const rn_layer *layer = is_skip ? run->net->skip : &run->net->layers[l];
-    const int narrow = !is_skip && reads_input_rows(task, l);
-    const size_t n_rows = narrow ? layer->n_in : gradient_rows(layer);
+    const int few_units = reads_input_rows(task, l);
+    const size_t n_rows = few_units ? layer->n_in : gradient_rows(layer);
     const rn_cut shares = rn_cut_into(n_rows, task->worker.count);
     const size_t k0 = rn_start(shares, task->worker.index);
     const size_t k1 = rn_start(shares, task->worker.index + 1);
     rn_descent d = {.layer = layer,
                     .block = &task->block,
                     .x = l == 0 || is_skip ? work->x : work->a[l - 1],
-                    .flat = l == 0 && task->block.flat,
+                    .plain_rows = l == 0 && task->block.plain_rows,
                     .dz = work->d[is_skip ? l - 1 : l],
-                    .blocks = work->rows[is_skip ? l - 1 : l],
-                    .ld_block = work->ld_block,
+                    .unit_rows = work->rows[is_skip ? l - 1 : l],
+                    .ld_units = work->ld_units,
                     .start = first ? RN_FROM_ZERO : RN_FROM_C,
                     .update = update,
                     .ema_decay = run->ema_decay,
@@ -53,16 +53,16 @@ static void descend_layer(const rn_task *task, size_t l, int first, int update) 
         d.step = step_of(run, &layer->weight);
         d.bias_step = step_of(run, &layer->bias);
     }
-    if (narrow) {
+    if (few_units) {
         const int owner = l % task->worker.count == task->worker.index;
-        narrow_weight_gradient(&d, k0, k1);
-        if (layer->bias.w && owner) narrow_bias_gradient(&d);
+        few_units_weight_gradient(&d, k0, k1);
+        if (layer->bias.w && owner) few_units_bias_gradient(&d);
         return;
     }
-    const size_t most = d.flat ? RN_FETCH_TILES * RN_TILE_ROWS : n_rows;
+    const size_t most = d.plain_rows ? RN_FETCH_TILES * RN_TILE_ROWS : n_rows;
     for (size_t k = k0; k < k1; k += most) {
         const size_t end = rn_min(k + most, k1);
-        if (d.flat) fetch_ahead(task, k, end);
+        if (d.plain_rows) fetch_ahead(task, k, end);
         layer_gradient(&d, k, end);
     }
 }

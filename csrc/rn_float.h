@@ -60,6 +60,9 @@ RN_INLINE T from_bits(RN_BITS b) {
 
 RN_INLINE T magnitude(T x) { return from_bits(to_bits(x) & ~RN_SIGN_BIT); }
 
+/* Neither infinite nor NaN. */
+RN_INLINE int is_finite(double x) { return x - x == 0; }
+
 /* |x| with the sign of s, for x >= 0 or -0 */
 RN_INLINE T with_sign(T x, T s) {
     return from_bits((to_bits(x) & ~RN_SIGN_BIT) | (to_bits(s) & RN_SIGN_BIT));

@@ -6,72 +6,80 @@
  */
 
 enum {
-    RN_PIECE = 256,            /* weights whose values before an update are kept */
-    RN_GRADIENT_COLUMNS = 512, /* columns of W updated at a time */
-    RN_GRADIENT_GROUP = 2048,  /* weights, where several tiles fit */
+    RN_SPAN = 256,              /* weights whose values before an update are kept */
+    RN_GRADIENT_COLUMNS = 512,  /* columns of W updated at a time */
+    RN_GRADIENT_WEIGHTS = 2048, /* weights, where several tiles fit */
 };
 
 /* One layer's part in the descent of a block. */
 typedef struct {
     const rn_layer *layer;
     const rn_block *block;
-    const T *x;      /* inputs, as panels or plain rows */
-    int flat;        /* rows they are */
-    const T *dz;     /* panels */
-    const T *blocks; /* panel_to_unit_blocks of dz, of a narrow layer's inputs */
-    size_t ld_block; /* elements per block of units */
-    int start;       /* RN_FROM_ZERO, or RN_FROM_C: the batch's gradient so far */
-    int update;      /* what follows the gradient: a step of the optimiser */
+    const T *x;         /* inputs, as panels or plain rows */
+    int plain_rows;     /* which of them */
+    const T *dz;        /* panels */
+    const T *unit_rows; /* panel_to_unit_rows of dz, or of the inputs of few units */
+    size_t ld_units;    /* elements per panel of units in them */
+    int start;          /* RN_FROM_ZERO, or RN_FROM_C: the batch's gradient so far */
+    int update;         /* what follows the gradient: a step of the optimiser */
     rn_step step, bias_step;
     double ema_decay;
     T *buffer; /* RN_TILE_ROWS * RN_GRADIENT_COLUMNS elements */
 } rn_descent;
 
-/* c[r][0..columns) (+)= sum over the rows of the block, in order, of element k + r of x
- * and dz; the last of `rows` is the sum of dz unless `sum` is NULL. */
-RN_INLINE void gradient_tile(const rn_block *block, const T *x, int flat, size_t n_in,
-                             size_t k, size_t rows, T *c, size_t ldc, T *sum,
-                             const T *dz_rows, size_t ld_block, size_t columns,
-                             int start) {
-    const size_t full = block->count / RN_PANEL, rest = block->count % RN_PANEL;
+/* One tile of a sum over the rows of a block: c[r][0..columns) (+)= the products of
+ * element k + r of x and those of b, in the order of the rows. */
+typedef struct {
+    const T *x; /* panels of n_units, or plain rows of them */
+    int plain_rows;
+    size_t n_units, k, rows, columns;
+    const T *b; /* as rn_descent.unit_rows */
+    T *c, *sum; /* the last of `rows` is the sum of b unless `sum` is NULL */
+    size_t ldc;
+} rn_product;
+
+RN_INLINE void sum_products(const rn_descent *d, const rn_product *s) {
+    const size_t full = d->block->count / RN_PANEL, rest = d->block->count % RN_PANEL;
     rn_tile t = {.n_outer = full,
                  .n_inner = RN_PANEL,
                  .a_row = RN_PANEL,
                  .a_inner = 1,
-                 .a_outer = (ptrdiff_t)(n_in * RN_PANEL),
+                 .a_outer = (ptrdiff_t)(s->n_units * RN_PANEL),
                  .ldb = RN_PANEL,
-                 .ldc = ldc,
-                 .b_next = ld_block,
+                 .ldc = s->ldc,
+                 .b_next = d->ld_units,
                  .c_next = RN_PANEL,
-                 .columns = columns,
-                 .start = start,
-                 .a = x + k * RN_PANEL,
-                 .b = dz_rows,
-                 .c = c,
-                 .sum = sum};
+                 .columns = s->columns,
+                 .start = d->start,
+                 .a = s->x + s->k * RN_PANEL,
+                 .b = s->b,
+                 .c = s->c,
+                 .sum = s->sum};
     if (full) {
-        run_tile(rows, 1, &t);
+        run_tile(s->rows, 1, &t);
         t.start = RN_FROM_C;
     }
     if (rest) {
         const size_t ld = panel_columns(rest);
         t.n_outer = 1;
         t.n_inner = rest;
-        t.a_row = flat ? 1 : (ptrdiff_t)ld;
-        t.a_inner = flat ? (ptrdiff_t)n_in : 1;
-        t.a = flat ? x + k : x + full * n_in * RN_PANEL + k * ld;
-        t.b = dz_rows + full * RN_PANEL * RN_PANEL;
-        run_tile(rows, 1, &t);
+        t.a_row = s->plain_rows ? 1 : (ptrdiff_t)ld;
+        t.a_inner = s->plain_rows ? (ptrdiff_t)s->n_units : 1;
+        t.a = s->plain_rows ? s->x + s->k
+                            : s->x + full * s->n_units * RN_PANEL + s->k * ld;
+        t.b = s->b + full * RN_PANEL * RN_PANEL;
+        run_tile(s->rows, 1, &t);
     }
 }
 
-/* update() of one piece; zeros that must stay, and the moving average of the update. */
-static void update_piece(const rn_param *param, size_t at, size_t n, const T *g,
-                         const rn_step *step, double ema_decay) {
+/* update() of a span of weights; zeros that must stay, and the moving average of the
+ * update. */
+static void update_span(const rn_param *param, size_t at, size_t n, const T *g,
+                        const rn_step *step, double ema_decay) {
     T *w = (T *)param->w + at, *m = param->m, *v = param->v, *q = param->q;
     T *ema = param->ema;
-    T before[RN_PIECE];
-    const size_t most = ema || param->keep_zeros ? RN_PIECE : n;
+    T before[RN_SPAN];
+    const size_t most = ema || param->keep_zeros ? RN_SPAN : n;
     for (size_t i = 0; i < n; i += most) {
         const size_t size = rn_min(n - i, most);
         if (ema || param->keep_zeros) memcpy(before, w + i, size * sizeof(T));
@@ -90,7 +98,7 @@ static void update_piece(const rn_param *param, size_t at, size_t n, const T *g,
 
 /* dW = x'dz of a layer of few units: its inputs are the vectors, so that dW comes out
  * transposed, units first.  For the inputs [k0, k1). */
-static void narrow_weight_gradient(const rn_descent *d, size_t k0, size_t k1) {
+static void few_units_weight_gradient(const rn_descent *d, size_t k0, size_t k1) {
     const size_t n_out = d->layer->n_out;
     T *kept = d->layer->weight.g;
     T c[(RN_LANES / 2 + RN_LOW_ROWS) * RN_PANEL_OF(RN_LANES)];
@@ -101,15 +109,21 @@ static void narrow_weight_gradient(const rn_descent *d, size_t k0, size_t k1) {
         for (size_t j = 0; d->start == RN_FROM_C && j < n_out; j++) {
             for (size_t i = 0; i < width; i++) c[j * width + i] = g[i * n_out + j];
         }
-        gradient_tile(d->block, d->dz, 0, n_out, 0, n_out, c, width, NULL,
-                      d->blocks + k / RN_PANEL * d->ld_block + k % RN_PANEL,
-                      d->ld_block, width, d->start);
+        const rn_product product = {.x = d->dz,
+                                    .n_units = n_out,
+                                    .rows = n_out,
+                                    .columns = width,
+                                    .b = d->unit_rows + k / RN_PANEL * d->ld_units +
+                                         k % RN_PANEL,
+                                    .c = c,
+                                    .ldc = width};
+        sum_products(d, &product);
         for (size_t j = 0; j < n_out; j++) {
             for (size_t i = 0; i < width; i++) g[i * n_out + j] = c[j * width + i];
         }
         if (d->update) {
-            update_piece(&d->layer->weight, k * n_out, width * n_out, g, &d->step,
-                         d->ema_decay);
+            update_span(&d->layer->weight, k * n_out, width * n_out, g, &d->step,
+                        d->ema_decay);
         }
     }
 }
@@ -132,7 +146,7 @@ RN_INLINE void add_four_units(T *sum, const T *dz, size_t n_out, size_t j, size_
 }
 
 /* Its bias gradient, from the panels of dz. */
-static void narrow_bias_gradient(const rn_descent *d) {
+static void few_units_bias_gradient(const rn_descent *d) {
     const rn_param *bias = &d->layer->bias;
     const size_t n_out = d->layer->n_out;
     T sum[RN_LANES / 2 + 4] = {0}, *g = bias->g ? bias->g : sum;
@@ -145,7 +159,7 @@ static void narrow_bias_gradient(const rn_descent *d) {
     }
     if (g != sum) memcpy(g, sum, n_out * sizeof(T));
     if (d->update) {
-        update_piece(bias, 0, n_out, g, &d->bias_step, d->ema_decay);
+        update_span(bias, 0, n_out, g, &d->bias_step, d->ema_decay);
     }
 }
 
@@ -163,11 +177,18 @@ RN_INLINE void gradient_of_rows(const rn_descent *d, size_t k0, size_t k1, size_
         const size_t k = k0 + rn_start(tiles, i), end = k0 + rn_start(tiles, i + 1);
         for (size_t at = 0, columns; at < width; at += columns) {
             columns = tile_columns(end - k, width - at);
-            gradient_tile(d->block, d->x, d->flat, d->layer->n_in, k, end - k,
-                          c + (k - k0) * ldc + at, ldc,
-                          end > d->layer->n_in ? sum + at : NULL,
-                          d->blocks + (j + at) / RN_PANEL * d->ld_block, d->ld_block,
-                          columns, d->start);
+            const rn_product product = {.x = d->x,
+                                        .plain_rows = d->plain_rows,
+                                        .n_units = d->layer->n_in,
+                                        .k = k,
+                                        .rows = end - k,
+                                        .columns = columns,
+                                        .b = d->unit_rows +
+                                             (j + at) / RN_PANEL * d->ld_units,
+                                        .c = c + (k - k0) * ldc + at,
+                                        .sum = end > d->layer->n_in ? sum + at : NULL,
+                                        .ldc = ldc};
+            sum_products(d, &product);
         }
     }
 }
@@ -179,21 +200,21 @@ static void layer_gradient(const rn_descent *d, size_t k0, size_t k1) {
     T *kept = weight->g, sums[RN_GRADIENT_COLUMNS];
     for (size_t j = 0, width; j < n_out; j += width) {
         width = rn_min(n_out - j, RN_GRADIENT_COLUMNS);
-        const size_t group = rn_max(1, RN_GRADIENT_GROUP / (RN_TILE_ROWS * width));
+        const size_t tiles = rn_max(1, RN_GRADIENT_WEIGHTS / (RN_TILE_ROWS * width));
         T *sum = bias->g ? (T *)bias->g + j : sums;
         for (size_t k = k0, end; k < k1; k = end) {
-            end = rn_min(k + group * RN_TILE_ROWS, k1);
+            end = rn_min(k + tiles * RN_TILE_ROWS, k1);
             const size_t last = rn_min(end, n_in), ldc = kept ? n_out : width;
             T *c = kept ? kept + k * n_out + j : d->buffer;
             gradient_of_rows(d, k, end, j, width, c, ldc, sum);
             if (!d->update) continue;
             const int joined = width == n_out;
             for (size_t r = k; r < last; r += joined ? last - k : 1) {
-                update_piece(weight, r * n_out + j, joined ? (last - k) * width : width,
-                             c + (r - k) * ldc, &d->step, d->ema_decay);
+                update_span(weight, r * n_out + j, joined ? (last - k) * width : width,
+                            c + (r - k) * ldc, &d->step, d->ema_decay);
             }
             if (end == last) continue;
-            update_piece(bias, j, width, sum, &d->bias_step, d->ema_decay);
+            update_span(bias, j, width, sum, &d->bias_step, d->ema_decay);
         }
     }
 }

@@ -224,19 +224,18 @@ static void prox_group(size_t n_in, size_t n_out, size_t g0, size_t g1,
     for (size_t g = g0; g < g1; g += at_once) {
         const size_t width = g1 - g < at_once ? g1 - g : at_once;
         const size_t at = rows ? g * n_out : g;
-        rn_groups b = {.w = (T *)p->w + at,
-                       .v = metric_of(step->kind) != RN_NO_METRIC ? (const T *)p->v + at
-                                                                  : NULL,
-                       .q = p->group_rule == RN_L1_CUMULATIVE ? (T *)p->q + at : NULL,
-                       .t = work,
-                       .single =
-                           rn_charges_both(p) ? (T)(p->l1 / p->group_strength) : 0,
-                       .chunks = rows ? rn_pieces(n_out, RN_GROUP_LANES) : n_in,
-                       .stride = rows ? RN_GROUP_LANES : n_out,
-                       .width = rows ? RN_GROUP_LANES : width,
-                       .last_width = rows ? (n_out - 1) % RN_GROUP_LANES + 1 : width,
-                       .one_group = rows,
-                       .keep_zeros = p->keep_zeros};
+        rn_groups b = {
+            .w = (T *)p->w + at,
+            .v = metric_of(step->kind) != RN_NO_METRIC ? (const T *)p->v + at : NULL,
+            .q = p->group_rule == RN_L1_CUMULATIVE ? (T *)p->q + at : NULL,
+            .t = work,
+            .single = rn_charges_both(p) ? (T)(p->l1 / p->group_strength) : 0,
+            .chunks = rows ? rn_count(n_out, RN_GROUP_LANES) : n_in,
+            .stride = rows ? RN_GROUP_LANES : n_out,
+            .width = rows ? RN_GROUP_LANES : width,
+            .last_width = rows ? (n_out - 1) % RN_GROUP_LANES + 1 : width,
+            .one_group = rows,
+            .keep_zeros = p->keep_zeros};
         if (b.q || b.v) fill_thresholds(&b, unit, scale, eps);
         if (b.q) charge_group(&b, (T)step->credit, (T)step->credit_decay);
         else if (b.v) prox_group_in_metric(&b);

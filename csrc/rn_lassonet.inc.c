@@ -98,7 +98,7 @@ static double hierarchy_norm(rn_hierarchy *h) {
         double slope;
         pull_at(h, s);
         const double square = excess_at(h, s, &slope);
-        if (square - square != 0) return square; /* a NaN is not hidden */
+        if (!is_finite(square)) return square; /* a NaN is not hidden */
         const double next = s + square * (sqrt(square) - 1) / slope;
         if (!(next > s)) break;
         s = next;

@@ -6,15 +6,61 @@
 
 enum { RN_PACKED_TILES = 4 }; /* tiles of W packed at a time */
 
-/* How the layer before a gradient enters it.  ReLU needs no stored slope: its own
- * output says where the gradient passes, dropped units included. */
+/* What becomes of a layer's sums: nothing, relu in the tile, the activation later. */
+enum { RN_LEAVE, RN_CLIP, RN_ACTIVATE };
+
+/* How a gradient enters a layer.  ReLU needs no stored slope: its own output says where
+ * the gradient passes, dropped units included. */
 enum { RN_PLAIN, RN_SLOPE, RN_GATE };
 
-RN_INLINE int rn_backward_mode(const rn_layer *layer) {
+/* How a layer is computed.  Decided once: for training when the work memory is laid out
+ * (rn_work.inc.c), for prediction at the call. */
+typedef struct {
+    const rn_layer *layer;
+    int start;       /* of the sums: RN_FROM_ZERO, RN_FROM_ROW_BIAS or RN_FROM_C */
+    int finish;      /* RN_LEAVE, RN_CLIP or RN_ACTIVATE */
+    int packs;       /* its weights are copied tile by tile before they are used */
+    int keeps_slope; /* where dz will be */
+    int backward;    /* RN_PLAIN, RN_SLOPE or RN_GATE */
+    int drops;       /* units, or takes a mask */
+    int few_units;   /* the weight gradient reads its inputs as rows, not its dz */
+    int dz_as_rows;  /* dz comes as rows at once: nobody reads the panels */
+} rn_layer_plan;
+
+/* What one thread computes of a layer: units (or inputs) [from, to) of panels [p0, p1).
+ */
+typedef struct {
+    size_t p0, p1, from, to;
+} rn_share;
+
+RN_INLINE int backward_of(const rn_layer *layer) {
     if (layer->activation == RN_RELU) return RN_GATE;
     return layer->activation != RN_IDENTITY || layer->keep < 1 || layer->mask
                ? RN_SLOPE
                : RN_PLAIN;
+}
+
+RN_INLINE int finish_of(const rn_layer *layer, int keeps_slope) {
+    if (layer->activation == RN_SOFTMAX) return RN_LEAVE; /* of all units, later */
+    if (keeps_slope) return RN_ACTIVATE;
+    return layer->activation == RN_IDENTITY ? RN_LEAVE
+           : layer->activation == RN_RELU   ? RN_CLIP
+                                            : RN_ACTIVATE;
+}
+
+/* A strided W makes every step of the tile touch another page; wide ones are packed. */
+RN_INLINE rn_layer_plan plan_layer(const rn_layer *layer, int keeps_slope) {
+    return (rn_layer_plan){
+        .layer = layer,
+        .start = layer->adds     ? RN_FROM_C
+                 : layer->bias.w ? RN_FROM_ROW_BIAS
+                                 : RN_FROM_ZERO,
+        .finish = finish_of(layer, keeps_slope),
+        .packs = layer->n_out * sizeof(T) >= 1024 && layer->n_in >= 64,
+        .keeps_slope = keeps_slope,
+        .backward = backward_of(layer),
+        .drops = layer->keep < 1 || layer->mask != NULL,
+    };
 }
 
 /* A tile's units in whole vectors. */
@@ -22,9 +68,9 @@ RN_INLINE int rn_backward_mode(const rn_layer *layer) {
 
 /* The rows of a batch block as the layers see them. */
 typedef struct {
-    size_t count;  /* rows that exist */
-    size_t panels; /* of RN_PANEL rows, the last one possibly narrow */
-    int flat;      /* the inputs x are plain rows (count, n_in), not panels */
+    size_t count;   /* rows that exist */
+    size_t panels;  /* of RN_PANEL rows, the last one possibly of one vector */
+    int plain_rows; /* the inputs x are plain rows (count, n_in), not panels */
 } rn_block;
 
 RN_INLINE size_t panel_count(const rn_block *block, size_t p) {
@@ -40,11 +86,6 @@ RN_INLINE size_t columns_at(const rn_block *block, size_t p) {
 RN_INLINE size_t panels_at_once(const rn_block *block, size_t p, size_t p1,
                                 size_t rows) {
     return rn_is_low(rows) && p + 2 <= p1 && (p + 2) * RN_PANEL <= block->count ? 2 : 1;
-}
-
-/* A strided W makes every step of the tile touch another page; wide ones are packed. */
-RN_INLINE int wants_packing(const rn_layer *layer) {
-    return layer->n_out * sizeof(T) >= 1024 && layer->n_in >= 64;
 }
 
 /* Row k of W, `w`, for tiles [first, last).  Whole vectors are copied if `whole`, each
@@ -84,51 +125,45 @@ static void pack_tiles(T *RN_RESTRICT pack, const rn_layer *layer, size_t j0,
     }
 }
 
-/* a = f(W'x + b) for units [j0, j1) of panels [p0, p1); slope = f' unless NULL.
- * pack: room for RN_PACKED_TILES tiles of n_in rows. */
-static void layer_forward(const rn_layer *layer, const rn_block *block, T *a, T *slope,
-                          const T *x, size_t p0, size_t p1, size_t j0, size_t j1,
-                          T *pack) {
-    const size_t n_in = layer->n_in, n_out = layer->n_out;
-    const rn_cut tiles = rn_tiles(j1 - j0);
-    const int packed = wants_packing(layer);
-    const size_t group = packed ? RN_PACKED_TILES : tiles.parts;
+/* a = f(W'x + b) for a share of the units; slope = f' unless NULL.  pack: room for
+ * RN_PACKED_TILES tiles of n_in rows. */
+static void layer_forward(const rn_layer_plan *plan, const rn_block *block, T *a,
+                          T *slope, const T *x, rn_share share, T *pack) {
+    const rn_layer *layer = plan->layer;
+    const size_t n_in = layer->n_in, n_out = layer->n_out, j0 = share.from;
+    const rn_cut tiles = rn_tiles(share.to - j0);
+    const size_t group = plan->packs ? RN_PACKED_TILES : tiles.parts;
     const T *w = layer->weight.w, *bias = layer->bias.w;
-    const int fused = layer->activation == RN_RELU && !slope;
-    const int plain = fused || layer->activation == RN_SOFTMAX ||
-                      (layer->activation == RN_IDENTITY && !slope);
     rn_tile t = {.n_outer = 1,
                  .n_inner = n_in,
                  .a_row = 1,
                  .a_inner = (ptrdiff_t)n_out,
                  .b_next = n_in * RN_PANEL,
                  .c_next = n_out * RN_PANEL,
-                 .start = layer->adds ? RN_FROM_C
-                          : bias      ? RN_FROM_ROW_BIAS
-                                      : RN_FROM_ZERO,
+                 .start = plan->start,
                  .unsigned_zero = 1,
-                 .relu = fused};
+                 .relu = plan->finish == RN_CLIP};
     for (size_t first = 0; first < tiles.parts; first += group) {
         const size_t last = rn_min(first + group, tiles.parts);
         const size_t g0 = j0 + rn_start(tiles, first), g1 = j0 + rn_start(tiles, last);
-        if (packed) pack_tiles(pack, layer, j0, tiles, first, last);
-        for (size_t p = p0, at_once; p < p1; p += at_once) {
+        if (plan->packs) pack_tiles(pack, layer, j0, tiles, first, last);
+        for (size_t p = share.p0, at_once; p < share.p1; p += at_once) {
             const size_t ld = columns_at(block, p);
             T *ap = a + p * n_out * RN_PANEL;
-            at_once = panels_at_once(block, p, p1, j1 - j0);
+            at_once = panels_at_once(block, p, share.p1, share.to - j0);
             t.ldb = t.ldc = ld;
             t.columns = at_once * ld;
             t.b = x + p * n_in * RN_PANEL;
             for (size_t i = first; i < last; i++) {
                 const size_t j = j0 + rn_start(tiles, i);
                 const size_t rows = j0 + rn_start(tiles, i + 1) - j;
-                if (packed) t.a_inner = (ptrdiff_t)rows;
-                t.a = packed ? pack + (j - g0) * n_in : w + j;
+                if (plan->packs) t.a_inner = (ptrdiff_t)rows;
+                t.a = plan->packs ? pack + (j - g0) * n_in : w + j;
                 t.bias = bias ? bias + j : NULL;
                 t.c = ap + j * ld;
                 run_tile(rows, 1, &t);
             }
-            for (size_t i = 0; !plain && i < at_once; i++) {
+            for (size_t i = 0; plan->finish == RN_ACTIVATE && i < at_once; i++) {
                 const size_t at = (p + i) * n_out * RN_PANEL + g0 * ld;
                 activation_forward(layer->activation, (g1 - g0) * ld, a + at,
                                    slope ? slope + at : NULL, a + at,
@@ -138,12 +173,14 @@ static void layer_forward(const rn_layer *layer, const rn_block *block, T *a, T 
     }
 }
 
-/* layer_forward of a flat block: a few rows of many inputs are vectorised over units,
- * which spares their transposition.  work: count * (j1 - j0) elements. */
-static void layer_forward_flat(const rn_layer *layer, const rn_block *block, T *a,
-                               T *slope, const T *x, size_t j0, size_t j1, T *work) {
-    const size_t n_in = layer->n_in, units = j1 - j0, count = block->count;
-    const size_t ld = columns_at(block, 0);
+/* layer_forward of a block of plain rows: a few rows of many inputs are vectorised over
+ * units, which spares their transposition.  work: room for count rows of the share. */
+static void layer_forward_plain_rows(const rn_layer_plan *plan, const rn_block *block,
+                                     T *a, T *slope, const T *x, rn_share share,
+                                     T *work) {
+    const rn_layer *layer = plan->layer;
+    const size_t n_in = layer->n_in, j0 = share.from, units = share.to - j0;
+    const size_t ld = columns_at(block, 0), count = block->count;
     const rn_cut parts = rn_tiles(count);
     const T *bias = layer->bias.w;
     const rn_source z = {(const char *)work,
@@ -169,24 +206,21 @@ static void layer_forward_flat(const rn_layer *layer, const rn_block *block, T *
         sweep_columns(rn_start(parts, part + 1) - i, units, t);
     }
     gather_panel(a + j0 * ld, &z, count, NULL, 0);
-    if (layer->activation == RN_SOFTMAX ||
-        (layer->activation == RN_IDENTITY && !slope)) {
-        return;
-    }
+    if (plan->finish == RN_LEAVE) return;
     activation_forward(layer->activation, units * ld, a + j0 * ld,
                        slope ? slope + j0 * ld : NULL, a + j0 * ld,
                        (T)layer->activation_param);
 }
 
-/* dx = W dz for the inputs [k0, k1) of panels [p0, p1), times the slope of the layer
- * `before`, which stands in dx itself or follows from its output `a`. */
-static void layer_input_gradient(const rn_layer *layer, const rn_layer *before,
+/* dx = W dz for a share of the inputs, times the slope of the layer `before`, which
+ * stands in dx itself or follows from its output `a`. */
+static void layer_input_gradient(const rn_layer_plan *plan, const rn_layer_plan *before,
                                  const rn_block *block, T *dx, const T *dz, const T *a,
-                                 size_t p0, size_t p1, size_t k0, size_t k1) {
-    const size_t n_in = layer->n_in, n_out = layer->n_out;
-    const rn_cut tiles = rn_tiles(k1 - k0);
-    const size_t group = wants_packing(layer) ? RN_PACKED_TILES : tiles.parts;
-    const int mode = rn_backward_mode(before);
+                                 rn_share share) {
+    const rn_layer *layer = plan->layer;
+    const size_t n_in = layer->n_in, n_out = layer->n_out, k0 = share.from;
+    const rn_cut tiles = rn_tiles(share.to - k0);
+    const size_t group = plan->packs ? RN_PACKED_TILES : tiles.parts;
     const T *w = layer->weight.w;
     rn_tile t = {.n_outer = 1,
                  .n_inner = n_out,
@@ -195,12 +229,12 @@ static void layer_input_gradient(const rn_layer *layer, const rn_layer *before,
                  .b_next = n_out * RN_PANEL,
                  .c_next = n_in * RN_PANEL,
                  .start = RN_FROM_ZERO,
-                 .gate_scale = (T)(1 / before->keep)};
+                 .gate_scale = (T)(1 / before->layer->keep)};
     for (size_t first = 0; first < tiles.parts; first += group) {
         const size_t last = rn_min(first + group, tiles.parts);
-        for (size_t p = p0, at_once; p < p1; p += at_once) {
+        for (size_t p = share.p0, at_once; p < share.p1; p += at_once) {
             const size_t ld = columns_at(block, p);
-            at_once = panels_at_once(block, p, p1, k1 - k0);
+            at_once = panels_at_once(block, p, share.p1, share.to - k0);
             t.ldb = t.ldc = ld;
             t.columns = at_once * ld;
             t.b = dz + p * n_out * RN_PANEL;
@@ -209,8 +243,8 @@ static void layer_input_gradient(const rn_layer *layer, const rn_layer *before,
                 const size_t at = p * n_in * RN_PANEL + k * ld;
                 t.a = w + k * n_out;
                 t.c = dx + at;
-                t.slope = mode == RN_SLOPE ? dx + at : NULL;
-                t.gate = mode == RN_GATE ? a + at : NULL;
+                t.slope = before->backward == RN_SLOPE ? dx + at : NULL;
+                t.gate = before->backward == RN_GATE ? a + at : NULL;
                 run_tile(k0 + rn_start(tiles, i + 1) - k, 1, &t);
             }
         }

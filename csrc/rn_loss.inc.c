@@ -6,7 +6,7 @@
  */
 
 enum { RN_ROWS = 64 }; /* rows of one block; a multiple of every RN_LANES */
-RN_INLINE size_t rn_row_block(size_t n, size_t i) {
+RN_INLINE size_t rn_rows_from(size_t n, size_t i) {
     return n - i < RN_ROWS ? n - i : RN_ROWS;
 }
 #define RN_WHOLE(k) (((k) + RN_LANES - 1) / RN_LANES * RN_LANES)
@@ -62,7 +62,7 @@ RN_INLINE void exp_rows(size_t k, T *out, T *RN_RESTRICT sum, const T *z,
 static void softmax_forward(size_t n_out, size_t n, size_t ld, T *a, const T *z) {
     T top[RN_ROWS], sum[RN_ROWS], buffer[RN_ROWS];
     for (size_t i = 0; i < n; i += RN_ROWS) {
-        const size_t k = rn_row_block(n, i), whole = RN_WHOLE(k);
+        const size_t k = rn_rows_from(n, i), whole = RN_WHOLE(k);
         largest_rows(n_out, k, ld, top, z + i);
         fill_rows(k, sum, 0);
         for (size_t j = 0; j < n_out; j++) {
@@ -87,7 +87,7 @@ static void softmax_backward(size_t n_out, size_t n, size_t ld, T *dz, const T *
                              const T *a) {
     T sum[RN_ROWS], buffer[RN_ROWS], buffer2[RN_ROWS];
     for (size_t i = 0; i < n; i += RN_ROWS) {
-        const size_t k = rn_row_block(n, i), whole = RN_WHOLE(k);
+        const size_t k = rn_rows_from(n, i), whole = RN_WHOLE(k);
         fill_rows(k, sum, 0);
         for (size_t j = 0; j < n_out; j++) {
             const T *d = rows_in(k, buffer, da + j * ld + i);
@@ -263,7 +263,7 @@ static void loss_rows(int loss, size_t n_out, size_t n, size_t ld, T *row_loss, 
     T weight[RN_ROWS];
     fill_rows(RN_ROWS, weight, 1);
     for (size_t i = 0; i < n; i += RN_ROWS) {
-        const size_t k = rn_row_block(n, i);
+        const size_t k = rn_rows_from(n, i);
         if (scale != NULL) memcpy(weight, scale + i, k * sizeof(T));
         switch (loss) {
 #define RN_SUM_OF_LOSS(constant, name, function)                                       \

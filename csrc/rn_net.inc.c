@@ -72,10 +72,8 @@ static rn_task next_task(const rn_run *run, const rn_work *work, rn_worker worke
                     .step = run->optimizer ? run->optimizer->step : 0};
     task.batch_size = rn_min(run->batch_size, run->n - start);
     task.block.count = rn_min(run->block_rows, task.batch_size - progress->batch_row);
-    task.block.panels = rn_pieces(task.block.count, RN_PANEL);
-    task.block.flat = task.block.count <= RN_LANES && run->net->input_keep >= 1 &&
-                      !run->net->input_mask && !run->net->skip &&
-                      run->x->n_cols >= 4 * RN_LANES;
+    task.block.panels = rn_count(task.block.count, RN_PANEL);
+    task.block.plain_rows = work->plain_rows && task.block.count <= RN_LANES;
     task.batch_weight = progress->batch_row
                             ? run->batch_weight
                             : weight_of_batch(run, start, task.batch_size);
@@ -118,7 +116,7 @@ static int record(rn_run *run, const rn_task *task, double loss, int last) {
 typedef struct {
     rn_run *run;
     rn_work *works;
-    double loss; /* of the batch, up to the last turn that ended */
+    double loss; /* of the batch, up to the last piece that ended */
     double deadline;
     int stop;
 } rn_training;
@@ -126,10 +124,10 @@ typedef struct {
 /* The chain of panels [p0, p1), as many at a time as leave what they write near. */
 static void chain_panels(rn_task *task, size_t p0, size_t p1) {
     const size_t bytes = 2 * rn_units(task->run->net) * RN_PANEL * sizeof(T);
-    const size_t group = rn_max(1, RN_NEAR_BYTES / bytes);
-    for (size_t p = p0; p < p1; p += group) {
+    const size_t at_once = rn_max(1, RN_NEAR_BYTES / bytes);
+    for (size_t p = p0; p < p1; p += at_once) {
         task->p0 = p;
-        task->p1 = rn_min(p + group, p1);
+        task->p1 = rn_min(p + at_once, p1);
         chain(task);
     }
 }
@@ -149,7 +147,7 @@ static double share_block(rn_task *task, int first, int last) {
     }
     rn_barrier(worker);
     const double loss = loss_after(task, loss_before(task));
-    if (loss - loss == 0 || task->run->gradient_only) {
+    if (is_finite(loss) || task->run->gradient_only) {
         const int update = last && takes_step(task);
         descend(task, first, update);
         if (update) constrain(task);
@@ -157,35 +155,35 @@ static double share_block(rn_task *task, int first, int last) {
     return loss;
 }
 
-/* A block in pieces of turn_rows: each goes through everything on one CPU, so that
+/* A block in pieces of piece_rows: each goes through everything on one CPU, so that
  * activations never travel; only the small gradient and the loss do, from piece to
  * piece in their order.  The last piece updates: by then no other thread reads the
  * weights. */
-static double take_turns(rn_training *training, const rn_task *task,
-                         size_t turns_before, int first, int last) {
-    const size_t rows = task->run->turn_rows;
-    const size_t turns = rn_pieces(task->block.count, rows);
+static double take_pieces(rn_training *training, const rn_task *task,
+                          size_t pieces_before, int first, int last) {
+    const size_t rows = task->run->piece_rows;
+    const size_t pieces = rn_count(task->block.count, rows);
     rn_task own = *task;
     own.work = &training->works[task->worker.index];
     own.worker = (rn_worker){.index = 0, .count = 1};
-    own.block.flat = 0;
-    /* who has no turn would read the weights while the last one updates them */
-    if (task->worker.index < turns) prepare_chain(&own);
-    for (size_t t = task->worker.index; t < turns; t += task->worker.count) {
+    own.block.plain_rows = 0;
+    /* who has no piece would read the weights while the last one updates them */
+    if (task->worker.index < pieces) prepare_chain(&own);
+    for (size_t t = task->worker.index; t < pieces; t += task->worker.count) {
         rn_task piece = own;
         piece.first += t * rows;
         piece.batch_row += t * rows;
         piece.block.count = rn_min(rows, task->block.count - t * rows);
-        piece.block.panels = rn_pieces(piece.block.count, RN_PANEL);
+        piece.block.panels = rn_count(piece.block.count, RN_PANEL);
         chain_panels(&piece, 0, piece.block.panels);
-        rn_wait_for_turn(task->worker, turns_before + t);
+        rn_wait_for_piece(task->worker, pieces_before + t);
         const double loss = loss_after(&piece, t ? training->loss : loss_before(task));
         training->loss = loss;
         const int update =
-            last && t == turns - 1 && loss - loss == 0 && takes_step(task);
+            last && t == pieces - 1 && is_finite(loss) && takes_step(task);
         descend(&piece, first && t == 0, update);
         if (update) constrain(&piece);
-        rn_end_turn(task->worker);
+        rn_end_piece(task->worker);
     }
     rn_barrier(task->worker);
     return training->loss;
@@ -195,22 +193,22 @@ static void train_worker(void *context, rn_worker worker) {
     rn_training *training = context;
     rn_run *run = training->run;
     const rn_fpmode before = rn_flush_denormals();
-    size_t turns = 0;
+    size_t pieces = 0;
     while (!training->stop) {
         rn_task task = next_task(run, training->works, worker);
         const int first = task.batch_row == 0;
         const int last = task.batch_row + task.block.count == task.batch_size;
         double loss;
-        if (run->turn_rows) {
-            loss = take_turns(training, &task, turns, first, last);
-            turns += rn_pieces(task.block.count, run->turn_rows);
+        if (run->piece_rows) {
+            loss = take_pieces(training, &task, pieces, first, last);
+            pieces += rn_count(task.block.count, run->piece_rows);
         } else {
             loss = share_block(&task, first, last);
             rn_barrier(worker);
         }
         if (worker.index == 0) {
             int ended = 0;
-            if (loss - loss == 0 || run->gradient_only) {
+            if (is_finite(loss) || run->gradient_only) {
                 ended = record(run, &task, loss, last);
             } else {
                 run->status = RN_DIVERGED;
@@ -229,6 +227,6 @@ static void train(rn_run *run) {
     rn_arena arena = {.base = run->work};
     rn_training training = {.run = run, .deadline = rn_seconds() + run->seconds};
     training.works =
-        lay_out_all(run->net, run->block_rows, run->turn_rows, run->n_threads, &arena);
+        lay_out_all(run->net, run->block_rows, run->piece_rows, run->n_threads, &arena);
     run->seconds_asleep = rn_parallel(run->n_threads, train_worker, &training);
 }

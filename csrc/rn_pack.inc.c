@@ -72,10 +72,10 @@ static void gather_panel(T *RN_RESTRICT panel, const rn_source *s, size_t count,
     T buffer[RN_LANES * RN_CHUNK];
     for (size_t c0 = 0; c0 < s->n_cols; c0 += RN_CHUNK) {
         const size_t width = s->n_cols - c0 < RN_CHUNK ? s->n_cols - c0 : RN_CHUNK;
-        for (size_t group = 0; group < columns; group += RN_LANES) {
+        for (size_t lane0 = 0; lane0 < columns; lane0 += RN_LANES) {
             const T *rows[RN_LANES];
             for (size_t i = 0; i < RN_LANES; i++) {
-                const size_t lane = group + i;
+                const size_t lane = lane0 + i;
                 rows[i] = zeros;
                 if (lane >= count) continue;
                 const ptrdiff_t row =
@@ -90,7 +90,7 @@ static void gather_panel(T *RN_RESTRICT panel, const rn_source *s, size_t count,
                                 s->dtype);
                 }
             }
-            transpose_rows(width, panel + c0 * columns + group, columns, rows);
+            transpose_rows(width, panel + c0 * columns + lane0, columns, rows);
         }
     }
 }
@@ -108,22 +108,22 @@ static void gather_rows(T *RN_RESTRICT rows, const rn_source *s, size_t count,
     }
 }
 
-/* Units [j0, j1) of one panel into blocks of RN_PANEL units, a row of `ld` elements
- * per sample: rows[(j / RN_PANEL) * block + i * RN_PANEL + j % RN_PANEL].
+/* Units [j0, j1) of one panel into rows of RN_PANEL units, one of them per sample:
+ * rows[(j / RN_PANEL) * ld + i * RN_PANEL + j % RN_PANEL].
  * Units past n_units within a vector become zero.  j0 is a multiple of RN_PANEL. */
-static void panel_to_unit_blocks(T *RN_RESTRICT blocks, size_t block,
-                                 const T *RN_RESTRICT panel, size_t columns, size_t j0,
-                                 size_t j1) {
+static void panel_to_unit_rows(T *RN_RESTRICT rows, size_t ld,
+                               const T *RN_RESTRICT panel, size_t columns, size_t j0,
+                               size_t j1) {
     static const T zeros[RN_LANES] = {0};
     for (size_t j = j0; j < j1; j += RN_LANES) {
-        T *to = blocks + (j / RN_PANEL) * block + j % RN_PANEL;
-        for (size_t group = 0; group < columns; group += RN_LANES) {
+        T *to = rows + (j / RN_PANEL) * ld + j % RN_PANEL;
+        for (size_t lane0 = 0; lane0 < columns; lane0 += RN_LANES) {
             const T *from[RN_LANES];
             RN_UNROLL
             for (int r = 0; r < RN_LANES; r++) {
-                from[r] = j + r < j1 ? panel + (j + r) * columns + group : zeros;
+                from[r] = j + r < j1 ? panel + (j + r) * columns + lane0 : zeros;
             }
-            transpose_square(to + group * RN_PANEL, RN_PANEL, from);
+            transpose_square(to + lane0 * RN_PANEL, RN_PANEL, from);
         }
     }
 }
@@ -136,16 +136,16 @@ static void panel_to_rows(T *RN_RESTRICT out, const T *RN_RESTRICT panel,
     T block[RN_LANES * RN_LANES];
     for (size_t j = 0; j < n_units; j += RN_LANES) {
         const size_t width = n_units - j < RN_LANES ? n_units - j : RN_LANES;
-        for (size_t group = 0; group < count; group += RN_LANES) {
-            const size_t rows = count - group < RN_LANES ? count - group : RN_LANES;
+        for (size_t lane0 = 0; lane0 < count; lane0 += RN_LANES) {
+            const size_t rows = count - lane0 < RN_LANES ? count - lane0 : RN_LANES;
             const T *from[RN_LANES];
             RN_UNROLL
             for (size_t r = 0; r < RN_LANES; r++) {
-                from[r] = r < width ? panel + (j + r) * columns + group : zeros;
+                from[r] = r < width ? panel + (j + r) * columns + lane0 : zeros;
             }
             transpose_square(block, RN_LANES, from);
             for (size_t i = 0; i < rows; i++) {
-                memcpy(out + (group + i) * n_units + j, block + i * RN_LANES,
+                memcpy(out + (lane0 + i) * n_units + j, block + i * RN_LANES,
                        width * sizeof(T));
             }
         }

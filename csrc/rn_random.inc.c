@@ -8,27 +8,27 @@
 #include "rn_philox.h"
 
 #if RN_FLOAT
-#define RN_BLOCK 64
+#define RN_DRAWS 64
 #else
-#define RN_BLOCK 32
+#define RN_DRAWS 32
 #endif
 
 /* Uniform on [0, 1) with every bit of T's significand. */
-RN_INLINE void uniform_block(T *RN_RESTRICT u, const uint32_t *RN_RESTRICT words) {
+RN_INLINE void uniform_draws(T *RN_RESTRICT u, const uint32_t *RN_RESTRICT words) {
     RN_ELEMENTWISE
-    for (int l = 0; l < RN_BLOCK; l++) {
+    for (int l = 0; l < RN_DRAWS; l++) {
 #if RN_FLOAT
         u[l] = (T)(int32_t)(words[l] >> 8) * 0x1p-24f;
 #else
         const T high = (T)(int32_t)(words[l] >> 5);
-        const T low = (T)(int32_t)(words[RN_BLOCK + l] >> 6);
+        const T low = (T)(int32_t)(words[RN_DRAWS + l] >> 6);
         u[l] = (high * 0x1p26 + low) * 0x1p-53;
 #endif
     }
 }
 
-/* cos and sin of a whole turn times v, |v| <= 1/2. */
-RN_INLINE void turn(T v, T *cosine, T *sine) {
+/* cos and sin of the angle v, whole circles, |v| <= 1/2. */
+RN_INLINE void sine_and_cosine(T v, T *cosine, T *sine) {
 #if RN_FLOAT
     static const T s[] = {-0x1.2d92bp-8f, 0x1.465e9p-4f, -0x1.4abbb8p-1f,
                           0x1.921fb6p+0f};
@@ -62,48 +62,48 @@ RN_INLINE T positive_draw(const uint32_t *words) {
     const T low = (T)(int32_t)(words[0] & 0xFFFFu) + 0.5f;
     return madd((T)(int32_t)(words[0] >> 16), 0x1p16f, low) * 0x1p-32f;
 #else
-    const T low = (T)(int32_t)(words[RN_BLOCK] >> 6) + 0.5;
+    const T low = (T)(int32_t)(words[RN_DRAWS] >> 6) + 0.5;
     return madd((T)(int32_t)(words[0] >> 5), 0x1p26, low) * 0x1p-53;
 #endif
 }
 
-/* A whole turn, in [-1/2, 1/2]. */
-RN_INLINE T turn_draw(const uint32_t *words) {
+/* An angle in circles, in [-1/2, 1/2]. */
+RN_INLINE T angle_draw(const uint32_t *words) {
 #if RN_FLOAT
     return (T)(int32_t)words[0] * 0x1p-32f;
 #else
-    const T low = (T)(int32_t)(words[RN_BLOCK] >> 11) * 0x1p-53;
+    const T low = (T)(int32_t)(words[RN_DRAWS] >> 11) * 0x1p-53;
     return madd((T)(int32_t)words[0], 0x1p-32, low);
 #endif
 }
 
 /* Box-Muller: two draws make two independent normals. */
-RN_INLINE void normal_block(T *RN_RESTRICT u, const uint32_t *RN_RESTRICT words) {
+RN_INLINE void normal_draws(T *RN_RESTRICT u, const uint32_t *RN_RESTRICT words) {
     RN_ELEMENTWISE
-    for (int l = 0; l < RN_BLOCK / 2; l++) {
+    for (int l = 0; l < RN_DRAWS / 2; l++) {
         const T radius = RN_SQRT(-2 * log_of(positive_draw(words + l)));
         T cosine, sine;
-        turn(turn_draw(words + RN_BLOCK / 2 + l), &cosine, &sine);
+        sine_and_cosine(angle_draw(words + RN_DRAWS / 2 + l), &cosine, &sine);
         u[l] = radius * cosine;
-        u[RN_BLOCK / 2 + l] = radius * sine;
+        u[RN_DRAWS / 2 + l] = radius * sine;
     }
 }
 
 /* Elements first .. first+n-1 of a stream, block by block. */
 RN_INLINE void random_stream(size_t n, T *u, uint64_t seed, uint32_t stream,
                              uint64_t first, uint32_t domain) {
-    T values[RN_BLOCK];
+    T values[RN_DRAWS];
     uint32_t words[RN_PHILOX_WORDS];
     while (n > 0) {
-        const uint64_t counter = first / RN_BLOCK * RN_PHILOX_ROWS;
-        const size_t skip = (size_t)(first % RN_BLOCK);
-        const size_t count = n < RN_BLOCK - skip ? n : RN_BLOCK - skip;
+        const uint64_t counter = first / RN_DRAWS * RN_PHILOX_ROWS;
+        const size_t skip = (size_t)(first % RN_DRAWS);
+        const size_t count = n < RN_DRAWS - skip ? n : RN_DRAWS - skip;
         rn_philox(words, (uint32_t)counter, (uint32_t)(counter >> 32), stream, domain,
                   seed);
         if (domain == RN_DOMAIN_NORMAL) {
-            normal_block(values, words);
+            normal_draws(values, words);
         } else {
-            uniform_block(values, words);
+            uniform_draws(values, words);
         }
         memcpy(u, values + skip, count * sizeof(T));
         u += count;

@@ -91,9 +91,9 @@ static void sparse_forward(const rn_layer *layer, const rn_sparse *s, size_t ld,
                            const T *x) {
     enum { CHAINS = 8, HALF = CHAINS / RN_TILE_VECTORS }; /* hide the latency */
     const T *bias = layer->bias.w;
+    const int finish = finish_of(layer, 0);
     for (size_t g = 0; g < s->n_groups; g++) {
-        const int relu =
-            layer->activation == RN_RELU && g >= s->n_groups - s->slice_groups;
+        const int relu = finish == RN_CLIP && g >= s->n_groups - s->slice_groups;
         for (int u = 0; ld == RN_LANES && u < RN_SPARSE_UNITS; u += CHAINS) {
             sparse_tile(CHAINS, 1, relu, a, x, s, g, u, bias);
         }
@@ -101,12 +101,22 @@ static void sparse_forward(const rn_layer *layer, const rn_sparse *s, size_t ld,
             sparse_tile(HALF, RN_TILE_VECTORS, relu, a, x, s, g, u, bias);
         }
     }
-    if (layer->activation == RN_RELU || layer->activation == RN_IDENTITY ||
-        layer->activation == RN_SOFTMAX) {
-        return;
-    }
+    if (finish != RN_ACTIVATE) return;
     activation_forward(layer->activation, layer->n_out * ld, a, NULL, a,
                        (T)layer->activation_param);
+}
+
+/* The panels of a block; false if one has an infinity, which the first layer's were
+ * searched for already (`check`: not so). */
+static int predict_sparse_layer(const rn_layer *layer, const rn_sparse *s,
+                                const rn_block *block, T *a, const T *x, int check) {
+    for (size_t p = 0; p < block->panels; p++) {
+        const size_t ld = columns_at(block, p);
+        const T *xp = x + p * layer->n_in * RN_PANEL;
+        if (check && !all_finite(layer->n_in * ld, xp)) return 0;
+        sparse_forward(layer, s, ld, a + p * layer->n_out * RN_PANEL, xp);
+    }
+    return 1;
 }
 
 /* z = W'x + b for a single row x (n_in); z (n_out). */

@@ -17,8 +17,8 @@ RN_INLINE T *own_work(const rn_task *task) {
     return task->work->thread_work + task->worker.index * task->work->thread_size;
 }
 
-RN_INLINE T *own_turned(const rn_task *task) {
-    return own_work(task) + task->work->turned;
+RN_INLINE T *own_transposed(const rn_task *task) {
+    return own_work(task) + task->work->transposed;
 }
 
 /* The share [from, to) of n things that this thread has of a block done by layer;
@@ -31,13 +31,15 @@ RN_INLINE void own_share(const rn_task *task, size_t n, size_t *from, size_t *to
     *to = rn_start(shares, share + 1);
 }
 
-/* Units [from, to) of n that this thread computes; whole panels, so that transposes and
- * random numbers (four units a draw) are never cut. */
-RN_INLINE void own_units(const rn_task *task, size_t n, size_t *from, size_t *to) {
+/* The share of n units that this thread computes in its panels; whole panels of units,
+ * so that transposes and random numbers (four units a draw) are never cut. */
+RN_INLINE rn_share own_units(const rn_task *task, size_t n) {
     const size_t grain = rn_max(RN_PANEL, 4);
-    own_share(task, rn_pieces(n, grain), from, to);
-    *from = rn_min(n, grain * *from);
-    *to = rn_min(n, grain * *to);
+    rn_share share = {.p0 = task->p0, .p1 = task->p1};
+    own_share(task, rn_count(n, grain), &share.from, &share.to);
+    share.from = rn_min(n, grain * share.from);
+    share.to = rn_min(n, grain * share.to);
+    return share;
 }
 
 RN_INLINE void meet(const rn_task *task) {

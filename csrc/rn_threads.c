@@ -82,7 +82,7 @@ typedef struct {
     char apart1[64];
     atomic_size_t round;
     char apart2[64];
-    atomic_size_t turns;
+    atomic_size_t pieces;
     char apart3[64];
     atomic_size_t call; /* number of the call * MAX_THREADS + its threads - 1 */
     atomic_size_t finished;
@@ -162,13 +162,13 @@ void rn_barrier(rn_worker worker) {
     }
 }
 
-void rn_wait_for_turn(rn_worker worker, size_t turn) {
-    if (worker.count > 1) wait_in_call(&team.turns, turn);
+void rn_wait_for_piece(rn_worker worker, size_t piece) {
+    if (worker.count > 1) wait_in_call(&team.pieces, piece);
 }
 
-void rn_end_turn(rn_worker worker) {
+void rn_end_piece(rn_worker worker) {
     if (worker.count == 1) return;
-    atomic_fetch_add(&team.turns, 1);
+    atomic_fetch_add(&team.pieces, 1);
     wake_sleepers(&team.within);
 }
 
@@ -251,7 +251,7 @@ double rn_parallel(size_t n_threads, void (*fn)(void *, rn_worker), void *contex
     team.context = context;
     team.seconds_asleep = 0;
     atomic_store(&team.finished, 0);
-    atomic_store(&team.turns, 0);
+    atomic_store(&team.pieces, 0);
     const size_t number = atomic_load(&team.call) / MAX_THREADS + 1;
     atomic_store(&team.call, number * MAX_THREADS + count - 1);
     wake_sleepers(&team.between);

@@ -4,7 +4,7 @@
 
 #include <stddef.h>
 
-/* A piece of work seen by one thread: it is thread `index` of `count`. */
+/* A call seen by one thread: it is thread `index` of `count`. */
 typedef struct {
     size_t index, count;
 } rn_worker;
@@ -19,10 +19,10 @@ double rn_parallel(size_t n_threads, void (*fn)(void *context, rn_worker worker)
 /* Waits until every thread of the team has arrived. */
 void rn_barrier(rn_worker worker);
 
-/* Pieces of work done in turn, whoever does them: turn t begins when t turns of this
+/* Pieces of work done in order, whoever does them: piece t begins when t pieces of this
  * call have ended. */
-void rn_wait_for_turn(rn_worker worker, size_t turn);
-void rn_end_turn(rn_worker worker);
+void rn_wait_for_piece(rn_worker worker, size_t piece);
+void rn_end_piece(rn_worker worker);
 
 double rn_seconds(void); /* a monotonic clock */
 

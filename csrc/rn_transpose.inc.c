@@ -3,12 +3,12 @@
  * The one place where the code differs per instruction set beyond rn_vec.h.  Moving
  * data has no rounding, so nothing here can touch the bits of a result.
  *
- * Wide vectors are made of pieces of 16 bytes.  transpose_pieces transposes the squares
- * of pieces that RN_IN_PIECE vectors hold: alone it serves rows of few columns, whose
- * pieces load_pieces brings in the right order.
+ * Wide vectors are made of quads of 16 bytes.  transpose_quads transposes the squares
+ * of quads that RN_IN_QUAD vectors hold: alone it serves rows of few columns, whose
+ * quads load_quads brings in the right order.
  */
 
-#define RN_IN_PIECE (16 / sizeof(T))
+#define RN_IN_QUAD (16 / sizeof(T))
 
 /* low and high: numbers from both in turn; pairs: two from a, then two from b. */
 #if defined(__AVX512F__) && RN_FLOAT
@@ -30,7 +30,7 @@
 #endif
 
 #if defined(__AVX2__) && RN_FLOAT
-RN_INLINE void vec_transpose_pieces(vec v[RN_IN_PIECE]) {
+RN_INLINE void vec_transpose_quads(vec v[RN_IN_QUAD]) {
     vec a[4];
     RN_UNROLL
     for (int i = 0; i < 4; i += 2) {
@@ -44,7 +44,7 @@ RN_INLINE void vec_transpose_pieces(vec v[RN_IN_PIECE]) {
     }
 }
 #elif defined(__AVX2__)
-RN_INLINE void vec_transpose_pieces(vec v[RN_IN_PIECE]) {
+RN_INLINE void vec_transpose_quads(vec v[RN_IN_QUAD]) {
     const vec a = v[0];
     v[0] = RN_LOW(a, v[1]);
     v[1] = RN_HIGH(a, v[1]);
@@ -52,8 +52,8 @@ RN_INLINE void vec_transpose_pieces(vec v[RN_IN_PIECE]) {
 #endif
 
 #if defined(__AVX512F__) && RN_FLOAT
-/* 16 bytes of rows i, RN_IN_PIECE + i and so on. */
-RN_INLINE vec vec_load_pieces(const T *const rows[RN_LANES], int i) {
+/* 16 bytes of rows i, RN_IN_QUAD + i and so on. */
+RN_INLINE vec vec_load_quads(const T *const rows[RN_LANES], int i) {
     vec v = _mm512_castps128_ps512(_mm_loadu_ps(rows[i]));
     v = _mm512_insertf32x4(v, _mm_loadu_ps(rows[4 + i]), 1);
     v = _mm512_insertf32x4(v, _mm_loadu_ps(rows[8 + i]), 2);
@@ -62,7 +62,7 @@ RN_INLINE vec vec_load_pieces(const T *const rows[RN_LANES], int i) {
 
 RN_INLINE void vec_transpose(vec v[RN_LANES]) {
     RN_UNROLL
-    for (int i = 0; i < 16; i += 4) vec_transpose_pieces(v + i);
+    for (int i = 0; i < 16; i += 4) vec_transpose_quads(v + i);
     RN_UNROLL
     for (int i = 0; i < 4; i++) {
         const vec lo = _mm512_shuffle_f32x4(v[i], v[i + 4], 0x88);
@@ -77,7 +77,7 @@ RN_INLINE void vec_transpose(vec v[RN_LANES]) {
 }
 
 #elif defined(__AVX512F__)
-RN_INLINE vec vec_load_pieces(const T *const rows[RN_LANES], int i) {
+RN_INLINE vec vec_load_quads(const T *const rows[RN_LANES], int i) {
     __m512 v = _mm512_castpd_ps(_mm512_castpd128_pd512(_mm_loadu_pd(rows[i])));
     v = _mm512_insertf32x4(v, _mm_castpd_ps(_mm_loadu_pd(rows[2 + i])), 1);
     v = _mm512_insertf32x4(v, _mm_castpd_ps(_mm_loadu_pd(rows[4 + i])), 2);
@@ -89,8 +89,8 @@ RN_INLINE void vec_transpose(vec v[RN_LANES]) {
     vec b[8];
     RN_UNROLL
     for (int h = 0; h < 8; h += 4) {
-        vec_transpose_pieces(v + h);
-        vec_transpose_pieces(v + h + 2);
+        vec_transpose_quads(v + h);
+        vec_transpose_quads(v + h + 2);
         for (int i = 0; i < 2; i++) {
             b[h + i] = _mm512_shuffle_f64x2(v[h + i], v[h + i + 2], 0x88);
             b[h + i + 2] = _mm512_shuffle_f64x2(v[h + i], v[h + i + 2], 0xdd);
@@ -106,14 +106,14 @@ RN_INLINE void vec_transpose(vec v[RN_LANES]) {
 }
 
 #elif defined(__AVX2__) && RN_FLOAT
-RN_INLINE vec vec_load_pieces(const T *const rows[RN_LANES], int i) {
+RN_INLINE vec vec_load_quads(const T *const rows[RN_LANES], int i) {
     return _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(rows[i])),
                                 _mm_loadu_ps(rows[4 + i]), 1);
 }
 
 RN_INLINE void vec_transpose(vec v[RN_LANES]) {
-    vec_transpose_pieces(v);
-    vec_transpose_pieces(v + 4);
+    vec_transpose_quads(v);
+    vec_transpose_quads(v + 4);
     RN_UNROLL
     for (int i = 0; i < 4; i++) {
         const vec a = v[i];
@@ -123,14 +123,14 @@ RN_INLINE void vec_transpose(vec v[RN_LANES]) {
 }
 
 #elif defined(__AVX2__)
-RN_INLINE vec vec_load_pieces(const T *const rows[RN_LANES], int i) {
+RN_INLINE vec vec_load_quads(const T *const rows[RN_LANES], int i) {
     return _mm256_insertf128_pd(_mm256_castpd128_pd256(_mm_loadu_pd(rows[i])),
                                 _mm_loadu_pd(rows[2 + i]), 1);
 }
 
 RN_INLINE void vec_transpose(vec v[RN_LANES]) {
-    vec_transpose_pieces(v);
-    vec_transpose_pieces(v + 2);
+    vec_transpose_quads(v);
+    vec_transpose_quads(v + 2);
     RN_UNROLL
     for (int i = 0; i < 2; i++) {
         const vec a = v[i];
@@ -181,8 +181,8 @@ RN_INLINE void transpose_square(T *dst, size_t ldd, const T *const src[RN_LANES]
     for (int c = 0; c < RN_LANES; c++) vec_store(dst + c * ldd, v[c]);
 }
 
-/* dst[c * ldd + r] = rows[r][c] for r < RN_LANES, c < cols: squares, pieces, numbers.
- * The last square or piece may take columns again that are done. */
+/* dst[c * ldd + r] = rows[r][c] for r < RN_LANES, c < cols: squares, quads, numbers.
+ * The last square or quad may take columns again that are done. */
 static void transpose_rows(size_t cols, T *dst, size_t ldd,
                            const T *const rows[RN_LANES]) {
     const T *src[RN_LANES];
@@ -194,16 +194,16 @@ static void transpose_rows(size_t cols, T *dst, size_t ldd,
         transpose_square(dst + at * ldd, ldd, src);
     }
 #if defined(__AVX2__)
-    for (; cols >= RN_IN_PIECE && c < cols; c = at + RN_IN_PIECE) {
-        vec v[RN_IN_PIECE];
-        at = rn_min(c, cols - RN_IN_PIECE);
+    for (; cols >= RN_IN_QUAD && c < cols; c = at + RN_IN_QUAD) {
+        vec v[RN_IN_QUAD];
+        at = rn_min(c, cols - RN_IN_QUAD);
         RN_UNROLL
         for (int r = 0; r < RN_LANES; r++) src[r] = rows[r] + at;
         RN_UNROLL
-        for (int i = 0; i < (int)RN_IN_PIECE; i++) v[i] = vec_load_pieces(src, i);
-        vec_transpose_pieces(v);
+        for (int i = 0; i < (int)RN_IN_QUAD; i++) v[i] = vec_load_quads(src, i);
+        vec_transpose_quads(v);
         RN_UNROLL
-        for (size_t i = 0; i < RN_IN_PIECE; i++) vec_store(dst + (at + i) * ldd, v[i]);
+        for (size_t i = 0; i < RN_IN_QUAD; i++) vec_store(dst + (at + i) * ldd, v[i]);
     }
 #endif
     for (; c < cols; c++) {

@@ -1,4 +1,4 @@
-/* One optimiser step over a flat piece of parameters: the step, then the L1 rule.
+/* One optimiser step over a span of parameters: the step, then the L1 rule.
  *
  * The penalty lives in the optimiser's own metric.  A penalty of strength l1 pushes a
  * weight like a constant gradient of size l1, so its threshold is

@@ -3,16 +3,20 @@
 
 typedef struct {
     size_t panels;   /* that fit in a block */
-    size_t ld_block; /* elements per block of units in rows */
+    size_t ld_units; /* elements per block of units in rows */
     T *x, *y, *row_loss, *scale;
+    rn_layer_plan *plans; /* per layer, and of the skip connection after them */
     T **a, **d, **rows; /* per layer: outputs; slope, later dz; what the weight gradient
-                           reads as rows: dz, or a narrow layer's inputs */
+                           reads as rows: dz, or the inputs of few units */
     T *thread_work;     /* of one thread, thread_size elements each */
     size_t thread_size, pack_size;
-    size_t turned, ld_turned; /* where in it turn_weights writes rows, how long */
+    size_t transposed,
+        ld_transposed; /* where in it transpose_weights writes rows, how long */
+    int plain_rows;    /* a few rows of the inputs stay rows */
+    int any_groups, any_limits; /* penalties of groups; norms at most max_norm */
 } rn_work;
 
-/* Hands out aligned pieces of one allocation; with base NULL it only counts. */
+/* Hands out aligned parts of one allocation; with base NULL it only counts. */
 typedef struct {
     char *base;
     size_t used;
@@ -40,34 +44,56 @@ RN_INLINE size_t rn_deepest_pack(const rn_net *net) {
 
 /* A layer of few units leaves most lanes idle if dz is the vector of the weight
  * gradient: then its inputs are. */
-RN_INLINE int is_narrow(const rn_layer *layer) {
+RN_INLINE int has_few_units(const rn_layer *layer) {
     return 2 * layer->n_out < RN_LANES && layer->n_in >= RN_LANES;
 }
 
-/* The weight gradient of the first layer is all that reads its dz: if nothing but the
- * output of a narrow second layer has to be known for that, it comes as rows at once.
- */
-RN_INLINE int has_direct_rows(const rn_net *net) {
-    const rn_layer *layers = net->layers;
-    return net->n_layers > 1 && is_narrow(&layers[1]) && !is_narrow(&layers[0]) &&
-           !net->skip && rn_backward_mode(&layers[0]) != RN_SLOPE;
+/* The plan of layer l; l == n_layers: of the skip connection, for which the last
+ * layer's dz has to come as rows.  The weight gradient of the first layer is all that
+ * reads its dz: if nothing but the output of a second layer of few units has to be
+ * known for that, it comes as rows at once. */
+static rn_layer_plan plan_training(const rn_net *net, size_t l) {
+    const size_t n = net->n_layers;
+    const rn_layer *layer = l < n ? &net->layers[l] : net->skip;
+    const int last = l + 1 == n, hidden = l + 1 < n;
+    rn_layer_plan plan =
+        plan_layer(layer, hidden ? backward_of(layer) == RN_SLOPE
+                                 : last && layer->activation != RN_IDENTITY);
+    plan.few_units = has_few_units(layer) && (hidden || !net->skip);
+    plan.dz_as_rows = l == 0 && hidden && has_few_units(&net->layers[1]) &&
+                      !plan.few_units && !net->skip && plan.backward != RN_SLOPE;
+    return plan;
+}
+
+static void plan_network(const rn_net *net, rn_work *work) {
+    for (size_t l = 0; l < net->n_layers; l++) {
+        work->plans[l] = plan_training(net, l);
+        work->any_groups |= net->layers[l].weight.group != RN_GROUP_NONE;
+        work->any_limits |= net->layers[l].max_norm > 0;
+    }
+    if (net->skip) work->plans[net->n_layers] = plan_training(net, net->n_layers);
+    work->plain_rows = net->input_keep >= 1 && !net->input_mask && !net->skip &&
+                       net->layers[0].n_in >= 4 * RN_LANES;
 }
 
 static rn_work lay_out(const rn_net *net, size_t block_rows, size_t n_threads,
                        rn_arena *arena) {
     const rn_layer *layers = net->layers;
-    const size_t n = net->n_layers, panels = rn_pieces(block_rows, RN_PANEL);
+    const size_t n = net->n_layers, panels = rn_count(block_rows, RN_PANEL);
     const size_t rows = panels * RN_PANEL, last = layers[n - 1].n_out;
-    rn_work work = {.panels = panels, .ld_block = rows * RN_PANEL};
+    rn_work work = {.panels = panels, .ld_units = rows * RN_PANEL};
     work.pack_size = RN_PACKED_TILES * RN_TILE_ROWS * rn_deepest_pack(net);
-    work.turned =
+    work.transposed =
         rn_max(work.pack_size, rn_max(RN_PANEL, RN_GROUP_LANES) * rn_widest(net));
-    work.thread_size = work.turned + RN_TILE_ROWS * RN_GRADIENT_COLUMNS;
-    if (has_direct_rows(net)) { /* W' of the second layer, in whole panels */
-        work.ld_turned = rn_pieces(layers[1].n_in, RN_PANEL) * RN_PANEL;
-        work.thread_size += layers[1].n_out * work.ld_turned;
+    work.thread_size = work.transposed + RN_TILE_ROWS * RN_GRADIENT_COLUMNS;
+    if (plan_training(net, 0)
+            .dz_as_rows) { /* W' of the second layer, in whole panels */
+        work.ld_transposed = rn_count(layers[1].n_in, RN_PANEL) * RN_PANEL;
+        work.thread_size += layers[1].n_out * work.ld_transposed;
     }
-    work.thread_size = rn_pieces(work.thread_size, 64) * 64;
+    work.thread_size = rn_count(work.thread_size, 64) * 64;
+    work.plans = rn_take(arena, (n + 1) * sizeof *work.plans);
+    if (arena->base) plan_network(net, &work);
     T ***lists[3] = {&work.a, &work.d, &work.rows};
     for (int i = 0; i < 3; i++) *lists[i] = rn_take(arena, n * sizeof(T *));
     work.x = rn_take(arena, rows * layers[0].n_in * sizeof(T));
@@ -77,36 +103,36 @@ static rn_work lay_out(const rn_net *net, size_t block_rows, size_t n_threads,
     for (size_t l = 0; l < n; l++) {
         const size_t bytes = rows * layers[l].n_out * sizeof(T);
         const size_t widest = rn_max(layers[l].n_out, layers[l].n_in);
-        const size_t unit_blocks =
-            rn_pieces(is_narrow(&layers[l]) ? widest : layers[l].n_out, RN_PANEL);
+        const size_t unit_panels =
+            rn_count(has_few_units(&layers[l]) ? widest : layers[l].n_out, RN_PANEL);
         T *a = rn_take(arena, bytes), *d = rn_take(arena, bytes);
-        T *blocks = rn_take(arena, unit_blocks * work.ld_block * sizeof(T));
+        T *rows_of_units = rn_take(arena, unit_panels * work.ld_units * sizeof(T));
         if (!arena->base) continue;
         work.a[l] = a;
         work.d[l] = d;
-        work.rows[l] = blocks;
+        work.rows[l] = rows_of_units;
     }
     work.thread_work = rn_take(arena, n_threads * work.thread_size * sizeof(T));
     return work;
 }
 
-/* The work memory of a call: one for all threads, or where blocks are done in turns one
- * for each. */
-static rn_work *lay_out_all(const rn_net *net, size_t block_rows, size_t turn_rows,
+/* The work memory of a call: one for all threads, or where blocks are done in pieces
+ * one for each. */
+static rn_work *lay_out_all(const rn_net *net, size_t block_rows, size_t piece_rows,
                             size_t n_threads, rn_arena *arena) {
-    const size_t count = turn_rows ? n_threads : 1;
+    const size_t count = piece_rows ? n_threads : 1;
     rn_work *works = rn_take(arena, count * sizeof *works);
     for (size_t i = 0; i < count; i++) {
-        const rn_work work = lay_out(net, turn_rows ? turn_rows : block_rows,
-                                     turn_rows ? 1 : n_threads, arena);
+        const rn_work work = lay_out(net, piece_rows ? piece_rows : block_rows,
+                                     piece_rows ? 1 : n_threads, arena);
         if (arena->base) works[i] = work;
     }
     return works;
 }
 
-static size_t train_work_size(const rn_net *net, size_t block_rows, size_t turn_rows,
+static size_t train_work_size(const rn_net *net, size_t block_rows, size_t piece_rows,
                               size_t n_threads) {
     rn_arena arena = {0};
-    lay_out_all(net, block_rows, turn_rows, n_threads, &arena);
+    lay_out_all(net, block_rows, piece_rows, n_threads, &arena);
     return arena.used;
 }

@@ -27,7 +27,7 @@ static void expect(int ok, const char *what) {
 
 /* Plain memory that threads hand to each other: a race unless the team orders it. */
 typedef struct {
-    size_t square[MOST + 1], turn, calls;
+    size_t square[MOST + 1], piece, calls;
     int pause; /* microseconds the last thread is late by: the others fall asleep */
 } shared;
 
@@ -42,10 +42,10 @@ static void work(void *context, rn_worker worker) {
         expect(s->square[next] == round * round, "a barrier let someone through");
         rn_barrier(worker);
     }
-    for (size_t turn = worker.index; turn < ROUNDS; turn += worker.count) {
-        rn_wait_for_turn(worker, turn);
-        expect(s->turn++ == turn, "a turn was taken out of turn");
-        rn_end_turn(worker);
+    for (size_t piece = worker.index; piece < ROUNDS; piece += worker.count) {
+        rn_wait_for_piece(worker, piece);
+        expect(s->piece++ == piece, "a piece was done out of order");
+        rn_end_piece(worker);
     }
     rn_barrier(worker);
     if (worker.index == 0) s->calls++;
@@ -54,9 +54,9 @@ static void work(void *context, rn_worker worker) {
 static void calls(size_t count, int pause) {
     shared s = {.pause = pause};
     for (size_t i = 0; i < count; i++) {
-        s.turn = 0;
+        s.piece = 0;
         rn_parallel(1 + i * 5 % MOST, work, &s);
-        expect(s.turn == ROUNDS && s.calls == i + 1, "a call was not done once");
+        expect(s.piece == ROUNDS && s.calls == i + 1, "a call was not done once");
     }
 }
 
@@ -130,7 +130,7 @@ static void check_idle(void) {
     rn_parallel(MOST, work, &s);
     usleep(100000);
     const long before = wake_ups();
-    s.turn = 0;
+    s.piece = 0;
     rn_parallel(2, work, &s); /* thread 1 sleeps a few times per round, the idle not */
     const long woken = wake_ups() - before;
     fprintf(stderr, "%ld wake-ups in %d rounds\n", woken, ROUNDS);

@@ -288,7 +288,7 @@ def test_x_takes_a_short_way():
     """A hop is a function that X is handed to, or that is at work when it is: 36 once."""
     X, y = np.ones((64, 3), np.float32), np.ones((64, 1), np.float32)
     hops = sorted(python_hops(X, y))
-    hops += ["dispatch.train", *c_hops("train", "gather_block")]
+    hops += ["dispatch.train", *c_hops("train", "gather")]
     assert {"Network.fit", "TrainingRun.run", "Run.advance", "History.append"} <= {
         *hops
     }

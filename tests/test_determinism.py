@@ -28,11 +28,11 @@ class InterruptEvery:
 
 # name -> members of training.divide's result: how threads divide a step of 50 rows
 DIVISIONS = {
-    "rows": {"by_layer": False, "turn_rows": 0},
-    "units": {"by_layer": True, "turn_rows": 0},
-    "blocks": {"by_layer": False, "turn_rows": 0, "block_rows": 16},
-    "turns": {"by_layer": False, "turn_rows": 8},
-    "turns in blocks": {"by_layer": False, "turn_rows": 4, "block_rows": 16},
+    "rows": {"by_layer": False, "piece_rows": 0},
+    "units": {"by_layer": True, "piece_rows": 0},
+    "blocks": {"by_layer": False, "piece_rows": 0, "block_rows": 16},
+    "pieces": {"by_layer": False, "piece_rows": 8},
+    "pieces in blocks": {"by_layer": False, "piece_rows": 4, "block_rows": 16},
 }
 
 
@@ -103,10 +103,10 @@ def test_200_steps_have_the_same_bits(
 
 
 LARGE_DIVISIONS = {
-    "rows": {"by_layer": False, "turn_rows": 0},
-    "blocks": {"by_layer": True, "turn_rows": 0, "block_rows": 128},
-    "turns": {"by_layer": False, "turn_rows": 64},
-    "turns in blocks": {"by_layer": False, "turn_rows": 128, "block_rows": 256},
+    "rows": {"by_layer": False, "piece_rows": 0},
+    "blocks": {"by_layer": True, "piece_rows": 0, "block_rows": 128},
+    "pieces": {"by_layer": False, "piece_rows": 64},
+    "pieces in blocks": {"by_layer": False, "piece_rows": 128, "block_rows": 256},
 }
 
 

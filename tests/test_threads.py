@@ -102,7 +102,7 @@ def make_run(net, data):
         None,
         batch_size=1,
         block_rows=600,
-        turn_rows=0,
+        piece_rows=0,
         n_threads=1,
         by_layer=False,
     )

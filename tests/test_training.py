@@ -578,20 +578,20 @@ def turn_bits(dtype, threads, n=2100, batch_size=2000):
     return [w.tobytes() for w in arrays], history["loss"]
 
 
-def test_training_bits_do_not_depend_on_turns(dtype, isa, real_threads, monkeypatch):
-    """Pieces of a batch done in turn by several threads: the same sums in one order."""
+def test_training_bits_do_not_depend_on_pieces(dtype, isa, real_threads, monkeypatch):
+    """Pieces of a batch done in order by several threads: the same sums in one order."""
     want, loss = turn_bits(dtype, threads=1)
-    monkeypatch.setattr(team, "_TURN_BYTES", 1 << 20)
-    for rows, turns in ((64, 64), (64, 4), (192, 64)):
-        monkeypatch.setattr(team, "_TURN_ROWS", rows)
-        monkeypatch.setattr(team, "_TURNS", turns)
+    monkeypatch.setattr(team, "_PIECE_BYTES", 1 << 20)
+    for rows, pieces in ((64, 64), (64, 4), (192, 64)):
+        monkeypatch.setattr(team, "_PIECE_ROWS", rows)
+        monkeypatch.setattr(team, "_PIECES", pieces)
         for threads in (2, 3):
             got, other_loss = turn_bits(dtype, threads)
             assert got == want
             np.testing.assert_allclose(other_loss, loss, rtol=1e-6)
 
 
-def test_divergence_is_noticed_in_turns(real_threads):
+def test_divergence_is_noticed_in_pieces(real_threads):
     x = np.ones((20_000, 3), np.float32)
     x[12_345] = 1e30
     net = rn.Network([rn.Dense(3, 4, "relu"), rn.Dense(4, 2)], "mse", seed=0)

@@ -28,7 +28,7 @@ static void *get(size_t n) {
     return p;
 }
 
-typedef enum { BY_ROWS, BY_UNITS, BY_TURNS } division; /* of a step among threads */
+typedef enum { BY_ROWS, BY_UNITS, BY_PIECE } division; /* of a step among threads */
 
 #define T float
 #define TABLE rn_table_f32
@@ -47,7 +47,7 @@ static uint64_t checksum(const rn_tables *t, size_t threads, size_t epochs) {
     const uint64_t parts[4] = {kernels_f32(t->f32), kernels_f64(t->f64),
                                training_f32(t->f32, threads, BY_ROWS, epochs),
                                training_f64(t->f64, threads, BY_ROWS, epochs)};
-    for (division how = BY_UNITS; how <= BY_TURNS; how++) {
+    for (division how = BY_UNITS; how <= BY_PIECE; how++) {
         if (training_f32(t->f32, threads, how, epochs) != parts[2]) exit(4);
         if (training_f64(t->f64, threads, how, epochs) != parts[3]) exit(5);
     }

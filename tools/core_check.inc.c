@@ -92,8 +92,8 @@ static void NAME(bind)(rn_param *p, const NAME(arrays) * a) {
 /* Bits of the weights and predictions after `epochs` of Adam. */
 static uint64_t NAME(training)(const TABLE *t, size_t n_threads, division how,
                                size_t epochs) {
-    enum { N = 333, BATCH = 50, BLOCK = 32, TURN = 8 };
-    const size_t turn_rows = how == BY_TURNS ? TURN : 0;
+    enum { N = 333, BATCH = 50, BLOCK = 32, PIECE = 8 };
+    const size_t piece_rows = how == BY_PIECE ? PIECE : 0;
     rn_layer layers[3];
     rn_net net;
     const size_t size = NAME(describe)(&net, layers);
@@ -126,8 +126,8 @@ static uint64_t NAME(training)(const TABLE *t, size_t n_threads, division how,
                   .x = &source, .labels = labels,
                   .order = order, .learning_rates = rates, .n = N, .batch_size = BATCH,
                   .block_rows = BLOCK, .max_steps = 8, .n_threads = n_threads,
-                  .turn_rows = turn_rows, .by_layer = how == BY_UNITS, .seconds = 1e9};
-    const size_t train_size = t->train_work_size(&net, BLOCK, turn_rows, n_threads);
+                  .piece_rows = piece_rows, .by_layer = how == BY_UNITS, .seconds = 1e9};
+    const size_t train_size = t->train_work_size(&net, BLOCK, piece_rows, n_threads);
     const size_t predict_size = t->predict_work_size(&net, N, n_threads);
     run.work = get(train_size);
     for (size_t epoch = 0; epoch < epochs; epoch++) {

@@ -17,7 +17,7 @@ import tempfile
 import copied
 
 # not forks, which it does not follow; nor the test that looks at a run beside its writer
-THREADED = "(threads or turns or blocks or small_batches or callers or busy)"
+THREADED = "(threads or pieces or blocks or small_batches or callers or busy)"
 THREADED += " and not forks and not second_thread"
 
 

@@ -176,7 +176,7 @@ class Run:
         *,
         batch_size: int,
         block_rows: int,
-        turn_rows: int,
+        piece_rows: int,
         n_threads: int,
         by_layer: bool,
         gradient_only: bool = False,

@@ -480,7 +480,7 @@ cdef class Run:
     def __cinit__(self, Model model, Optimizer optimizer, Progress progress not None,
                   Source x, Source y, const int64_t[::1] labels,
                   const double[::1] sample_weight, *,
-                  size_t batch_size, size_t block_rows, size_t turn_rows,
+                  size_t batch_size, size_t block_rows, size_t piece_rows,
                   size_t n_threads, bint by_layer, bint gradient_only=False,
                   double ema_decay=0.0):
         cdef size_t n = x.source.n_rows
@@ -505,14 +505,14 @@ cdef class Run:
                    "x and the weights differ in length")
             self.run.sample_weight = &sample_weight[0]
         cdef size_t work_size = 64 + dispatch.train_work_size(
-            self.tables, model.single, &model.net, block_rows, turn_rows, n_threads)
+            self.tables, model.single, &model.net, block_rows, piece_rows, n_threads)
         self.work = malloc(work_size)
         if self.work == NULL:
             raise MemoryError(f"{work_size} bytes to train on blocks of {block_rows} rows")
         self.run.work = <void *>((<uintptr_t>self.work + 63) & ~<uintptr_t>63)
         self.run.n = n
         self.run.batch_size, self.run.block_rows = batch_size, block_rows
-        self.run.turn_rows = turn_rows
+        self.run.piece_rows = piece_rows
         self.max_threads, self.run.by_layer = n_threads, by_layer
         self.run.gradient_only = gradient_only
         self.run.ema_decay = ema_decay

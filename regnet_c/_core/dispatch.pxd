@@ -128,7 +128,7 @@ cdef size_t find_not_finite(bint single, const rn_source *s) noexcept nogil
 
 cdef size_t train_work_size(
     const rn_tables *t, bint single, const rn_net *net, size_t block_rows,
-    size_t turn_rows, size_t n_threads) noexcept nogil
+    size_t piece_rows, size_t n_threads) noexcept nogil
 cdef size_t predict_work_size(
     const rn_tables *t, bint single, const rn_net *net, size_t n,
     size_t n_threads) noexcept nogil

@@ -18,8 +18,8 @@ _CALL_WORK = 4_000_000  # and of a call, for starting it
 _ASLEEP = 0.2  # share of the threads' time that may be slept through
 _WINDOW = 0.02  # seconds of threads at work that say something about the machine
 _FIRST_PAUSE, _LAST_PAUSE = 0.5, 10.0  # seconds of one thread on a crowded machine
-_TURN_BYTES = 1 << 15  # weights whose gradient travels from thread to thread in turns
-_TURN_ROWS, _TURNS = 256, 64  # rows of a turn, turns of a block
+_PIECE_BYTES = 1 << 15  # weights whose gradient travels from thread to thread
+_PIECE_ROWS, _PIECES = 256, 64  # rows of a piece, pieces of a block
 _NEAR_BYTES = 1 << 17  # weights beyond this are read once per block, not per panel
 _BLOCK_BYTES = 1 << 18
 MIN_BLOCK_ROWS = 256
@@ -60,19 +60,19 @@ def divide(plan, threads, batch_size, n):
     Returns
     -------
     dict
-        n_threads, block_rows, turn_rows, by_layer: members of rn_run.
+        n_threads, block_rows, piece_rows, by_layer: members of rn_run.
     """
     threads = useful_threads(plan, threads, batch_size, n, 3)
     if (
         threads > 1
-        and plan.size * plan.dtype.itemsize <= _TURN_BYTES
-        and batch_size >= 4 * threads * _TURN_ROWS
+        and plan.size * plan.dtype.itemsize <= _PIECE_BYTES
+        and batch_size >= 4 * threads * _PIECE_ROWS
     ):
-        rows = min(batch_size, _TURNS * _TURN_ROWS)
+        rows = min(batch_size, _PIECES * _PIECE_ROWS)
         return {
             "n_threads": threads,
             "block_rows": rows,
-            "turn_rows": _TURN_ROWS,
+            "piece_rows": _PIECE_ROWS,
             "by_layer": False,
         }
     rows = block_rows(plan, batch_size)
@@ -81,7 +81,7 @@ def divide(plan, threads, batch_size, n):
     return {
         "n_threads": threads,
         "block_rows": rows,
-        "turn_rows": 0,
+        "piece_rows": 0,
         "by_layer": not even or plan.size * plan.dtype.itemsize > _NEAR_BYTES,
     }
 

@@ -137,7 +137,7 @@ class TrainingRun:
         """The network as C sees it, on the arrays of the state."""
         options, state, plan = self.options, self.state, self.network._plan
         gradient = None  # kept only where a batch has several pieces
-        if division["turn_rows"] or options.batch_size > division["block_rows"]:
+        if division["piece_rows"] or options.batch_size > division["block_rows"]:
             gradient = np.empty(plan.size, plan.dtype)
         model = plan.model()
         model.keep_zeros(options.keep_zeros)

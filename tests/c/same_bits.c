@@ -228,12 +228,12 @@ typedef struct {
     size_t size;            /* elements of each */
 } model;
 
-/* How threads share a block: its panels, the units of its layers, or turns of rows. */
-enum { BY_PANEL, BY_LAYER, BY_TURN, N_DIVISIONS, TURN_ROWS = 32 };
-static const char *const division_names[] = {"panels", "layers", "turns"};
+/* How threads share a block: its panels, the units of its layers, or pieces of rows. */
+enum { BY_PANEL, BY_LAYER, BY_PIECE, N_DIVISIONS, PIECE_ROWS = 32 };
+static const char *const division_names[] = {"panels", "layers", "pieces"};
 
-static size_t turn_rows(const variant *v) {
-    return v->division == BY_TURN ? TURN_ROWS : 0;
+static size_t piece_rows(const variant *v) {
+    return v->division == BY_PIECE ? PIECE_ROWS : 0;
 }
 
 /* A gradient is kept where a batch has several pieces. */
@@ -274,7 +274,7 @@ static void make_model(model *m, const net_spec *s, const variant *v, int optimi
         n_in = s->layers[l].n_out;
     }
     for (int k = 0; k < N_ARRAYS; k++) {
-        const int pieces = s->batch_size > s->block_rows || v->division == BY_TURN;
+        const int pieces = s->batch_size > s->block_rows || v->division == BY_PIECE;
         if (!uses(optimizer, k, pieces)) continue;
         m->arrays[k] = zeros(m->size * element);
     }
@@ -355,11 +355,11 @@ static void add_prediction(uint64_t *hash, model *m, const variant *v, data_set 
 }
 
 static size_t work_size(const rn_net *net, size_t block_rows, const variant *v) {
-    const size_t turn = turn_rows(v);
+    const size_t piece = piece_rows(v);
     if (v->single) {
-        return v->table->f32->train_work_size(net, block_rows, turn, v->threads);
+        return v->table->f32->train_work_size(net, block_rows, piece, v->threads);
     }
-    return v->table->f64->train_work_size(net, block_rows, turn, v->threads);
+    return v->table->f64->train_work_size(net, block_rows, piece, v->threads);
 }
 
 static void add_training(uint64_t *hash, const net_spec *s, const variant *v,
@@ -387,7 +387,7 @@ static void add_training(uint64_t *hash, const net_spec *s, const variant *v,
                   .block_rows = s->block_rows,
                   .max_steps = ROWS,
                   .n_threads = v->threads,
-                  .turn_rows = turn_rows(v),
+                  .piece_rows = piece_rows(v),
                   .by_layer = v->division == BY_LAYER,
                   .ema_decay = 0.99,
                   .seconds = 1e9,
@@ -405,7 +405,7 @@ static void add_training(uint64_t *hash, const net_spec *s, const variant *v,
         fprintf(stderr, "%s: training diverged\n", s->name);
         exit(2);
     }
-    /* in float32: the float64 sum of the losses depends on the turns in its last bit */
+    /* in float32: the float64 sum of the losses depends on the pieces in its last bit */
     const float loss = (float)loss_sum;
     add_bytes(hash, &loss, sizeof loss);
     for (int k = 0; k < N_ARRAYS; k++) {
