@@ -1,5 +1,6 @@
 """Small networks, data and processes that the tests of a running program share."""
 
+import itertools
 import os
 import subprocess
 import sys
@@ -53,6 +54,24 @@ def use_real_threads(set_attribute=setattr):
 def threads_of_this_process():
     """Numbers of its threads as the system sees them (Linux)."""
     return set(os.listdir("/proc/self/task"))
+
+
+def all_pairs(**values):
+    """Few of all combinations, such that every pair of values of two names is in one.
+
+    Greedy: the combination with the most new pairs is next, the first of equals.
+    """
+
+    def pairs(combination):
+        return set(itertools.combinations(zip(values, combination, strict=True), 2))
+
+    left = {c: pairs(c) for c in itertools.product(*values.values())}
+    missing, chosen = set().union(*left.values()), []
+    while missing:
+        best = max(left, key=lambda combination: len(left[combination] & missing))
+        missing -= left.pop(best)
+        chosen.append(best)
+    return chosen
 
 
 def run(script, *arguments, timeout=60, **environment):

@@ -2,14 +2,14 @@
 
 import numpy as np
 import pytest
-from running import bits, network, some_data, use_real_threads
+from running import all_pairs, bits, network, some_data, use_real_threads
 
 import regnet_c as rn
 from regnet_c._core import binding, training
 
 
 class InterruptEvery:
-    """Stands for the progress bar; Ctrl-C at every so-maniest look."""
+    """Stands for the progress bar; Ctrl-C at every n-th look."""
 
     def __init__(self, every):
         self.every, self.count = every, 0
@@ -69,37 +69,44 @@ def after_200_steps(dtype, threads, division, interrupt_every=0, checkpoint=None
     return bits(net)
 
 
-@pytest.fixture(scope="module", params=["float32", "float64"])
-def reference_runs(request):
-    """(dtype, {variant: the bits after 200 steps of one thread, never stopped})."""
+@pytest.fixture(scope="module")
+def reference_runs():
+    """{(dtype, variant): the bits after 200 steps of one thread, never stopped}."""
     found, before = {}, binding.current_isa()
     for name in binding.available_isas():
         binding.set_isa(name)
-        found[name] = after_200_steps(request.param, 1, DIVISIONS["rows"])
+        for dtype in ("float32", "float64"):
+            found[dtype, name] = after_200_steps(dtype, 1, DIVISIONS["rows"])
     binding.set_isa(before)
-    return request.param, found
+    return found
 
 
-def test_variants_with_fused_multiply_add_agree(reference_runs, each_fused_isa):
-    _, runs = reference_runs
+def test_variants_with_fused_multiply_add_agree(reference_runs, each_fused_isa, dtype):
     fused = each_fused_isa(lambda: None)
-    assert len({tuple(runs[name]) for name in fused}) <= 1
+    assert len({tuple(reference_runs[dtype.name, name]) for name in fused}) <= 1
 
 
-@pytest.mark.parametrize("how", ["straight", "interrupted", "resumed"])
-@pytest.mark.parametrize("threads", [1, 2, 3, 7])
-@pytest.mark.parametrize("division", DIVISIONS)
+@pytest.mark.parametrize(
+    ("division", "threads", "how", "dtype", "isa"),
+    all_pairs(
+        division=DIVISIONS,
+        threads=[1, 2, 3, 7],
+        how=["straight", "interrupted", "resumed"],
+        dtype=["float32", "float64"],
+        isa=binding.available_isas(),
+    ),
+    indirect=["isa"],
+)
 def test_200_steps_have_the_same_bits(
-    division, threads, how, isa, reference_runs, tmp_path
+    division, threads, how, dtype, isa, reference_runs, tmp_path
 ):
-    dtype, runs = reference_runs
     options = {
         "straight": {},
         "interrupted": {"interrupt_every": 7},
         "resumed": {"interrupt_every": 31, "checkpoint": tmp_path / "run"},
     }[how]
     got = after_200_steps(dtype, threads, DIVISIONS[division], **options)
-    assert got == runs[isa]
+    assert got == reference_runs[dtype, isa]
 
 
 LARGE_DIVISIONS = {
@@ -110,15 +117,19 @@ LARGE_DIVISIONS = {
 }
 
 
-@pytest.mark.parametrize("threads", [1, 2, 3])
-@pytest.mark.parametrize("division", LARGE_DIVISIONS)
+@pytest.mark.parametrize(
+    ("division", "threads", "dtype"),
+    all_pairs(
+        division=LARGE_DIVISIONS, threads=[1, 2, 3], dtype=["float32", "float64"]
+    ),
+)
 def test_recorded_losses_have_the_same_bits(
     division, threads, real_threads, monkeypatch, dtype
 ):
     """They decide when training stops early."""
 
     def history():
-        net, (x, y) = network(dtype.name), some_data(1700)
+        net, (x, y) = network(dtype), some_data(1700)
         return net.fit(x, y, 3, 700, rn.Adam(0.01), threads=threads).history
 
     want = history()
@@ -128,8 +139,10 @@ def test_recorded_losses_have_the_same_bits(
     assert history() == want
 
 
-@pytest.mark.parametrize("batch_size", [5, 10, 120])
-@pytest.mark.parametrize("threads", [2, 3, 7])
+@pytest.mark.parametrize(
+    ("batch_size", "threads", "dtype"),
+    all_pairs(batch_size=[5, 10, 120], threads=[2, 3, 7], dtype=["float32", "float64"]),
+)
 def test_small_batches_of_many_inputs_have_the_same_bits(
     threads, batch_size, real_threads, dtype
 ):

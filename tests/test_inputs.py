@@ -48,7 +48,7 @@ def reference_bits():
 
 
 def state_of(net):
-    """All that training goes on from, as bytes and numbers."""
+    """All that training continues from, as bytes and numbers."""
     state = net._state
     arrays = [*net.get_weights(), state.m, state.v, state.q]
     scalars = sorted(state.scalars.get().items())
@@ -58,13 +58,16 @@ def state_of(net):
 
 @pytest.fixture(scope="module")
 def trained():
-    """A trained network with its optimiser and the bits of the reference network."""
+    """A trained network with its optimiser.
+
+    After all that this module does to the process, training has the same bits.
+    """
+    before = reference_bits()
     net, (x, y) = classifier(), good_data()
     optimizer = rn.Adam(0.01)
     net.fit(x, y, epochs=1, batch_size=3, optimizer=optimizer)
-    return SimpleNamespace(
-        net=net, optimizer=optimizer, x=x, y=y, bits=reference_bits()
-    )
+    yield SimpleNamespace(net=net, optimizer=optimizer, x=x, y=y)
+    assert reference_bits() == before
 
 
 @contextlib.contextmanager
@@ -78,7 +81,6 @@ def refused(trained, error, *words):
         assert word in str(caught.value)
     assert len(str(caught.value)) < 1000
     assert state_of(trained.net) == before and trained.net.history is history
-    assert reference_bits() == trained.bits
 
 
 # ---- bad data, through every door ------------------------------------------------------
@@ -1056,17 +1058,6 @@ def test_a_network_without_an_encoder_predicts_no_tables(
     table(tmp_path, "a,c\n1,v\n")
     with one_line(trained, capsys, "m does not know how to read tables"):
         run("predict", "m", "d.csv")
-
-
-def test_there_are_enough_cases():
-    through_doors = (
-        len(BAD_X) * len(DOORS)
-        + len(BAD_Y) * len(TAKES_Y)
-        + len(BAD_WEIGHTS) * len(TAKES_WEIGHTS)
-    )
-    tables = (BAD_OPTIONS, BAD_NEW_WEIGHTS, BAD_MASKS, BAD_RATES, BAD_DESCRIPTIONS)
-    tables += (BAD_KERNELS, BAD_FILES, BAD_PATHS, BAD_DATA_FILES, BAD_COMMANDS)
-    assert through_doors > 400 and sum(map(len, tables)) > 250
 
 
 # ---- odd but legal: the same bits ------------------------------------------------------
