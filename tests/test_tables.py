@@ -2,6 +2,7 @@
 
 import datetime
 import json
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -196,6 +197,7 @@ def test_many_rows_bear_more_bins():
     x = np.arange(10_000.0)[:, None]
     assert TableEncoder("ple").fit(x).encoding_.n_outputs == 48
     assert TableEncoder("ple").fit(x[1:]).encoding_.n_outputs == 16
+    assert TableEncoder("ple").fit(np.tile(x, (20, 1))).encoding_.n_outputs == 16
 
 
 def test_levels_unknown_rare_and_missing():
@@ -311,6 +313,37 @@ def test_infinite_numbers_are_refused_with_their_place():
         TableEncoder().fit(X)
     with pytest.raises(ValueError, match="column 'x1' has inf, .* in row 1"):
         TableEncoder().fit(np.eye(2)).transform(X)
+
+
+def test_frames_of_odd_types_are_told_by_their_type():
+    pl = pytest.importorskip("polars")
+    frame = pd.DataFrame({"x": [1, 2, 3] * 2, "list": [[1]] * 6})
+    encoder = TableEncoder().fit(frame)
+    assert "list<" in encoder.schema_[1].note and encoder.schema_[1].kind == "dropped"
+    with pytest.raises(TypeError, match="X is a LazyFrame, expected .* collect()"):
+        TableEncoder().fit(pl.LazyFrame({"x": [1, 2]}))
+    frame.columns = ["x", "x"]
+    with pytest.raises(ValueError, match="X has the column 'x' twice"):
+        TableEncoder().fit(frame)
+    times = pl.DataFrame({"t": [datetime.time(1), datetime.time(2), None]})
+    values = columns_of(times)[0].floats()
+    np.testing.assert_array_equal(values, [3600, 7200, np.nan])
+
+
+def test_the_encoded_array_is_nearly_all_the_memory_there_is():
+    """At most 3 times its size at the peak, for a table half of categories."""
+    rng = np.random.default_rng(0)
+    n = 50_000
+    frame = pd.DataFrame({f"n{i}": rng.normal(size=n) for i in range(10)})
+    for i in range(10):
+        frame[f"c{i}"] = rng.choice(["u", "v", "w"], n)
+    for numeric in ("standard", "standard+ple"):
+        encoder = TableEncoder(numeric).fit(frame)
+        tracemalloc.start()
+        size = encoder.transform(frame).nbytes
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert size <= peak <= 3 * size
 
 
 def spoiled():

@@ -101,7 +101,7 @@ def add_columns(parser):
         "--bins",
         type=_auto_int,
         default=Options.n_bins,
-        help="of a number, for ple; auto: 16, or 48 for 10 000 rows and more",
+        help="of a number, for ple; auto: 48 for 10 000 to 200 000 rows, else 16",
     )
     parser.add_argument(
         "--min-frequency",

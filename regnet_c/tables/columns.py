@@ -181,7 +181,22 @@ def columns_of(X, names=None):
 
 
 def is_frame(X):
-    """True for a data frame: it has columns with names, or an Arrow schema."""
+    """True for a data frame: it has columns with names, or an Arrow schema.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For a frame that is not in memory, or has two columns of one name.
+    """
+    if not hasattr(X, "__len__") and hasattr(type(X), "columns"):
+        raise TypeError(
+            f"X is a {type(X).__name__}, expected a data frame in memory; collect() or "
+            "compute() it first"
+        )
+    if hasattr(X, "iloc") and hasattr(
+        X, "columns"
+    ):  # pandas allows the same name twice
+        _refuse_doubles([str(name) for name in X.columns])
     return not isinstance(X, np.ndarray) and (
         hasattr(X, "columns") or hasattr(X, "schema")
     )
@@ -206,6 +221,12 @@ def as_array(X):
     return array
 
 
+def _refuse_doubles(names):
+    if len(set(names)) != len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"X has the column {twice!r:.60} twice")
+
+
 def _frame_columns(X):
     nw, pa = extra.narwhals(), extra.pyarrow()
     try:
@@ -216,9 +237,7 @@ def _frame_columns(X):
             "memory (pandas, polars, pyarrow) or an array"
         ) from None
     names = list(frame.columns)
-    if len(set(map(str, names))) != len(names):
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"X has the column {str(twice)!r} twice")
+    _refuse_doubles(list(map(str, names)))
     columns = []
     for position, name in enumerate(names):
         series = frame[:, position]

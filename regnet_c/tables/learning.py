@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from . import dates, numbers
-from .columns import BOOLEAN, DATE, NO_DATE, NOTHING, NUMBER, OTHER, TEXT, is_whole
+from .columns import BOOLEAN, DATE, NO_DATE, NUMBER, OTHER, TEXT, is_whole
 from .encoding import (
     DateColumn,
     DroppedColumn,
@@ -32,7 +32,7 @@ _ROW_NUMBERS = re.compile(
 
 
 _MANY_NUMBERS = 100  # columns from which on one output each has to do
-_MANY_ROWS = 10_000
+_ROWS_OF_MANY_BINS = range(10_000, 200_000)
 _MANY = "text with more levels"
 
 
@@ -53,10 +53,11 @@ class Options:
         """Decide what "auto" stands for.
 
         Of numbers: both codes, or one if there are many columns.  Of bins: more where
-        many rows bear them (California, Bike and Adult lose 2-4 % of their error by it).
+        many rows bear them (California, Bike and Adult lose 2-4 % of their error by it)
+        and do not yet fill the memory.
         """
         if self.n_bins == "auto":
-            self.n_bins = 48 if len(columns[0]) >= _MANY_ROWS else 16
+            self.n_bins = 48 if len(columns[0]) in _ROWS_OF_MANY_BINS else 16
         if "auto" in (self.numeric, *self.methods.values()):
             many = sum(column.holds == NUMBER for column in columns) > _MANY_NUMBERS
             auto = "standard" if many else "standard+ple"
@@ -167,7 +168,10 @@ def _learn_column(column, options):
         return _learn_dates(column, options)
     if column.holds in (TEXT, BOOLEAN):
         return _learn_levels(column, options)
-    note = "no values" if column.holds == NOTHING else f"it holds {OTHER}"
+    note = "no values"
+    if column.holds == OTHER:
+        kind = getattr(column.values, "type", None) or column.values.dtype
+        note = f"neither numbers nor text, dates or booleans but {kind}"[:100]
     return _dropped(column, len(column), "", note)
 
 
