@@ -260,6 +260,21 @@ def test_dates_as_text_are_read(texts, order):
     assert values[0] == values[2] == 19753 * day and values[1] // day == 19754
 
 
+@pytest.mark.parametrize(("mark", "order"), [(".", "DMY"), ("-", "DMY"), ("/", "MDY")])
+def test_ambiguous_dates_say_how_they_were_read(mark, order):
+    texts = [text.replace(".", mark) for text in ("01.02.2024", "03.04.2024")]
+    encoder = TableEncoder().fit(array(texts * 2))
+    assert encoder.encoding_.columns[0].order == order
+    assert encoder.schema_[0].note == "text read as " + "/".join(order)
+
+
+def test_whole_levels_survive_a_hole():
+    codes = [8000, 9000, 8000, 9000]
+    encoder = TableEncoder(categorical=["zip"]).fit(pd.DataFrame({"zip": codes}))
+    holes = pd.DataFrame({"zip": [9000.0, np.nan, 8000.0]})
+    assert encoder.transform(holes)[:, 0].tolist() == [1, 0, -1]
+
+
 def test_text_that_is_no_date_stays_text():
     for texts in (["31.02.2024", "a"], ["2024-13-45"] * 2, ["1-2-3", "now"], ["NaT"]):
         schema = TableEncoder().fit(array([*texts, "x"] * 2)).schema_
