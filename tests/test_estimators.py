@@ -313,7 +313,7 @@ def test_one_dropout_rate_is_for_all_hidden_layers(data):
 
 
 def learning_rate(**params):
-    resolved = presets.resolve(classifier(**params).get_params(), 240, True)
+    resolved = presets.resolve(classifier(**params).get_params(), (240, 6), True)
     return recipe.make_optimizer(resolved).learning_rate
 
 

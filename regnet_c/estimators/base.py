@@ -181,7 +181,7 @@ class BaseRegNet(BaseEstimator):
 
     def _resolve(self, X, one_epoch=False):
         return presets.resolve(
-            self.get_params(deep=False), X.shape[0], self._is_classifier, one_epoch
+            self.get_params(deep=False), X.shape, self._is_classifier, one_epoch
         )
 
     def _prepare(self, recipe_, data):

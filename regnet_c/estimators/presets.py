@@ -12,6 +12,7 @@ AUTO = "auto"
 PRESETS = ("auto", "plain")
 FEW_ROWS = 64  # with fewer there is nothing to learn from bins, batches or dropout
 _MANY_ROWS = 10_000
+_ROWS_PER_COLUMN = 200  # so many leave little to fear from a deeper network
 _BUDGET = 1.2e11  # multiply-adds of training that further members may cost in all
 _MOST_MEMBERS = 3
 
@@ -43,6 +44,7 @@ _CLASSES = _TABLES | {
     "l1": 0.0,
     "label_smoothing": 0.03,
 }
+_CLASSES_LONG = {"hidden_layer_sizes": (256, 128), "dropout": (0.05, 0.2)}
 _NUMBERS = _TABLES | {
     "hidden_layer_sizes": (256, 128),
     "dropout": (0.0, 0.1),
@@ -73,22 +75,26 @@ class Recipe(SimpleNamespace):
         return "\n".join(lines)
 
 
-def resolve(params, n_rows, classification, one_epoch=False):
-    """The Recipe of an estimator's parameters on so many rows.
+def resolve(params, shape, classification, one_epoch=False):
+    """The Recipe of an estimator's parameters on a table.
 
     Parameters
     ----------
     params : dict
         The estimator's parameters by name.
-    n_rows : int
+    shape : tuple (n_rows, n_columns)
+        Of X before it is encoded.
     classification : bool
     one_epoch : bool
         For partial_fit, which has no end: a constant rate and one network.
     """
     preset = checks.check_name(params["preset"], PRESETS, "preset")
+    n_rows, n_columns = shape
     values = dict(_PLAIN)
     if preset == AUTO:
         values = _CLASSES if classification else _NUMBERS
+        if classification and n_rows >= _ROWS_PER_COLUMN * n_columns:
+            values = values | _CLASSES_LONG
         values = values | (_MANY if n_rows > _MANY_ROWS else {})
         values = values | (_FEW if n_rows < FEW_ROWS else {})
     if one_epoch:
