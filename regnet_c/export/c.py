@@ -15,6 +15,8 @@ from .._core import checks
 from .._core.atomic import write_atomically
 from .._core.data import checked_data
 from .._core.slices import in_slices
+from ..tables.form import KEY, TableForm
+from .c_encoder import CEncoder
 from .c_frame import (
     buffers,
     function_names,
@@ -79,6 +81,9 @@ def to_c(network, path, dtype="float32", prefix="net", calibration=None):
     rows = _test_rows(network, calibration)
     if calibration is not None:
         report |= _compare(network, layers, calibration)
+    encoder = _encoder(network, prefix)
+    if encoder is not None:
+        report["flash"] += encoder.table_bytes
     body = [
         f'#include "{stem.name}.h"\n\n#include <math.h>\n#include <stdint.h>\n',
         "@GUARD@",
@@ -88,10 +93,11 @@ def to_c(network, path, dtype="float32", prefix="net", calibration=None):
             for number, (layer, form) in enumerate(zip(layers, forms, strict=True))
         ),
         predict_function(layers, output, prefix),
+        "" if encoder is None else encoder.source(),
         self_test(rows, finish(output, forward(layers, rows)), prefix),
     ]
     texts = ["\n".join([head(network, dtype, report, prefix), *body])]
-    texts.append(header(network, layers, prefix))
+    texts.append(header(network, layers, prefix, encoder))
     # two files cannot be replaced in one step: a mixture must not compile
     build = zlib.crc32("".join(texts).encode("ascii"))
     texts[0] = texts[0].replace("@GUARD@", guard(stem.name, build, prefix), 1)
@@ -99,6 +105,13 @@ def to_c(network, path, dtype="float32", prefix="net", calibration=None):
     for name, text in zip(report["files"], texts, strict=True):
         write_atomically(name, [text.encode("ascii")])
     return report
+
+
+def _encoder(network, prefix):
+    """The encoder of a network that was trained on a table, None for others."""
+    if KEY not in network.metadata:
+        return None
+    return CEncoder(TableForm.of(network), network.kept_inputs, prefix)
 
 
 def quantize(layer):

@@ -119,7 +119,7 @@ def guard(name, build, prefix):
     )
 
 
-def header(network, layers, prefix):
+def header(network, layers, prefix, encoder=None):
     """The text of the header file, with @BUILD@ where `guard`'s number belongs."""
     n_in, n_out = layers[0].w.shape[0], layers[-1].w.shape[1]
     top = [
@@ -138,18 +138,23 @@ def header(network, layers, prefix):
             f"#define NET_KEPT_INPUTS {{{columns}}}",
         ]
     words = [f"/* {line} */" for line in legend(network)]  # the user's own
-    end = [
+    lines, functions = ([], []) if encoder is None else encoder.header()
+    start = [
         "",
         "#ifdef __cplusplus",
         'extern "C" {',
         "#endif",
         "/* y[NET_N_OUT] = outputs for x[NET_N_IN]; returns the class, 0 without one. */",
         "int net_predict(const float *x, float *y);",
+    ]
+    end = [
         "#ifdef __cplusplus",
         "}",
         "#endif",
         "#endif",
         "",
     ]
-    top, end = (with_prefix("\n".join(lines), prefix) for lines in (top, end))
-    return "\n".join([top, *words, end])
+    top, start, end = (
+        with_prefix("\n".join(part), prefix) for part in (top, start, end)
+    )
+    return "\n".join([top, *words, *lines, start, *functions, end])

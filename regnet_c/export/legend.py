@@ -13,7 +13,7 @@ def legend(network):
         return []
     inputs = [text for column in form.encoding.columns for text in _column(column)]
     lines = [f"x[{i}] = {inputs[k]}" for i, k in enumerate(network.kept_inputs)]
-    return [_harmless(line) for line in lines + _outputs(form)]
+    return [harmless(line) for line in lines + _outputs(form)]
 
 
 def _column(column):
@@ -71,7 +71,7 @@ def _quoted(name):
     return f'"{name}"'
 
 
-def _harmless(line):
+def harmless(line):
     """ASCII on one line that cannot end or start a C comment or be a trigraph."""
     line = json.dumps(line)[1:-1].replace('\\"', '"')
     return line.replace("/", " / ").replace("?", "? ").replace("  ", " ")
