@@ -159,6 +159,7 @@ typedef struct {
 typedef struct {
     void *w, *m, *v, *q; /* values, optimiser state, ledger of the cumulative rule */
     void *g;             /* where the gradient goes if it must be kept */
+    void *sum, *rest;    /* of a long batch: g of the parts that ended, what it lost */
     void *ema;           /* moving average of the update */
     double l1, l2;
     int l1_rule, sign_at_zero, non_negative;
@@ -227,6 +228,10 @@ typedef struct {
 
 enum { RN_RUNNING, RN_DIVERGED };
 
+/* Batches of more than RN_LONG_BATCH rows are summed by parts of RN_SUM_ROWS, so that
+ * the error of a gradient does not grow with the rows; shorter ones in one chain. */
+enum { RN_LONG_BATCH = 4096, RN_SUM_ROWS = 1024 };
+
 /* Many training steps in one call.  The caller fills the first part, C the second; the
  * next call continues where progress says that this one stopped. */
 typedef struct {
@@ -241,7 +246,9 @@ typedef struct {
     size_t n, batch_size;
     size_t block_rows; /* rows whose activations are kept at a time */
     size_t piece_rows; /* threads take pieces of so many rows of a block through
-                         everything, the gradient in order; 0: not so */
+                         everything, the gradient in order; 0: not so; in long
+                         batches they divide RN_SUM_ROWS, and block_rows if there are
+                         several blocks */
     size_t max_steps;
     size_t n_threads;
     int by_layer;      /* a block goes layer by layer, threads sharing units;

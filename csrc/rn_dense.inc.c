@@ -27,7 +27,55 @@ static void dense_forward(size_t n, size_t n_in, size_t n_out, T *RN_RESTRICT z,
     }
 }
 
-/* dw = xT dz, summed over the rows in order; x (n, n_in), dz (n, n_out). */
+/* The part of a long batch that ends here. */
+enum { RN_NO_PART, RN_FIRST_PART, RN_NEXT_PART, RN_LAST_PART };
+
+/* Adds g, the sum of the part of a long batch that ends here, to the batch's sum, and
+ * what that loses by rounding to rest; after the last part g is the batch's gradient.
+ * Elements [at, at + n). */
+static void end_part(int part, const rn_param *p, size_t at, size_t n) {
+    T *g = (T *)p->g + at, *sum = (T *)p->sum + at, *rest = (T *)p->rest + at;
+    if (part == RN_NO_PART) return;
+    if (part == RN_FIRST_PART) {
+        memcpy(sum, g, n * sizeof(T));
+        memset(rest, 0, n * sizeof(T));
+        return;
+    }
+    for (size_t i = 0; i < n; i++) { /* the exact error of a sum (Knuth) */
+        const T a = sum[i], b = g[i], s = a + b, t = s - a;
+        rest[i] += (a - (s - t)) + (b - t);
+        sum[i] = s;
+    }
+    for (size_t i = 0; part == RN_LAST_PART && i < n; i++) g[i] = sum[i] + rest[i];
+}
+
+/* Units [j, j + width) of a tile's rows of dw, over more than RN_LONG_BATCH rows;
+ * width at most RN_PANEL. */
+static void long_weight_gradient(size_t n, size_t rows, size_t width, T *dw, rn_tile t,
+                                 size_t n_in, size_t n_out) {
+    T g[RN_TILE_ROWS * RN_PANEL], sum[RN_TILE_ROWS * RN_PANEL];
+    T rest[RN_TILE_ROWS * RN_PANEL];
+    const rn_param arrays = {.g = g, .sum = sum, .rest = rest};
+    const T *x = t.a, *dz = t.b;
+    t.c = g;
+    t.ldc = width;
+    for (size_t i = 0; i < n; i += t.n_inner) {
+        t.n_inner = rn_min(n - i, RN_SUM_ROWS);
+        t.a = x + i * n_in;
+        t.b = dz + i * n_out;
+        const int part = i + t.n_inner == n ? RN_LAST_PART
+                         : i                ? RN_NEXT_PART
+                                            : RN_FIRST_PART;
+        sweep_columns(rows, width, t);
+        end_part(part, &arrays, 0, rows * width);
+    }
+    for (size_t r = 0; r < rows; r++) {
+        memcpy(dw + r * n_out, g + r * width, width * sizeof(T));
+    }
+}
+
+/* dw = xT dz, summed over the rows in order (see RN_LONG_BATCH); x (n, n_in), dz (n,
+ * n_out). */
 static void dense_weight_gradient(size_t n, size_t n_in, size_t n_out,
                                   T *RN_RESTRICT dw, const T *RN_RESTRICT x,
                                   const T *RN_RESTRICT dz) {
@@ -44,7 +92,16 @@ static void dense_weight_gradient(size_t n, size_t n_in, size_t n_out,
                      .a = x + k,
                      .b = dz,
                      .c = dw + k * n_out};
-        sweep_columns(rn_start(parts, part + 1) - k, n_out, t);
+        const size_t rows = rn_start(parts, part + 1) - k;
+        if (n <= RN_LONG_BATCH) {
+            sweep_columns(rows, n_out, t);
+            continue;
+        }
+        for (size_t j = 0; j < n_out; j += RN_PANEL) {
+            t.b = dz + j;
+            long_weight_gradient(n, rows, rn_min(n_out - j, RN_PANEL),
+                                 dw + k * n_out + j, t, n_in, n_out);
+        }
     }
 }
 

@@ -25,6 +25,20 @@ RN_INLINE void fetch_ahead(const rn_task *task, size_t k0, size_t k1) {
     }
 }
 
+/* Whether a part of a long batch begins with this block, which lies in one part. */
+RN_INLINE int part_begins(const rn_task *task) {
+    return task->batch_size > RN_LONG_BATCH && task->batch_row % RN_SUM_ROWS == 0;
+}
+
+/* Which part of a long batch ends with this block. */
+RN_INLINE int part_of(const rn_task *task) {
+    const size_t end = task->batch_row + task->block.count;
+    if (task->batch_size <= RN_LONG_BATCH) return RN_NO_PART;
+    if (end == task->batch_size) return RN_LAST_PART;
+    if (end % RN_SUM_ROWS) return RN_NO_PART;
+    return end == RN_SUM_ROWS ? RN_FIRST_PART : RN_NEXT_PART;
+}
+
 /* This thread's rows of dW of layer l, and their update; l == n_layers: the skip
  * connection, from the inputs to the last layer's outputs. */
 static void descend_layer(const rn_task *task, size_t l, int first, int update) {
@@ -44,7 +58,8 @@ static void descend_layer(const rn_task *task, size_t l, int first, int update) 
                     .dz = work->d[is_skip ? l - 1 : l],
                     .unit_rows = work->rows[is_skip ? l - 1 : l],
                     .ld_units = work->ld_units,
-                    .start = first ? RN_FROM_ZERO : RN_FROM_C,
+                    .start = first || part_begins(task) ? RN_FROM_ZERO : RN_FROM_C,
+                    .part = part_of(task),
                     .update = update,
                     .ema_decay = run->ema_decay,
                     .buffer = own_work(task) + work->thread_size -

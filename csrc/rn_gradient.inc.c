@@ -21,6 +21,7 @@ typedef struct {
     const T *unit_rows; /* panel_to_unit_rows of dz, or of the inputs of few units */
     size_t ld_units;    /* elements per panel of units in them */
     int start;          /* RN_FROM_ZERO, or RN_FROM_C: the batch's gradient so far */
+    int part;           /* of a long batch: which one ends here, if any */
     int update;         /* what follows the gradient: a step of the optimiser */
     rn_step step, bias_step;
     double ema_decay;
@@ -121,6 +122,7 @@ static void few_units_weight_gradient(const rn_descent *d, size_t k0, size_t k1)
         for (size_t j = 0; j < n_out; j++) {
             for (size_t i = 0; i < width; i++) g[i * n_out + j] = c[j * width + i];
         }
+        end_part(d->part, &d->layer->weight, k * n_out, width * n_out);
         if (d->update) {
             update_span(&d->layer->weight, k * n_out, width * n_out, g, &d->step,
                         d->ema_decay);
@@ -158,6 +160,7 @@ static void few_units_bias_gradient(const rn_descent *d) {
         }
     }
     if (g != sum) memcpy(g, sum, n_out * sizeof(T));
+    end_part(d->part, bias, 0, n_out);
     if (d->update) {
         update_span(bias, 0, n_out, g, &d->bias_step, d->ema_decay);
     }
@@ -207,8 +210,13 @@ static void layer_gradient(const rn_descent *d, size_t k0, size_t k1) {
             const size_t last = rn_min(end, n_in), ldc = kept ? n_out : width;
             T *c = kept ? kept + k * n_out + j : d->buffer;
             gradient_of_rows(d, k, end, j, width, c, ldc, sum);
-            if (!d->update) continue;
             const int joined = width == n_out;
+            for (size_t r = k; d->part && r < last; r += joined ? last - k : 1) {
+                end_part(d->part, weight, r * n_out + j,
+                         joined ? (last - k) * width : width);
+            }
+            if (end > n_in) end_part(d->part, bias, j, width);
+            if (!d->update) continue;
             for (size_t r = k; r < last; r += joined ? last - k : 1) {
                 update_span(weight, r * n_out + j, joined ? (last - k) * width : width,
                             c + (r - k) * ldc, &d->step, d->ema_decay);

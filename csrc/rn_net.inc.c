@@ -51,13 +51,21 @@ RN_INLINE double loss_before(const rn_task *task) {
     return task->batch_row ? task->run->batch_loss : 0;
 }
 
+/* s - (a + b) exactly, with the other sign, for s = a + b as it was rounded (Knuth). */
+RN_INLINE double rounding_error(double a, double b, double s) {
+    const double t = s - a;
+    return (a - (s - t)) + (b - t);
+}
+
 static double weight_of_batch(const rn_run *run, size_t first, size_t size) {
-    double sum = 0;
+    double sum = 0, rest = 0;
     if (!run->sample_weight) return (double)size;
     for (size_t i = first; i < first + size; i++) {
-        sum += run->sample_weight[row_at(run, i)];
+        const double w = run->sample_weight[row_at(run, i)], before = sum;
+        sum += w;
+        if (size > RN_LONG_BATCH) rest += rounding_error(before, w, sum);
     }
-    return sum;
+    return sum + rest;
 }
 
 /* The next block of rows, as recorded in run. */
@@ -72,6 +80,10 @@ static rn_task next_task(const rn_run *run, const rn_work *work, rn_worker worke
                     .step = run->optimizer ? run->optimizer->step : 0};
     task.batch_size = rn_min(run->batch_size, run->n - start);
     task.block.count = rn_min(run->block_rows, task.batch_size - progress->batch_row);
+    if (task.batch_size > RN_LONG_BATCH && !run->piece_rows) { /* no more than a part */
+        task.block.count =
+            rn_min(task.block.count, RN_SUM_ROWS - progress->batch_row % RN_SUM_ROWS);
+    }
     task.block.panels = rn_count(task.block.count, RN_PANEL);
     task.block.plain_rows = work->plain_rows && task.block.count <= RN_LANES;
     task.batch_weight = progress->batch_row

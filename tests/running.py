@@ -95,7 +95,7 @@ def run(script, *arguments, timeout=60, **environment):
     return done.stdout
 
 
-def in_threads(count, call):
+def in_threads(count, call, seconds=60):
     """Results of call(0), ..., call(count - 1), all at once; errors are raised."""
     results, errors = [None] * count, []
     barrier = threading.Barrier(count)
@@ -111,7 +111,7 @@ def in_threads(count, call):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join(seconds)
         assert not thread.is_alive()
     if errors:
         raise errors[0]

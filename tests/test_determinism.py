@@ -139,6 +139,29 @@ def test_recorded_losses_have_the_same_bits(
     assert history() == want
 
 
+@pytest.mark.parametrize("threads", [1, 2, 3])
+@pytest.mark.parametrize("division", LARGE_DIVISIONS)
+def test_long_batches_have_the_same_bits(
+    division, threads, real_threads, monkeypatch, dtype, each_fused_isa
+):
+    """Their gradients are summed by parts, which no division may cut; 12 -> 20 -> 3
+    has a narrow layer."""
+    (x, y), weight = some_data(9000), np.random.default_rng(7).random(9000)
+
+    def trained():
+        net = network(dtype.name)
+        net.fit(x, y, 2, 5000, rn.Adam(0.01), weight, threads=threads)
+        return bits(net) + [g.tobytes() for g in net.loss_and_gradients(x, y)[1]]
+
+    want = each_fused_isa(trained)
+    own = training.divide
+    changed = lambda *arguments: {**own(*arguments), **LARGE_DIVISIONS[division]}  # noqa: E731
+    monkeypatch.setattr(training, "divide", changed)
+    got = each_fused_isa(trained)
+    runs = [*want.values(), *got.values()]
+    assert all(run == runs[0] for run in runs)
+
+
 @pytest.mark.parametrize(
     ("batch_size", "threads", "dtype"),
     all_pairs(batch_size=[5, 10, 120], threads=[2, 3, 7], dtype=["float32", "float64"]),

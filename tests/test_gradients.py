@@ -196,3 +196,37 @@ def test_loss_and_gradients_drop_nothing_unless_asked(rng):
     ones = [np.ones((len(x), units)) for units in (5, 7)]
     same, _ = net.loss_and_gradients(x / 0.8 * 0.8, y, sample_weight, ones)
     assert same != loss  # a mask of ones still scales by 1/keep
+
+
+@pytest.mark.parametrize("n_out", [1, 20])
+@pytest.mark.parametrize("shape", ["network", "kernel"])
+def test_errors_of_gradients_do_not_grow_with_the_rows(shape, n_out, dtype):
+    """A million residuals of one sign: one chain of additions is off by 1e-4."""
+    rng, n = np.random.default_rng(3), 10**6
+    x = np.stack([np.ones(n), rng.random(n)], axis=1).astype(np.float32)
+    r = (rng.random((n, 1)) + 0.1).astype(np.float32)
+    want = x.T.astype(np.longdouble) @ r.astype(np.longdouble)
+    if shape == "kernel":
+        dz = np.repeat(r.astype(dtype), n_out, axis=1)
+        found = [kernels.dense_weight_gradient(x.astype(dtype), dz)]
+    else:
+        net = rn.Network([rn.Dense(2, n_out)], "squared_error", dtype)
+        net.set_weights([np.zeros((2, n_out)), np.zeros(n_out)])
+        y = np.broadcast_to(-r, (n, n_out))
+        _, (dw, db) = net.loss_and_gradients(x, y)
+        found = [dw * dtype.type(n), db * dtype.type(n)]
+    for got, exact in zip(found, (want, want[0]), strict=False):
+        bound = 8 * np.finfo(dtype).eps
+        np.testing.assert_allclose(got / exact, np.ones(got.shape), rtol=bound)
+
+
+def test_weights_of_a_million_rows_are_summed_to_the_last_bit():
+    """The loss is their mean: one residual of each row is known exactly."""
+    n = 10**6
+    weight = np.random.default_rng(4).random(n)
+    net = rn.Network([rn.Dense(1, 1)], "squared_error", "float64")
+    net.set_weights([np.zeros((1, 1)), np.zeros(1)])
+    y = np.ones(n)
+    loss, (_, db) = net.loss_and_gradients(np.zeros((n, 1)), y, weight)
+    assert abs(loss - 0.5) < 1e-14
+    np.testing.assert_allclose(db, [-1.0], rtol=4e-16)

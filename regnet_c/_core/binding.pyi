@@ -9,6 +9,7 @@ Floats = NDArray[np.float32] | NDArray[np.float64]
 
 FUNCTIONS: dict[str, int]
 SPARSE_UNITS: int
+LONG_BATCH: int
 
 def available_isas() -> list[str]: ...
 def set_isa(name: str) -> None: ...
@@ -126,6 +127,8 @@ class Model:
         q: Floats | None = None,
         g: Floats | None = None,
         ema: Floats | None = None,
+        sum: Floats | None = None,
+        rest: Floats | None = None,
     ) -> None: ...
     def bind_weights(self, w: Floats) -> None: ...
     def bound_to(self, w: Floats) -> Model: ...

@@ -15,7 +15,8 @@ from libc.string cimport memcpy, memset
 
 from . cimport dispatch
 from .rn cimport (
-    RN_DIVERGED, RN_L1_CUMULATIVE, RN_L1_PROXIMAL, RN_RUNNING, RN_SPARSE_UNITS,
+    RN_DIVERGED, RN_L1_CUMULATIVE, RN_L1_PROXIMAL, RN_LONG_BATCH, RN_RUNNING,
+    RN_SPARSE_UNITS, RN_SUM_ROWS,
     rn_dropout, rn_layer, rn_net, rn_optimizer, rn_param, rn_progress, rn_run,
     rn_source, rn_sparse, rn_step, rn_tables)
 

@@ -119,6 +119,7 @@ cdef inline void *element(uintptr_t begin, size_t byte) noexcept:
 
 
 SPARSE_UNITS = RN_SPARSE_UNITS
+LONG_BATCH = RN_LONG_BATCH
 
 cdef enum:
     STACK_WORK = 4096  # bytes: a row of a small network needs no allocation
@@ -261,8 +262,9 @@ cdef class Model:
     def __dealloc__(self):
         free(self.layers)
 
-    def bind(self, w, m=None, v=None, q=None, g=None, ema=None):
+    def bind(self, w, m=None, v=None, q=None, g=None, ema=None, sum=None, rest=None):
         """Point the layers into these flat arrays, which are kept alive."""
+        cdef uintptr_t asum = address(sum), arest = address(rest)
         cdef size_t byte, size = 4 if self.single else 8
         cdef uintptr_t aw = address(w), am = address(m), av = address(v)
         cdef uintptr_t aq = address(q), ag = address(g), aema = address(ema)
@@ -277,7 +279,8 @@ cdef class Model:
                 p.m, p.v = element(am, byte), element(av, byte)
                 p.q, p.g = element(aq, byte), element(ag, byte)
                 p.ema = element(aema, byte)
-        self.arrays = (w, m, v, q, g, ema)
+                p.sum, p.rest = element(asum, byte), element(arest, byte)
+        self.arrays = (w, m, v, q, g, ema, sum, rest)
 
     def bind_weights(self, w):
         """Point the layers into another flat array of weights, all else as it is."""
@@ -504,6 +507,12 @@ cdef class Run:
             expect(<size_t>sample_weight.shape[0] == n,
                    "x and the weights differ in length")
             self.run.sample_weight = &sample_weight[0]
+        if min(batch_size, n) > RN_LONG_BATCH:
+            expect(model.layers[0].weight.g != NULL and model.layers[0].weight.rest != NULL,
+                   "long batches need g, sum and rest")
+            expect(piece_rows == 0 or RN_SUM_ROWS % piece_rows == 0 and (
+                block_rows % piece_rows == 0 or block_rows >= batch_size),
+                "pieces and the parts of long batches do not fit")
         cdef size_t work_size = 64 + dispatch.train_work_size(
             self.tables, model.single, &model.net, block_rows, piece_rows, n_threads)
         self.work = malloc(work_size)

@@ -43,6 +43,8 @@ cdef extern from "rn.h" nogil:
         void *v
         void *q
         void *g
+        void *sum
+        void *rest
         void *ema
         double l1
         double l2
@@ -69,6 +71,8 @@ cdef extern from "rn.h" nogil:
 
     enum:
         RN_SPARSE_UNITS
+        RN_LONG_BATCH
+        RN_SUM_ROWS
 
     ctypedef struct rn_sparse:
         size_t n_groups, slice_groups

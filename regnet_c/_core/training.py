@@ -36,6 +36,13 @@ _STEPS_PER_CALL = 4096  # learning rates computed ahead
 _crowd = Crowd()  # a property of the machine, not of a network
 
 
+def sums_of_batch(plan, batch_size):
+    """What `Model.bind` takes for the gradient of a long batch, nothing for others."""
+    if batch_size <= binding.LONG_BATCH:
+        return ()
+    return np.empty(plan.size, plan.dtype), np.empty(plan.size, plan.dtype)
+
+
 @dataclasses.dataclass(frozen=True)
 class FitOptions:
     """What a call of `Network.fit` asks for, checked; the names are those of `fit`."""
@@ -136,12 +143,13 @@ class TrainingRun:
     def _make_model(self, division):
         """The network as C sees it, on the arrays of the state."""
         options, state, plan = self.options, self.state, self.network._plan
-        gradient = None  # kept only where a batch has several pieces
-        if division["piece_rows"] or options.batch_size > division["block_rows"]:
+        gradient, sums = None, sums_of_batch(plan, options.batch_size)
+        pieces = division["piece_rows"] or options.batch_size > division["block_rows"]
+        if pieces or sums:
             gradient = np.empty(plan.size, plan.dtype)
         model = plan.model()
         model.keep_zeros(options.keep_zeros)
-        model.bind(None, state.m, state.v, state.q, gradient, state.ema)
+        model.bind(None, state.m, state.v, state.q, gradient, state.ema, *sums)
         return model
 
     # ---- epochs ----------------------------------------------------------------------
@@ -359,7 +367,8 @@ def loss_and_gradient(plan, params, data, masks):
     """Mean data loss and its derivatives, flat; masks None: dropout is off."""
     gradient, progress = plan.zeros(), binding.Progress()
     model = plan.model(dropout=masks is not None)
-    model.bind(params, g=gradient)
+    sums = sums_of_batch(plan, data.n)
+    model.bind(params, None, None, None, gradient, None, *sums)
     if masks is not None:
         model.set_masks(*masks)
     run = binding.Run(
