@@ -582,19 +582,21 @@ class Network:
         """
         return export.to_c(self, path, dtype, prefix, calibration)
 
-    def to_onnx(self, path):
+    def to_onnx(self, path, encoder=True):
         """Write the network as an ONNX model; see `regnet_c.export.to_onnx`.
 
         Parameters
         ----------
         path : str or Path
+        encoder : bool, default True
+            Whether a network that was trained on a table takes raw rows.
 
         Raises
         ------
         ImportError
             Without the extra ``[onnx]``.
         """
-        export.to_onnx(self, path)
+        export.to_onnx(self, path, encoder)
 
     def to_torch(self, raw=False):
         """The network as a PyTorch module; see `regnet_c.export.to_torch`.

@@ -13,7 +13,7 @@ import regnet_c as rn
 from regnet_c.cli import main
 from regnet_c.export.c_encoder import c_string, raw_row
 from regnet_c.tables.columns import columns_of
-from regnet_c.tables.form import TableForm
+from regnet_c.tables.form import KEY, TableForm
 
 pd = pytest.importorskip("pandas")
 pytest.importorskip("narwhals")
@@ -44,6 +44,8 @@ def frame(rng, n=240):
     )
     for name in ("net_income", "*/ t\u00f6wn??/", "since", "age"):
         table.loc[rng.random(n) < 0.1, name] = None
+    for row, text in enumerate(("2000-02-29T23:59", "1900-02-28", "2000-03-01")):
+        table.loc[row, "since"] = pd.Timestamp(text)
     return table
 
 
@@ -259,6 +261,101 @@ def test_a_regression_has_the_unit_of_its_target(tmp_path, rng):
     got = run_c(tmp_path / "net.c", raw_row(form, columns), 1, x.shape[1])
     assert got[0].tobytes() == x.tobytes()
     assert got[1].tobytes() == form.decoded(net.predict(x)).tobytes()
+
+
+def onnx_rows(session, table):
+    """Columns of a data frame as the inputs of a session."""
+    rows = {}
+    for entry in session.get_inputs():
+        column = table[entry.name.removeprefix("column ")]
+        if entry.type == "tensor(string)":
+            texts = ["" if pd.isna(v) else str(v) for v in column]
+            rows[entry.name] = np.array(texts, object)[:, None]
+        elif column.dtype.kind == "M":
+            micros = column.astype("datetime64[us]").to_numpy().view(np.int64)
+            seconds = np.where(column.isna(), np.nan, micros / 1e6)
+            rows[entry.name] = seconds[:, None]
+        else:
+            rows[entry.name] = column.to_numpy(np.float64)[:, None]
+    return rows
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("numeric", NUMERIC)
+@pytest.mark.parametrize("kind", ["two", "three", "regression"])
+@pytest.mark.parametrize("compact", [False, True])
+def test_onnx_predicts_raw_rows_as_the_estimator_does(
+    kind, numeric, compact, tmp_path, rng
+):
+    pytest.importorskip("onnx")
+    runtime = pytest.importorskip("onnxruntime")
+    table = frame(rng).rename(columns={"age": "y"})
+    model, _ = fitted(kind, table, rng, encoder=rn.tables.TableEncoder(numeric=numeric))
+    net = model.network_
+    if compact:
+        weights = net.get_weights()
+        weights[0][::4] = 0
+        net.set_weights(weights)
+        net = net.compact()
+        assert len(net.kept_inputs) < net.n_inputs
+    net.to_onnx(tmp_path / "m.onnx")
+    session = runtime.InferenceSession(tmp_path / "m.onnx")
+    new = frame(np.random.default_rng(5), 500).rename(columns={"age": "y"})
+    new.loc[3, "int"] = "never seen"
+    form = TableForm.of(net)
+    want = net.predict(form.encoding.encode(columns_of(new)))
+    got = dict(
+        zip(
+            [output.name for output in session.get_outputs()],
+            session.run(None, onnx_rows(session, new)),
+            strict=True,
+        )
+    )
+    if kind == "regression":
+        want = form.decoded(want)
+        np.testing.assert_allclose(got["y"], want, rtol=1e-5)
+    else:
+        np.testing.assert_allclose(got["y"], want, rtol=1e-4, atol=1e-5)
+        classes = [str(c) for c in model.classes_]
+        best = form.probabilities(want).argmax(axis=1)
+        clear = np.abs(np.sort(form.probabilities(want))[:, -2:] @ [-1, 1]) > 1e-4
+        assert clear.mean() > 0.95
+        assert got["label"][clear].tolist() == [classes[i] for i in best[clear]]
+
+
+@pytest.mark.parametrize("numeric", NUMERIC)
+def test_onnx_encodes_to_the_bits_of_the_encoder(numeric, tmp_path, rng):
+    """A network that returns its inputs shows them; quantile codes may differ by 1 ulp."""
+    pytest.importorskip("onnx")
+    runtime = pytest.importorskip("onnxruntime")
+    encoder = rn.tables.TableEncoder(numeric=numeric).fit(frame(rng))
+    n = encoder.encoding_.n_outputs
+    net = rn.Network([rn.Dense(n, n, use_bias=False)], loss="mse")
+    net.set_weights([np.eye(n)])
+    form = TableForm(encoder.encoding_, "t", None, (0.0,) * n, (1.0,) * n)
+    net.metadata = {KEY: form.to_config()}
+    net.to_onnx(tmp_path / "m.onnx")
+    session = runtime.InferenceSession(tmp_path / "m.onnx")
+    new = frame(np.random.default_rng(5), 1000)
+    new.loc[3, "int"] = "never seen"
+    want = form.encoding.encode(columns_of(new))
+    (got,) = session.run(None, onnx_rows(session, new))
+    ulp = np.spacing(np.maximum(np.abs(want), 1e-3)) if numeric == "quantile" else 0
+    assert (np.abs(got - want) <= ulp).all()
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_onnx_takes_encoded_rows_if_asked(tmp_path, rng):
+    pytest.importorskip("onnx")
+    runtime = pytest.importorskip("onnxruntime")
+    table = frame(rng)
+    model, _ = fitted("three", table, rng, encoder=rn.tables.TableEncoder())
+    net = model.network_
+    net.to_onnx(tmp_path / "m.onnx", encoder=False)
+    session = runtime.InferenceSession(tmp_path / "m.onnx")
+    x = TableForm.of(net).encoding.encode(columns_of(table))
+    (got,) = session.run(None, {"x": x})
+    np.testing.assert_allclose(got, net.predict(x), rtol=1e-4, atol=1e-5)
 
 
 def test_texts_become_c_strings():

@@ -4,9 +4,11 @@ import numpy as np
 
 from .._core.atomic import write_atomically
 from ..activations import OUTPUTS
+from ..tables.form import KEY, TableForm
+from .onnx_encoder import OnnxEncoder
 from .plain import describe
 
-OPSET = 17
+OPSET, ML_OPSET = 17, 2
 _IR_VERSION = 8  # of the first release with this opset
 
 # what the chains of regnet_c.activations call in capitals
@@ -26,7 +28,7 @@ def import_onnx():
     return onnx
 
 
-def to_onnx(network, path):
+def to_onnx(network, path, encoder=True):
     """Write the network as an ONNX model of opset 17.
 
     Input ``x`` (rows, `kept_inputs`) and output ``y`` (rows, n_out) are float32, also
@@ -34,10 +36,17 @@ def to_onnx(network, path):
     what `predict` returns, equal to rounding.  The metadata hold ``loss`` and
     ``kept_inputs``.
 
+    A network that was trained on a table takes raw rows, one input (rows, 1) for each
+    column, named like it: float64 for numbers and dates (seconds since 1970), NaN where
+    one is missing; text for levels, "" where one is missing.  It returns ``label``, the
+    names of the classes, beside ``y``; a regression returns ``y`` in the target's unit.
+
     Parameters
     ----------
     network : Network
     path : str or Path
+    encoder : bool, default True
+        Whether a network of tables takes raw rows; otherwise it takes encoded ones.
 
     Raises
     ------
@@ -54,22 +63,38 @@ def to_onnx(network, path):
             f"the weights take {size} bytes, an ONNX file holds at most {_MOST_BYTES}"
         )
     graph = _Graph(onnx.helper, onnx.numpy_helper)
-    name = "x"
+    n_in, n_out = layers[0].w.shape[0], layers[-1].w.shape[1]
+    name, table, kind = "x", None, onnx.TensorProto.FLOAT
+    inputs, outputs = [("x", kind, n_in)], [("y", kind, ["rows", n_out])]
+    if encoder and KEY in network.metadata:
+        table = OnnxEncoder(graph, TableForm.of(network))
+        name = table.encode(network.kept_inputs, network.n_inputs)
+        text, double = onnx.TensorProto.STRING, onnx.TensorProto.DOUBLE
+        inputs = [(column, text if t else double, 1) for column, t in table.inputs]
+        if table.form.classes is None:
+            outputs = [("y", double, ["rows", n_out])]
+        else:
+            outputs.append(("label", text, ["rows"]))
     for number, layer in enumerate(layers):
         name = graph.dense(f"dense_{number}", name, layer)
     name = graph.activation("output", name, output, 0.0)
-    graph.node("Identity", [name], "y")
-    helper, kind = onnx.helper, onnx.TensorProto.FLOAT
-    n_in, n_out = layers[0].w.shape[0], layers[-1].w.shape[1]
+    if table is None:
+        graph.node("Identity", [name], "y")
+    else:
+        table.finish(name, n_out)
+    helper = onnx.helper
+    opsets = [helper.make_opsetid("", OPSET)]
+    if table is not None:
+        opsets.append(helper.make_opsetid("ai.onnx.ml", ML_OPSET))
     model = helper.make_model(
         helper.make_graph(
             graph.nodes,
             "regnet_c",
-            [helper.make_tensor_value_info("x", kind, ["rows", n_in])],
-            [helper.make_tensor_value_info("y", kind, ["rows", n_out])],
+            [helper.make_tensor_value_info(n, k, ["rows", m]) for n, k, m in inputs],
+            [helper.make_tensor_value_info(*entry) for entry in outputs],
             list(graph.constants.values()),
         ),
-        opset_imports=[helper.make_opsetid("", OPSET)],
+        opset_imports=opsets,
         producer_name="regnet_c",
         ir_version=_IR_VERSION,
     )
@@ -92,8 +117,8 @@ class _Graph:
         )
         return output
 
-    def constant(self, name, value):
-        value = np.asarray(value, np.float32, order="C")
+    def constant(self, name, value, dtype=np.float32):
+        value = np.asarray(value, dtype, order="C")
         self.constants[name] = self.from_array(value, name)
         return name
 

@@ -1,0 +1,205 @@
+"""The encoder of a table as ONNX operators: one input per column, class names out.
+
+Numbers are double (rows, 1) with NaN where a value is missing, dates double as seconds
+since 1970, levels (also of booleans) text, "" where one is missing.  As in `Encoding`,
+everything is computed in double and rounded once; a quantile code is a sum over its bins
+and may differ in the last bit of a float.
+"""
+
+import re
+
+import numpy as np
+
+_DAY = 86400e6  # microseconds
+_RESERVED = re.compile(r"(x|y|label|[A-Z_]+|(dense_\d+|output)\..*|encoder/.*|)")
+
+
+class OnnxEncoder:
+    """Adds the encoder of a network to a graph.
+
+    Parameters
+    ----------
+    graph : _Graph
+    form : TableForm
+
+    Attributes
+    ----------
+    inputs : list of (name, is_text)
+        Of the columns; a name that the graph needs itself gets "column " before it.
+    """
+
+    def __init__(self, graph, form):
+        self.graph, self.form, self.inputs, self.count = graph, form, [], 0
+
+    def encode(self, kept, n_outputs):
+        """Add the columns; the name of the network's input."""
+        parts = []
+        for column in self.form.encoding.columns:
+            if column.kind == "dropped":
+                continue
+            is_text = column.kind in ("category", "boolean")
+            name = column.name
+            if _RESERVED.fullmatch(name):
+                name = f"column {name}"
+            self.inputs.append((name, is_text))
+            parts += (
+                self._levels(column, name) if is_text else self._number(column, name)
+            )
+        x = self.node("Concat", parts, axis=1)
+        if len(kept) < n_outputs:
+            x = self.node("Gather", [x, self.constant(kept, np.int64)], axis=1)
+        return x
+
+    def finish(self, y, n_outputs):
+        """Add the label, or the target's unit; ``y`` is the network's output."""
+        form, node = self.form, self.node
+        if form.classes is None:
+            y = self.cast(y, np.float64)
+            y = node("Mul", [y, self.constant([form.scales])])
+            y = node("Add", [y, self.constant([form.centers])])
+            self.graph.node("Identity", [y], "y")
+            return
+        if n_outputs == 1:
+            column = node("Squeeze", [y, self.constant([1], np.int64)])
+            best = node("Greater", [column, self.constant(0.5, np.float32)])
+            best = self.cast(best, np.int64)
+        else:
+            best = node("ArgMax", [y], axis=1, keepdims=0)
+        self.graph.node("Identity", [y], "y")
+        self.graph.node(
+            "LabelEncoder",
+            [best],
+            "label",
+            domain="ai.onnx.ml",
+            keys_int64s=list(range(len(form.classes))),
+            values_strings=list(form.classes),
+        )
+
+    # ---- columns ---------------------------------------------------------------------
+
+    def _levels(self, column, name):
+        """One-hot or sign codes of text."""
+        places = list(range(len(column.levels)))
+        missing = len(column.levels) + column.other
+        if not column.missing:
+            missing = -1
+        code = self.node(
+            "LabelEncoder",
+            [name],
+            domain="ai.onnx.ml",
+            keys_strings=[*column.levels, ""],
+            values_int64s=[*places, missing],
+            default_int64=len(column.levels) if column.other else -1,
+        )
+        count = len(column.levels) + column.other + column.missing
+        every = np.arange(count, dtype=np.int64)[None]
+        if column.code != "sign":
+            return [self._equal(code, every)]
+        no, yes = self._equal(code, every[:, :1]), self._equal(code, every[:, 1:2])
+        parts = [self.node("Sub", [yes, no])]
+        return parts + ([self._equal(code, every[:, 2:])] if column.missing else [])
+
+    def _equal(self, code, places):
+        return self.cast(
+            self.node("Equal", [code, self.constant(places, np.int64)]), np.float32
+        )
+
+    def _number(self, column, name):
+        """The codes of numbers or of the parts of dates, and the indicator."""
+        gone = self.node("IsNaN", [name])
+        value = name
+        if column.kind == "date":
+            value = self.node("Mul", [name, self.constant(1e6)])
+            value = self._floor(self.node("Add", [value, self.constant(0.5)]))
+        fill = self.constant(float(column.fill))
+        value = self.node("Where", [gone, fill, value])
+        codes = [c if isinstance(c, tuple) else (None, c) for c in column.codes]
+        parts = [self._code(code, self._part(value, part)) for part, code in codes]
+        parts = [self.cast(part, np.float32) for part in parts]
+        return parts + ([self.cast(gone, np.float32)] if column.missing else [])
+
+    def _code(self, code, v):
+        if code.method in ("ple", "quantile"):
+            knots = np.array(code.knots)
+            part = self.node("Sub", [v, self.constant(knots[None, :-1])])
+            part = self.node("Div", [part, self.constant(np.diff(knots)[None])])
+            part = self._clip(part, 0.0, 1.0)
+            if code.method == "ple":
+                return part
+            steps = np.diff(code.values)[:, None]
+            sums = self.node("MatMul", [part, self.constant(steps)])
+            return self.node("Add", [sums, self.constant(code.values[0])])
+        z = self.node("Sub", [v, self.constant(code.center)])
+        z = self._clip(self.node("Div", [z, self.constant(code.scale)]), -1e6, 1e6)
+        if code.method == "standard":
+            return z
+        third = self.node("Div", [z, self.constant(3.0)])
+        square = self.node("Mul", [third, third])
+        return self.node(
+            "Div",
+            [z, self.node("Sqrt", [self.node("Add", [square, self.constant(1.0)])])],
+        )
+
+    def _part(self, t, part):
+        """A part of a date in microseconds; months as in `c_encoder`."""
+        if part is None:
+            return t
+        if part == "days":
+            return self._apply("Div", t, _DAY)
+        day = self._floor(self._apply("Div", t, _DAY))
+        if part == "hour":
+            rest = self.node("Sub", [t, self._apply("Mul", day, _DAY)])
+            return self._apply("Div", rest, 3.6e9)
+        if part == "weekday":
+            return self._modulo(self._apply("Add", day, 3.0), 7.0)
+        z = self._modulo(self._apply("Add", day, 719468.0), 146097.0)
+        year = z
+        for operator, length in (("Sub", 1460.0), ("Add", 36524.0), ("Sub", 146096.0)):
+            year = self.node(operator, [year, self._whole(z, length)])
+        year = self._whole(year, 365.0)
+        z = self.node("Sub", [z, self._apply("Mul", year, 365.0)])
+        z = self.node("Sub", [z, self._whole(year, 4.0)])
+        z = self.node("Add", [z, self._whole(year, 100.0)])
+        month = self._apply("Add", self._apply("Mul", z, 5.0), 2.0)
+        month = self._whole(month, 153.0)
+        if part == "month":
+            return self._apply(
+                "Add", self._modulo(self._apply("Add", month, 2.0), 12.0), 1.0
+            )
+        before = self._apply("Add", self._apply("Mul", month, 153.0), 2.0)
+        days = self.node("Sub", [z, self._whole(before, 5.0)])
+        return self._apply("Add", days, 1.0)
+
+    # ---- operators -------------------------------------------------------------------
+
+    def node(self, operator, inputs, **attributes):
+        """Add a node; the name of its output."""
+        self.count += 1
+        output = f"encoder/{self.count}"
+        return self.graph.node(operator, inputs, output, **attributes)
+
+    def constant(self, value, dtype=np.float64):
+        """Add a constant; its name."""
+        self.count += 1
+        return self.graph.constant(f"encoder/{self.count}", value, dtype)
+
+    def cast(self, x, dtype):
+        """Add a cast to this dtype."""
+        kind = self.graph.helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
+        return self.node("Cast", [x], to=kind)
+
+    def _apply(self, operator, x, number):
+        return self.node(operator, [x, self.constant(number)])
+
+    def _floor(self, x):
+        return self.node("Floor", [x])
+
+    def _whole(self, x, number):
+        return self._floor(self._apply("Div", x, number))
+
+    def _modulo(self, x, number):
+        whole = self._apply("Mul", self._whole(x, number), number)
+        return self.node("Sub", [x, whole])
+
+    def _clip(self, x, low, high):
+        return self.node("Clip", [x, self.constant(low), self.constant(high)])
