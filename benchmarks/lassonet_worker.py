@@ -17,7 +17,7 @@ from lassonet import LassoNetClassifier
 
 
 class Done(Exception):
-    """Ends a path; lassonet itself would go on to no input at all."""
+    """Ends a path; lassonet itself would continue to no input at all."""
 
 
 class Clock:

@@ -8,7 +8,7 @@
  *   n       rows (samples)
  *   n_in    inputs of a layer
  *   n_out   outputs of a layer
- * Row-major arrays unless a comment says otherwise; W is (n_in, n_out).
+ * Row-major arrays unless a comment states otherwise; W is (n_in, n_out).
  * `dx` is the derivative of the objective with respect to x.
  * Parameter order: sizes, outputs, inputs, scalars.
  */
@@ -233,7 +233,7 @@ enum { RN_RUNNING, RN_DIVERGED };
 enum { RN_LONG_BATCH = 4096, RN_SUM_ROWS = 1024 };
 
 /* Many training steps in one call.  The caller fills the first part, C the second; the
- * next call continues where progress says that this one stopped. */
+ * next call continues where progress states that this one stopped. */
 typedef struct {
     const rn_net *net;
     rn_optimizer *optimizer;

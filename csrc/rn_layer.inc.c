@@ -9,8 +9,8 @@ enum { RN_PACKED_TILES = 4 }; /* tiles of W packed at a time */
 /* What becomes of a layer's sums: nothing, relu in the tile, the activation later. */
 enum { RN_LEAVE, RN_CLIP, RN_ACTIVATE };
 
-/* How a gradient enters a layer.  ReLU needs no stored slope: its own output says where
- * the gradient passes, dropped units included. */
+/* How a gradient enters a layer.  ReLU needs no stored slope: its own output states
+ * where the gradient passes, dropped units included. */
 enum { RN_PLAIN, RN_SLOPE, RN_GATE };
 
 /* How a layer is computed.  Decided once: for training when the work memory is laid out

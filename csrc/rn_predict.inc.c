@@ -1,7 +1,7 @@
 /* Predictions: the forward pass alone, dropout off, rows in and rows out.
  *
  * A row's bits do not depend on its neighbours, nor on the layers with many zeros that
- * take part with the rest of their weights, if net->sparse says so.
+ * take part with the rest of their weights, if net->sparse is set.
  */
 
 static size_t predict_work_size(const rn_net *net, size_t n, size_t n_threads) {

@@ -19,8 +19,8 @@ static uint32_t next_word(rn_word_stream *s) {
     return s->words[s->used++];
 }
 
-/* Uniform on 0 .. bound-1 without bias (Lemire 2019): the product's low half says when
- * to draw again, and the division is needed in bound / 2^32 of the cases only. */
+/* Uniform on 0 .. bound-1 without bias (Lemire 2019): the product's low half states
+ * when to draw again, and the division is needed in bound / 2^32 of the cases only. */
 static uint64_t below_small(rn_word_stream *s, uint32_t bound) {
     uint64_t product = (uint64_t)next_word(s) * bound;
     if ((uint32_t)product < bound) {

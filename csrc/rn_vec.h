@@ -46,7 +46,7 @@
 #define RN_SSE2 1
 #endif
 
-/* One rounding where the CPU can; the minimum x86-64 variant says so in its table. */
+/* One rounding where the CPU can; the table of the minimum x86-64 variant states it. */
 #if defined(__AVX512F__) || defined(__AVX2__)
 #define RN_FUSED 1
 #elif defined(RN_NEON) || defined(__FP_FAST_FMA)

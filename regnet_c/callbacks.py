@@ -80,7 +80,7 @@ class Callback:
         """Take back what `get_state` returned, when training resumes.
 
         Called after `on_train_begin`; right afterwards the network gets the weights of
-        the checkpoint.  The file may come from a stranger: ValueError for a state that
+        the checkpoint.  The file may be untrusted: ValueError for a state that
         `get_state` does not return.
 
         Parameters
@@ -287,7 +287,7 @@ class Checkpoint(_Settings, Callback):
         self.mode = checks.check_name(mode, ("auto", "min", "max"), "mode")
         if monitor is not None and every != 1:
             raise ValueError(
-                f"every={every} and monitor={monitor!r} came, expected one of them"
+                f"got every={every} and monitor={monitor!r}, expected one of them"
             )
         self._best = None
         if monitor is not None:

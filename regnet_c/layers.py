@@ -26,7 +26,7 @@ class Dense(Layer):
         A name of `regnet_c.activations.ACTIVATIONS`, which has the formulas; softmax only
         in the last layer.  relu'(0) = 0.
     weight_penalty, bias_penalty : Penalty, optional
-        Added to the objective; biases are free by default.
+        Added to the objective; biases are not penalised by default.
     weight_init : str, float, ndarray or callable, optional
         A name (``he_``, ``glorot_`` or ``lecun_`` with ``uniform`` or ``normal``), the
         standard deviation of a normal distribution, the weights, or a function of the

@@ -30,8 +30,9 @@ class Network:
     J = sum_i w_i l_i / sum_i w_i  +  sum over layers of (l1 sum|W| + l2 sum W^2),
 
     the weighted mean of the data loss plus the penalties, independent of the batch size
-    and of the number of rows.  Biases are free unless a layer has a ``bias_penalty``.
-    Dropout is inverted: scaled while training, absent in `predict` and `evaluate`.
+    and of the number of rows.  Biases are not penalised unless a
+    layer has a ``bias_penalty``.  Dropout is inverted: scaled while training, absent in
+    `predict` and `evaluate`.
 
     Threads may read a network (`predict`, `evaluate`, `get_weights`, `save` ...) while
     another one trains it or replaces its weights.  What a call reads is one set of
@@ -348,8 +349,8 @@ class Network:
         epochs : int, default 10
         batch_size : int, default 32
         optimizer : Optimizer, default Adam()
-            Passing the same object again goes on with its state, and with an epoch that
-            Ctrl-C cut short.
+            Passing the same object again continues with its state, and with an epoch
+            that Ctrl-C interrupted.
         sample_weight : array-like of shape (n,), optional
             Non-negative; each batch is averaged with these weights.
         validation_data : tuple (X, y) or (X, y, sample_weight), optional
@@ -367,11 +368,11 @@ class Network:
             to `update_average`.  Far below the size of a single step, training has
             stopped moving on average.  Costs one more array and some time per step.
         keep_zeros : bool, default False
-            Weights that are exactly zero stay zero (biases apart): to go on training a
+            Weights that are exactly zero stay zero (biases apart): to continue training a
             network that a penalty has made sparse, with a weaker penalty or none.
         resume_from : str or os.PathLike, optional
             A file of `Checkpoint`, written by a call with the same network, data and
-            arguments.  Weights, history, optimiser and callbacks go on from there, and
+            arguments.  Weights, history, optimiser and callbacks continue from there, and
             the result has the bits of a call that was never interrupted; `epochs` counts
             those already done.
 
@@ -452,7 +453,7 @@ class Network:
         y : array-like
             The batch, as in `fit`.
         optimizer : Optimizer
-            Its state goes on as long as the same object is passed.
+            Its state is kept as long as the same object is passed.
         sample_weight : array-like of shape (n,), optional
             Not negative.
         dropout_masks : list of array-like, optional
@@ -553,7 +554,7 @@ class Network:
     def compact(self):
         """A smaller network with the same predictions, without what zeros cut off.
 
-        `regnet_c.compact.compact` says what is removed.
+        `regnet_c.compact.compact` states what is removed.
 
         Returns
         -------
@@ -668,7 +669,7 @@ class Network:
 
     @classmethod
     def load(cls, path):
-        """Read a network that `save` wrote; the file may come from a stranger.
+        """Read a network that `save` wrote; the file may be untrusted.
 
         Parameters
         ----------

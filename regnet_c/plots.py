@@ -305,7 +305,7 @@ def _layer_name(number, w):
 
 
 def pyplot():
-    """matplotlib.pyplot, or one sentence that says how to get it."""
+    """matplotlib.pyplot, or one sentence that states how to get it."""
     try:
         import matplotlib.pyplot as plt
     except ImportError:

@@ -134,7 +134,7 @@ static void check_idle(void) {
     rn_parallel(2, work, &s); /* thread 1 sleeps a few times per round, the idle not */
     const long woken = wake_ups() - before;
     fprintf(stderr, "%ld wake-ups in %d rounds\n", woken, ROUNDS);
-    expect(woken < 4 * ROUNDS, "idle threads are woken by barriers of others");
+    expect(woken < 4 * ROUNDS, "idle threads are woken by other teams' barriers");
 }
 
 static void *sleep_in_call(void *unused) {

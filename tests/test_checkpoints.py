@@ -165,7 +165,7 @@ def test_an_interrupt_at_any_line_loses_and_repeats_nothing(tmp_path, monkeypatc
 
 
 def interrupted_at(line, function):
-    """Run it with Ctrl-C at the so-maniest line of the package; True if it came."""
+    """Run it with Ctrl-C at the n-th line of the package; True if it was raised."""
     left = [line]
 
     def trace(frame, event, argument):
@@ -281,7 +281,7 @@ def test_a_run_that_stopped_early_stays_stopped(tmp_path):
 
 
 def test_best_weights_and_patience_survive(tmp_path):
-    """The best epoch lies before the interruption; waiting goes on where it was."""
+    """The best epoch lies before the interruption; waiting continues where it was."""
     path = tmp_path / "run"
 
     def stopping():
@@ -828,7 +828,7 @@ def test_an_error_of_a_callback_while_resuming_changes_nothing(checkpoint):
 
 
 def test_an_interrupted_epochs_loss_is_that_of_the_whole_epoch(monkeypatch):
-    """Also without a checkpoint, when the same network simply goes on."""
+    """Also without a checkpoint, when the same network simply continues."""
     whole = network().fit(**call())
     net, arguments = network(), call()
     with interrupt(monkeypatch, 3):

@@ -1,4 +1,4 @@
-"""The estimators' training: when it stops, what it warns of, what it goes on from."""
+"""The estimators' training: when it stops, what it warns of, how it continues."""
 
 import inspect
 import warnings
@@ -31,7 +31,7 @@ def wave(n=600):
     return X, (y - y.mean()) / y.std()
 
 
-# ---- going on from the last fit ------------------------------------------------------
+# ---- continuing the last fit ---------------------------------------------------------
 
 
 def one_epoch_fits(count, **params):

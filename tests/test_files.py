@@ -202,10 +202,10 @@ LENGTHS = {
     for n, message in {
         0: BEGIN,
         1: BEGIN,
-        HEADER - 9: "its header goes on|no structure|header",
-        HEADER - 7: "header goes on|asks for",
-        HEADER: "header goes on",
-        len(GOOD) - 8: "header goes on",
+        HEADER - 9: "its header continues|no structure|header",
+        HEADER - 7: "header continues|asks for",
+        HEADER: "header continues",
+        len(GOOD) - 8: "header continues",
         len(GOOD) - 7: LENGTH,
         2**31 - 1: LENGTH,
         2**31: LENGTH,
@@ -325,7 +325,7 @@ SIZES = {
     "wider than its tensor": (with_layer(n_in=3), LIST),
     "a bias without tensor": (
         craft(structure([HIDDEN, OUTPUT | {"use_bias": True}])),
-        "goes on|need",
+        "continues|need",
     ),
     "a tensor without bias": (with_layer(use_bias=False), LIST),
 }
@@ -424,8 +424,8 @@ STRUCTURES = (
         "a layer as null": (craft(structure([None])), "layer 0: found a NoneType"),
         "a layer as pairs": (craft(structure([list(HIDDEN.items())])), "found a list"),
         "structure null": (craft("null"), "no layers"),
-        "structure cut": (craft(structure()[:-2]), "breaks off"),
-        "structure goes on": (craft(structure() + "}"), "breaks off"),
+        "structure cut": (craft(structure()[:-2]), "is truncated"),
+        "structure continues": (craft(structure() + "}"), "is truncated"),
         "structure with spaces": (craft(structure().replace(":", ": ")), "no layers"),
         "a space in a layer": (
             craft(structure().replace('"n_in":2', '"n_in": 2')),
@@ -530,9 +530,9 @@ TENSOR_LISTS = {
     "a tensor missing": (craft(tensors=TENSORS[:2]), LIST),
     "a tensor more": (
         craft(tensors=[*TENSORS, ("2.weight", "F32", [0], [48, 48])]),
-        "goes on",
+        "continues",
     ),
-    "a tensor twice": (craft(tensors=[*TENSORS, TENSORS[2]]), "goes on"),
+    "a tensor twice": (craft(tensors=[*TENSORS, TENSORS[2]]), "continues"),
     "a tensor twice in a row": (craft(tensors=[*TENSORS[:2], *TENSORS[1:]]), LIST),
     "tensors in another order": (
         craft(tensors=[TENSORS[0], TENSORS[2], TENSORS[1]]),
@@ -542,20 +542,20 @@ TENSOR_LISTS = {
     "a key more": (replaced('"shape":[3]', '"shape":[3],"x":1'), LIST),
     "metadata twice": (
         craft(tensors=[*TENSORS, '"__metadata__":{"format":"pt"}']),
-        "goes on",
+        "continues",
     ),
     "a space in the list": (replaced('"shape":[3]', '"shape": [3]'), LIST),
     "an escape in a name": (replaced('"0.bias"', '"0.bi\\u0061s"'), LIST),
     "the tensor as null": (craft(tensors=[TENSORS[0], '"0.bias":null']), LIST),
     "spaces at the end": (
         seal(start_of(GOOD[8:HEADER] + b" " * 8) + GOOD[HEADER:]),
-        "goes on",
+        "continues",
     ),
     "a tab at the end": (
         seal(start_of(GOOD[8:HEADER].rstrip() + b"\t") + GOOD[HEADER:]),
-        "goes on",
+        "continues",
     ),
-    "a comma at the end": (replaced(b"}}", b"},}"), "goes on|need"),
+    "a comma at the end": (replaced(b"}}", b"},}"), "continues|need"),
     "weights too short": (craft(body=WEIGHTS[:-1]), "asks for"),
     "weights too long": (craft(body=[*bytes(WEIGHTS), 0]), "asks for"),
 }

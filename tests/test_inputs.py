@@ -324,7 +324,7 @@ BAD_NEW_WEIGHTS = {
 }
 BAD_MASKS = {
     "a number": (3, TypeError, "dropout_masks is 3"),
-    "none": ([], ValueError, "0 dropout masks came", "1 Dropout"),
+    "none": ([], ValueError, "got 0 dropout masks", "expected 1"),
     "turned": ([np.ones((5, N))], ValueError, "(5, 8)", "expected (8, 5)"),
     "a half": ([np.full((N, 5), 0.5)], ValueError, "other than 0 and 1"),
     "NaN": ([np.full((N, 5), nan)], ValueError, "other than 0 and 1"),

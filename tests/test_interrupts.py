@@ -66,7 +66,7 @@ class Stop(Exception):
 
 
 def interrupted_at(line, call):
-    """Run `call` with Stop at the so-maniest line of the package; True if it came."""
+    """Run `call` with Stop at the n-th line of the package; True if it was raised."""
     left = [line]
 
     def trace(frame, event, argument):
@@ -103,7 +103,7 @@ def _is_with(frame):
 
 
 def test_an_interrupt_at_any_line_of_fit_loses_and_repeats_nothing(monkeypatch):
-    """However far it came: going on gives the bits of a run that was never stopped."""
+    """Wherever it stopped: continuing gives the bits of a run that was never stopped."""
     monkeypatch.setattr(training, "_SLICE_SECONDS", 0.0)  # one step per call
     x, y = some_data(60)
     whole, optimizer = network(), rn.Adam(0.01)
@@ -167,7 +167,7 @@ def test_ctrl_c_ends_the_command_with_a_saved_model(tmp_path):
 
 @POSIX
 def test_a_handler_that_saves_gets_a_whole_model(tmp_path):
-    """SIGTERM in the middle of training: the handler may save; training goes on."""
+    """SIGTERM in the middle of training: the handler may save; training continues."""
     net, (x, y) = network(), some_data(20_000)
     paths = []
 

@@ -374,7 +374,7 @@ def test_a_failed_save_leaves_the_old_file(tmp_path):
 def test_set_weights_checks_shapes_and_values():
     net = classifier()
     weights = net.get_weights()
-    with pytest.raises(ValueError, match="3 arrays came, the network has 4"):
+    with pytest.raises(ValueError, match="got 3 weight arrays, expected 4"):
         net.set_weights(weights[:3])
     with pytest.raises(ValueError, match=r"weights\[0\] has shape \(9, 6\)"):
         net.set_weights([weights[0].T, *weights[1:]])
@@ -387,7 +387,7 @@ def test_set_weights_checks_shapes_and_values():
 
 def test_masks_are_checked(data):
     net = classifier()
-    with pytest.raises(ValueError, match="0 dropout masks came"):
+    with pytest.raises(ValueError, match="got 0 dropout masks"):
         net.loss_and_gradients(*data, dropout_masks=[])
     with pytest.raises(ValueError, match=r"expected \(90, 9\)"):
         net.loss_and_gradients(*data, dropout_masks=[np.ones((9, 90))])

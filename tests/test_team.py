@@ -1,4 +1,4 @@
-"""The team of threads: the program tests/team.c, and what a fit promises of it."""
+"""The team of threads: the program tests/team.c, and what a fit guarantees of it."""
 
 import ctypes
 import os

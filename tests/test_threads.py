@@ -1,6 +1,6 @@
 """Python threads at the same time: separate networks, one network, one run.
 
-With a free-threaded interpreter these are the tests of its promise; with the GIL they
+With a free-threaded interpreter these are the tests of its guarantee; with the GIL they
 test what the core does while it has let go of it.
 """
 

@@ -775,7 +775,7 @@ def test_a_crowd_is_left_alone_longer_each_time(monkeypatch):
 
 def test_one_long_sleep_among_short_calls_is_no_crowd():
     crowd = team.Crowd()
-    crowd.report(2, 0.004, asleep=0.004)  # another program came by
+    crowd.report(2, 0.004, asleep=0.004)  # another program was busy
     assert crowd.threads(2) == 2
     for _ in range(20):
         crowd.report(2, 0.001, asleep=0.0)

@@ -21,7 +21,7 @@ THREADED = "(threads or pieces or blocks or small_batches or callers or busy)"
 THREADED += " and not forks and not second_thread"
 
 
-TIMED = (  # a promise in seconds, which the sanitizer triples
+TIMED = (  # a guarantee in seconds, which the sanitizer triples
     "test_a_hostile_file_is_refused[5000 layers]",
     "test_a_hostile_file_is_refused[5000 large layers]",
     "test_kill_leaves_a_complete_file",

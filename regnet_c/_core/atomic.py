@@ -73,7 +73,7 @@ def _write_new(folder, name, chunks, old):
     if _O_TMPFILE:
         try:
             return _fill(folder, _O_TMPFILE, mode, chunks, old, name)
-        except OSError:  # the plain way works, or says what is wrong
+        except OSError:  # the plain way works, or raises what is wrong
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(name)
     _fill(name, _O_NEW, mode, chunks, old)
@@ -110,7 +110,7 @@ def _hand_on_rights(file, old):
     if old.st_gid != new.st_gid:
         try:
             os.fchown(file, -1, old.st_gid)
-        except OSError:  # our group is a stranger to the file
+        except OSError:  # the file cannot have our group
             mode = mode & 0o707 | (mode & 0o007) << 3
     if hasattr(os, "fchmod"):
         os.fchmod(file, mode)

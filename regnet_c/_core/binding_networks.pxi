@@ -63,7 +63,7 @@ cdef class WeightStore:
         return weights
 
     def publish(self, weights):
-        """Give these weights to readers; training goes on from them.
+        """Publish these weights for readers; training continues from them.
 
         RuntimeError while another thread trains.
         """
@@ -80,7 +80,7 @@ cdef class WeightStore:
         self.working = working
 
     def publish_copy(self, weights):
-        """Give readers a copy of the working weights, which goes on being trained."""
+        """Give readers a copy of the working weights, which training continues to change."""
         with cython.critical_section(self):
             self.published, self.seen = weights, False
 
@@ -309,7 +309,7 @@ cdef class Model:
                 self.layers[i].mask = &s.source
 
     def keep_zeros(self, bint keep):
-        """Whether weights that are zero stay zero in training; biases are free."""
+        """Whether weights that are zero stay zero in training, apart from biases."""
         for i in range(self.net.n_layers):
             self.layers[i].weight.keep_zeros = keep
 

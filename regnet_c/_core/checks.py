@@ -1,7 +1,7 @@
 """Every check of an argument, every message; arrays in the second half.
 
 A check returns the value in the form the package uses or raises TypeError or ValueError
-with a sentence that says what came and what was expected.  NaN in large arrays is
+with a sentence that states what was got and what was expected.  NaN in large arrays is
 searched by the C core; only its message is made here.
 """
 
@@ -311,7 +311,7 @@ def check_weights(weights, shapes, dtype):
     """Arrays of exactly these shapes, finite in this dtype."""
     weights = check_list(weights, "weights")
     if len(weights) != len(shapes):
-        raise ValueError(f"{len(weights)} arrays came, the network has {len(shapes)}")
+        raise ValueError(f"got {len(weights)} weight arrays, expected {len(shapes)}")
     arrays = []
     for number, (weight, shape) in enumerate(zip(weights, shapes, strict=True)):
         arrays.append(check_array(weight, f"weights[{number}]", shape, dtype))
@@ -348,7 +348,7 @@ def check_masks(masks, shapes):
     masks = check_list(masks, "dropout_masks")
     if len(masks) != len(shapes):
         raise ValueError(
-            f"{len(masks)} dropout masks came, the network has {len(shapes)} Dropout layers"
+            f"got {len(masks)} dropout masks, expected {len(shapes)}: one per Dropout layer"
         )
     arrays = []
     for number, (mask, shape) in enumerate(zip(masks, shapes, strict=True)):

@@ -1,4 +1,4 @@
-"""SHA-256 that says MemoryError where OpenSSL, for want of memory, says ValueError."""
+"""SHA-256 that raises MemoryError where OpenSSL, out of memory, raises ValueError."""
 
 import hashlib
 

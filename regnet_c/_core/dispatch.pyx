@@ -1,4 +1,4 @@
-# The kernels of the variant and the type in use; dispatch.pxd says what they do.
+# The kernels of the variant and the type in use; dispatch.pxd states what they do.
 #
 # The objects of the C core are linked into this module, which keeps the one table that
 # is in use.

@@ -5,7 +5,7 @@ import functools
 
 
 def explains_keywords(**hints):
-    """A decorator: an unknown keyword gets a TypeError that says where it belongs.
+    """A decorator: an unknown keyword gets a TypeError that states where it belongs.
 
     Parameters
     ----------

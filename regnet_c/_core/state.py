@@ -86,7 +86,7 @@ class TrainingState:
     def set_state(self, values, arrays, n, batch_size):
         """Go on from a state of the same plan, optimiser, tau, n and batch_size.
 
-        It may come from a stranger: ValueError for what `get_state` does not return.
+        It may be untrusted: ValueError for what `get_state` does not return.
         """
         expected, _ = self.get_state()
         if list(values) != list(expected):
@@ -100,7 +100,7 @@ class TrainingState:
             checks.check_int(values[name], name, minimum=0, maximum=2**63 - 1)
         row, step = values["row"], values["step"]
         if row >= n or row % batch_size or values["ema_start"] > step:
-            raise ValueError(f"row {row} of {n} and step {step} are no place to go on")
+            raise ValueError(f"training cannot resume at row {row} of {n}, step {step}")
         self._fill(arrays)
         self.scalars.set(**{name: values[name] for name in _COUNTERS})
         self.ema_start = values["ema_start"]

@@ -99,7 +99,7 @@ class TrainingRun:
     epochs : int
         Epochs reported, those before a resumption too.
     ends : bool
-        Whether no other epoch follows: it was the last one, or Ctrl-C came.
+        Whether no other epoch follows: it was the last one, or Ctrl-C was pressed.
     """
 
     def __init__(self, network, options, saved=None, progress=None):

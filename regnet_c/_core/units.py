@@ -2,7 +2,7 @@
 
 A penalty compares sizes of weights, an optimiser has a step size, biases start at 0: all
 three see the unit and the offset of the data.  So X and y are brought to a scale of their
-own, and weights, predictions and scores are given back in the units they came in.
+own, and weights, predictions and scores are returned in the units of the input.
 """
 
 import math
@@ -58,7 +58,7 @@ class Units:
     def inputs(self, X, dtype):
         """X as the path's networks see it, a new array of this dtype."""
         out = np.empty(X.shape, dtype)
-        with np.errstate(over="ignore"):  # unscaled ones; the network says where
+        with np.errstate(over="ignore"):  # unscaled ones; the network reports where
             for j in range(X.shape[1]):  # one column at a time is widened
                 out[:, j] = self._scaled(X[:, j], self.x_mean[j], self.x_scale[j])
         return out

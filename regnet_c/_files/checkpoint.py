@@ -186,7 +186,7 @@ def _cut(text):
 
 
 def _description(network):
-    """What a model file says about a network's structure, by short names."""
+    """What a model file states about a network's structure, by short names."""
     kept = network.kept_inputs
     layers = [layer_from_config(layer.get_config()) for layer in network.layers]
     return {
@@ -199,7 +199,7 @@ def _description(network):
 
 
 def _checked_history(values):
-    """What a file says about the history; ValueError for what `save` does not write."""
+    """What a file states about the history; ValueError for what `save` does not write."""
     if list(values) != ["first_epoch", "epochs", "seconds", "stopped_early"]:
         raise ValueError(f"its history has the entries {list(values)}")
     for name in ("first_epoch", "epochs"):

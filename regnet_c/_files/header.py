@@ -73,7 +73,7 @@ class Tensor(NamedTuple):
 
 
 class Header(NamedTuple):
-    """What a file's start says, checked but for the checksum and the texts of others."""
+    """What a file's header states, checked except for the checksum and nested texts."""
 
     arguments: dict  # of Network
     shapes: list  # of its weights
@@ -246,7 +246,7 @@ def _check_tensors(start, position, arguments, has_state):
     end = b"}" + b" " * (-(position + 1) % 8)
     if start[position : position + 9] != end:  # the length of the longest end, and one
         found = start[position : position + 80]
-        raise ValueError(f"its header goes on with {found!r} after its last tensor")
+        raise ValueError(f"its header continues with {found!r} after its last tensor")
     return shapes, tensors
 
 

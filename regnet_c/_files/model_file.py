@@ -1,4 +1,4 @@
-"""Networks in safetensors files that may come from strangers.
+"""Networks in safetensors files, which may be untrusted.
 
 header.py has the layout.  A file is read only if it is, byte for byte, what `save` writes
 for the values in it.  Sizes are compared before weights are allocated, and the checksum
@@ -73,7 +73,7 @@ def save(network, path, state=None):
 
 
 def _tensor(name, array):
-    """What the header says about an array of the state."""
+    """What the header states about an array of the state."""
     parts = array if isinstance(array, list) else [array]
     dtype = {"float32": "F32", "float64": "F64"}.get(parts[0].dtype.name)
     if dtype is None:

@@ -100,7 +100,9 @@ def _read_layers(start, begin, end):
         if start[begin:end] == b"]}":
             return layers
         if start[begin : begin + 1] != b",":
-            raise ValueError(f"its structure breaks off after layer {len(layers) - 1}")
+            raise ValueError(
+                f"its structure is truncated after layer {len(layers) - 1}"
+            )
         begin += 1
 
 
@@ -114,7 +116,7 @@ def _read_layer(text):
 
 
 def _mentioned(full, config):
-    """What `full` says about the parameters in `config`; the others have defaults."""
+    """What `full` states about the parameters in `config`; the others have defaults."""
     return {
         name: _mentioned(value, config[name])
         if isinstance(value, dict) and isinstance(config[name], dict)

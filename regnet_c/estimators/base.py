@@ -1,6 +1,6 @@
 """What both estimators share: checks of the data, the training run, fitted attributes.
 
-A subclass says what a target is: `_learn_targets` sizes the outputs, `_check_targets`
+A subclass defines what a target is: `_learn_targets` sizes the outputs, `_check_targets`
 refuses a later y of another kind, `_encode` turns y into what the Network's loss wants;
 `_row_weights` and `_validation_score` do what their names say.  What "auto" means is in
 `presets`, how rows reach the network in `preparation`, averaging in `members`.
@@ -203,7 +203,7 @@ class BaseRegNet(BaseEstimator):
         )
 
     def _train_members(self, seed, data, held_out, goes_on):
-        """Train as many networks as the recipe says; all that trained are published."""
+        """Train as many networks as the recipe asks for; all that trained are published."""
         epochs = recipe.max_iter(self.recipe_)
         n_rows, n_inputs = data[0].shape
         layers = recipe.make_layers(self.recipe_, n_inputs, self.n_outputs_)
@@ -288,7 +288,7 @@ class BaseRegNet(BaseEstimator):
         return Network(layers, loss=self._prepared.loss, dtype=self._dtype, seed=seed)
 
     def _continue(self, member, last):
-        """Let a new member go on from what the last fit trained.
+        """Let a new member continue from what the last fit trained.
 
         With the same layers, loss and constant rate its network and optimiser are those
         of the last fit: five fits of one epoch are one fit of five.  Otherwise a new

@@ -19,7 +19,7 @@ _INSIDE = tuple(str(Path(p).parent) for p in (__file__, sklearn.__file__))
 def unchanged_if_refused(method):
     """An error before a network was trained leaves every attribute as it was.
 
-    Otherwise an estimator that was fitted before would go on with the old weights and
+    Otherwise an estimator that was fitted before would continue with the old weights and
     the classes, or the number of columns, of the data that were refused.
     """
 

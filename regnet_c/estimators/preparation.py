@@ -55,7 +55,7 @@ class Preparation:
 
     @property
     def is_trivial(self):
-        """Whether the network sees X and y as they came."""
+        """Whether the network sees X and y unchanged."""
         units = self.units
         x = not units.x_mean.any() and (units.x_scale == 1).all()
         return x and not units.y_mean.any() and (units.y_scale == 1).all()

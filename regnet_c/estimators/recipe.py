@@ -132,7 +132,7 @@ def check(params):
 def make_optimizer(params):
     """A fresh optimiser with the learning rate that `params`, a Recipe, describes.
 
-    A copy, because a Network goes on with the state of an object it has seen before.
+    A copy, because a Network continues with the state of an object it has seen before.
     """
     optimizer = copy.copy(get_optimizer(params.optimizer))
     if params.weight_decay is not None:

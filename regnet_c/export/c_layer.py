@@ -2,7 +2,7 @@
 
 dense    all weights, unit by unit
 sparse   the weights that are not zero with the number of their input
-gaps8    the same with the distance to the input before in one byte; 255 means: go on by
+gaps8    the same with the distance to the input before in one byte; 255 means: advance by
          255 and read the next byte as well
 gaps4    the same with half bytes, and 15
 bitmap   the weights that are not zero and one bit for every place

@@ -16,7 +16,7 @@ def from_sklearn(cls, mlp):
 
     `predict` gives its predict_proba (one column, the second class, where there are two
     classes) or its predict.  Neither package scikit-learn nor its penalty is needed:
-    training goes on without one.
+    training continues without one.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ def from_sklearn(cls, mlp):
     )
     if not matrices or len(matrices) != len(biases):
         raise ValueError(
-            f"{len(matrices)} coefs_ and {len(biases)} intercepts_ came, expected one "
+            f"got {len(matrices)} coefs_ and {len(biases)} intercepts_, expected one "
             "of each for every layer"
         )
     layers, weights = [], []

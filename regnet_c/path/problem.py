@@ -284,7 +284,7 @@ def _classes(y, loss):
 
 
 def _expect_finite(array, name):
-    """ValueError that says where the first NaN or infinity is."""
+    """ValueError that states where the first NaN or infinity is."""
     if array.dtype.kind != "f":
         return
     for first in range(0, len(array), 65536):

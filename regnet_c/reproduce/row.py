@@ -9,7 +9,7 @@ from .._core.team import available_threads
 
 
 class Skip(Exception):
-    """A system needs something that is not here; the message says what."""
+    """A system needs something that is not here; the message states what."""
 
 
 @dataclass

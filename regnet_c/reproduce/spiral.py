@@ -123,7 +123,7 @@ def trained(name, seed, epochs=EPOCHS):
 
 
 def train(name, seed, epochs=EPOCHS):
-    """(training accuracy, validation accuracy, what diagnose says)."""
+    """(training accuracy, validation accuracy, the verdict of diagnose)."""
     (x, y), validation = data_of(name, seed)
     found = trained(name, seed, epochs).diagnose(x, y, validation)
     return found.train["accuracy"], found.validation["accuracy"], found.fit
@@ -146,12 +146,12 @@ def rows(data, progress):
         yield Row(f"{name}: training", "", spread(training), None, seeds)
         yield Row(f"{name}: validation", checked, spread(validation), None, seeds)
         if name.startswith("as configured"):
-            says = max(set(words), key=words.count)
+            verdict = max(set(words), key=words.count)
             yield Row(
-                "what diagnose says of it",
+                "the verdict of diagnose",
                 "under-fitting",
-                says,
-                says == "under-fitting",
+                verdict,
+                verdict == "under-fitting",
                 seeds,
             )
     yield Row(

@@ -128,7 +128,7 @@ def small_set(x, y, x_val, y_val):
         seeds,
     )
     yield Row(
-        "what diagnose says of it",
+        "the verdict of diagnose",
         "over-fitting",
         verdict,
         verdict == "over-fitting",

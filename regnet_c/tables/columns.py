@@ -1,6 +1,6 @@
 """One face for the columns of data frames and arrays.
 
-A column says what it holds (`holds`) and gives itself in three forms: `floats()`, real
+A column states what it holds (`holds`) and offers itself in three forms: `floats()`, real
 numbers with NaN where a value is missing; `codes()`, the position of each value in a
 list of texts, -1 where it is missing; `micros()`, microseconds since 1970.  Arrays need
 NumPy only.  Frames are read through narwhals and pyarrow, whose dictionaries save every

@@ -290,7 +290,7 @@ class Encoding:
         Raises
         ------
         ValueError
-            If it describes anything else; a model file may come from a stranger.
+            If it describes anything else; a model file may be untrusted.
         """
         _require(isinstance(config, dict), "its encoder is not a dict")
         _require(config.get("format") == FORMAT, "its encoder has another format")
@@ -373,7 +373,7 @@ def _write_codes(codes, values, out):
         begin += code.n_outputs
 
 
-# ---- reading what a stranger may have written ----------------------------------------
+# ---- reading untrusted descriptions --------------------------------------------------
 
 _KEYS = {
     "number": ("missing", "fill", "codes"),

@@ -116,7 +116,7 @@ class TableForm:
         Raises
         ------
         ValueError
-            If it describes anything else; a model file may come from a stranger.
+            If it describes anything else; a model file may be untrusted.
         """
         keys = ["version", "encoder", "target", "dialect"]
         if not isinstance(config, dict) or list(config) != keys:

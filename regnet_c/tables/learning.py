@@ -138,8 +138,8 @@ def learn(columns, options):
         reasons = "; ".join(f"{shown(c.name)}: {c.note}" for c in schema[:3])
         rows = "1 sample" if n_rows == 1 else f"{n_rows} samples"
         raise ValueError(
-            f"none of the {len(columns)} columns says anything about {rows}, expected one "
-            f"that varies ({reasons})"
+            f"none of the {len(columns)} columns is informative over {rows}, expected "
+            f"one that varies ({reasons})"
         )
     return encoding, schema, warnings
 

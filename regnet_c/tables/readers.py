@@ -350,7 +350,7 @@ def _header(path, delimiter, header):
     except ValueError as error:
         if not any(parse_number(name) is not None for name in names):
             raise
-        raise ValueError(f"{error}; if it has no header, --no-header says so") from None
+        raise ValueError(f"{error}; if it has no header, pass --no-header") from None
     return names, reader.line_num
 
 

@@ -1,5 +1,5 @@
-/* Trains fixed networks through the tables and prints a hash of everything that came
- * out.
+/* Trains fixed networks through the tables and prints a hash of everything that
+ * they give.
  *
  * One line for each (dtype, variant, division of labour, threads).  Fails if two of
  * them that must agree do not: threads and division always, variants if they fuse.
