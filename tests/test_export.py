@@ -3,6 +3,7 @@
 import csv
 import ctypes
 import importlib.util
+import os
 import platform
 import shutil
 import subprocess
@@ -391,12 +392,88 @@ def test_files_of_two_exports_do_not_compile_together(tmp_path):
         compile_c(tmp_path / "net.c", tmp_path / "net.so", "-shared", "-fPIC")
 
 
+class Cut(BaseException):
+    """The end of everything."""
+
+
+def cut_after(patch, steps):
+    """Let the system calls of a replacement fail after so many of them."""
+    calls = iter(range(steps))
+
+    def limited(original):
+        def call(*args, **kwargs):
+            if next(calls, None) is None:
+                raise Cut
+            return original(*args, **kwargs)
+
+        return call
+
+    for name in ("open", "write", "fsync", "link", "replace", "close"):
+        patch.setattr(os, name, limited(getattr(os, name)))
+
+
 @needs_cc
-def test_fused_multiply_add_is_no_call_where_the_cpu_has_it(tmp_path):
+def test_an_export_cut_short_anywhere_never_misleads(tmp_path, monkeypatch):
+    """The old files, the new ones, or a pair that does not compile."""
+    path = tmp_path / "net.c"
+    layers = [rn.Dense(3, 4, activation="relu"), rn.Dense(4, 2)]
+    old, new = (rn.Network(layers, seed=seed) for seed in (1, 2))
+
+    def state():
+        return path.read_bytes(), path.with_suffix(".h").read_bytes()
+
+    new.to_c(path)
+    new_files = state()
+    seen, cut, done = set(), 0, False
+    while not done:
+        old.to_c(path)
+        old_files = state()
+        with monkeypatch.context() as patch:
+            cut_after(patch, cut)
+            try:
+                new.to_c(path)
+                done = True
+            except Cut:
+                cut += 1
+        found = state()
+        command = [CC, *FLAGS, "-fsyntax-only", str(path)]
+        compiles = subprocess.run(command, capture_output=True).returncode == 0
+        assert compiles == (found in (old_files, new_files))
+        seen.add((found == old_files, found == new_files))
+    assert seen == {(True, False), (False, True), (False, False)}
+
+
+AVR = shutil.which("avr-gcc")
+
+
+@pytest.mark.skipif(AVR is None, reason="no avr-gcc")
+@pytest.mark.parametrize("activation", ["gelu", "isru", "tanh"])
+def test_a_program_for_avr_has_its_constants_in_flash(activation, tmp_path):
+    make_net([6, 12, 3], activation, "softmax_cross_entropy").to_c(tmp_path / "net")
+    main = '#include "net.h"\nint main(void) {\n    float x[6] = {0}, y[3];\n'
+    (tmp_path / "main.c").write_text(main + "    return net_predict(x, y);\n}\n")
+    command = [AVR, "-std=gnu99", "-mmcu=atmega2560", "-Os", "-Wall", "-Wextra"]
+    command += ["-Werror", "-DNET_CONST=const __flash", "net.c", "main.c", "-lm"]
+    run = subprocess.run(
+        [*command, "-o", "a.elf"], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert run.returncode == 0, run.stderr[:2000]
+    size = subprocess.run(
+        ["avr-size", tmp_path / "a.elf"], capture_output=True, text=True
+    )
+    _, data, bss = map(int, size.stdout.splitlines()[1].split()[:3])
+    assert data + bss <= 8
+
+
+@needs_cc
+@pytest.mark.parametrize("activation", HIDDEN)
+def test_no_library_is_called_where_the_cpu_has_fused_multiply_add(
+    activation, tmp_path
+):
     if platform.machine() not in ("x86_64", "AMD64") or shutil.which("nm") is None:
         pytest.skip("needs x86-64 and nm")
-    make_net([5, 9, 3], "tanh").to_c(tmp_path / "net.c")
-    options = ["-O2", "-mfma", "-ffreestanding", "-c"]
+    make_net([5, 9, 3], activation, "softmax_cross_entropy").to_c(tmp_path / "net.c")
+    options = ["-O2", "-mfma", "-ffreestanding", "-fno-math-errno", "-c"]
     compiled = compile_c(tmp_path / "net.c", tmp_path / "net.o", *options)
     listing = subprocess.run(["nm", "-u", compiled], capture_output=True, text=True)
     assert listing.returncode == 0 and listing.stdout.strip() == ""

@@ -1,6 +1,6 @@
 """A network as one C99 file: constant weights, no allocation, the bits of `predict`.
 
-The file needs <math.h> for fmaf, fabsf, copysignf and sqrtf, and <stdint.h> for types.
+The file needs fmaf, fabsf, copysignf and sqrtf, built in or of <math.h>, and <stdint.h>.
 Biases, inputs, sums and outputs are float; weights are float, or int8 with one scale
 for each unit.
 """
@@ -85,7 +85,7 @@ def to_c(network, path, dtype="float32", prefix="net", calibration=None):
     if encoder is not None:
         report["flash"] += encoder.table_bytes
     body = [
-        f'#include "{stem.name}.h"\n\n#include <math.h>\n#include <stdint.h>\n',
+        f'#include "{stem.name}.h"\n\n#include <stdint.h>\n',
         "@GUARD@",
         source(function_names(layers, output), prefix),
         *(

@@ -23,7 +23,7 @@ static double net_standard(double v, double center, double scale) {
     "robust": """\
 static double net_robust(double v, double center, double scale) {
     const double z = net_standard(v, center, scale), third = z / 3;
-    return z / sqrt(1 + third * third);
+    return z / NET_SQRT(1 + third * third);
 }
 """,
     "bin": """\

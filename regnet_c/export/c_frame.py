@@ -80,6 +80,7 @@ def self_test(x, y, prefix):
     """A main() that compares rows with what they must give."""
     text = f"""\
 #ifdef NET_SELF_TEST
+#include <math.h>
 #include <stdio.h>
 
 static const float net_test_x[][NET_N_IN] = {{

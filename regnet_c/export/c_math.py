@@ -12,17 +12,23 @@ import numpy as np
 
 PIECES = {
     "fma": """\
-/* GNU compilers have these without a library; -ffreestanding makes calls of them else */
-#ifdef __GNUC__
+/* GNU compilers have these without a library, also with -ffreestanding; the names in
+   avr-libc are macros, which a built-in function would miss */
+#if defined(__GNUC__) && !defined(__AVR__)
 #define NET_FABS __builtin_fabsf
 #define NET_COPYSIGN __builtin_copysignf
+#define NET_SQRTF __builtin_sqrtf
+#define NET_SQRT __builtin_sqrt
 #else
+#include <math.h>
 #define NET_FABS fabsf
 #define NET_COPYSIGN copysignf
+#define NET_SQRTF sqrtf
+#define NET_SQRT sqrt
 #endif
 #if defined(NET_NO_FMA) /* faster where fmaf is a library call; the last bits differ */
 #define NET_FMA(a, b, c) ((a) * (b) + (c))
-#elif defined(__GNUC__)
+#elif defined(__GNUC__) && !defined(__AVR__)
 #define NET_FMA(a, b, c) __builtin_fmaf(a, b, c)
 #else
 #define NET_FMA(a, b, c) fmaf(a, b, c)
@@ -176,7 +182,7 @@ static float net_softsign(float z) {
     "isru": """\
 static float net_isru(float z) {
     const float u = net_clamp(z, 0x1p31f);
-    return u * (1 / sqrtf(NET_FMA(u, u, 1)));
+    return u * (1 / NET_SQRTF(NET_FMA(u, u, 1)));
 }
 """,
     "softplus": """\
