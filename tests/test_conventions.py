@@ -450,3 +450,30 @@ def test_isa_override_is_checked(tmp_path):
         assert run_python(code, tmp_path, REGNET_C_ISA=isa).stdout.strip() == isa
     done = run_python(code, tmp_path, REGNET_C_ISA="avx1024")
     assert done.returncode != 0 and "choose one of" in done.stderr
+
+
+# words that no page, docstring, message or comment has: CONTRIBUTING's English instead
+UNIDIOMATIC = re.compile(
+    r"\b(came|go(es|ing)? on|went on|of others|strangers?|promises?d?|breaks off|lets go"
+    r"|want of memory|so-maniest)\b",
+    re.I,
+)
+
+
+def prose():
+    """The pages, and the sources of the package and of the core."""
+    yield ROOT / "README.md"
+    yield from (ROOT / "docs").glob("*.md")
+    yield from (ROOT / "docs/evidence").glob("*.md")
+    for kind in ("py", "pyx", "pxi", "pxd"):
+        yield from (ROOT / "regnet_c").rglob(f"*.{kind}")
+    yield from (ROOT / "csrc").glob("*.[ch]")
+
+
+def test_the_english_is_idiomatic():
+    found = []
+    for path in prose():
+        for number, line in enumerate(path.read_text().splitlines(), 1):
+            if match := UNIDIOMATIC.search(line):
+                found.append(f"{path.relative_to(ROOT)}:{number}: {match[0]}")
+    assert found == []

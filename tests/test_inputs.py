@@ -314,7 +314,12 @@ BAD_NEW_WEIGHTS = {
     "None": (None, TypeError, "weights is None", "list of arrays"),
     "a number": (3, TypeError, "weights is 3", "list of arrays"),
     "text": ("abcd", TypeError, "list of arrays"),
-    "three": (classifier().get_weights()[:3], ValueError, "3 arrays", "has 4"),
+    "three": (
+        classifier().get_weights()[:3],
+        ValueError,
+        "got 3 weight arrays",
+        "expected 4",
+    ),
     "turned": (weights_with(0, np.zeros((5, 6))), ValueError, "weights[0]", "(6, 5)"),
     "NaN": (weights_with(3, [0, nan, 0]), ValueError, "weights[3]", "not finite"),
     "1e300": (weights_with(3, [0, 1e300, 0]), ValueError, "not finite as float32"),

@@ -84,7 +84,7 @@ class TrainingState:
         }
 
     def set_state(self, values, arrays, n, batch_size):
-        """Go on from a state of the same plan, optimiser, tau, n and batch_size.
+        """Continue from a state of the same plan, optimiser, tau, n and batch_size.
 
         It may be untrusted: ValueError for what `get_state` does not return.
         """
