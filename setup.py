@@ -187,7 +187,7 @@ extensions = [
     ),
 ]
 
-if __name__ == "__main__":  # ci/check_targets.py reads the flags above
+if __name__ == "__main__":  # tools/check_targets.py reads the flags above
     setup(
         ext_modules=cythonize(
             extensions,

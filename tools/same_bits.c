@@ -1,19 +1,23 @@
-/* Trains fixed networks through the tables and prints a hash of everything that
- * they give.
+/* The C core without Python: hashes of the bits of its kernels and of fixed trainings.
  *
- * One line for each (dtype, variant, division of labour, threads).  Fails if two of
- * them that must agree do not: threads and division always, variants if they fuse.
- * Every layer, loss, optimiser, L1 rule and group penalty takes part.  No Python, no
- * libm, no input, so the same lines must come out on every CPU and operating system;
- * ci/check_targets.py compares them.
+ *     same_bits [epochs [threads ...]]      2 epochs, 1 and 3 threads without arguments
+ *
+ * One line for each (dtype, variant, kernels or division of labour, threads).  Fails if
+ * two of them that must agree do not: threads and division always, variants if they
+ * fuse.  Every kernel on arrays, layer, loss, optimiser, L1 rule and group penalty
+ * takes part.  No Python, no libm, no input, so the same lines must come out on every
+ * CPU and operating system; tools/check_targets.py compares them, tools/check_core.py
+ * runs this under sanitizers and valgrind, for which all memory is allocated as long as
+ * it is used.
  */
+#define _POSIX_C_SOURCE 200112L /* posix_memalign */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "rn.h"
 
-enum { ROWS = 150, MAX_LAYERS = 7, EPOCHS = 2, N_ARRAYS = 6, ALIGNMENT = 64 };
+enum { ROWS = 150, MAX_LAYERS = 7, N_ARRAYS = 6, ALIGNMENT = 64 };
 enum { WEIGHT, M, V, Q, GRADIENT, EMA };
 
 typedef struct {
@@ -134,20 +138,36 @@ static net_spec loss_network(int which) {
 
 /* ---- memory ---------------------------------------------------------------------- */
 
-static char memory[1 << 24];
-static size_t memory_used;
+#if defined(_WIN32)
+#include <malloc.h>
+#define ALLOCATE(bytes) _aligned_malloc(bytes, ALIGNMENT)
+#define RELEASE(p) _aligned_free(p)
+#else
+static void *allocate(size_t bytes) {
+    static void *p; /* GCC takes what a local one points to for dangling */
+    return posix_memalign(&p, ALIGNMENT, bytes) ? NULL : p;
+}
+#define ALLOCATE(bytes) allocate(bytes)
+#define RELEASE(p) free(p)
+#endif
 
-/* Zeros on a 64-byte boundary, until the next training run begins. */
+enum { MAX_ALLOCATIONS = 64 };
+static void *allocations[MAX_ALLOCATIONS];
+static size_t n_allocations;
+
+/* Zeros on a 64-byte boundary, until release_all. */
 static void *zeros(size_t bytes) {
-    const uintptr_t from = (uintptr_t)memory + memory_used;
-    memory_used += (ALIGNMENT - from % ALIGNMENT) % ALIGNMENT;
-    char *p = memory + memory_used;
-    if (bytes > sizeof memory - memory_used) {
+    void *p = ALLOCATE(bytes ? bytes : 1);
+    if (!p || n_allocations == MAX_ALLOCATIONS) {
         fprintf(stderr, "out of memory\n");
         exit(2);
     }
-    memory_used += bytes;
+    allocations[n_allocations++] = p;
     return memset(p, 0, bytes);
+}
+
+static void release_all(void) {
+    while (n_allocations) RELEASE(allocations[--n_allocations]);
 }
 
 /* FNV-1a over the elements; a NaN counts as one value, its sign is the CPU's own. */
@@ -178,7 +198,7 @@ static uint32_t next_random(uint64_t *state) {
 typedef struct {
     rn_source x, y;
     int64_t label[ROWS], order[ROWS];
-    double weight[ROWS], rates[ROWS * EPOCHS];
+    double weight[ROWS], rates[ROWS];
 } data_set;
 
 /* Inputs in [-1, 1), targets in [0, 1): multiples of 2^-16, exact in both dtypes.  The
@@ -197,7 +217,7 @@ static void make_data(data_set *d, size_t rows, size_t n_in, size_t n_out) {
         d->label[i] = next_random(&state) % n_out;
         d->weight[i] = next_random(&state) % 4 * 0.5;
     }
-    for (size_t i = 0; i < ROWS * EPOCHS; i++) d->rates[i] = 0.01 / (double)(1 + i % 3);
+    for (size_t i = 0; i < ROWS; i++) d->rates[i] = 0.01 / (double)(1 + i % 3);
     d->x = (rn_source){.data = (const char *)x,
                        .row_stride = sizeof *x,
                        .col_stride = (ptrdiff_t)(ROWS * sizeof *x),
@@ -218,7 +238,7 @@ static void make_data(data_set *d, size_t rows, size_t n_in, size_t n_out) {
 typedef struct {
     const rn_tables *table;
     int single, division;
-    size_t threads;
+    size_t threads, epochs;
 } variant;
 
 typedef struct {
@@ -368,7 +388,6 @@ static void add_training(uint64_t *hash, const net_spec *s, const variant *v,
     static model m;
     rn_optimizer optimizer = make_optimizer(kind);
     const size_t rows = s->rows ? s->rows : ROWS;
-    memory_used = 0;
     make_model(&m, s, v, kind);
     make_data(&d, rows, s->n_in, s->layers[s->n_layers - 1].n_out);
     start_weights(&m, v);
@@ -394,18 +413,19 @@ static void add_training(uint64_t *hash, const net_spec *s, const variant *v,
                   .work = zeros(bytes)};
     if (s->loss == RN_SOFTMAX_CROSS_ENTROPY) run.labels = d.label;
     else run.y = &d.y;
-    for (uint64_t epoch = 0; epoch < EPOCHS; epoch++) {
+    for (uint64_t epoch = 0; epoch < v->epochs; epoch++) {
         rn_permutation(rows, d.order, 3, epoch);
         run.steps_done = 0;
         if (v->single) v->table->f32->train(&run);
         else v->table->f64->train(&run);
         loss_sum += progress.loss_sum;
     }
-    if (run.status != RN_RUNNING || progress.epoch != EPOCHS) {
+    if (run.status != RN_RUNNING || progress.epoch != v->epochs) {
         fprintf(stderr, "%s: training diverged\n", s->name);
         exit(2);
     }
-    /* in float32: the float64 sum of the losses depends on the pieces in its last bit */
+    /* in float32: the float64 sum of the losses depends on the pieces in its last bit
+     */
     const float loss = (float)loss_sum;
     add_bytes(hash, &loss, sizeof loss);
     for (int k = 0; k < N_ARRAYS; k++) {
@@ -413,9 +433,10 @@ static void add_training(uint64_t *hash, const net_spec *s, const variant *v,
             add_floats(hash, m.arrays[k], m.size, v->single);
     }
     add_prediction(hash, &m, v, &d);
+    release_all();
 }
 
-/* ---- the mathematics --------------------------------------------------------------
+/* ---- kernels on arrays ------------------------------------------------------------
  */
 
 enum { N_POINTS = 4099 };
@@ -438,16 +459,18 @@ static void make_points(double *x) {
     x[4] = x[2] - x[2];
 }
 
+/* A kernel of the dtype; the arrays are void *. */
+#define KERNEL(name, ...)                                                              \
+    (v->single ? v->table->f32->name(__VA_ARGS__) : v->table->f64->name(__VA_ARGS__))
+
 #define ADD_FUNCTION(name)                                                             \
-    if (v->single) v->table->f32->name(N_POINTS, y, x);                                 \
-    else v->table->f64->name(N_POINTS, (double *)(void *)y, (double *)(void *)x);       \
+    KERNEL(name, N_POINTS, y, x);                                                      \
     add_floats(hash, y, N_POINTS, v->single);
 
 static void add_functions(uint64_t *hash, const variant *v) {
     static double points[N_POINTS], out[N_POINTS];
     static float single_points[N_POINTS];
-    float *y = (float *)(void *)out;
-    float *x = v->single ? single_points : (float *)(void *)points;
+    void *y = out, *x = v->single ? (void *)single_points : (void *)points;
     make_points(points);
     for (int i = 0; i < N_POINTS; i++) single_points[i] = (float)points[i];
     ADD_FUNCTION(exp)
@@ -459,10 +482,51 @@ static void add_functions(uint64_t *hash, const variant *v) {
     ADD_FUNCTION(erf)
 }
 
+enum { LENGTH = 203, COLUMNS = 29, SIZE = LENGTH * COLUMNS };
+
+/* The other kernels, on arrays of odd lengths; x in [-2, 2), z in [0.5, 4.5). */
+static uint64_t hash_of_kernels(const variant *v) {
+    const size_t element = v->single ? sizeof(float) : sizeof(double);
+    uint64_t hash = 0xCBF29CE484222325u;
+    void *x = zeros(SIZE * element), *y = zeros(SIZE * element);
+    void *z = zeros(SIZE * element), *w = zeros(COLUMNS * COLUMNS * element);
+    void *row = zeros(LENGTH * element);
+    KERNEL(random_uniform, SIZE, x, 11, 1, 0);
+    KERNEL(random_normal, COLUMNS * COLUMNS, w, 11, 2, 5);
+    for (size_t i = 0; i < SIZE; i++) {
+        if (v->single) ((float *)x)[i] = 4 * ((float *)x)[i] - 2;
+        else ((double *)x)[i] = 4 * ((double *)x)[i] - 2;
+    }
+    for (int f = 0; rn_activation_names[f]; f++) {
+        if (f == RN_SOFTMAX) continue;
+        KERNEL(activation_forward, f, SIZE, y, z, x, 0.3f);
+        add_floats(&hash, y, SIZE, v->single);
+        add_floats(&hash, z, SIZE, v->single);
+    }
+    KERNEL(softmax_forward, COLUMNS, LENGTH, LENGTH, y, x);
+    KERNEL(softmax_backward, COLUMNS, LENGTH, LENGTH, z, x, y);
+    add_floats(&hash, y, SIZE, v->single);
+    add_floats(&hash, z, SIZE, v->single);
+    for (int loss = 0; rn_loss_names[loss]; loss++) { /* y holds probabilities */
+        KERNEL(loss_rows, loss, COLUMNS, LENGTH, LENGTH, row, z, x, y, NULL, NULL,
+               0.4f);
+        add_floats(&hash, row, LENGTH, v->single);
+        add_floats(&hash, z, SIZE, v->single);
+    }
+    KERNEL(dense_forward, LENGTH, COLUMNS, COLUMNS, y, x, w, w);
+    KERNEL(dense_weight_gradient, LENGTH, COLUMNS, COLUMNS, w, x, y);
+    add_floats(&hash, y, SIZE, v->single);
+    KERNEL(max_norm, COLUMNS, COLUMNS, w, 0, COLUMNS, 1.0);
+    KERNEL(prox_l1, COLUMNS * COLUMNS, w, 0.01f);
+    add_floats(&hash, w, COLUMNS * COLUMNS, v->single);
+    release_all();
+    return hash;
+}
+
 /* ---- the matrix -------------------------------------------------------------------
  */
 
-static uint64_t hash_of(const variant *v) {
+static uint64_t hash_of_training(const variant *v) {
     uint64_t hash = 0xCBF29CE484222325u;
     add_functions(&hash, v);
     for (int i = 0; i < N_NETWORKS; i++) {
@@ -477,27 +541,40 @@ static uint64_t hash_of(const variant *v) {
     return hash;
 }
 
-int main(void) {
-    static const size_t threads[] = {1, 3};
+static const char *const dtype_names[] = {"float64", "float32"};
+
+/* Prints a line; 1 if the hash is not the wanted one, which is set if it is 0. */
+static int report(const variant *v, const char *what, uint64_t hash, uint64_t *wanted) {
+    const int fused = v->table->f32->fused;
+    if (!*wanted) *wanted = hash;
+    printf("%s %s %s %s threads=%d %08lx%08lx%s\n", dtype_names[v->single],
+           v->table->isa, fused ? "fused" : "unfused", what, (int)v->threads,
+           (unsigned long)(hash >> 32), (unsigned long)(hash & 0xFFFFFFFFu),
+           hash == *wanted ? "" : " DIFFERS");
+    fflush(stdout);
+    return hash != *wanted;
+}
+
+int main(int count, char **arguments) {
+    size_t epochs = count > 1 ? strtoul(arguments[1], NULL, 10) : 2;
+    size_t threads[16] = {1, 3}, n_threads = 2;
     int failures = 0;
+    for (int i = 2; i < count && i < 18; i++) {
+        threads[i - 2] = strtoul(arguments[i], NULL, 10);
+        n_threads = (size_t)i - 1;
+    }
     for (int single = 1; single >= 0; single--) {
-        uint64_t fused_hash = 0;
+        uint64_t training[2] = {0}, kernels[2] = {0}; /* unfused, fused */
         for (const rn_tables *const *t = rn_available(); *t; t++) {
-            uint64_t own_hash = 0;
-            for (int i = 0; i < 2 * N_DIVISIONS; i++) {
-                const variant v = {*t, single, i / 2, threads[i % 2]};
-                const uint64_t hash = hash_of(&v);
-                if (!own_hash) own_hash = hash;
-                if ((*t)->f32->fused && !fused_hash) fused_hash = hash;
-                const uint64_t wanted = (*t)->f32->fused ? fused_hash : own_hash;
-                failures += hash != wanted;
-                printf("%s %s %s %s threads=%d %08lx%08lx%s\n",
-                       single ? "float32" : "float64", (*t)->isa,
-                       (*t)->f32->fused ? "fused" : "unfused", division_names[v.division],
-                       (int)v.threads, (unsigned long)(hash >> 32),
-                       (unsigned long)(hash & 0xFFFFFFFFu),
-                       hash == wanted ? "" : " DIFFERS");
-                fflush(stdout);
+            const int fused = (*t)->f32->fused;
+            variant v = {*t, single, 0, 1, epochs};
+            failures += report(&v, "kernels", hash_of_kernels(&v), &kernels[fused]);
+            for (v.division = 0; v.division < N_DIVISIONS; v.division++) {
+                for (size_t i = 0; i < n_threads; i++) {
+                    v.threads = threads[i];
+                    failures += report(&v, division_names[v.division],
+                                       hash_of_training(&v), &training[fused]);
+                }
             }
         }
     }

@@ -1,7 +1,7 @@
 """Checks what only a CI service reads: workflows, cibuildwheel's rows, citation.
 
     pip install check-jsonschema cibuildwheel
-    python ci/check_config.py
+    python tools/check_config.py
 
 The schemas come with check-jsonschema, so no network is needed; actionlint is run too if
 it is installed.

