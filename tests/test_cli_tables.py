@@ -160,7 +160,7 @@ def test_a_file_without_a_header(tmp_path, capsys):
     got = predict(model, tmp_path / "n.csv")  # the model knows that there is no header
     assert len(got) == 200 and list(got[0]) == ["column_4"]
     error = error_of(capsys, "train", "--data", tmp_path / "t.csv", "--target", "price")
-    assert "has the column '' twice; if it has no header, --no-header" in error
+    assert "has the column '' twice; if it has no header, pass --no-header" in error
     frame[frame["rooms"] != 0].dropna()[1:].to_csv(
         tmp_path / "u.csv", index=False, header=False
     )
@@ -400,9 +400,9 @@ def test_a_prediction_never_overwrites_its_input(tmp_path, capsys):
     os.symlink(tmp_path / "t.csv", tmp_path / "link")
     for output in (tmp_path / "t.csv", model, tmp_path / "link"):
         argv = ["predict", model, tmp_path / "t.csv", "--output", output]
-        assert "is the file to be read" in error_of(capsys, *argv)
+        assert "is a file to be read" in error_of(capsys, *argv)
     argv = ["--data", tmp_path / "t.csv", "--output", tmp_path / "t.csv"]
-    assert "is the file to be read" in error_of(capsys, "train", *argv)
+    assert "is a file to be read" in error_of(capsys, "train", *argv)
     assert before == ((tmp_path / "t.csv").read_bytes(), model.read_bytes())
 
 

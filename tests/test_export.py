@@ -731,6 +731,15 @@ def test_export_command_writes_c_with_a_legend(tmp_path, rng, capsys):
     assert run_self_test(tmp_path / "out.c", "-DPRICE_SELF_TEST").returncode == 0
 
 
+def test_export_never_writes_over_what_it_reads(tmp_path, capsys):
+    model = tmp_path / "model.c"  # any name will do
+    make_net([3, 4, 2]).save(model)
+    before = model.read_bytes()
+    assert main(["export", str(model), str(model)]) != 0
+    assert "is a file to be read, expected another" in capsys.readouterr().err
+    assert model.read_bytes() == before
+
+
 def test_export_command_writes_onnx_and_one_line_errors(tmp_path, capsys, monkeypatch):
     net, model = make_net([3, 4, 2]), tmp_path / "m.safetensors"
     weights = net.get_weights()

@@ -403,7 +403,7 @@ def check_not_an_input(output, *inputs):
     for path in inputs:
         if os.path.realpath(output) == os.path.realpath(path):
             raise ValueError(
-                f"--output {output} is the file to be read, expected another"
+                f"the output {output} is a file to be read, expected another"
             )
 
 

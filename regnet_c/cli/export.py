@@ -36,6 +36,7 @@ def run(args):
     suffix = Path(args.output).suffix
     if suffix not in (".c", ".onnx"):
         raise ValueError(f"{args.output} ends in {suffix!r}, expected .c or .onnx")
+    data.check_not_an_input(args.output, args.model, *filter(None, [args.calibration]))
     network = Network.load(args.model)
     if args.compact:
         network = network.compact()
@@ -70,7 +71,7 @@ def _print_report(report):
             f"{row['form']}, {row['bytes']} bytes"
         )
     print(f"flash                {report['flash']} bytes of constants")
-    print(f"ram                  {report['ram']} bytes of stack")
+    print(f"ram                  {report['ram']} bytes of buffers on the stack")
     for name in ("original", "exported"):
         if name in report:
             scores = ", ".join(f"{k} {v:.6g}" for k, v in report[name].items())

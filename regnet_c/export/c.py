@@ -18,6 +18,8 @@ from .._core.slices import in_slices
 from ..tables.form import KEY, TableForm
 from .c_encoder import CEncoder
 from .c_frame import (
+    BUILD,
+    GUARD,
     buffers,
     function_names,
     guard,
@@ -86,7 +88,7 @@ def to_c(network, path, dtype="float32", prefix="net", calibration=None):
         report["flash"] += encoder.table_bytes
     body = [
         f'#include "{stem.name}.h"\n\n#include <stdint.h>\n',
-        "@GUARD@",
+        GUARD,
         source(function_names(layers, output), prefix),
         *(
             c_function(number, layer, *form, prefix)
@@ -100,8 +102,8 @@ def to_c(network, path, dtype="float32", prefix="net", calibration=None):
     texts.append(header(network, layers, prefix, encoder))
     # two files cannot be replaced in one step: a mixture must not compile
     build = zlib.crc32("".join(texts).encode("ascii"))
-    texts[0] = texts[0].replace("@GUARD@", guard(stem.name, build, prefix), 1)
-    texts[1] = texts[1].replace("@BUILD@", f"0x{build:08x}u", 1)
+    texts[0] = texts[0].replace(GUARD, guard(stem.name, build, prefix), 1)
+    texts[1] = texts[1].replace(BUILD, f"0x{build:08x}u", 1)
     for name, text in zip(report["files"], texts, strict=True):
         write_atomically(name, [text.encode("ascii")])
     return report

@@ -7,6 +7,9 @@ from .c_layer import c_numbers
 from .c_math import with_prefix
 from .legend import legend
 
+# where the checksum of both files goes; no name of the user's has a control character
+GUARD, BUILD = "\0guard", "\0build"
+
 
 def buffers(layers):
     """Lengths of the two arrays that hidden layers write to in turn."""
@@ -121,13 +124,13 @@ def guard(name, build, prefix):
 
 
 def header(network, layers, prefix, encoder=None):
-    """The text of the header file, with @BUILD@ where `guard`'s number belongs."""
+    """The text of the header file, with `BUILD` where `guard`'s number belongs."""
     n_in, n_out = layers[0].w.shape[0], layers[-1].w.shape[1]
     top = [
         "#ifndef NET_PREDICT_H",
         "#define NET_PREDICT_H",
         "",
-        "#define NET_BUILD @BUILD@ /* must be that of the .c file */",
+        f"#define NET_BUILD {BUILD} /* must be that of the .c file */",
         f"#define NET_N_IN {n_in}",
         f"#define NET_N_OUT {n_out}",
     ]
