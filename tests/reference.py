@@ -294,17 +294,17 @@ def prox_group(w, threshold, group):
     w = _f64(w) if group == "units" else _f64(w).T
     t = np.broadcast_to(threshold, w.shape if group == "units" else w.shape[::-1])
     t = t if group == "units" else t.T
-    x = np.zeros_like(w)
-    for j in range(w.shape[1]):
-        if t[:, j].max() == 0:
-            x[:, j] = w[:, j]
-        elif ((w[:, j] / t[:, j]) ** 2).sum() > 1:
-            low, high = 0.0, np.linalg.norm(w[:, j])
-            for _ in range(200):
-                s = (low + high) / 2
-                inside = ((w[:, j] / (s + t[:, j])) ** 2).sum() < 1
-                low, high = (low, s) if inside else (s, high)
-            x[:, j] = w[:, j] * s / (s + t[:, j])
+    charged = t.max(axis=0) > 0
+    x = np.where(charged, 0.0, w)
+    left = np.flatnonzero(charged)
+    left = left[((w[:, left] / t[:, left]) ** 2).sum(axis=0) > 1]
+    w, t = w[:, left], t[:, left]
+    low, high = np.zeros(len(left)), np.linalg.norm(w, axis=0)
+    for _ in range(200):
+        s = (low + high) / 2
+        inside = ((w / (s + t)) ** 2).sum(axis=0) < 1
+        low, high = np.where(inside, low, s), np.where(inside, s, high)
+    x[:, left] = w * s / (s + t)
     return x if group == "units" else x.T
 
 

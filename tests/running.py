@@ -1,4 +1,4 @@
-"""Small networks, data and processes that the tests of a running program share."""
+"""What tests share: small networks and data, new processes, threads, interruptions."""
 
 import itertools
 import os
@@ -116,6 +116,56 @@ def in_threads(count, call, seconds=60):
     if errors:
         raise errors[0]
     return results
+
+
+# ---- interruptions and comparisons ------------------------------------------------------
+
+_sources = {}
+
+
+def _is_with(frame):
+    """At the end of a `with` block its line comes again; no signal is looked for there."""
+    name = frame.f_code.co_filename
+    if name not in _sources:
+        _sources[name] = Path(name).read_text().splitlines()
+    line = _sources[name][frame.f_lineno - 1].strip()
+    return line.startswith("with ")
+
+
+def interrupted_at(line, call, error=KeyboardInterrupt):
+    """Run `call` with `error` raised at the n-th line of the package; True if it was."""
+    left = [line]
+
+    def trace(frame, event, argument):
+        if "regnet_c" not in frame.f_code.co_filename:
+            return None
+        if event == "line" and not _is_with(frame):
+            left[0] -= 1
+            if left[0] == 0:
+                raise error
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        call()
+    except error:
+        return True
+    finally:
+        sys.settrace(before)
+    return False
+
+
+def ulps(got, want, scale=None):
+    """Largest |got - want| in units of the last place of `scale` (default: want).
+
+    Denormal numbers count as zero.
+    """
+    tiny = np.finfo(want.dtype).tiny
+    got, want = (np.where(np.abs(y) < tiny, 0, y) for y in (got, want))
+    size = np.abs(want if scale is None else scale).astype(want.dtype)
+    unit = np.spacing(np.maximum(size, tiny))
+    return float((np.abs(got.astype(np.float64) - want) / unit).max())
 
 
 # ---- calls that take long --------------------------------------------------------------

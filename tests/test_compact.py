@@ -6,6 +6,7 @@ import pickle
 
 import numpy as np
 import pytest
+from running import ulps
 
 import regnet_c as rn
 from regnet_c._files import header
@@ -41,13 +42,6 @@ def edit(net, **changes):
 
 def sizes_of(net):
     return [net._plan.dense[0].n_in, *(layer.n_out for layer in net._plan.dense)]
-
-
-def ulps(got, want, scale=None):
-    """Largest |got - want| in units of the last place of `scale` (default: want)."""
-    size = np.abs(want if scale is None else scale).astype(want.dtype)
-    unit = np.spacing(np.maximum(size, np.finfo(want.dtype).tiny))
-    return float((np.abs(got.astype(np.float64) - want) / unit).max())
 
 
 def assert_same_bits(small, net, X):

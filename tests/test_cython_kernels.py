@@ -257,7 +257,7 @@ def lasso(tmp_path_factory):
     done = subprocess.run(
         [sys.executable, "setup.py", "build_ext", "--inplace"],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": package_folder},
+        env={**os.environ, "PYTHONPATH": package_folder, "CFLAGS": "-O0"},
         capture_output=True,
         text=True,
     )

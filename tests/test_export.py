@@ -12,6 +12,7 @@ import warnings
 
 import numpy as np
 import pytest
+from running import ulps
 
 import regnet_c as rn
 from regnet_c.activations import HIDDEN
@@ -79,14 +80,6 @@ def predict_c(source, X, n_out, *options, prefix="net"):
 def run_self_test(source, *options):
     program = compile_c(source, source.with_suffix(".exe"), *options)
     return subprocess.run([str(program)], capture_output=True, text=True)
-
-
-def ulps(got, want):
-    """Largest difference in units of the last place; denormal numbers count as zero."""
-    tiny = np.finfo(np.float32).tiny
-    got, want = (np.where(np.abs(y) < tiny, 0, y) for y in (got, want))
-    unit = np.spacing(np.maximum(np.abs(want), tiny))
-    return float((np.abs(got.astype(np.float64) - want) / unit).max())
 
 
 @needs_cc

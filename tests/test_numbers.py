@@ -9,9 +9,10 @@ import sys
 
 import numpy as np
 import pytest
-from running import bits, network, some_data
+from running import all_pairs, bits, network, some_data
 
 import regnet_c as rn
+from regnet_c._core import binding
 
 LOSSES = ["softmax_cross_entropy", "binary_cross_entropy", "mse", "huber", "poisson"]
 OPTIMIZERS = {
@@ -160,13 +161,21 @@ def test_denormal_features_are_zeros(kind, dtype, isa):
     assert results[0] == results[1]
 
 
-@pytest.mark.parametrize("kind", OPTIMIZERS)
-@pytest.mark.parametrize("rule", ["cumulative", "proximal", "subgradient"])
+@pytest.mark.parametrize(
+    ("rule", "kind", "dtype", "isa"),
+    all_pairs(
+        rule=["cumulative", "proximal", "subgradient"],
+        kind=OPTIMIZERS,
+        dtype=["float32", "float64"],
+        isa=binding.available_isas(),
+    ),
+    indirect=["isa"],
+)
 def test_strong_penalties_leave_no_denormals(rule, kind, dtype, isa):
     """Neither in the weights nor in what the optimiser remembers, after 3000 steps."""
     x, y = np.zeros((8, 6)), np.zeros((8, 2))  # weights and moments can only decay
     layers = [rn.Dense(6, 5, "tanh", rn.L1(1e-3, rule)), rn.Dense(5, 2)]
-    net = rn.Network(layers, "mse", dtype.name)
+    net = rn.Network(layers, "mse", dtype)
     optimizer = OPTIMIZERS[kind](0.5)
     net.fit(np.ones((8, 6)), np.ones((8, 2)), 1, 4, optimizer)
     for _ in range(10):

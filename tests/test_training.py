@@ -2,7 +2,6 @@
 
 import contextlib
 import math
-import re
 import signal
 import subprocess
 import sys
@@ -21,7 +20,7 @@ from conftest import (
 
 import regnet_c as rn
 from regnet_c import kernels, schedules
-from regnet_c._core import binding, team, training
+from regnet_c._core import team, training
 
 OPTIMIZERS = {
     "sgd": lambda lr=0.1: rn.SGD(lr),
@@ -723,10 +722,9 @@ def test_divergence_names_epoch_step_layer_and_keeps_weights(rule, momentum, dty
     with pytest.raises(rn.DivergenceError) as caught:
         net.fit(x, y, 50, 8, rn.SGD(50.0, momentum=momentum))
     error = caught.value
-    assert re.search(r"epoch \d+, step \d+", str(error))
-    assert isinstance(error.epoch, int)
-    assert isinstance(error.step, int)
-    assert error.layer in (0, 1, None)
+    place = f"epoch {error.epoch}, step {error.step}"
+    place += "" if error.layer is None else f" in layer {error.layer}:"
+    assert place in str(error)
     assert all(np.isfinite(w).all() for w in net.get_weights())
     assert np.isfinite(net.predict(x[:1] * 0)).all()
 
@@ -748,7 +746,6 @@ def test_training_leaves_the_floating_point_mode_alone(rng):
     net.fit(x, y, 1, 16, rn.SGD(0.1), threads=2)
     tiny = np.array([np.finfo(np.float32).tiny], np.float32)
     assert (tiny / np.float32(2))[0] > 0
-    assert binding.current_isa() in binding.available_isas()
 
 
 # ---------------------------------------------------------- threads on busy machines
