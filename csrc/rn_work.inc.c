@@ -2,7 +2,6 @@
 #include "rn_threads.h"
 
 typedef struct {
-    size_t panels;   /* that fit in a block */
     size_t ld_units; /* elements per block of units in rows */
     T *x, *y, *row_loss, *scale;
     rn_layer_plan *plans; /* per layer, and of the skip connection after them */
@@ -81,7 +80,7 @@ static rn_work lay_out(const rn_net *net, size_t block_rows, size_t n_threads,
     const rn_layer *layers = net->layers;
     const size_t n = net->n_layers, panels = rn_count(block_rows, RN_PANEL);
     const size_t rows = panels * RN_PANEL, last = layers[n - 1].n_out;
-    rn_work work = {.panels = panels, .ld_units = rows * RN_PANEL};
+    rn_work work = {.ld_units = rows * RN_PANEL};
     work.pack_size = RN_PACKED_TILES * RN_TILE_ROWS * rn_deepest_pack(net);
     work.transposed =
         rn_max(work.pack_size, rn_max(RN_PANEL, RN_GROUP_LANES) * rn_widest(net));

@@ -141,6 +141,9 @@ def call(name, dtype, *args):
     function(*(a.ctypes.data if isinstance(a, np.ndarray) else a for a in args))
 
 
+address = ctypes.addressof
+
+
 @pytest.fixture
 def arrays(rng, dtype):
     """x (5, 7), w (7, 3), b (3), z (5, 3)."""
@@ -190,6 +193,52 @@ def test_panels_are_those_of_python(arrays, dtype, isa):
     want, want_dz = kernels.loss_rows("softmax_cross_entropy", z, label, scale)
     assert rows.tobytes() == want.tobytes()
     np.testing.assert_array_equal(dz.T, want_dz)
+
+
+def test_results_may_replace_arguments_as_the_contracts_say(arrays, dtype, isa):
+    """y may be x, a may be z, dz may be da or z, slope may be NULL."""
+    z = arrays["z"]
+    panel = np.ascontiguousarray(z.T)
+    for name in ("exp", "expm1", "tanh", "atan", "erf"):
+        x = panel.copy()
+        call(name, dtype, x.size, x, x)
+        assert x.tobytes() == getattr(kernels, name)(panel).tobytes()
+    a = panel.copy()
+    call("activation_forward", dtype, rn.activations.code("elu"), 15, a, None, a, 0.7)
+    want, _ = kernels.activation_forward("elu", panel, 0.7)
+    assert a.tobytes() == want.tobytes()
+    a, dz = panel.copy(), panel.copy()
+    call("softmax_forward", dtype, 3, 5, 5, a, a)
+    np.testing.assert_array_equal(a.T, kernels.softmax_forward(z))
+    call("softmax_backward", dtype, 3, 5, 5, dz, dz, a)
+    np.testing.assert_array_equal(dz.T, kernels.softmax_backward(z, a.T))
+    y = kernels.softmax_forward(z)
+    for code, name in enumerate(rn.losses.NAMES):
+        rows, dz = np.empty(5, dtype), panel.copy()
+        own = rn.Loss(name).param
+        targets = np.ascontiguousarray(y.T)
+        call("loss_rows", dtype, code, 3, 5, 5, rows, dz, dz, targets, None, None, own)
+        want, want_dz = kernels.loss_rows(name, z, y)
+        assert rows.tobytes() == want.tobytes()
+        np.testing.assert_array_equal(dz.T, want_dz)
+
+
+@pytest.mark.parametrize("kind", range(7))
+def test_arrays_that_a_step_does_not_use_may_be_null(kind, arrays, dtype, isa):
+    w, g = arrays["w"], arrays["w"][::-1].copy()
+    step = Step(
+        kind=kind, l1_rule=1, learning_rate=0.1, l1=0.2, momentum=0.9, beta1=0.9
+    )
+    step.beta2, step.epsilon, step.correction1, step.correction2 = 0.99, 1e-8, 0.1, 0.01
+    step.response, step.credit, step.credit_decay = 0.1, 1, 1
+    for rule in range(5):
+        step.l1_rule = rule
+        full, less = w.copy(), w.copy()
+        zeros = lambda used: np.zeros_like(w) if used else None  # noqa: E731
+        call("update", dtype, w.size, full, *map(zeros, (1, 1, 1)), g, address(step))
+        used = kind in (1, 2, 5, 6), kind >= 3, rule == 1
+        call("update", dtype, w.size, less, *map(zeros, used), g, address(step))
+        assert full.tobytes() == less.tobytes() != w.tobytes()
 
 
 def test_random_numbers_are_those_of_python(dtype, isa):

@@ -679,7 +679,7 @@ BAD_KERNELS = {
     "prox": (lambda k: k.prox_l1([1.0], -1), ValueError, "threshold is -1"),
     "prox NaN": (lambda k: k.prox_group(FULL, nan), ValueError, "threshold is nan"),
     "prox groups": (lambda k: k.prox_group(FULL, 1, "rows"), ValueError, "groups"),
-    "max_norm": (lambda k: k.max_norm(FULL, 0), ValueError, "limit is 0"),
+    "max_norm": (lambda k: k.max_norm(FULL, 0), ValueError, "max_norm is 0"),
     "sums": (lambda k: k.penalty_sums("a"), TypeError, "real numbers"),
     "update list": (lambda k: update([1.0]), TypeError, "w is list", "ndarray"),
     "update int": (lambda k: update(ones(3, int)), TypeError, "w is int64"),

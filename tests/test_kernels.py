@@ -7,6 +7,7 @@ import pytest
 import reference as ref
 from conftest import OPTIMIZERS, assert_close, awkward_sizes, prime_pattern
 
+import regnet_c as rn
 from regnet_c import kernels
 from regnet_c._core import binding
 
@@ -616,3 +617,28 @@ def test_variants_with_fused_multiply_add_agree_in_every_bit(dtype, each_fused_i
     for name, other in results.items():
         for number, (a, b) in enumerate(zip(first, other, strict=True)):
             assert a.tobytes() == b.tobytes(), f"result {number} differs under {name}"
+
+
+@pytest.mark.parametrize("name", ["leaky_relu", "elu", "relu", "tanh"])
+def test_activations_have_the_defaults_of_dense(name, dtype, rng):
+    z = rng.standard_normal((5, 4)).astype(dtype)
+    net = rn.Network([rn.Dense(4, 4, activation=name)], dtype=dtype)
+    net.set_weights([np.eye(4), np.zeros(4)])
+    a, _ = kernels.activation_forward(name, z)
+    np.testing.assert_array_equal(a, net.predict(z))
+
+
+def test_max_norm_is_named_as_in_dense(rng):
+    w = rng.standard_normal((6, 3))
+    norms = np.linalg.norm(kernels.max_norm(w, max_norm=0.5), axis=0)
+    np.testing.assert_allclose(norms, 0.5)
+
+
+def test_update_has_the_documented_state(rng):
+    w, state = rng.standard_normal(5), {}
+    kernels.update(w, w.copy(), rn.Adam(0.1), state, l1=0.1)
+    assert sorted(state) == ["m", "q", "scalars", "v"]
+    names = ["beta1", "beta2", "credit", "response", "step"]
+    assert sorted(state["scalars"]) == names and state["scalars"]["step"] == 1
+    text = kernels.update.__doc__
+    assert all(f"``{name}``" in text for name in [*state, *names, "credit_decay"])

@@ -43,9 +43,9 @@ cdef void softmax_backward(
     size_t n_out, size_t n, size_t ld, floating *dz, const floating *da,
     const floating *a) noexcept nogil
 
-# Panels: the loss of each of n samples, and its derivative times scale[i].  dz may be z
-# or NULL, scale NULL means 1.  Targets are y, or label[i] in [0, n_out) where y is NULL
-# (softmax_cross_entropy).  param: delta of huber, q of quantile.
+# Panels: the loss of each of n samples, and its derivative times scale[i].  dz may be
+# z, but not NULL; scale NULL means 1.  Targets are y, or label[i] in [0, n_out) where y
+# is NULL (softmax_cross_entropy alone).  param: delta of huber, q of quantile.
 cdef void loss_rows(
     int loss, size_t n_out, size_t n, size_t ld, floating *row_loss, floating *dz,
     const floating *z, const floating *y, const int64_t *label, const floating *scale,
@@ -59,7 +59,8 @@ cdef void random_normal(
     size_t n, floating *u, uint64_t seed, uint32_t stream,
     uint64_t first) noexcept nogil
 
-# Panels: a and slope (NULL: none) times mask / keep; sample i is row first_row + i.
+# Panels: a and slope (NULL: none) times mask / keep; sample i is row first_row + i, and
+# unit j is first_unit + j, of which first_unit is a multiple of 4.
 cdef void dropout_apply(
     size_t n_units, size_t n, size_t ld, floating *a, floating *slope, size_t first_row,
     const rn_dropout *d) noexcept nogil
@@ -74,7 +75,7 @@ cdef void dense_input_gradient(
     size_t n, size_t n_in, size_t n_out, floating *dx, const floating *dz,
     const floating *w, floating *work) noexcept nogil
 
-# dw (n_in, n_out) = x' dz, summed over the rows in order.
+# dw (n_in, n_out) = x' dz, summed over the rows in order, beyond 4096 rows by parts.
 cdef void dense_weight_gradient(
     size_t n, size_t n_in, size_t n_out, floating *dw, const floating *x,
     const floating *dz) noexcept nogil
@@ -84,6 +85,8 @@ cdef void prox_l1(size_t n, floating *w, double threshold) noexcept nogil
 
 # One optimiser step with its penalty.  w, m, v and q (moments and ledger, all of w's
 # size and zero at the start) are read and written, g is the gradient of the data loss.
+# NULL where it is not used: m by SGD, Adagrad and RMSprop, v by SGD and both momentums,
+# q by all rules but the cumulative one.
 cdef void update(
     size_t n, floating *w, floating *m, floating *v, floating *q, const floating *g,
     const rn_step *step) noexcept nogil

@@ -3,7 +3,7 @@
 import numpy as np
 
 from .._core import binding, checks
-from ..activations import HIDDEN, code
+from ..activations import HIDDEN, check_param, code
 from ..losses import Loss, get_loss
 from .arguments import as_floats, expect_shape
 
@@ -41,15 +41,16 @@ atan = _elementwise("atan")
 erf = _elementwise("erf")
 
 
-def activation_forward(name, z, param=0.0):
+def activation_forward(name, z, param=None):
     """f(z) and its slope f'(z) for one of the activations but softmax.
 
     Parameters
     ----------
     name : str
     z : array-like
-    param : float, default 0.0
-        Slope of leaky_relu, alpha of elu.
+    param : float, optional
+        Slope of leaky_relu (default 0.01), alpha of elu (default 1), as in `Dense`;
+        ignored by the others.
 
     Returns
     -------
@@ -57,6 +58,8 @@ def activation_forward(name, z, param=0.0):
     """
     name = checks.check_name(name, HIDDEN, "activation")
     z = as_floats(z, "z")
+    if param is None:
+        param = check_param(name, None) or 0.0
     param = checks.check_float(param, "param")
     a, slope = np.empty_like(z), np.empty_like(z)
     binding.activation_forward(

@@ -97,13 +97,13 @@ def penalty_sums(w):
     return binding.penalty_sums(as_floats(w, "w").reshape(-1))
 
 
-def max_norm(w, limit):
-    """w with every column scaled to a norm of at most `limit`.
+def max_norm(w, max_norm):
+    """w with every column scaled to a norm of at most `max_norm`, as `Dense` does.
 
     Parameters
     ----------
     w : array-like of shape (n_in, n_out)
-    limit : float
+    max_norm : float
         Above 0.
 
     Returns
@@ -111,7 +111,7 @@ def max_norm(w, limit):
     ndarray of shape (n_in, n_out)
     """
     out = as_floats(w, "w", 2).copy()
-    limit = checks.check_float(limit, "limit", minimum=0, open_minimum=True)
+    limit = checks.check_float(max_norm, "max_norm", minimum=0, open_minimum=True)
     binding.max_norm(out, limit)
     return out
 
@@ -127,7 +127,16 @@ def update(
         Weights (contiguous, changed in place) and gradient of the data loss.
     optimizer : Optimizer
     state : dict
-        Empty at the first step; carries the moments, ledger and counters.
+        What the optimiser remembers; pass the same dict, empty at the first step, with
+        every step of the same weights.  It holds
+
+        - ``m``, ``v``, ``q``: ndarrays like w, zero at first: the two moments (m also
+          the velocity of momentum) and the ledger of the cumulative rule, in steps owed;
+        - ``scalars``: dict of the number of steps taken (``step``), the powers of Adam's
+          decays (``beta1``, ``beta2``), the answer to a constant unit gradient
+          (``response``) and the steps of penalty owed so far (``credit``);
+        - ``credit_decay``, if the caller sets it: the factor by which old debt is
+          forgotten, default 0.9999 as in `Network.fit`.
     l1, l2 : float
     l1_rule : {"cumulative", "proximal", "shrink_first", "subgradient"}
     sign_at_zero : {0, 1}
