@@ -12,7 +12,14 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 PAGES = Path(__file__).parent / "gallery"
-SCRIPTS = ("perceptron", "weight_decay", "spiral", "outliers", "dropout")
+SCRIPTS = (
+    "perceptron",
+    "weight_decay",
+    "spiral",
+    "outliers",
+    "dropout",
+    "table_to_c",
+)
 PAGE = """# {title}
 
 {text}

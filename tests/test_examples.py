@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -120,3 +121,17 @@ def test_dropout_and_l2(tmp_path):
     used = [int(row[3]) for row in rows]
     assert used[:3] == [200] * 3 and 1 <= used[3] < 20
     assert all(float(rows[i][2]) > 0.8 for i in (0, 3))
+
+
+@pytest.mark.skipif(not shutil.which("cc"), reason="needs cc")
+def test_a_raw_file_becomes_a_c_file(tmp_path):
+    pytest.importorskip("pyarrow")
+    lines = run("table_to_c", tmp_path, "--quick")
+    assert "          dropped 'id': row numbers, every one occurs once" in lines
+    size, difference, error = figures(
+        lines[-3:],
+        r"(?:C file|C and Python|error of new) [a-z ]*?([\d.e-]+)(?: bytes.*)?",
+    )
+    assert int(size[0]) > 1000
+    assert float(difference[0]) < 1e-3
+    assert float(error[0]) < 40

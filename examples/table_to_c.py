@@ -1,0 +1,104 @@
+"""From a raw file to a C file: rows go in as they are, prices come out.
+
+    python examples/table_to_c.py
+
+A file of houses, with semicolons, decimal commas, holes, ids and a town that was never seen
+before, is learned by the command line as it is; the model becomes one C file that encodes
+raw rows itself.  A C compiler (cc) and the extras [table] and [plot] are needed.
+"""
+
+import contextlib
+import csv
+import ctypes
+import math
+import subprocess
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from common import arguments, finish, plt, tidy
+
+import regnet_c as rn
+from regnet_c.cli import main as regnet_c
+from regnet_c.tables import read_table
+from regnet_c.tables.form import TableForm
+
+TOWNS = ["Bern", "Oslo", "Rome"]
+
+
+def write_houses(path, n, seed, towns=TOWNS):
+    """A file as people have them; a price follows from size, rooms, town and garden."""
+    random = np.random.default_rng(seed)
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, delimiter=";")
+        writer.writerow(["id", "size", "rooms", "town", "garden", "price"])
+        for i in range(n):
+            size, rooms = random.uniform(20, 150), int(random.integers(1, 7))
+            town, garden = random.choice(towns), random.random() < 0.4
+            price = 3 * size + 12 * rooms + 60 * (town == "Rome") + 25 * garden
+            cells = [f"{size:.1f}".replace(".", ","), rooms, town]
+            cells = ["" if random.random() < 0.05 else cell for cell in cells]
+            price = f"{price + random.normal(0, 5):.1f}".replace(".", ",")
+            writer.writerow([i, *cells, "yes" if garden else "no", price])
+
+
+def raw_rows(form, table):
+    """Rows as the C file takes them: numbers, codes of levels, NAN where missing."""
+    rows = np.empty((len(table), len(form.encoding.needed)))
+    kept = [c for c in form.encoding.columns if c.kind != "dropped"]
+    for k, column in enumerate(kept):
+        if column.kind == "number":
+            rows[:, k] = table[column.name].floats()
+        else:
+            codes, levels = table[column.name].codes()
+            known = {level: i for i, level in enumerate(column.levels)}
+            codes_in_c = [known.get(level, -1) for level in levels] + [math.nan]
+            rows[:, k] = np.array(codes_in_c)[codes]
+    return rows
+
+
+def predict_in_c(folder, rows):
+    """The prices of the compiled C file."""
+    command = "cc -std=c99 -O2 -ffp-contract=off -shared -fPIC house.c -lm -o house.so"
+    subprocess.run(command.split(), cwd=folder, check=True)
+    predict = ctypes.CDLL(str(folder / "house.so")).house_predict_row
+    row_type, out = ctypes.c_double * rows.shape[1], ctypes.c_double()
+    prices = []
+    for row in rows:
+        predict(row_type(*row), ctypes.byref(out))
+        prices.append(out.value)
+    return np.array(prices)
+
+
+def main():
+    args = arguments(__doc__, "table_to_c")
+    folder = Path(tempfile.mkdtemp())
+    write_houses(folder / "houses.csv", 500 if args.quick else 2000, seed=0)
+    write_houses(folder / "new.csv", 300, seed=1, towns=[*TOWNS, "Atlantis"])
+    options = "--target price --hidden 64,32 --l1 1e-4 --dropout 0 --quiet".split()
+    options += ["--epochs", "20" if args.quick else "auto"]
+    with contextlib.chdir(folder):
+        options += ["--data", "houses.csv", "--output", "house.safetensors"]
+        if regnet_c(["train", *options]):
+            raise SystemExit("the training failed")
+    network = rn.Network.load(folder / "house.safetensors")
+    form = TableForm.of(network)
+    report = network.to_c(folder / "house.c", prefix="house")
+    print(f"C file               {report['flash']} bytes of constants")
+
+    table = read_table(folder / "new.csv")
+    price = table["price"].floats()
+    want = form.decoded(network.predict(form.encoding.encode(table.columns)))[:, 0]
+    got = predict_in_c(folder, raw_rows(form, table))
+    print(f"C and Python differ  by at most {np.abs(got - want).max():.1g}")
+    print(f"error of new houses  {np.abs(got - price).mean():.1f}")
+
+    figure, ax = plt.subplots(figsize=(5.5, 5), layout="constrained")
+    ax.scatter(price, got, s=10, color="0.35")
+    ax.plot([price.min(), price.max()], [price.min(), price.max()], color="0.75")
+    tidy(ax, "price", "predicted by the C file from raw rows")
+    finish(figure, args)
+
+
+if __name__ == "__main__":
+    main()
