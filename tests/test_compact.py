@@ -9,7 +9,7 @@ import pytest
 from running import ulps
 
 import regnet_c as rn
-from regnet_c._files import header
+from regnet_c._files import header, model_file
 from regnet_c.activations import HIDDEN
 
 
@@ -257,6 +257,7 @@ def test_other_inputs_in_a_file_are_refused(inputs, tmp_path, monkeypatch):
         "_metadata_text",
         lambda m, plan: json.dumps({"regnet_c.inputs": inputs}, separators=(",", ":")),
     )
+    monkeypatch.setattr(model_file, "_check_what_will_be_read", lambda *args: None)
     net.save(tmp_path / "m")
     monkeypatch.undo()
     with pytest.raises(rn.ModelFileError, match="kept inputs|regnet_c.inputs|array"):
