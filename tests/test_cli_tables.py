@@ -461,6 +461,11 @@ def test_errors_name_the_file_the_line_and_the_nearest_column(tmp_path, capsys):
     assert "t.csv has no column 'Y', did you mean 'y'?" in error
     error = error_of(capsys, "train", "--data", path)
     assert "needs --target COLUMN, its last columns are 'a', 'b', 'y'" in error
+    error = error_of(capsys, "train", "--data", path, "--target", "3")
+    assert "has no column '3'" in error  # a position only where there are no names
+    nowhere = tmp_path / ("a" * 200) / ("b" * 200) / "t.csv"
+    error = error_of(capsys, "train", "--data", nowhere, "--target", "y")
+    assert len(error) == 301 and error.endswith("...\n")
     long = write(tmp_path / "long.csv", "x" * 5000 + ",y\n1,2\n")
     error_of(capsys, "train", "--data", long, "--target", "z")
 
