@@ -565,6 +565,10 @@ BAD = [
     ({"l1_rule": "subgradient", "group_l1": 1}, "group_l1 expects cumulative or prox"),
     ({"optimizer": "adm"}, "unknown optimizer 'adm' .did you mean 'adam'"),
     ({"learning_rate": "cosin"}, "unknown learning_rate 'cosin'"),
+    ({"learning_rate": 0.1}, "learning_rate is 0.1.*a number is learning_rate_init"),
+    ({"activation": "ReLU"}, "unknown activation 'ReLU' .did you mean 'relu'"),
+    ({"warm_start": "no"}, "warm_start is 'no', expected True or False"),
+    ({"verbose": "no"}, "verbose is 'no', expected True or False"),
     (
         {"learning_rate": recipe.CosineDecay(1, 9), "learning_rate_init": 0.1},
         "leave one of them out",

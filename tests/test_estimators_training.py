@@ -133,6 +133,17 @@ def test_a_fit_worse_than_a_constant_says_so():
     assert "ends worse than a constant prediction (loss" in str(warning.message)
 
 
+def test_a_fit_that_stops_at_a_constant_says_so():
+    X, y = wave()
+    params = {"preset": "plain", "hidden_layer_sizes": (8,), "random_state": 0}
+    model = RegNetRegressor(**params)
+    (warning,) = warnings_of(lambda: model.fit(X, 1e6 * y))
+    assert model.n_iter_ < 30 and abs(model.score(X, 1e6 * y)) < 1e-3
+    assert "ends no better than a constant prediction (loss" in str(warning.message)
+    model.set_params(l1=1e9)  # asks for a constant
+    assert warnings_of(lambda: model.fit(X, 1e6 * y)) == []
+
+
 def test_warnings_point_at_the_line_that_called_fit():
     X, y = digits()
     model = RegNetClassifier(
@@ -172,8 +183,9 @@ def test_several_classifiers_may_have_a_constant_target():
             random_state=0,
         )
     )
-    with pytest.warns(UserWarning, match="only one class"):
+    with pytest.warns(UserWarning, match="only one class") as caught:
         model.fit(X, targets)
+    assert caught[0].filename == __file__  # not in joblib, which calls fit
     assert not model.predict(X)[:, 1].any() and model.predict(X)[:, 0].any()
 
 
@@ -183,7 +195,9 @@ def test_a_class_of_one_row_cannot_be_held_out():
     model = RegNetClassifier(
         preset="plain", hidden_layer_sizes=(8,), early_stopping=True, max_iter=3
     )
-    with pytest.raises(ValueError, match="early_stopping=True cannot hold out.*X_val"):
+    with pytest.raises(
+        ValueError, match=r"early_stopping=True cannot hold out.*[^.]\.  Give .*X_val"
+    ):
         model.fit(X, y)
 
 

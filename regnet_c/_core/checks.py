@@ -89,7 +89,7 @@ def check_name(value, names, what):
     """One of `names`; the error lists them and guesses which was meant."""
     if isinstance(value, str) and value in names:
         return names[names.index(value)]  # the same string for all who use it
-    close = difflib.get_close_matches(str(value)[:50], names, n=1)
+    close = difflib.get_close_matches(str(value)[:50].lower(), names, n=1)
     hint = f" (did you mean {close[0]!r}?)" if close else ""
     error = ValueError if isinstance(value, str) else TypeError
     raise error(

@@ -32,7 +32,9 @@ from .guard import (
 from .members import combine, next_seed
 from .preparation import Preparation
 
-_WORSE = 0.1  # of a constant's loss: so much above it a fit is worse than a constant
+# shares of a constant's loss
+_WORSE = 0.1  # so much above it a fit is worse than a constant
+_NO_BETTER = 1e-3  # less than this below it a fit has learned nothing
 
 
 class Member(SimpleNamespace):
@@ -351,18 +353,26 @@ class BaseRegNet(BaseEstimator):
             )
 
     def _warn_if_worse(self, data):
-        """A warning if the loss on the training rows is above that of a constant."""
-        member = self._members[0]
-        loss, scale = member.monitor.constant, member.monitor.scale
-        limit, losses = loss + _WORSE * scale, member.network.history["loss"]
+        """A warning if a constant does as well on the training rows.
+
+        Some noise above it is allowed, unless training stopped there by itself and no
+        penalty asks for it: then the steps are too small for the unit of y.
+        """
+        member, params = self._members[0], self.recipe_
+        monitor, losses = member.monitor, member.network.history["loss"]
+        loss, scale = monitor.constant, monitor.scale
+        held = params.l1 or params.l2 or params.group_l1 or params.weight_decay
+        stalled = monitor.done and not monitor.on_validation and not held
+        limit = loss + (-_NO_BETTER if stalled else _WORSE) * scale
         if not losses or scale == 0 or losses[-1] <= limit:
             return
         final = member.network.evaluate(*data)["loss"]  # without dropout
         if final > limit:
+            how = "worse than" if final > loss + _WORSE * scale else "no better than"
             warn_user(
-                f"the fit ends worse than a constant prediction (loss {final:.4g} on the "
+                f"the fit ends {how} a constant prediction (loss {final:.4g} on the "
                 f"training rows, {loss:.4g} for the best constant): standardise X and y, "
-                "lower learning_rate_init or raise max_iter",
+                "change learning_rate_init or raise max_iter",
                 ConvergenceWarning,
             )
 
@@ -403,9 +413,9 @@ class BaseRegNet(BaseEstimator):
             )
         except ValueError as error:
             raise ValueError(
-                f"early_stopping=True cannot hold out {share} of {n} rows: {error} Give "
-                "validation rows as X_val and y_val, change validation_fraction, or set "
-                "early_stopping=False"
+                f"early_stopping=True cannot hold out {share} of {n} rows: "
+                f"{str(error).rstrip('.')}.  Give validation rows as X_val and y_val, "
+                "change validation_fraction, or set early_stopping=False"
             ) from None
         return [
             [None if part is None else take_rows(part, rows) for part in data]

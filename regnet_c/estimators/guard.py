@@ -5,6 +5,7 @@ import sys
 import warnings
 from pathlib import Path
 
+import joblib
 import numpy as np
 import sklearn
 from sklearn.utils.validation import check_X_y, validate_data
@@ -13,7 +14,9 @@ from .._core import checks
 from ..tables.columns import as_array, is_frame
 
 _ROWS_AT_A_TIME = 4096  # of a sparse X made dense
-_INSIDE = tuple(str(Path(p).parent) for p in (__file__, sklearn.__file__))
+_INSIDE = tuple(
+    str(Path(p).parent) for p in (__file__, sklearn.__file__, joblib.__file__)
+)
 
 
 def unchanged_if_refused(method):
@@ -38,7 +41,7 @@ def unchanged_if_refused(method):
 
 
 def warn_user(message, category=UserWarning):
-    """A warning at the user's own line, outside of this package and scikit-learn."""
+    """A warning at the line of the user, not in this package, scikit-learn or joblib."""
     level, frame = 2, sys._getframe(1)
     while frame.f_back and frame.f_code.co_filename.startswith(_INSIDE):
         level, frame = level + 1, frame.f_back

@@ -124,6 +124,9 @@ def check(params):
     thread_limit(params.n_jobs)
     choose_dtype(params.dtype, 0)
     check_callbacks(params.callbacks)
+    checks.check_bool(params.warm_start, "warm_start")
+    if not isinstance(params.verbose, numbers.Integral):  # scikit-learn's has levels
+        checks.check_bool(params.verbose, "verbose")
     checks.check_rate(getattr(params, "label_smoothing", 0.0), "label_smoothing")
     if params.n_members != "auto":
         checks.check_int(params.n_members, "n_members", minimum=1)
@@ -150,6 +153,11 @@ def make_optimizer(params):
             )
         optimizer.learning_rate = schedule
         return optimizer
+    if isinstance(schedule, numbers.Real):
+        raise TypeError(
+            f"learning_rate is {schedule!r}, expected one of {', '.join(_SCHEDULES)} or a "
+            "Schedule; a number is learning_rate_init"
+        )
     checks.check_name(schedule, tuple(_SCHEDULES), "learning_rate")
     own = optimizer.learning_rate
     if rate is None and schedule != "constant":
