@@ -14,7 +14,8 @@ def _sealing(init):
     def __init__(self, *args, **kwargs):
         init(self, *args, **kwargs)
         if type(self).__init__ is __init__:  # not called by that of a subclass
-            self.__dict__["_sealed"] = True
+            # not by self.__dict__, which would make a dict for every layer of a file
+            object.__setattr__(self, "_sealed", True)
 
     return __init__
 
@@ -39,7 +40,7 @@ class Fixed:
             cls.__init__ = _sealing(init)
 
     def _is_fixed(self, name):
-        return "_sealed" in self.__dict__ and not name.startswith("_")
+        return getattr(self, "_sealed", False) and not name.startswith("_")
 
     def __setattr__(self, name, value):
         if self._is_fixed(name):

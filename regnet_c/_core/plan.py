@@ -64,22 +64,17 @@ class Plan:
     def __init__(self, parts, loss, dtype, seed, skip=None):
         self.dense, self.rates, self.dropouts = parts
         self.loss, self.dtype, self.seed = loss, np.dtype(dtype), seed
-        self.shapes, self.offsets, self._specs = [], [], []
+        self.shapes, self.offsets = [], []
         self.products = sum(layer.n_in * layer.n_out for layer in self.dense)
-        self.size, self._skip, self._skip_spec = 0, skip, None
-        for number, layer in enumerate(self.dense):
-            weight = self._place((layer.n_in, layer.n_out), layer.weight_penalty)
-            bias = None
+        self.size, self._skip = 0, skip
+        for layer in self.dense:
+            self._place((layer.n_in, layer.n_out))
             if layer.use_bias:
-                bias = self._place((layer.n_out,), layer.bias_penalty)
-            self._specs.append(self._layer_spec(number, layer, weight, bias))
+                self._place((layer.n_out,))
         if skip is not None:
             shape = (self.dense[0].n_in, self.dense[-1].n_out)
             self.products += math.prod(shape)
-            self._skip_spec = {
-                "weight": self._place(shape, skip),
-                "hierarchy": skip.hierarchy,
-            }
+            self._place(shape)
         if self.size * self.dtype.itemsize > np.iinfo(np.intp).max // 8:
             size = self.size if self.size < 2**100 else "over 2**100"
             raise ValueError(
@@ -88,15 +83,32 @@ class Plan:
         self.n_inputs = self.dense[0].n_in
         self.kept = None
 
-    def _place(self, shape, penalty):
-        """Room for one more array, and what C has to know about it."""
-        spec = _param_spec(self.size, penalty)
+    def _place(self, shape):
+        """Room for one more array."""
         self.shapes.append(shape)
         self.offsets.append(self.size)
         step = _ALIGNMENT // self.dtype.itemsize
         count = math.prod(shape)
         self.size += -(-count // step) * step
-        return spec
+
+    @functools.cached_property
+    def _specs(self):
+        """What C has to know of each layer; made when a model is, not to refuse a file."""
+        offsets, specs = iter(self.offsets), []
+        for number, layer in enumerate(self.dense):
+            weight = _param_spec(next(offsets), layer.weight_penalty)
+            bias = None
+            if layer.use_bias:
+                bias = _param_spec(next(offsets), layer.bias_penalty)
+            specs.append(self._layer_spec(number, layer, weight, bias))
+        return specs
+
+    @property
+    def _skip_spec(self):
+        if self._skip is None:
+            return None
+        weight = _param_spec(self.offsets[-1], self._skip)
+        return {"weight": weight, "hierarchy": self._skip.hierarchy}
 
     def _layer_spec(self, number, layer, weight, bias):
         activation = layer.activation

@@ -85,10 +85,11 @@ def read_structure(start, begin, end):
 
 def _read_layers(start, begin, end):
     """The layers in this part of the header."""
-    layers = []
+    layers, units = [], None
     while True:
         try:
-            layer, written = _read_layer(_window(start, begin, end))
+            layer, written = _read_layer(_window(start, begin, end), units)
+            units = getattr(layer, "n_out", units)
             if not start.startswith(written, begin):
                 raise ValueError("it is not written as its values are")
             if isinstance(layer, Dropout) and isinstance((layers or [0])[-1], Dropout):
@@ -106,11 +107,16 @@ def _read_layers(start, begin, end):
         begin += 1
 
 
-def _read_layer(text):
-    """The layer at the beginning of this text, and what the header has for it."""
+def _read_layer(text, units):
+    """The layer at the beginning of this text, and what the header has for it.
+
+    units : those of the layer before; a large number that both have is kept once.
+    """
     config, _ = json.JSONDecoder().raw_decode(text)
     if not isinstance(config, dict):
         raise ValueError(f"found {checks.a_type(config)}, expected a dict")
+    if type(config.get("n_in")) is int and config["n_in"] == units:
+        config["n_in"] = units
     layer = layer_from_config(config)
     return layer, _escaped(dumps(_mentioned(layer.get_config(), config)))
 
