@@ -8,6 +8,7 @@ from ._core.data import checked_data, checked_masks
 from ._core.initialization import fill_weights
 from ._core.keywords import explains_keywords
 from ._core.listeners import check_callbacks
+from ._core.memory import says_memory_error
 from ._core.plan import Plan
 from ._core.slices import in_slices
 from ._core.team import useful_threads
@@ -148,6 +149,7 @@ class Network:
         """
         return [view.copy() for view in self._weights.views]
 
+    @says_memory_error
     def set_weights(self, weights):
         """Replace all weights by arrays of the shapes `get_weights` returns.
 
@@ -301,6 +303,7 @@ class Network:
 
     # ---- training --------------------------------------------------------------------
 
+    @says_memory_error
     @explains_keywords(
         learning_rate="it is the optimizer's, optimizer=Adam(learning_rate=...)",
         lr="it is the optimizer's, optimizer=Adam(learning_rate=...)",
@@ -551,6 +554,7 @@ class Network:
         """Number of columns of the original data."""
         return self._plan.n_inputs
 
+    @says_memory_error
     def compact(self):
         """A smaller network with the same predictions, without what zeros cut off.
 

@@ -37,7 +37,9 @@ cdef class WeightStore:
                 else "this network is being trained, by the call that called this one")
 
     def __exit__(self, *exc):
-        self.publish_working()
+        if self.working is not None:  # of a call that did not end
+            self.publish_working()
+            self.spare = None
         with cython.critical_section(self):
             self.holder = 0
             self.lock.release()

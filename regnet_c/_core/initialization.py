@@ -50,5 +50,8 @@ def fill_weights(weight, init, seed, stream):
     numbers = np.empty(weight.size, weight.dtype)
     binding.random_fill(numbers, normal, seed, stream, 0)
     if not normal:  # uniform on [-1, 1) has a standard deviation of 1/sqrt(3)
-        numbers = (2 * numbers - 1) * weight.dtype.type(math.sqrt(3))
-    weight[...] = numbers.reshape(weight.shape) * weight.dtype.type(deviation)
+        numbers *= 2
+        numbers -= 1
+        numbers *= weight.dtype.type(math.sqrt(3))
+    numbers *= weight.dtype.type(deviation)
+    weight[...] = numbers.reshape(weight.shape)

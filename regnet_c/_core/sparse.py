@@ -10,6 +10,7 @@ from itertools import pairwise
 import numpy as np
 
 from . import binding
+from .memory import says_memory_error
 
 MAX_DENSITY = 0.25  # share of non-zero weights up to which lists pay,
 MAX_DENSITY_FEW = 0.125  # and where only FEW_ROWS or fewer are predicted at a time;
@@ -53,6 +54,7 @@ class SparseWeights:
         few, many = self.made
         return few if n <= FEW_ROWS else many
 
+    @says_memory_error
     def _make(self):
         few, many = [], []
         for w in self._matrices:
@@ -92,7 +94,9 @@ def sparse_lists(w, max_slice=MAX_SLICE):
         first[order[number]] = begins[group] * lanes + lane
         end[order[number]] = begins[group + 1] * lanes
         binding.sparse_fill(value, index, first, end, part)
-        index[begins[0] * lanes : begins[groups] * lanes] += bounds[number]
+        # int32 as index is: NumPy would take another type through a buffer, and ends the
+        # process where it gets none
+        index[begins[0] * lanes : begins[groups] * lanes] += np.int32(bounds[number])
     return slices, start, unit.reshape(-1), index, value
 
 
