@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import reference as ref
 from conftest import OPTIMIZERS, assert_close, awkward_sizes, prime_pattern
+from running import all_pairs
 
 import regnet_c as rn
 from regnet_c import kernels
@@ -445,8 +446,19 @@ def group_step(kind, w, v, strength, group, q=None):
     return [got, new_q], want
 
 
-@pytest.mark.parametrize("group", ["units", "inputs"])
-@pytest.mark.parametrize("kind", OPTIMIZERS)
+EVERY_PAIR = pytest.mark.parametrize(
+    ("kind", "group", "dtype", "isa"),
+    all_pairs(
+        kind=OPTIMIZERS,
+        group=["units", "inputs"],
+        dtype=[np.dtype("float32"), np.dtype("float64")],
+        isa=binding.available_isas(),
+    ),
+    indirect=["isa"],
+)
+
+
+@EVERY_PAIR
 def test_cumulative_prox_group_equals_the_oracle(kind, group, dtype, isa, rng):
     for n_in, n_out in ((1, 1), (3, 5), (17, 16), (16, 33), (40, 70), (9, 48)):
         w, q = draw(rng, dtype, n_in, n_out), draw(rng, dtype, n_in, n_out)
@@ -458,8 +470,7 @@ def test_cumulative_prox_group_equals_the_oracle(kind, group, dtype, isa, rng):
             assert_close(got[1], want[1], scale=np.abs(want[1]).max() + 30)
 
 
-@pytest.mark.parametrize("group", ["units", "inputs"])
-@pytest.mark.parametrize("kind", OPTIMIZERS)
+@EVERY_PAIR
 def test_prox_group_equals_the_oracle(kind, group, dtype, isa, rng):
     for n_in, n_out in ((1, 1), (3, 5), (17, 16), (16, 33), (40, 70), (9, 48)):
         w = draw(rng, dtype, n_in, n_out)

@@ -90,7 +90,8 @@ def learn(method, ordered, n_bins):
     """
     if method == "standard":
         center = float(ordered.mean())
-        scale = float(np.sqrt(np.square(ordered - center).mean()))
+        with np.errstate(over="ignore"):  # refused below
+            scale = float(np.sqrt(np.square(ordered - center).mean()))
         return NumberCode(method, *_finite(ordered, center, scale))
     if method == "robust":
         low, center, high = (float(ordered_at(ordered, p)) for p in (0.25, 0.5, 0.75))
