@@ -861,7 +861,7 @@ BAD_DATA_FILES = {
     "y NaN": (lambda f: npz(f, X=X9, y=Y9 * np.nan), "target 'y' has no values"),
     "y inf": (lambda f: npz(f, X=X9, y=Y9 + np.inf), "row 1 column 'y' has inf"),
     "y texts": (lambda f: npz(f, X=X9, y=X9.astype(str)), "(9, 2)"),
-    "one row": (lambda f: npz(f, X=X9[:1], y=Y9[:1]), "about 1 sample"),
+    "one row": (lambda f: npz(f, X=X9[:1], y=Y9[:1]), "over 1 sample"),
 }
 BAD_COMMANDS = {
     "nothing": ([], "COMMAND"),
