@@ -14,6 +14,7 @@ from .._core import checks
 from ..tables.columns import as_array, is_frame
 
 _ROWS_AT_A_TIME = 4096  # of a sparse X made dense
+_MOST_COLUMNS = 2**31  # a broadcast array may have more, which takes hours to read
 _INSIDE = tuple(
     str(Path(p).parent) for p in (__file__, sklearn.__file__, joblib.__file__)
 )
@@ -59,6 +60,7 @@ def validated(estimator, X, *y, **options):
     """
     for value, name in zip((X, *y), "Xy", strict=False):
         checks.check_unmasked(value, name)
+    _refuse_huge(X)
     if y and y[0] is not None:
         check_present(*y)
         check_one_kind(*y)
@@ -87,6 +89,7 @@ def checked_table(estimator, X, *y, **options):
     if hasattr(X, "toarray"):
         return validated(estimator, X, *y, **options)
     checks.check_unmasked(X, "X")
+    _refuse_huge(X)
     table = X if is_frame(X) else as_array(X)
     if not is_frame(table) and table.dtype.kind in "fiubc" and table.ndim == 2:
         return validated(estimator, table, *y, ensure_all_finite="allow-nan", **options)
@@ -98,6 +101,13 @@ def checked_table(estimator, X, *y, **options):
         check_present(*y)
         check_one_kind(*y)
     return table, check_X_y(np.zeros((table.shape[0], 1)), *y, **options)[1]
+
+
+def _refuse_huge(X):
+    """ValueError for too many columns, before any is read."""
+    shape = getattr(X, "shape", ())
+    if isinstance(shape, tuple) and len(shape) == 2 and shape[1] > _MOST_COLUMNS:
+        raise ValueError(f"X has {shape[1]} columns, expected at most {_MOST_COLUMNS}")
 
 
 def take_rows(data, rows):

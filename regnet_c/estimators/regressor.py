@@ -115,7 +115,10 @@ class RegNetRegressor(RegressorMixin, BaseRegNet):
 
     def _check_data(self, X, y, reset):
         check = checked_table if self._encodes() else validated
-        return check(self, X, y, multi_output=True, y_numeric=True, reset=reset)
+        X, y = check(self, X, y, multi_output=True, y_numeric=True, reset=reset)
+        if y.dtype.kind not in "fiub":
+            raise TypeError(f"y has dtype {y.dtype}, expected real numbers")
+        return X, y
 
     def _learn_targets(self, y, classes=None):
         if self._goes_on():
