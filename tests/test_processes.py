@@ -49,7 +49,7 @@ def test_parent_and_child_both_train_after_a_fork(real_threads):
 @POSIX
 @pytest.mark.filterwarnings("ignore:This process")
 def test_a_fork_during_training_leaves_two_processes_that_work(real_threads):
-    """Another thread trains at that moment: its network is refused, others are not."""
+    """Another thread trains at that moment: its network can be read, not trained."""
     want, (x, y) = trained_bits(threads=2), some_data(20_000)
     net, stop = network(), threading.Event()
 
@@ -68,8 +68,7 @@ def test_a_fork_during_training_leaves_two_processes_that_work(real_threads):
             try:
                 with pytest.raises(RuntimeError, match="another thread"):
                     net.fit(x, y, 1)
-                with pytest.raises(RuntimeError, match="another thread"):
-                    net.get_weights()
+                assert all(np.isfinite(w).all() for w in net.get_weights())
                 status = 0 if trained_bits(threads=2) == want else 2
             finally:
                 os._exit(status)
