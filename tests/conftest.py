@@ -51,7 +51,7 @@ def prime_pattern(*shape, dtype, period=23):
     return flat.reshape(shape).astype(dtype)
 
 
-OPTIMIZERS = ["sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw"]
+OPTIMIZERS = list(binding.optimizer_traits())  # those of the core, all in the oracle
 CREDIT_DECAY = 1 - 1e-4  # the library's; see the measurements in the documentation
 
 

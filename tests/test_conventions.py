@@ -336,6 +336,20 @@ def test_the_tables_have_what_the_core_has():
     assert {o.kind for o in found} == {code for code, _, _ in traits.values()}
 
 
+def test_the_recipes_name_files_that_exist():
+    """And no more of them than is promised for an activation, a loss and a penalty."""
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    recipes = text.partition("## Adding things")[2].partition("\n## ")[0]
+    files = set(
+        re.findall(r"`((?:csrc|regnet_c|tests|tools)/[\w/]+\.[\w.]+)`", recipes)
+    )
+    assert len(files) > 20
+    assert [f for f in sorted(files) if not (ROOT / f).is_file()] == []
+    for what, most in {"An activation": 6, "A loss": 8, "A penalty": 10}.items():
+        recipe = recipes.partition(f"**{what}**")[2].partition("\n**")[0]
+        assert 0 < len(re.findall(r"^\d+\. ", recipe, re.M)) <= most
+
+
 def test_c_never_allocates_or_prints():
     words = r"\b(malloc|calloc|realloc|free|printf|fprintf|abort|assert)\s*\("
     for path in C_FILES:
