@@ -82,7 +82,7 @@ cdef class WeightStore:
         self.working = working
 
     def publish_copy(self, weights):
-        """Give readers a copy of the working weights, which training continues to change."""
+        """Give readers a copy of the working weights, which training still changes."""
         with cython.critical_section(self):
             self.published, self.seen = weights, False
 
