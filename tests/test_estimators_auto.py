@@ -293,3 +293,25 @@ def test_a_default_model_is_pickled_with_its_encoder():
     data = pickle.dumps(model)
     again = pickle.loads(data)
     np.testing.assert_array_equal(again.predict(table), model.predict(table))
+
+
+def test_partial_fit_after_a_default_fit_learns_on():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(400, 5))
+    y = X[:, 0] * X[:, 1] + X[:, 2]
+    model = RegNetRegressor((16,), random_state=0, max_iter=5, n_members=2).fit(X, y)
+    before, loss = model.score(X, y), model.loss_
+    for _ in range(20):
+        model.partial_fit(X, y)
+    assert model.n_iter_ == 25 and model.loss_ < 0.9 * loss
+    assert model.score(X, y) > before + 0.05
+
+
+def test_partial_fit_after_the_end_of_a_schedule_says_so():
+    X, y = np.eye(80), np.arange(80.0)
+    model = RegNetRegressor((4,), random_state=0, max_iter=2, learning_rate="cosine")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # two epochs may be worse than a constant
+        model.fit(X, y)
+    with pytest.warns(UserWarning, match="learning_rate='cosine' has fallen to 0"):
+        model.partial_fit(X, y)

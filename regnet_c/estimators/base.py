@@ -173,13 +173,30 @@ class BaseRegNet(BaseEstimator):
             network = self._build(data[0].shape[1], seed)
             optimizer = recipe.make_optimizer(self.recipe_)
             members = [Member(network=network, optimizer=optimizer, monitor=monitor)]
+        else:
+            self._leave_schedule(X)
         trained = []
         try:
             for member in members:
                 self._train(member, data, held_out, 1, trained, one_epoch=True)
         finally:
             self._publish(trained)
+        if self.network_.history["learning_rate"][-1] == 0:
+            warn_user(
+                f"learning_rate={self.learning_rate!r} has fallen to 0 by its schedule, so "
+                "partial_fit changed nothing: set it to 'constant' before fit",
+                ConvergenceWarning,
+            )
         return self
+
+    def _leave_schedule(self, X):
+        """partial_fit after fit: where "auto" chose a schedule, a constant rate follows."""
+        if "learning_rate" not in self.recipe_.chosen:
+            return
+        for member in self._members:
+            if isinstance(member.optimizer.learning_rate, Schedule):
+                constant = self._resolve(X, one_epoch=True)
+                member.optimizer = recipe.make_optimizer(constant)
 
     def _resolve(self, X, one_epoch=False):
         return presets.resolve(
