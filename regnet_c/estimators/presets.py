@@ -1,7 +1,7 @@
 """What "auto" means: the values of an estimator's parameters that follow from the data.
 
-The recipes were chosen by `benchmarks/bench_tables.py --ablation` on validation parts of
-the training rows of 14 public tables; docs/accuracy.md has the figures.
+The recipes were chosen on validation parts of the training rows of 14 public tables;
+`benchmarks/bench_tables.py --ablation` measures what each value is for.
 """
 
 from types import SimpleNamespace
