@@ -32,7 +32,7 @@ def _warn(reason):
     warnings.warn(
         f"this network can never learn: {reason}; start from random weights",
         DeadStartWarning,
-        stacklevel=6,  # of who calls fit
+        stacklevel=7,  # of who calls fit
     )
 
 
