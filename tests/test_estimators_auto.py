@@ -166,8 +166,10 @@ def test_weight_decay_needs_adamw():
     model = RegNetRegressor(optimizer="adam", weight_decay=0.1)
     with pytest.raises(ValueError, match="weight_decay is 0.1 .* expected 'adamw'"):
         model.fit(X, y)
-    model = RegNetRegressor(optimizer="sgd", max_iter=2, random_state=0).fit(X, y)
-    assert model.recipe_.weight_decay is None
+    for rate in ("auto", 0.01):
+        model = RegNetRegressor(optimizer="sgd", learning_rate_init=rate, max_iter=2)
+        model.set_params(random_state=0).fit(X, y)
+        assert model.recipe_.weight_decay is None
 
 
 def test_large_tables_take_large_batches_and_small_ones_no_dropout():

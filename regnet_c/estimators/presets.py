@@ -104,12 +104,10 @@ def resolve(params, shape, classification, one_epoch=False):
         values = values | {"max_iter": 200}
     known = dict(params)
     chosen = {k for k, v in known.items() if is_auto(v) and k in values}
-    if not is_auto(params["optimizer"]) and "learning_rate_init" in chosen:
-        values = values | {"learning_rate_init": None, "weight_decay": None}  # its own
-    if not is_auto(params["learning_rate"]) and not isinstance(
-        params["learning_rate"], str
-    ):
-        values = values | {"learning_rate_init": None}  # the schedule's
+    if not is_auto(params["optimizer"]):  # it has its own
+        values = values | {"learning_rate_init": None, "weight_decay": None}
+    if not isinstance(params["learning_rate"], str):  # the schedule has its own
+        values = values | {"learning_rate_init": None}
     known |= {k: values[k] for k in chosen}
     if known["learning_rate_init"] == AUTO:
         known["learning_rate_init"] = None
