@@ -24,7 +24,8 @@ class Units:
     X : ndarray of shape (n, n_in)
     y : ndarray
         Labels, or targets (n, n_out).
-    loss : Loss
+    loss : Loss or None
+        None leaves y as it is.
     standardize : bool
         Divide each column of X, and each of several targets, by its own deviation.  If
         not, X stays as it is and all targets share one spread.
@@ -40,8 +41,9 @@ class Units:
         if standardize:
             self.x_mean, self.x_scale = _moments(X, weight=sample_weight)
             self.x_scale[self.x_scale == 0] = np.inf  # a constant column is always 0
-        self._power = _POWERS.get(loss.name, 1 if loss.name == "poisson" else 0)
-        self._log = loss.name == "poisson"
+        name = None if loss is None else loss.name
+        self._power = _POWERS.get(name, 1 if name == "poisson" else 0)
+        self._log = name == "poisson"
         n_out = y.shape[1] if y.ndim == 2 else 1
         self.y_mean, self.y_scale = np.zeros(n_out), np.ones(n_out)
         if joint is None:
@@ -49,11 +51,21 @@ class Units:
         if self._log:
             self.y_scale *= np.average(y, axis=0, weights=sample_weight).mean() or 1.0
         elif self._power:
-            robust = loss.name in _ROBUST
+            robust = name in _ROBUST
             self.y_mean, self.y_scale = _moments(y, robust, sample_weight)
             self.y_scale[self.y_scale == 0] = 1.0
-            if joint or loss.name == "huber":
+            if joint or name == "huber":
                 self.y_scale = np.full(n_out, _joint(self.y_scale))
+
+    @property
+    def keep_x(self):
+        """Whether the networks see X as it is."""
+        return not self.x_mean.any() and bool((self.x_scale == 1).all())
+
+    @property
+    def keep_y(self):
+        """Whether the networks see y as it is."""
+        return not self.y_mean.any() and bool((self.y_scale == 1).all())
 
     def inputs(self, X, dtype):
         """X as the path's networks see it, a new array of this dtype."""

@@ -99,13 +99,13 @@ def add_columns(parser):
     )
     parser.add_argument(
         "--bins",
-        type=_auto_int,
+        type=auto_int,
         default=Options.n_bins,
         help="of a number, for ple; auto: 48 for 10 000 to 200 000 rows, else 16",
     )
     parser.add_argument(
         "--min-frequency",
-        type=_auto_int,
+        type=auto_int,
         default=Options.min_frequency,
         metavar="ROWS",
         help="levels with fewer rows count as one; auto: one row in 500, at most 10",
@@ -116,7 +116,8 @@ def _character(text):
     return {"\\t": "\t", "tab": "\t", "space": " "}.get(text, text)
 
 
-def _auto_int(text):
+def auto_int(text):
+    """argparse's type of a whole number or auto."""
     try:
         return text if text == "auto" else int(text)
     except ValueError:

@@ -50,15 +50,6 @@ def _numbers(text):
         ) from None
 
 
-def _epochs(text):
-    try:
-        return text if text == "auto" else int(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(
-            f"{text!r}, expected a whole number or auto"
-        ) from None
-
-
 def add_parser(commands, **options):
     """Add the command to an argparse object of sub-commands."""
     parser = commands.add_parser(
@@ -130,7 +121,7 @@ def _add_arguments(parser):
     run.add_argument("--schedule", choices=tuple(_SCHEDULES), default="cosine")
     run.add_argument(
         "--epochs",
-        type=_epochs,
+        type=data.auto_int,
         default="auto",
         help="auto: 200, fewer for over 5000 rows, at least 20",
     )

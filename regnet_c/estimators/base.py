@@ -167,9 +167,12 @@ class BaseRegNet(BaseEstimator):
             recipe.check(self.recipe_)
             self._prepare(self.recipe_, data)
         data, held_out = self._ready(data), self._ready(held_out)
+        X, y, weight = data
+        data = X, self._training_targets(y), weight
         members = [] if first else self._members
         if first:
             monitor = recipe.make_monitor(self.recipe_, stops=self.early_stopping)
+            monitor.constant, monitor.scale = self._constant_loss(data)
             network = self._build(data[0].shape[1], seed)
             optimizer = recipe.make_optimizer(self.recipe_)
             members = [Member(network=network, optimizer=optimizer, monitor=monitor)]
@@ -233,6 +236,9 @@ class BaseRegNet(BaseEstimator):
                 f"describe {count}; keep n_members or set warm_start=False"
             )
         self.recipe_.n_members = count
+        X, y, weight = data
+        smoothed = X, self._training_targets(y), weight
+        constant, scale = self._constant_loss(smoothed)
         trained = []
         try:
             for number in range(count):
@@ -241,9 +247,10 @@ class BaseRegNet(BaseEstimator):
                     optimizer=recipe.make_optimizer(self.recipe_),
                     monitor=recipe.make_monitor(self.recipe_),
                 )
+                member.monitor.constant, member.monitor.scale = constant, scale
                 if goes_on:
                     self._continue(member, self._members[number])
-                self._train(member, data, held_out, epochs, trained)
+                self._train(member, smoothed, held_out, epochs, trained)
         finally:
             self._publish(trained)
         self._warn_if_unfinished()
@@ -255,10 +262,6 @@ class BaseRegNet(BaseEstimator):
         X, y, weight = data
         network, monitor = member.network, member.monitor
         monitor.begin(self._validation_score(held_out), one_epoch)
-        y = self._training_targets(y)
-        if not monitor.loss_curve:
-            constant, monitor.scale = self._constant_loss(network, (X, y, weight))
-            monitor.constant = constant
         try:
             network.fit(
                 X,
@@ -335,10 +338,10 @@ class BaseRegNet(BaseEstimator):
 
     # ---- warnings --------------------------------------------------------------------
 
-    def _constant_loss(self, network, data):
+    def _constant_loss(self, data):
         """(loss of the best constant prediction, how far above the least loss it is)."""
         _, y, weight = data
-        loss, n = network.loss, len(y)
+        loss, n = self._prepared.loss, len(y)
         known = SimpleNamespace(raw_y=None, labels=None, sample_weight=weight)
         if loss.takes_labels and y.ndim == 1:
             known.labels = np.ascontiguousarray(y, np.int64)

@@ -11,7 +11,7 @@ import sklearn
 from sklearn.utils.validation import check_X_y, validate_data
 
 from .._core import checks
-from ..tables.columns import as_array, is_frame
+from ..tables.columns import as_array, is_frame, is_missing
 
 _ROWS_AT_A_TIME = 4096  # of a sparse X made dense
 _MOST_COLUMNS = 2**31  # a broadcast array may have more, which takes hours to read
@@ -61,9 +61,7 @@ def validated(estimator, X, *y, **options):
     for value, name in zip((X, *y), "Xy", strict=False):
         checks.check_unmasked(value, name)
     _refuse_huge(X)
-    if y and y[0] is not None:
-        check_present(*y)
-        check_one_kind(*y)
+    _check_labels(*y)
     try:
         result = validate_data(
             estimator, X, *y, dtype="numeric", accept_sparse="csr", **options
@@ -97,9 +95,7 @@ def checked_table(estimator, X, *y, **options):
     validate_data(estimator, table, reset=reset, skip_check_array=True)
     if not y:
         return table
-    if y[0] is not None:
-        check_present(*y)
-        check_one_kind(*y)
+    _check_labels(*y)
     return table, check_X_y(np.zeros((table.shape[0], 1)), *y, **options)[1]
 
 
@@ -159,7 +155,14 @@ def dense(X, dtype):
     return out
 
 
-def check_present(y):
+def _check_labels(y=None):
+    """What scikit-learn's checks of a target let through, or refuse without a word."""
+    if y is not None:
+        _check_present(y)
+        _check_one_kind(y)
+
+
+def _check_present(y):
     """ValueError for a missing target: None, NA or a NaN among labels."""
     if hasattr(y, "toarray"):
         return
@@ -168,16 +171,15 @@ def check_present(y):
     if values.dtype.kind != "O":
         return
     for place in np.ndindex(values.shape):
-        value = values[place]
-        # NaN and NaT differ from themselves; pandas' NA has no truth value
-        if value is None or type(value).__name__ == "NAType" or value != value:
+        if is_missing(values[place]):
             row = place[0] if place else 0
             raise ValueError(
-                f"y has no value in row {row} ({value!r}), expected a target in every row"
+                f"y has no value in row {row} ({values[place]!r}), expected a target in "
+                "every row"
             )
 
 
-def check_one_kind(y):
+def _check_one_kind(y):
     """TypeError for a list of text and numbers, all of which NumPy turns into text."""
     if not isinstance(y, (list, tuple)):
         return

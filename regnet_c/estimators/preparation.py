@@ -7,12 +7,13 @@ stays in front of it.
 """
 
 import numpy as np
+from sklearn.base import clone
 
 from .._core.units import Units
 from ..tables.columns import is_frame
 from ..tables.encoder import TableEncoder
 from .guard import dense
-from .presets import AUTO, FEW_ROWS
+from .presets import AUTO, FEW_ROWS, is_auto
 
 _PIXELS = 16  # columns of bytes, at least, that are taken for an image
 
@@ -41,7 +42,7 @@ class Preparation:
         self.units = Units(
             encoded,
             y if loss.classification else y.reshape(len(y), -1),
-            loss if scales_y else _AS_IT_IS,
+            loss if scales_y else None,
             standardize=automatic and X.shape[0] < FEW_ROWS and is_plain(X),
             joint=False,
             sample_weight=weight,
@@ -56,9 +57,7 @@ class Preparation:
     @property
     def is_trivial(self):
         """Whether the network sees X and y unchanged."""
-        units = self.units
-        x = not units.x_mean.any() and (units.x_scale == 1).all()
-        return x and not units.y_mean.any() and (units.y_scale == 1).all()
+        return self.units.keep_x and self.units.keep_y
 
     def encoded(self, X):
         """X as `network_` takes it."""
@@ -70,25 +69,13 @@ class Preparation:
         if X is not first:
             encoded = self.encoded(X)
         encoded = dense(encoded, dtype)
-        units = self.units
-        if not units.x_mean.any() and (units.x_scale == 1).all():
-            return encoded
-        return units.inputs(encoded, dtype)
+        return encoded if self.units.keep_x else self.units.inputs(encoded, dtype)
 
     def targets(self, y):
         """y on the scale of training."""
         if self.loss.classification or self.is_trivial:
             return y
         return self.units.targets(y.reshape(len(y), -1))
-
-
-class _NoUnits:
-    """Stands for a loss whose targets are left in their own units."""
-
-    name = "as it is"
-
-
-_AS_IT_IS = _NoUnits()
 
 
 def _is_pixels(X):
@@ -106,15 +93,13 @@ def is_plain(X):
 def _encoder(encoder, X):
     """A fresh encoder for X, or None."""
     known = encoder is None or isinstance(encoder, TableEncoder)
-    if not known and not (isinstance(encoder, str) and encoder == AUTO):
+    if not known and not is_auto(encoder):
         raise ValueError(
             f"encoder is {encoder!r:.60}, expected 'auto', None or a TableEncoder"
         )
     if encoder is None or hasattr(X, "toarray"):
         return None
     if not isinstance(encoder, str):
-        from sklearn.base import clone
-
         return clone(encoder)
     n_rows = X.shape[0]
     if _is_pixels(X) or (n_rows < FEW_ROWS and is_plain(X)):

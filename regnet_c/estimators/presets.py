@@ -115,6 +115,7 @@ def resolve(params, shape, classification, one_epoch=False):
 
 
 def is_auto(value):
+    """Whether a parameter is left to the data; it may be an array."""
     return isinstance(value, str) and value == AUTO
 
 

@@ -27,7 +27,7 @@ from ..penalties import (
 )
 from ..schedules import CosineDecay, ExponentialDecay, LinearDecay, Schedule
 from .monitor import Monitor
-from .presets import FEW_ROWS
+from .presets import FEW_ROWS, is_auto
 
 _SCHEDULES = {
     "constant": lambda rate, epochs: rate,
@@ -48,9 +48,9 @@ def hidden_sizes(sizes):
     return [checks.check_int(size, "hidden_layer_sizes", minimum=1) for size in sizes]
 
 
-def dropout_rates(dropout, n_hidden, is_auto=False):
-    """[rate of the inputs, rate after each hidden layer]; auto: (inputs, all others)."""
-    if is_auto:
+def dropout_rates(dropout, n_hidden, chosen=False):
+    """[rate of the inputs, rate after each hidden layer]; chosen: (inputs, others)."""
+    if chosen:
         dropout = [dropout[0]] + [dropout[1]] * n_hidden
     if not np.iterable(dropout) or isinstance(dropout, str):
         return [0.0] + [checks.check_rate(dropout, "dropout")] * n_hidden
@@ -128,7 +128,7 @@ def check(params):
     if not isinstance(params.verbose, numbers.Integral):  # scikit-learn's has levels
         checks.check_bool(params.verbose, "verbose")
     checks.check_rate(getattr(params, "label_smoothing", 0.0), "label_smoothing")
-    if params.n_members != "auto":
+    if not is_auto(params.n_members):
         checks.check_int(params.n_members, "n_members", minimum=1)
 
 
@@ -247,6 +247,6 @@ def thread_limit(n_jobs):
 
 def choose_dtype(dtype, n_rows):
     """The network's dtype; "auto": float32, and float64 where speed does not matter."""
-    if isinstance(dtype, str) and dtype == "auto":
+    if is_auto(dtype):
         return np.dtype(np.float64 if n_rows < FEW_ROWS else np.float32)
     return checks.check_dtype(dtype)

@@ -276,7 +276,7 @@ def _is_text(kind):
     return types.is_string(kind) or types.is_large_string(kind) or view(kind)
 
 
-def _is_missing(value):
+def is_missing(value):
     """True for None, NaN, NaT and pandas.NA."""
     if value is None:
         return True
@@ -340,14 +340,14 @@ _CELLS = (
 
 
 def _missing_mask(values):
-    return np.fromiter(map(_is_missing, values), bool, len(values))
+    return np.fromiter(map(is_missing, values), bool, len(values))
 
 
 def _factorize(values):
     """codes and levels of objects, by a dictionary."""
     levels, codes = {}, np.empty(len(values), np.int32)
     for i, value in enumerate(values):
-        if _is_missing(value):
+        if is_missing(value):
             codes[i] = -1
         else:
             codes[i] = levels.setdefault(level_text(value), len(levels))
@@ -372,7 +372,7 @@ def level_texts(values):
         values = values.tolist() if values.dtype.kind != "M" else values.astype(str)
     else:
         values = values.to_pylist()
-    return [None if _is_missing(value) else level_text(value) for value in values]
+    return [None if is_missing(value) else level_text(value) for value in values]
 
 
 def level_text(value):
