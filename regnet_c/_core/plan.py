@@ -196,6 +196,11 @@ class Plan:
         ]
 
     @functools.cached_property
+    def matrices(self):
+        """The numbers among `views` of the matrices."""
+        return [n for n, shape in enumerate(self.shapes) if len(shape) == 2]
+
+    @functools.cached_property
     def penalties(self):
         """The penalty (or None) of each array of `views`."""
         found = []

@@ -27,7 +27,6 @@ from .progress_bar import ProgressBar
 from .slices import in_slices
 from .state import TrainingState
 from .team import MIN_BLOCK_ROWS, Crowd, divide
-from .weights import Weights
 
 _SLICE_SECONDS = 0.02  # between two looks at Ctrl-C
 _PUBLISH_SECONDS = 1.0  # between two copies for readers in other threads
@@ -288,15 +287,14 @@ class TrainingRun:
 
     def _copy_weights(self):
         """Copy the published weights to where steps change them."""
-        store, plan = self.network._store, self.network._plan
+        store = self.network._store
         self._last_finite, self._copied = store.published, time.monotonic()
-        spare = store.take_spare()
-        params = (
-            np.empty_like(self._last_finite.params) if spare is None else spare.params
-        )
-        np.copyto(params, self._last_finite.params)
-        self.model.bind_weights(params)
-        self._working = Weights(plan, params)
+        self._working = store.take_spare()
+        if self._working is None:
+            self._working = self._last_finite.copy()
+        else:
+            self._working.replace(self._last_finite.params)
+        self.model.bind_weights(self._working.params)
         store.begin(self._working)
 
     def _publish_for_readers(self):

@@ -51,9 +51,9 @@ class Weights:
         return Weights(self.plan, self.params.copy())
 
     def replace(self, params):
-        """Take other numbers, while they are not published."""
-        self.params[...] = params
-        for name in self._made:
+        """Take other numbers into the same memory, while they are not published."""
+        np.copyto(self.params, params)
+        for name in ("sparse", "sums"):  # the others only know where the numbers are
             self.__dict__.pop(name, None)
 
     def _make_views(self):
@@ -74,27 +74,27 @@ class Weights:
 
     def are_finite(self):
         """Whether there is no NaN and no infinity."""
-        if math.isfinite(sum(sum_abs for sum_abs, *_ in self.sums)):
+        total = 0.0
+        for sum_abs, _, _ in self.sums:
+            total += sum_abs
+        if math.isfinite(total):
             return True
         return bool(np.isfinite(self.params).all())  # the sum may overflow
 
     def penalty(self):
         """Value of the penalties."""
         value = 0.0
-        parts = zip(self.views, self.plan.penalties, self.sums, strict=True)
-        for view, penalty, known in parts:
+        for number, penalty in enumerate(self.plan.penalties):
             if penalty:
-                value += penalty.value(view, known)
+                value += penalty.value(self.views[number], self.sums[number])
         return value
 
     def zeros(self):
         """Share of exact zeros among the weights, biases apart."""
-        zeros = size = 0
-        for view, (_, _, count) in zip(self.views, self.sums, strict=True):
-            if view.ndim == 2:
-                zeros += count
-                size += view.size
-        return zeros / size
+        zeros = 0
+        for number in self.plan.matrices:
+            zeros += self.sums[number][2]
+        return zeros / self.plan.products
 
     def summary(self):
         """See `Network.summary`."""
