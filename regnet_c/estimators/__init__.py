@@ -14,6 +14,7 @@ except ImportError as error:
     ) from error
 
 from .classifier import RegNetClassifier
+from .convert import register_skl2onnx
 from .regressor import RegNetRegressor
 
-__all__ = ["RegNetClassifier", "RegNetRegressor"]
+__all__ = ["RegNetClassifier", "RegNetRegressor", "register_skl2onnx"]

@@ -62,13 +62,13 @@ def to_onnx(network, path, encoder=True):
         raise ValueError(
             f"the weights take {size} bytes, an ONNX file holds at most {_MOST_BYTES}"
         )
-    graph = _Graph(onnx.helper, onnx.numpy_helper)
+    graph = Graph(onnx)
     n_in, n_out = layers[0].w.shape[0], layers[-1].w.shape[1]
     name, table, kind = "x", None, onnx.TensorProto.FLOAT
     inputs, outputs = [("x", kind, n_in)], [("y", kind, ["rows", n_out])]
     if encoder and KEY in network.metadata:
         table = OnnxEncoder(graph, TableForm.of(network))
-        name = table.encode(network.kept_inputs, network.n_inputs)
+        name = table.encode(network.kept_inputs, network.n_inputs, table.declare())
         text, double = onnx.TensorProto.STRING, onnx.TensorProto.DOUBLE
         inputs = [(column, text if t else double, 1) for column, t in table.inputs]
         if table.form.classes is None:
@@ -104,12 +104,19 @@ def to_onnx(network, path, encoder=True):
     write_atomically(path, [model.SerializeToString()])
 
 
-class _Graph:
-    """Nodes and constants of a model while it is written."""
+class Graph:
+    """Nodes and constants of a model while it is written.
 
-    def __init__(self, helper, numpy_helper):
-        self.helper, self.from_array = helper, numpy_helper.from_array
-        self.nodes, self.constants = [], {}
+    Parameters
+    ----------
+    onnx : module
+    dtype : dtype, default float32
+        Of the products; activations are float32, for run times lack many in float64.
+    """
+
+    def __init__(self, onnx, dtype=np.float32):
+        self.helper, self.from_array = onnx.helper, onnx.numpy_helper.from_array
+        self.nodes, self.constants, self.dtype = [], {}, np.dtype(dtype)
 
     def node(self, operator, inputs, output, **attributes):
         self.nodes.append(
@@ -117,15 +124,19 @@ class _Graph:
         )
         return output
 
+    def cast(self, x, dtype, output):
+        kind = self.helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
+        return self.node("Cast", [x], output, to=kind)
+
     def constant(self, name, value, dtype=np.float32):
         value = np.asarray(value, dtype, order="C")
         self.constants[name] = self.from_array(value, name)
         return name
 
     def dense(self, name, x, layer):
-        inputs = [x, self.constant(f"{name}.weight", layer.w)]
+        inputs = [x, self.constant(f"{name}.weight", layer.w, self.dtype)]
         if layer.b is not None:
-            inputs.append(self.constant(f"{name}.bias", layer.b))
+            inputs.append(self.constant(f"{name}.bias", layer.b, self.dtype))
         z = self.node("Gemm", inputs, f"{name}.z")
         return self.activation(name, z, layer.activation, layer.param)
 
@@ -133,6 +144,13 @@ class _Graph:
         """Add f(z) and return its name."""
         if activation == "identity":
             return z
+        if self.dtype == np.float32:
+            return self._activation(name, z, activation, param)
+        z = self.cast(z, np.float32, f"{name}.single")
+        a = self._activation(name, z, activation, param)
+        return self.cast(a, self.dtype, f"{name}.double")
+
+    def _activation(self, name, z, activation, param):
         traits = OUTPUTS[activation]
         if isinstance(traits.onnx, str):
             attributes = dict(traits.onnx_attributes)
@@ -143,6 +161,31 @@ class _Graph:
             names = [self._operand(name, z, word) for word in inputs.split()]
             last = self.node(operator, names, f"{name}.{output}")
         return last
+
+    def most_probable(self, y, n_outputs):
+        """The number of each row's class, from probabilities (rows, n_outputs)."""
+        if n_outputs > 1:
+            return self.node("ArgMax", [y], "output.best", axis=1, keepdims=0)
+        second = self.above_half(y)
+        axis = self.constant("output.axis", [1], np.int64)
+        return self.node("Squeeze", [second, axis], "output.best")
+
+    def above_half(self, y):
+        """1 where a probability is above 1/2, else 0."""
+        half = self.constant("output.half", 0.5, self.dtype)
+        above = self.node("Greater", [y, half], "output.above")
+        return self.cast(above, np.int64, "output.second")
+
+    def class_names(self, numbers, classes, output):
+        """The names, text, of numbered classes."""
+        return self.node(
+            "LabelEncoder",
+            [numbers],
+            output,
+            domain="ai.onnx.ml",
+            keys_int64s=list(range(len(classes))),
+            values_strings=list(classes),
+        )
 
     def _operand(self, name, z, word):
         if word in _CONSTANTS:

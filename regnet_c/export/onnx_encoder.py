@@ -10,6 +10,10 @@ import re
 
 import numpy as np
 
+from ..tables.columns import parse_number
+
+LEVELS = ("category", "boolean")
+_BOOLEANS = {"False": 0.0, "True": 1.0}
 _DAY = 86400e6  # microseconds
 _RESERVED = re.compile(r"(x|y|label|[A-Z_]+|(dense_\d+|output)\..*|encoder/.*|)")
 
@@ -19,7 +23,7 @@ class OnnxEncoder:
 
     Parameters
     ----------
-    graph : _Graph
+    graph : Graph
     form : TableForm
 
     Attributes
@@ -31,20 +35,41 @@ class OnnxEncoder:
     def __init__(self, graph, form):
         self.graph, self.form, self.inputs, self.count = graph, form, [], 0
 
-    def encode(self, kept, n_outputs):
-        """Add the columns; the name of the network's input."""
+    def declare(self):
+        """{name of a column: (name of an input of its own, whether it is text)}."""
+        sources = {}
+        for column in self.form.encoding.columns:
+            if column.kind == "dropped":
+                continue
+            name = column.name
+            if _RESERVED.fullmatch(name):
+                name = f"column {name}"
+            sources[column.name] = name, column.kind in LEVELS
+        self.inputs = list(sources.values())
+        return sources
+
+    def encode(self, kept, n_outputs, sources):
+        """Add the columns; the name of the network's input.
+
+        Parameters
+        ----------
+        kept : ndarray of int
+            The outputs of the encoder that the network reads.
+        n_outputs : int
+            All that the encoder has.
+        sources : dict
+            For each column used, a tensor (rows, 1), and whether it is text or double.
+        """
         parts = []
         for column in self.form.encoding.columns:
             if column.kind == "dropped":
                 continue
-            is_text = column.kind in ("category", "boolean")
-            name = column.name
-            if _RESERVED.fullmatch(name):
-                name = f"column {name}"
-            self.inputs.append((name, is_text))
-            parts += (
-                self._levels(column, name) if is_text else self._number(column, name)
-            )
+            name, is_text = sources[column.name]
+            if column.kind in LEVELS:
+                code = self._code_of_text if is_text else self._code_of_number
+                parts += self._levels(column, code(column, name))
+            else:
+                parts += self._number(column, name)
         x = self.node("Concat", parts, axis=1)
         if len(kept) < n_outputs:
             x = self.node("Gather", [x, self.constant(kept, np.int64)], axis=1)
@@ -59,38 +84,39 @@ class OnnxEncoder:
             y = node("Add", [y, self.constant([form.centers])])
             self.graph.node("Identity", [y], "y")
             return
-        if n_outputs == 1:
-            column = node("Squeeze", [y, self.constant([1], np.int64)])
-            best = node("Greater", [column, self.constant(0.5, np.float32)])
-            best = self.cast(best, np.int64)
-        else:
-            best = node("ArgMax", [y], axis=1, keepdims=0)
         self.graph.node("Identity", [y], "y")
-        self.graph.node(
-            "LabelEncoder",
-            [best],
-            "label",
-            domain="ai.onnx.ml",
-            keys_int64s=list(range(len(form.classes))),
-            values_strings=list(form.classes),
-        )
+        best = self.graph.most_probable(y, n_outputs)
+        self.graph.class_names(best, form.classes, "label")
 
     # ---- columns ---------------------------------------------------------------------
 
-    def _levels(self, column, name):
-        """One-hot or sign codes of text."""
-        places = list(range(len(column.levels)))
-        missing = len(column.levels) + column.other
-        if not column.missing:
-            missing = -1
-        code = self.node(
+    def _code_of_text(self, column, name):
+        """Each value's place among the levels, then other, then missing; or -1."""
+        return self.node(
             "LabelEncoder",
             [name],
             domain="ai.onnx.ml",
             keys_strings=[*column.levels, ""],
-            values_int64s=[*places, missing],
-            default_int64=len(column.levels) if column.other else -1,
+            values_int64s=[*range(len(column.levels)), _missing_place(column)],
+            default_int64=_other_place(column),
         )
+
+    def _code_of_number(self, column, name):
+        """The same for levels that come as numbers, NaN where one is missing."""
+        levels = [_BOOLEANS.get(level, parse_number(level)) for level in column.levels]
+        levels = np.array([np.nan if v is None else v for v in levels])
+        found = self.node("Equal", [name, self.constant(levels[None])])
+        found = self.cast(found, np.float64)
+        other = float(_other_place(column))
+        steps = np.arange(len(levels)) - other
+        place = self.node("MatMul", [found, self.constant(steps[:, None])])
+        place = self._apply("Add", place, other)
+        missing = self.constant(float(_missing_place(column)))
+        place = self.node("Where", [self.node("IsNaN", [name]), missing, place])
+        return self.cast(place, np.int64)
+
+    def _levels(self, column, code):
+        """One-hot or sign codes of places."""
         count = len(column.levels) + column.other + column.missing
         every = np.arange(count, dtype=np.int64)[None]
         if column.code != "sign":
@@ -185,8 +211,8 @@ class OnnxEncoder:
 
     def cast(self, x, dtype):
         """Add a cast to this dtype."""
-        kind = self.graph.helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
-        return self.node("Cast", [x], to=kind)
+        self.count += 1
+        return self.graph.cast(x, dtype, f"encoder/{self.count}")
 
     def _apply(self, operator, x, number):
         return self.node(operator, [x, self.constant(number)])
@@ -203,3 +229,11 @@ class OnnxEncoder:
 
     def _clip(self, x, low, high):
         return self.node("Clip", [x, self.constant(low), self.constant(high)])
+
+
+def _other_place(column):
+    return len(column.levels) if column.other else -1
+
+
+def _missing_place(column):
+    return len(column.levels) + column.other if column.missing else -1
