@@ -19,9 +19,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
-from running import LONG_CALLS, million_rows, wide_network  # noqa: E402
+from running import LONG_CALLS, million_rows, wide_network
 
-import regnet_c as rn  # noqa: E402
+import regnet_c as rn
 
 # --cpu -> (clock, timer, its signal)
 CLOCKS = {

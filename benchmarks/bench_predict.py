@@ -5,6 +5,7 @@ the libraries take turns (A B C C B A), each in a process of its own.
 """
 
 import argparse
+import itertools
 import json
 import sys
 import time
@@ -23,7 +24,7 @@ def network():
     """[W0, b0, W1, b1], float32."""
     rng = np.random.default_rng(1)
     weights = []
-    for n_in, n_out in zip(SIZES[:-1], SIZES[1:], strict=True):
+    for n_in, n_out in itertools.pairwise(SIZES):
         w = rng.standard_normal((n_in, n_out)) / np.sqrt(n_in)
         weights += [w, rng.uniform(-0.1, 0.1, n_out)]
     return [w.astype(np.float32) for w in weights]

@@ -74,8 +74,9 @@ def onnx_session(net, threads):
     nodes, tensors, weights, last = [], [], iter(net.get_weights()), "x"
     layers = [layer for layer in net.layers if isinstance(layer, rn.Dense)]
     for i, layer in enumerate(layers):
-        for name in ("w", "b"):
-            tensors.append(numpy_helper.from_array(next(weights), f"{name}{i}"))
+        tensors += [
+            numpy_helper.from_array(next(weights), f"{name}{i}") for name in ("w", "b")
+        ]
         nodes.append(helper.make_node("Gemm", [last, f"w{i}", f"b{i}"], [f"z{i}"]))
         last = f"z{i}"
         if layer.activation == "relu":

@@ -10,6 +10,7 @@ on the test images, and no image but the 60 000 is used.
 """
 
 import argparse
+import itertools
 import json
 import tempfile
 import time
@@ -67,7 +68,7 @@ def load(path, validate):
 
 def bitmask_bytes(weights, sizes):
     """Four bytes for each weight left, one bit for each place (RigL's count)."""
-    places = sum(a * b for a, b in zip(sizes[:-1], sizes[1:], strict=True))
+    places = sum(a * b for a, b in itertools.pairwise(sizes))
     return 4 * weights + -(-places // 8)
 
 
@@ -89,8 +90,10 @@ def measure(net, Xt, yt):
 def table(results):
     """Lines of Markdown: a row for each density, means over the seeds."""
     lines = [
-        "| weights | network | int8: error, by seed | bytes | float32: error | bytes "
-        "| floats + bit mask |",
+        (
+            "| weights | network | int8: error, by seed | bytes | float32: error | bytes "
+            "| floats + bit mask |"
+        ),
         "|---|---|---|---|---|---|---|",
     ]
     for density in sorted({r["density"] for r in results}):

@@ -104,6 +104,7 @@ def main():
     for stage in [*STAGES, "Python"]:
         cells = [f"{column[stage]:.0f}" for column in columns.values()]
         print(f"| {stage} | " + " | ".join(cells) + " |")
+    return None
 
 
 if __name__ == "__main__":

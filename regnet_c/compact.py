@@ -10,6 +10,7 @@ underflows.  Folded constants and products of layers are rounded once, at the en
 """
 
 import copy
+import itertools
 
 import numpy as np
 
@@ -135,7 +136,7 @@ def _never_negative(layers, number):
 
 def _fold_constants(layers):
     """Let the next layer's biases stand for units whose output never changes."""
-    for number, (layer, after) in enumerate(zip(layers, layers[1:], strict=False)):
+    for number, (layer, after) in enumerate(itertools.pairwise(layers)):
         constant = ~layer.w.any(axis=0)
         values = layer.constants()
         if layer.traits.zero_below and _never_negative(layers, number):

@@ -97,7 +97,7 @@ def interrupt(monkeypatch, step):
         if left[0] == 0:
             raise KeyboardInterrupt
 
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):  # noqa: PT012
         patch.setattr(training, "_SLICE_SECONDS", 0.0)
         patch.setattr(training.ProgressBar, "rows", rows)
         yield

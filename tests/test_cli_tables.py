@@ -375,8 +375,10 @@ def test_a_dry_run_says_what_was_understood_and_stops(tmp_path, capsys, monkeypa
         "inputs    3 of 4 columns: 2 numeric, 1 categorical, 1 dropped",
         "          23 missing values in 'rooms', 'town'",
         "          dropped 'note': text in which no value occurs twice",
-        "target    'price': regression (numbers that are not whole; --task classification "
-        "overrules)",
+        (
+            "target    'price': regression (numbers that are not whole; "
+            "--task classification overrules)"
+        ),
     ]
     assert os.listdir() == ["t.csv"]
 

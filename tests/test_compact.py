@@ -1,6 +1,7 @@
 """compact(): what goes, what stays, and that predictions stay with it."""
 
 import copy
+import itertools
 import json
 import pickle
 
@@ -19,7 +20,7 @@ def make_net(
     """A network with biases that are not zero."""
     layers = [
         rn.Dense(n, m, activation=activation, use_bias=bias, **options)
-        for n, m in zip(sizes[:-2], sizes[1:-1], strict=True)
+        for n, m in itertools.pairwise(sizes[:-1])
     ]
     layers.append(rn.Dense(*sizes[-2:], use_bias=bias))
     net = rn.Network(layers, loss=loss, dtype=dtype, seed=seed)
@@ -272,7 +273,7 @@ def test_random_sparse_networks(seed):
     dtype = ["float32", "float64"][seed % 2]
     layers = [
         rn.Dense(n, m, activation=str(rng.choice(HIDDEN)), use_bias=rng.random() < 0.7)
-        for n, m in zip(sizes[:-1], sizes[1:], strict=True)
+        for n, m in itertools.pairwise(sizes)
     ]
     net = rn.Network(layers, dtype=dtype)
     weights = [rng.normal(size=w.shape) for w in net.get_weights()]

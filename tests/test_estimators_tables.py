@@ -24,9 +24,13 @@ from regnet_c.tables import TableEncoder  # noqa: E402
 from regnet_c.tables.form import TableForm  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-FAST = dict(
-    max_iter=20, random_state=0, n_members=1, learning_rate_init=0.01, dropout=0.0
-)
+FAST = {
+    "max_iter": 20,
+    "random_state": 0,
+    "n_members": 1,
+    "learning_rate_init": 0.01,
+    "dropout": 0.0,
+}
 
 
 def towns(n=300, seed=0):

@@ -45,11 +45,9 @@ def one_epoch_fits(count, **params):
         random_state=0,
     )
     model.set_params(n_iter_no_change=None, **params)
-    losses = []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        for _ in range(count):
-            losses.append(model.fit(X[:400], y[:400]).loss_)
+        losses = [model.fit(X[:400], y[:400]).loss_ for _ in range(count)]
     return model, losses
 
 
@@ -161,7 +159,7 @@ def test_warnings_point_at_the_line_that_called_fit():
 
 
 def test_one_class_is_a_constant_with_a_warning():
-    X, y = wave()
+    X, _y = wave()
     with pytest.warns(UserWarning, match="y has only one class .no."):
         model = RegNetClassifier(
             preset="plain", hidden_layer_sizes=(4,), max_iter=3
@@ -221,7 +219,7 @@ def test_r2_of_a_single_validation_row_is_nan_with_a_word():
 def test_a_missing_label_is_named_with_its_row(missing, kind):
     if missing == "NA":
         missing = pytest.importorskip("pandas").NA
-    X, y = wave(20)
+    X, _y = wave(20)
     labels = ["yes", "no"] * 10
     labels[3] = missing
     if kind == "array":
@@ -258,7 +256,7 @@ def test_a_sparse_table_is_the_dense_one(container):
 
 
 def test_the_default_one_hot_encoder_is_taken():
-    X, _ = wave()
+    _X, _ = wave()
     table = np.stack([np.arange(600) % 40, np.arange(600) % 7], axis=1)
     y = table[:, 0] > 20
     encoder = ColumnTransformer([("levels", OneHotEncoder(), [0, 1])])

@@ -101,7 +101,7 @@ def test_six_regressions(tmp_path):
     start, _, *lines = run("outliers", tmp_path, "--quick")
     assert start == "start: sum|w| = 25180"
     rows = figures(lines, r"(\w+ loss) +(no penalty|L1|L2) +(\d+\.\d)  +(\d+\.\d)")
-    assert len(set(row[:2] for row in rows)) == 6
+    assert len({row[:2] for row in rows}) == 6
     total = {row[:2]: float(row[2]) for row in rows}
     for loss in ("absolute loss", "squared loss"):
         assert total[loss, "L1"] < 25_180 and total[loss, "L2"] < 25_180

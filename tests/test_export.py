@@ -3,6 +3,7 @@
 import csv
 import ctypes
 import importlib.util
+import itertools
 import os
 import platform
 import shutil
@@ -36,7 +37,7 @@ def make_net(sizes, activation="relu", loss="mse", density=1.0, seed=0, **option
     }
     layers = [
         rn.Dense(n, m, activation=activation, **dense)
-        for n, m in zip(sizes[:-2], sizes[1:-1], strict=True)
+        for n, m in itertools.pairwise(sizes[:-1])
     ]
     dense.pop("activation_param", None)
     layers.append(rn.Dense(*sizes[-2:], **dense))

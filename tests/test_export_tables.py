@@ -94,7 +94,7 @@ def run_c(source, rows, n_out, n_in, *options, prefix="net"):
 def test_c_predicts_raw_rows_as_the_estimator_does(kind, numeric, tmp_path, rng):
     table = frame(rng)
     encoder = rn.tables.TableEncoder(numeric=numeric)
-    model, y = fitted(kind, table, rng, encoder=encoder)
+    model, _y = fitted(kind, table, rng, encoder=encoder)
     net = model.network_
     new = frame(np.random.default_rng(5))
     new.loc[3, "int"] = "never seen"

@@ -161,6 +161,7 @@ def test_training_is_not_disturbed_by_readers(x):
             return read_until(done, beside, x, y)
         beside.fit(x, y, 2, 20)
         done.set()
+        return None
 
     in_threads(4, work, 600)
     for got, want in zip(beside.get_weights(), alone.get_weights(), strict=True):

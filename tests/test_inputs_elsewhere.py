@@ -490,7 +490,7 @@ IMAGES, DIGITS = np.zeros((3, 784)), np.arange(3)
 
 
 def reproduce(folder, **changes):
-    arrays = dict(x_train=IMAGES, y_train=DIGITS, x_test=IMAGES, y_test=DIGITS)
+    arrays = {"x_train": IMAGES, "y_train": DIGITS, "x_test": IMAGES, "y_test": DIGITS}
     return ["reproduce", "perceptron", "--data", npz(folder, **arrays | changes).name]
 
 

@@ -116,7 +116,7 @@ def test_predictions_are_network_plus_linear_map(n_out, n_hidden, dtype, isa, rn
 
 def test_one_step_is_gradient_step_then_prox(rng):
     net, (x, y) = lassonet(12.0, hierarchy=2.0), data(rng)
-    w0, b0, w1, b1, skip = net.get_weights()
+    w0, _b0, w1, _b1, skip = net.get_weights()
     g = net.loss_and_gradients(x, y)[1]
     net.train_step(x, y, rn.SGD(0.5))
     got = net.get_weights()

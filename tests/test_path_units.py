@@ -154,7 +154,7 @@ def test_a_lassonet_in_the_users_units_keeps_its_hierarchy():
 
 
 def test_targets_in_different_units_count_alike():
-    x, y = example(200)
+    x, _y = example(200)
     both = np.column_stack([1e3 * x[:, 4] + 5, 1e-3 * x[:, 9]])
     path = rn.regularization_path(x, both, cv=3, **QUICK)
     assert path.select(k=2).tolist() == [4, 9]
@@ -382,7 +382,7 @@ def test_missing_targets_are_named(missing):
 
 
 def test_an_empty_selection_is_no_secret():
-    x, y = example(150)
+    x, _y = example(150)
     noise = np.random.default_rng(5).standard_normal(150)
     path = rn.regularization_path(x, noise, cv=3, **QUICK)
     with pytest.warns(UserWarning, match="rule='1se' selects no column") as caught:

@@ -1,5 +1,6 @@
 """Networks of any shape and type: equal to the oracle, the same bits however divided."""
 
+import itertools
 import tempfile
 from pathlib import Path
 
@@ -32,7 +33,7 @@ def networks(draw, dtype, bias=BOOLEAN):
     """A network of one to four Dense layers."""
     sizes = draw(st.lists(SIZE, min_size=2, max_size=5))
     layers = []
-    for n_in, n_out in zip(sizes, sizes[1:], strict=False):
+    for n_in, n_out in itertools.pairwise(sizes):
         if draw(BOOLEAN):
             layers.append(rn.Dropout(draw(st.sampled_from([0.1, 0.5]))))
         layers.append(

@@ -230,7 +230,7 @@ def test_dates_become_their_parts():
     days = ["2023-12-31", "2024-02-29", "1969-07-20", "2024-06-15"]
     X = array([datetime.date.fromisoformat(day) for day in days])
     encoding = TableEncoder("standard").fit(X).encoding_
-    parts = {part: code for part, code in encoding.columns[0].codes}
+    parts = dict(encoding.columns[0].codes)
     assert list(parts) == ["days", "month", "day", "weekday"]  # the hour is constant
     Z = encoding.encode(columns_of(X))
     for j, value in enumerate(

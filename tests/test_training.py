@@ -426,7 +426,7 @@ def test_default_rule_finds_exactly_the_lasso_zeros(
 
 def test_other_rules_do_not_find_the_lasso_zeros(lasso_problem):
     """Why the cumulative rule is the default: noise re-awakens weights."""
-    x, y, solution = lasso_problem
+    x, y, _solution = lasso_problem
     zeros = {}
     for rule in RULES:
         net = lasso_network("float64", rule=rule)

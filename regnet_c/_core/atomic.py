@@ -77,6 +77,7 @@ def _write_new(folder, name, chunks, old):
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(name)
     _fill(name, _O_NEW, mode, chunks, old)
+    return None
 
 
 def _fill(where, flags, mode, chunks, old, name=None):

@@ -5,6 +5,7 @@ later would be shown and saved but not trained.
 """
 
 import functools
+from types import MappingProxyType
 
 
 def _sealing(init):
@@ -27,7 +28,7 @@ class Fixed:
     """
 
     _names = ()  # the constructor's arguments
-    _defaults = {}
+    _defaults = MappingProxyType({})
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)

@@ -319,7 +319,7 @@ def _split(rows, args):
     """(rows to train on, rows to validate on or None)."""
     share = 0.2 if args.validation is None else args.validation
     share = checks.check_float(share, "--validation", 0, below=1)
-    count = int(round(len(rows) * share))
+    count = round(len(rows) * share)
     if share == 0 or (args.validation is None and not 0 < count < len(rows) - 1):
         return rows, None
     if not 0 < count < len(rows):

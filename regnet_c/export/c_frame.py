@@ -28,15 +28,17 @@ def function_names(layers, output):
 def head(network, dtype, report, prefix):
     """The comment at the top: origin, structure, sizes."""
     lines = [f"/* Written by regnet_c {__version__}, do not edit.", " *"]
-    for row in report["layers"]:
-        lines.append(
-            f" *   {row['n_in']:>5} -> {row['n_out']:<5} {row['weights']:>7} weights, "
-            f"{row['form']:<6} {row['bytes']:>8} bytes"
-        )
+    lines += [
+        f" *   {row['n_in']:>5} -> {row['n_out']:<5} {row['weights']:>7} weights, "
+        f"{row['form']:<6} {row['bytes']:>8} bytes"
+        for row in report["layers"]
+    ]
     lines += [
         f" * Loss {network.loss.name}, trained in {network.dtype}, weights {dtype}.",
-        f" * Flash: {report['flash']} bytes of constants.  "
-        f"RAM: {report['ram']} bytes of buffers",
+        (
+            f" * Flash: {report['flash']} bytes of constants.  "
+            f"RAM: {report['ram']} bytes of buffers"
+        ),
         " * on the stack; the compiler adds its frames (gcc -fstack-usage lists them).",
     ]
     for name in ("original", "exported"):

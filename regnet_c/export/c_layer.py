@@ -176,8 +176,10 @@ def c_function(number, layer, form, arrays, prefix):
     share = np.count_nonzero(layer.w) / layer.w.size
     text = "\n".join(
         [
-            f"/* {n_in} -> {n_out}, {layer.activation}; {share:.1%} of the weights, "
-            f"{form}, {n_bytes(arrays)} bytes */",
+            (
+                f"/* {n_in} -> {n_out}, {layer.activation}; {share:.1%} of the weights, "
+                f"{form}, {n_bytes(arrays)} bytes */"
+            ),
             f"static void net_layer{number}(const float *x, float *y) {{",
             *(c_array(name, array) for name, array in arrays.items()),
             f"    uint32_t j, {_COUNTERS[form]};",

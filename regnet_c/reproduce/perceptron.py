@@ -110,7 +110,7 @@ def update_average(data, seeds):
 
 def dead_start(data, seeds):
     """All-zero weights under ReLU outputs: warned of, and really never learning."""
-    x, y, x_test, y_test, _ = data
+    x, y, _x_test, _y_test, _ = data
     net = perceptron(x.shape[1], start=0.0, bias=0.0)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")

@@ -283,8 +283,7 @@ def is_missing(value):
     different = value != value
     return (
         different is True
-        or isinstance(different, np.bool_)
-        and bool(different)
+        or (isinstance(different, np.bool_) and bool(different))
         or (type(value).__name__ == "NAType")
     )
 

@@ -53,7 +53,7 @@ def find_order(texts):
         first = max(int(match[1]) for match in matches)
         second = max(int(match[3]) for match in matches)
         ambiguous = first <= 12 and second <= 12
-        month_first = second > 12 or ambiguous and matches[0][2] == "/"
+        month_first = second > 12 or (ambiguous and matches[0][2] == "/")
         order = "MDY" if month_first else "DMY"
     else:
         return None

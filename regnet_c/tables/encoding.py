@@ -39,6 +39,7 @@ and makes these outputs, side by side, in the order of the columns:
 Levels are compared as text: a whole number as "3", a boolean as "True".
 """
 
+import itertools
 import math
 from dataclasses import dataclass
 
@@ -220,7 +221,7 @@ class Encoding:
         sizes = [len(column.names("")) for column in self.columns]
         ends = np.cumsum([0, *sizes]).tolist()
         self.n_outputs = ends[-1]
-        self.groups = [np.arange(a, b) for a, b in zip(ends, ends[1:], strict=False)]
+        self.groups = [np.arange(a, b) for a, b in itertools.pairwise(ends)]
 
     def output_names(self, names):
         """Names of the outputs if the source columns had these names."""
@@ -486,7 +487,7 @@ def _read_code(entry, kind, numbers, what):
     taken = [next(numbers, None) for _ in range(count * (1 + (method == "quantile")))]
     _require(None not in taken, f"{what} has more knots than numbers")
     knots, values = tuple(taken[:count]), tuple(taken[count:])
-    rising = all(0 < b - a < math.inf for a, b in zip(knots, knots[1:], strict=False))
+    rising = all(0 < b - a < math.inf for a, b in itertools.pairwise(knots))
     _require(rising, f"{what} has knots that do not rise")
     _require(all(abs(v) <= LIMIT for v in values), f"{what} has impossible values")
     return part, NumberCode(method, knots=knots, values=values)

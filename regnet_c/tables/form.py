@@ -190,7 +190,7 @@ def _read_dialect(entry):
     missing = entry["missing"]
     texts = [entry[key] for key in ("delimiter", "decimal", "thousands")]
     fine = all(
-        text is None or isinstance(text, str) and len(text) == 1 for text in texts
+        text is None or (isinstance(text, str) and len(text) == 1) for text in texts
     )
     if missing is not None:
         fine = fine and isinstance(missing, list)
