@@ -42,30 +42,34 @@ def write_houses(path, n, seed, towns=TOWNS):
             writer.writerow([i, *cells, "yes" if garden else "no", price])
 
 
-def raw_rows(form, table):
+def compiled(folder):
+    """The C file as a library."""
+    command = "cc -std=c99 -O2 -ffp-contract=off -shared -fPIC house.c -lm -o house.so"
+    subprocess.run(command.split(), cwd=folder, check=True)
+    library = ctypes.CDLL(str(folder / "house.so"))
+    library.house_level_code.restype = ctypes.c_double
+    return library
+
+
+def raw_rows(library, names, table):
     """Rows as the C file takes them: numbers, codes of levels, NAN where missing."""
-    rows = np.empty((len(table), len(form.encoding.needed)))
-    kept = [c for c in form.encoding.columns if c.kind != "dropped"]
-    for k, column in enumerate(kept):
-        if column.kind == "number":
-            rows[:, k] = table[column.name].floats()
+    rows = np.empty((len(table), len(names)))
+    for k, name in enumerate(names):
+        if name in ("town", "garden"):
+            codes, texts = table[name].codes()
+            known = [library.house_level_code(k, text.encode()) for text in texts]
+            rows[:, k] = np.array([*known, math.nan])[codes]
         else:
-            codes, levels = table[column.name].codes()
-            known = {level: i for i, level in enumerate(column.levels)}
-            codes_in_c = [known.get(level, -1) for level in levels] + [math.nan]
-            rows[:, k] = np.array(codes_in_c)[codes]
+            rows[:, k] = table[name].floats()
     return rows
 
 
-def predict_in_c(folder, rows):
-    """The prices of the compiled C file."""
-    command = "cc -std=c99 -O2 -ffp-contract=off -shared -fPIC house.c -lm -o house.so"
-    subprocess.run(command.split(), cwd=folder, check=True)
-    predict = ctypes.CDLL(str(folder / "house.so")).house_predict_row
+def predict_in_c(library, rows):
+    """The prices of the C file."""
     row_type, out = ctypes.c_double * rows.shape[1], ctypes.c_double()
     prices = []
     for row in rows:
-        predict(row_type(*row), ctypes.byref(out))
+        library.house_predict_row(row_type(*row), ctypes.byref(out))
         prices.append(out.value)
     return np.array(prices)
 
@@ -89,7 +93,8 @@ def main():
     table = read_table(folder / "new.csv")
     price = table["price"].floats()
     want = form.decoded(network.predict(form.encoding.encode(table.columns)))[:, 0]
-    got = predict_in_c(folder, raw_rows(form, table))
+    library = compiled(folder)
+    got = predict_in_c(library, raw_rows(library, form.encoding.needed, table))
     print(f"C and Python differ  by at most {np.abs(got - want).max():.1g}")
     print(f"error of new houses  {np.abs(got - price).mean():.1f}")
 

@@ -2,6 +2,7 @@
 
 import ctypes
 import datetime
+import platform
 import shutil
 import subprocess
 
@@ -107,6 +108,7 @@ def test_c_predicts_raw_rows_as_the_estimator_does(kind, numeric, tmp_path, rng)
         tmp_path / "net.c", raw_row(form, columns), want.shape[1], want_x.shape[1]
     )
     assert x.tobytes() == want_x.tobytes()
+    check_level_codes(tmp_path / "net.so", form)
     if kind == "regression":
         assert out.tobytes() == form.decoded(want).tobytes()
         np.testing.assert_allclose(out[:, 0], model.predict(new), rtol=1e-5)
@@ -115,6 +117,23 @@ def test_c_predicts_raw_rows_as_the_estimator_does(kind, numeric, tmp_path, rng)
         texts = _texts(names, len(model.classes_))
         assert texts == [str(c) for c in model.classes_]
         assert [texts[c] for c in classes] == model.predict(new).tolist()
+
+
+def check_level_codes(library, form):
+    """The library's codes of texts are those that `raw_row` gives."""
+    code = ctypes.CDLL(str(library)).net_level_code
+    code.restype, code.argtypes = ctypes.c_double, [ctypes.c_int, ctypes.c_char_p]
+    used = [c for c in form.encoding.columns if c.kind != "dropped"]
+    for number, column in enumerate(used):
+        if column.kind not in ("category", "boolean"):
+            assert np.isnan(code(number, b"1"))
+            continue
+        codes = [code(number, level.encode()) for level in column.levels]
+        assert codes == list(range(len(column.levels)))
+        first = column.levels[0].encode()
+        assert code(number, first + b" ") == code(number, first[:-1] or b" ") == -1
+        assert np.isnan(code(number, b"")) and np.isnan(code(number, None))
+    assert np.isnan(code(len(used), b"1")) and np.isnan(code(-1, b"1"))
 
 
 def _texts(symbol, count):
@@ -190,14 +209,13 @@ def test_the_command_line_exports_a_program_that_takes_raw_rows(tmp_path, rng):
 int main(void) {
     double row[MY_N_COLUMNS], y[MY_N_OUT];
     int i;
-    const double rows[4][3] = {{2.5, MY_LEVEL_TOWN_ROME, 0.5},
-                               {7.0, MY_LEVEL_TOWN_BERN, NAN},
-                               {8.125, NAN, 0.25},
-                               {NAN, -1, 1.0}};
+    const double numbers[4][2] = {{2.5, 0.5}, {7.0, NAN}, {8.125, 0.25}, {NAN, 1.0}};
+    const char *const towns[4] = {"Rome", "Bern", "", "Oslo"};
+    if (my_level_code(MY_COLUMN_TOWN, "Rome") != MY_LEVEL_TOWN_ROME) return 1;
     for (i = 0; i < 4; i++) {
-        row[MY_COLUMN_NET_SIZE] = rows[i][0];
-        row[MY_COLUMN_TOWN] = rows[i][1];
-        row[MY_COLUMN_N_IN] = rows[i][2];
+        row[MY_COLUMN_NET_SIZE] = numbers[i][0];
+        row[MY_COLUMN_TOWN] = my_level_code(MY_COLUMN_TOWN, towns[i]);
+        row[MY_COLUMN_N_IN] = numbers[i][1];
         puts(my_classes[my_predict_row(row, y)]);
     }
     return 0;
@@ -209,7 +227,34 @@ int main(void) {
         tmp_path / "main.c", tmp_path / "main.exe", str(tmp_path / "net_a.c"), *no_fma
     )
     run = subprocess.run([str(tmp_path / "main.exe")], capture_output=True, text=True)
+    assert run.returncode == 0
     assert run.stdout.splitlines() == predicted
+
+
+@needs_cc
+@pytest.mark.filterwarnings("ignore")
+def test_the_encoder_calls_no_library_and_has_its_constants_counted(tmp_path, rng):
+    """All of it is in the object file, also the texts of levels; none needs a loader."""
+    if platform.machine() not in ("x86_64", "AMD64") or shutil.which("nm") is None:
+        pytest.skip("needs x86-64 and nm")
+    model, _ = fitted("three", frame(rng), rng)
+    report = model.network_.to_c(tmp_path / "net.c")
+    options = ["-O2", "-mfma", "-ffreestanding", "-fno-math-errno", "-c"]
+    compiled = compile_c(tmp_path / "net.c", tmp_path / "net.o", *options)
+    listing = subprocess.run(["nm", "-u", compiled], capture_output=True, text=True)
+    assert listing.returncode == 0 and listing.stdout.strip() == ""
+    form = TableForm.of(model.network_)
+    texts = sum(
+        len(level.encode()) + 1
+        for column in form.encoding.columns
+        for level in getattr(column, "levels", ())
+    )
+    layers = sum(row["bytes"] for row in report["layers"])
+    assert report["flash"] == layers + texts > layers
+    text = (tmp_path / "net.c").read_text()
+    assert "static const" not in text.split("#ifdef NET_SELF_TEST")[0]
+    volatile = ["-DNET_CONST=const volatile", "-c"]
+    compile_c(tmp_path / "net.c", tmp_path / "net.o", *volatile)
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -82,6 +82,23 @@ static int net_is_level(double v, int32_t n) {
     return v >= 0 && v < n && v == (double)(int32_t)v;
 }
 """,
+    "find": """\
+/* the number of a text among n that end in 0 each; -1 if it is none of them */
+static double net_find(const char *text, int32_t n, NET_CONST uint8_t *level) {
+    int32_t code;
+    for (code = 0; code < n; code++) {
+        const char *t = text;
+        while (*level && *level == (uint8_t)*t) {
+            level++;
+            t++;
+        }
+        if (!*level && !*t) return code;
+        while (*level) level++;
+        level++;
+    }
+    return -1;
+}
+""",
     "civil": """\
 /* day of the year from 1 March and the month from March, by the 400-year cycle of the
    Gregorian calendar (H. Hinnant, chrono-compatible low-level date algorithms) */
@@ -124,7 +141,7 @@ class CEncoder:
     Attributes
     ----------
     table_bytes : int
-        Bytes of constant tables, of 8-byte doubles.
+        Bytes of constant tables, of 8-byte doubles, and of the levels' texts.
     """
 
     def __init__(self, form, kept, prefix):
@@ -138,6 +155,7 @@ class CEncoder:
             zip(self.columns, groups, strict=True)
         ):
             self._column(number, column, group.tolist())
+        self.level_code = self._level_code()
 
     # ---- the header ------------------------------------------------------------------
 
@@ -181,6 +199,12 @@ class CEncoder:
             f"/* y[{macro}_N_OUT] = {y}; returns {returned}. */",
             f"int {prefix}_predict_row(const double *row, double *y);",
         ]
+        if levels:
+            declarations += [
+                "/* What stands in a row for the text of a level, UTF-8; NAN for an empty",
+                "   one or NULL (a missing value) and for columns without levels. */",
+                f"double {prefix}_level_code(int column, const char *text);",
+            ]
         return lines, declarations
 
     # ---- the file --------------------------------------------------------------------
@@ -189,7 +213,7 @@ class CEncoder:
         """Functions encode and predict_row, and the names of the classes."""
         text = "\n".join(_PIECES[name] for name in self._wanted())
         parts = [with_prefix(text, self.prefix), *self.tables]
-        parts.append(self._encode())
+        parts += [self._encode(), self.level_code]
         if self.form.classes is not None:
             names = ",\n    ".join(c_string(name) for name in self.form.classes)
             parts.append(
@@ -286,6 +310,37 @@ class CEncoder:
                 value = self._value(*makers[i], tables)
             self.statements.append(f"    x[{place}] = (float){value};")
 
+    def _level_code(self):
+        """Function level_code, with the texts of all levels; nothing without levels."""
+        cases = []
+        for number, column in enumerate(self.columns):
+            if column.kind not in ("category", "boolean"):
+                continue
+            name, count = f"{self.prefix}_levels{number}", len(column.levels)
+            texts = [_c_characters(level) for level in column.levels]
+            self.table_bytes += sum(map(len, texts))
+            lines = ",\n    ".join(", ".join(text) for text in texts)
+            self.tables.append(
+                f"static {self.macro}_CONST uint8_t {name}[] = {{\n    {lines}}};\n"
+            )
+            find = f"{self.prefix}_find(text, {count}, {name})"
+            cases.append(f"    case {number}: return {find};")
+        if not cases:
+            return ""
+        self.pieces.add("find")
+        return "\n".join(
+            [
+                f"double {self.prefix}_level_code(int column, const char *text) {{",
+                f"    if (!text || !*text) return {self.macro}_NAN;",
+                "    switch (column) {",
+                *cases,
+                f"    default: return {self.macro}_NAN;",
+                "    }",
+                "}",
+                "",
+            ]
+        )
+
     def _levels(self, column, kept):
         count, is_sign = len(column.levels), column.code == "sign"
         for i, place in kept:
@@ -337,6 +392,13 @@ def c_string(text):
         plain = 32 <= byte < 127 and chr(byte) not in '"\\?'
         out.append(chr(byte) if plain else f"\\{byte:03o}")
     return '"' + "".join(out) + '"'
+
+
+def _c_characters(text):
+    """C literals of the UTF-8 bytes of a text, with the 0 at its end."""
+    text = text.partition("\0")[0]  # no C program can ask for what is behind
+    plain = set(range(32, 127)) - set(b"'\\?")
+    return [f"'{b:c}'" if b in plain else str(b) for b in text.encode("utf-8")] + ["0"]
 
 
 def _int64(value):

@@ -19,12 +19,14 @@ PIECES = {
 #define NET_COPYSIGN __builtin_copysignf
 #define NET_SQRTF __builtin_sqrtf
 #define NET_SQRT __builtin_sqrt
+#define NET_NAN __builtin_nan("")
 #else
 #include <math.h>
 #define NET_FABS fabsf
 #define NET_COPYSIGN copysignf
 #define NET_SQRTF sqrtf
 #define NET_SQRT sqrt
+#define NET_NAN NAN
 #endif
 #if defined(NET_NO_FMA) /* faster where fmaf is a library call; the last bits differ */
 #define NET_FMA(a, b, c) ((a) * (b) + (c))
