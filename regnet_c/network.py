@@ -150,6 +150,7 @@ class Network:
         return [view.copy() for view in self._weights.views]
 
     @says_memory_error
+    @says_memory_error
     def set_weights(self, weights):
         """Replace all weights by arrays of the shapes `get_weights` returns.
 
@@ -177,6 +178,7 @@ class Network:
             view[...] = array
         self._store.publish(Weights(self._plan, params))
 
+    @says_memory_error
     def penalty(self):
         """Value of the penalties at the current weights.
 
@@ -186,6 +188,7 @@ class Network:
         """
         return self._weights.penalty()
 
+    @says_memory_error
     def zeros(self):
         """Share of exact zeros among the weights, biases apart.
 
@@ -195,6 +198,7 @@ class Network:
         """
         return self._weights.zeros()
 
+    @says_memory_error
     def summary(self):
         """Per Dense layer: n_in, n_out, weights, sum_abs (sum|w|), zeros (their share).
 
@@ -206,6 +210,7 @@ class Network:
 
     # ---- prediction ------------------------------------------------------------------
 
+    @says_memory_error
     def predict(self, X, threads=None):
         """Outputs of the network, dropout off.
 
@@ -260,6 +265,7 @@ class Network:
             raise ValueError(checks.not_finite_message(x, "X", bad, self.dtype))
         return out
 
+    @says_memory_error
     def evaluate(self, X, y, sample_weight=None, threads=None):
         """Data loss, penalty and (for classification) accuracy on given data.
 
@@ -443,6 +449,7 @@ class Network:
         except (TypeError, ValueError) as error:
             raise type(error)(f"validation_data: {error}") from None
 
+    @says_memory_error
     @explains_keywords(
         learning_rate="it is the optimizer's, optimizer=Adam(learning_rate=...)",
         lr="it is the optimizer's, optimizer=Adam(learning_rate=...)",
@@ -487,6 +494,7 @@ class Network:
             step.train_epoch()
             return step.progress.mean_loss
 
+    @says_memory_error
     def loss_and_gradients(self, X, y, sample_weight=None, dropout_masks=None):
         """Data loss and its derivatives at the current weights; nothing is updated.
 
@@ -523,6 +531,7 @@ class Network:
         )
         return loss, self._plan.views(gradient)
 
+    @says_memory_error
     def diagnose(self, X, y, validation_data=None):
         """What the regularisation does, per layer, and a verdict in words.
 
@@ -566,6 +575,7 @@ class Network:
         """
         return compact(self)
 
+    @says_memory_error
     def to_c(self, path, dtype="float32", prefix="net", calibration=None):
         """Write the network as one C99 file and its header; see `regnet_c.export.to_c`.
 
@@ -587,6 +597,7 @@ class Network:
         """
         return export.to_c(self, path, dtype, prefix, calibration)
 
+    @says_memory_error
     def to_onnx(self, path, encoder=True):
         """Write the network as an ONNX model; see `regnet_c.export.to_onnx`.
 
@@ -603,6 +614,7 @@ class Network:
         """
         export.to_onnx(self, path, encoder)
 
+    @says_memory_error
     def to_torch(self, raw=False):
         """The network as a PyTorch module; see `regnet_c.export.to_torch`.
 
@@ -618,6 +630,7 @@ class Network:
         return export.to_torch(self, raw)
 
     @classmethod
+    @says_memory_error
     def from_torch(
         cls, state_dict, activations="relu", loss="squared_error", dtype=None
     ):
@@ -637,6 +650,7 @@ class Network:
         return export.from_torch(cls, state_dict, activations, loss, dtype)
 
     @classmethod
+    @says_memory_error
     def from_sklearn(cls, mlp):
         """A network from scikit-learn's MLP; see `regnet_c.export.from_sklearn`.
 
@@ -651,6 +665,7 @@ class Network:
         """
         return export.from_sklearn(cls, mlp)
 
+    @says_memory_error
     def save(self, path):
         """Write weights and structure to a safetensors file, atomically.
 
@@ -672,6 +687,7 @@ class Network:
         model_file.save(self, path)
 
     @classmethod
+    @says_memory_error
     def load(cls, path):
         """Read a network that `save` wrote; the file may be untrusted.
 

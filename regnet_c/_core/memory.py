@@ -4,10 +4,11 @@ import functools
 
 
 def says_memory_error(function):
-    """`function`, raising MemoryError where NumPy's reductions forget to.
+    """`function`, raising MemoryError where NumPy forgets to.
 
-    With NumPy 2 a reduction whose buffer cannot be allocated returns without an
-    exception, of which the interpreter makes a SystemError.
+    With NumPy 2 a reduction, `np.where` or a ufunc whose iterator cannot be allocated
+    returns without an exception, of which the interpreter makes a SystemError.  For
+    public functions and methods: inner ones leave it to them.
     """
 
     @functools.wraps(function)

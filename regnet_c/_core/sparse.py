@@ -10,7 +10,6 @@ from itertools import pairwise
 import numpy as np
 
 from . import binding
-from .memory import says_memory_error
 
 MAX_DENSITY = 0.25  # share of non-zero weights up to which lists pay,
 MAX_DENSITY_FEW = 0.125  # and where only FEW_ROWS or fewer are predicted at a time;
@@ -54,7 +53,6 @@ class SparseWeights:
         few, many = self.made
         return few if n <= FEW_ROWS else many
 
-    @says_memory_error
     def _make(self):
         few, many = [], []
         for w in self._matrices:

@@ -17,6 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._core import checks
 from .._core.listeners import check_callbacks
+from .._core.memory import says_memory_error
 from ..network import Network
 from ..schedules import Schedule
 from ..tables.form import KEY, TableForm
@@ -110,6 +111,7 @@ class BaseRegNet(BaseEstimator):
 
     # ---- training --------------------------------------------------------------------
 
+    @says_memory_error
     @unchanged_if_refused
     def fit(self, X, y, sample_weight=None, X_val=None, y_val=None):
         """Train from new weights, or with ``warm_start`` from those there are.

@@ -5,6 +5,7 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
+from .._core.memory import says_memory_error
 from ..losses import Loss
 from ..tables.columns import level_text
 from ..tables.form import KEY, TableForm
@@ -170,6 +171,7 @@ class RegNetClassifier(ClassifierMixin, BaseRegNet):
 
     _is_classifier = True
 
+    @says_memory_error
     def partial_fit(
         self, X, y, classes=None, sample_weight=None, X_val=None, y_val=None
     ):
@@ -202,6 +204,7 @@ class RegNetClassifier(ClassifierMixin, BaseRegNet):
             )
         return self._fit_one_epoch(X, y, sample_weight, X_val, y_val, classes)
 
+    @says_memory_error
     def predict(self, X):
         """The most probable class, or the labels of a probability above 1/2.
 
@@ -216,6 +219,7 @@ class RegNetClassifier(ClassifierMixin, BaseRegNet):
         out = self._outputs(X)
         return self._labels.decode(out)
 
+    @says_memory_error
     def predict_proba(self, X):
         """Probabilities of the classes in the order of `classes_`, or of the labels.
 
@@ -230,6 +234,7 @@ class RegNetClassifier(ClassifierMixin, BaseRegNet):
         out = self._outputs(X)
         return self._labels.probabilities(out)
 
+    @says_memory_error
     def predict_log_proba(self, X):
         """Logarithms of `predict_proba`; -inf where a probability underflows.
 

@@ -16,7 +16,12 @@ from ..tables.columns import as_array, is_frame, is_missing
 _ROWS_AT_A_TIME = 4096  # of a sparse X made dense
 _MOST_COLUMNS = 2**31  # a broadcast array may have more, which takes hours to read
 _INSIDE = tuple(
-    str(Path(p).parent) for p in (__file__, sklearn.__file__, joblib.__file__)
+    str(folder)
+    for folder in (
+        Path(__file__).parent.parent,
+        Path(sklearn.__file__).parent,
+        Path(joblib.__file__).parent,
+    )
 )
 
 

@@ -4,6 +4,7 @@ import numpy as np
 from sklearn.base import RegressorMixin
 
 from .._core import checks
+from .._core.memory import says_memory_error
 from ..losses import FOR_NUMBERS, get_loss
 from .base import BaseRegNet
 from .guard import checked_table, validated, warn_user
@@ -76,6 +77,7 @@ class RegNetRegressor(RegressorMixin, BaseRegNet):
 
     _is_classifier = False
 
+    @says_memory_error
     def partial_fit(self, X, y, sample_weight=None, X_val=None, y_val=None):
         """One epoch over these rows; as `RegNetClassifier.partial_fit`.
 
@@ -92,6 +94,7 @@ class RegNetRegressor(RegressorMixin, BaseRegNet):
         """
         return self._fit_one_epoch(X, y, sample_weight, X_val, y_val)
 
+    @says_memory_error
     def predict(self, X):
         """The outputs; the mean for poisson.
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from .._core import checks
+from .._core.memory import says_memory_error
 from .bar import Bar
 from .folds import Parts, cross_validate, splits_of
 from .problem import Problem
@@ -15,6 +16,7 @@ from .steps import Walk, critical_strength, start_weights
 DIRECTIONS = ("up", "down")
 
 
+@says_memory_error
 def regularization_path(
     X,
     y,

@@ -70,7 +70,10 @@ class NumberCode:
             bins = np.searchsorted(knots[1:-1], x, side="right")
             part = (x - knots[bins]) / widths[bins]
             out[...] = below.take(bins, axis=0)
-            out[np.arange(len(x)), bins] = np.clip(part, 0, 1)
+            # float32 as out is: NumPy would cast through a buffer, and ends the process
+            # where it gets none
+            part = np.clip(part, 0, 1).astype(out.dtype)
+            out[np.arange(len(x)), bins] = part
         elif self.method == "quantile":
             out[:, 0] = np.interp(x, self.knots, self.values)
         else:
