@@ -28,7 +28,29 @@ class Callback:
 
     `Network.fit` takes any object with some of these methods: those that it leaves out
     are not called.
+
+    Examples
+    --------
+    >>> import numpy as np, regnet_c as rn
+    >>> class StopAt(rn.Callback):
+    ...     def __init__(self, loss):
+    ...         self.loss = loss
+    ...
+    ...     def on_epoch_end(self, epoch, logs):
+    ...         return logs["loss"] < self.loss
+    >>> StopAt(0.1)
+    StopAt(loss=0.1)
+    >>> X = np.eye(4)
+    >>> net = rn.Network([rn.Dense(4, 1)])
+    >>> history = net.fit(X, X[:, :1], 1000, callbacks=[StopAt(0.1)])
+    >>> history.stopped_early
+    True
     """
+
+    def __repr__(self):
+        public = {k: v for k, v in vars(self).items() if not k.startswith("_")}
+        inner = ", ".join(f"{name}={value!r:.99}" for name, value in public.items())
+        return f"{type(self).__name__}({inner})"
 
     def on_train_begin(self, network):
         """Called once before the first epoch.

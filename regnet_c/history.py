@@ -1,8 +1,10 @@
 """What a training run leaves behind: one list per quantity, one entry per epoch."""
 
+from collections.abc import Mapping
 
-class History:
-    """Result of `Network.fit`.
+
+class History(Mapping):
+    """Result of `Network.fit`: a mapping from a quantity's name to its values.
 
     Attributes
     ----------
@@ -17,6 +19,16 @@ class History:
         Time spent in `fit`.
     samples_per_second : float
     stopped_early : bool
+
+    Examples
+    --------
+    >>> import numpy as np, regnet_c as rn
+    >>> X = np.eye(4)
+    >>> history = rn.Network([rn.Dense(4, 1)]).fit(X, X[:, :1], epochs=3)
+    >>> list(history)
+    ['loss', 'penalty', 'zeros', 'learning_rate']
+    >>> len(history["loss"])
+    3
     """
 
     def __init__(self):
@@ -58,6 +70,16 @@ class History:
 
     def __getitem__(self, name):
         return self.history[name]
+
+    def __iter__(self):
+        return iter(self.history)
+
+    def __len__(self):
+        return len(self.history)
+
+    # two runs with the same numbers are two runs
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
 
     def __repr__(self):
         numbers = {

@@ -20,6 +20,7 @@ from .diagnose import diagnose
 from .layers import split_layers
 from .losses import get_loss
 from .optimizers import Adam, get_optimizer
+from .summary import Summary, network_html
 
 _PREDICTED_ROWS = 1024  # at least, and
 _PREDICTED_WORK = 1 << 27  # multiply-adds, in the first slice of a prediction
@@ -109,6 +110,9 @@ class Network:
             f"Network(\n    [{inner}],\n    loss={self.loss.name!r}, "
             f"dtype={self.dtype.name!r}, seed={self.seed})"
         )
+
+    def _repr_html_(self):
+        return network_html(self)
 
     def __getstate__(self):
         """Structure, weights and history; lock and optimiser's memory stay behind."""
@@ -204,9 +208,10 @@ class Network:
 
         Returns
         -------
-        list of dict
+        Summary
+            A list of dict that is shown as a table.
         """
-        return self._weights.summary()
+        return Summary(self._weights.summary())
 
     # ---- prediction ------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ from ._core import checks
 
 __all__ = [
     "COLORS",
+    "plot_calibration",
     "plot_decision_regions",
     "plot_filters",
     "plot_history",
@@ -44,7 +45,7 @@ def plot_history(history, ax=None):
 
     Parameters
     ----------
-    history : History or dict of str to list
+    history : History, dict of str to list, or a fitted Network or estimator
     ax : Axes or two Axes, optional
         A single Axes is divided.
 
@@ -52,9 +53,18 @@ def plot_history(history, ax=None):
     -------
     Axes, or an array of two if there are accuracies or zeros
     """
-    values = getattr(history, "history", history)
+    network = getattr(history, "network_", history)
+    unit = f" ({network.loss.name})" if hasattr(network, "loss") else ""
+    values = network
+    while hasattr(values, "history"):  # a network's History, a History's dict
+        values = values.history
+    if values is None:
+        raise ValueError("the network has no history: it has not been fitted")
     if not isinstance(values, dict):
-        raise TypeError(f"history is {history!r:.99}, expected a History or its dict")
+        raise TypeError(
+            f"history is {history!r:.99}, expected a History, its dict, a Network or a "
+            "fitted estimator"
+        )
     groups = [
         [name for name in names if name in values] for names in (_LOSSES, _SHARES)
     ]
@@ -67,7 +77,7 @@ def plot_history(history, ax=None):
             label, color = {**_LOSSES, **_SHARES}[name]
             epochs = np.arange(1, len(values[name]) + 1)
             panel.plot(epochs, values[name], color=COLORS[color], label=label)
-        plain(panel, "", "loss" if names[0] in _LOSSES else "share")
+        plain(panel, "", f"loss{unit}" if names[0] in _LOSSES else "share")
         panel.legend(frameon=False)
         if names[0] in _SHARES:
             panel.set_ylim(-0.02, 1.02)
@@ -84,7 +94,7 @@ def plot_weights(network, layers=None, bins=60, ax=None):
 
     Parameters
     ----------
-    network : Network
+    network : Network or fitted estimator
     layers : list of int, optional
         Which Dense layers, counted from 0; default all.
     bins : int, default 60
@@ -144,7 +154,7 @@ def plot_filters(network, shape=(28, 28), n=16, ax=None):
 
     Parameters
     ----------
-    network : Network
+    network : Network or fitted estimator
     shape : (int, int), default (28, 28)
         Rows and columns of the inputs.
     n : int, default 16
@@ -191,7 +201,7 @@ def plot_sparsity(network, layers=None, ax=None):
 
     Parameters
     ----------
-    network : Network
+    network : Network or fitted estimator
     layers : list of int, optional
         Which Dense layers, counted from 0; default all.
     ax : Axes or one per layer, optional
@@ -274,13 +284,98 @@ def plot_decision_regions(network_or_function, X, y, resolution=200, ax=None):
     return ax
 
 
+def plot_calibration(network, X, y, bins=10, ax=None):
+    """Whether predicted probabilities come true: the share observed against the predicted.
+
+    Rows are sorted by the predicted probability and cut into bins of equal counts; each
+    dot is one bin, with the 95 % interval of its share (Wilson 1927).  On the diagonal
+    probabilities mean what they say, below it they are too high.  With more than two
+    classes the probability is that of the predicted class and the share its accuracy.
+
+    Parameters
+    ----------
+    network : Network or classifier
+        A Network that gives probabilities, or anything with ``predict_proba``.
+    X : array-like of shape (n, n_in)
+        Rows that were not trained on.
+    y : array-like of shape (n,)
+        Their labels; for a Network the integers 0, 1, ...
+    bins : int, default 10
+        How many, at most; fewer rows than bins make fewer.
+    ax : Axes, optional
+
+    Returns
+    -------
+    Axes
+    """
+    bins = checks.check_int(bins, "bins", minimum=1, maximum=10**4)
+    probability, hit = _probabilities(network, X, np.asarray(y))
+    parts = np.array_split(np.argsort(probability, kind="stable"), bins)
+    parts = [part for part in parts if part.size]
+    x = np.array([probability[part].mean() for part in parts])
+    share = np.array([hit[part].mean() for part in parts])
+    low, high = _wilson(share, np.array([part.size for part in parts]))
+    ax = panels(ax, 1, size=(6.2, 3.6))[0]
+    ax.plot([0, 1], [0, 1], color="0.6", linewidth=1, label="calibrated")
+    ax.errorbar(
+        x,
+        share,
+        yerr=np.maximum([share - low, high - share], 0),
+        fmt="o",
+        color=COLORS[0],
+        elinewidth=1,
+        label=f"{len(parts)} bins of {parts[-1].size} rows",
+    )
+    plain(ax, "predicted probability", "share observed")
+    ax.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_major_formatter(percent())
+    ax.legend(frameon=False, loc="upper left", bbox_to_anchor=(1.01, 1))
+    return ax
+
+
+def _probabilities(network, X, y):
+    """(probability, whether it was observed) of class 1, or of the predicted class."""
+    predict = getattr(network, "predict_proba", None)
+    loss = getattr(network, "loss", None)
+    if predict is None and getattr(loss, "classification", False):
+        predict = network.predict
+    if predict is None:
+        raise TypeError(
+            f"network is {network!r:.99}, expected a classifier: a Network with a "
+            "cross-entropy or an estimator with predict_proba"
+        )
+    p = np.asarray(predict(X))
+    classes = getattr(network, "classes_", np.arange(max(p.shape[-1], 2)))
+    if p.ndim != 2 or y.shape != p.shape[:1] or not y.size:
+        raise ValueError(
+            f"y has shape {y.shape} and the probabilities {p.shape}, expected one label "
+            "per row"
+        )
+    if not np.isin(y, classes).all():
+        raise ValueError(f"y has labels that are not among {list(classes)[:9]}")
+    if len(classes) == 2:
+        return p[:, -1].astype(np.float64), y == classes[1]
+    return p.max(axis=1).astype(np.float64), y == np.asarray(classes)[p.argmax(axis=1)]
+
+
+def _wilson(share, count, z=1.96):
+    """Lowest and highest share that the counts are compatible with."""
+    middle = share + z * z / (2 * count)
+    half = z * np.sqrt(share * (1 - share) / count + (z / (2 * count)) ** 2)
+    return (middle - half) / (1 + z * z / count), (middle + half) / (1 + z * z / count)
+
+
 # ---- networks ------------------------------------------------------------------------
 
 
 def _matrices(network, layers):
     """[(number, W)] of the Dense layers asked for."""
+    network = getattr(network, "network_", network)
     if not hasattr(network, "get_weights"):
-        raise TypeError(f"network is {network!r:.99}, expected a Network")
+        raise TypeError(
+            f"network is {network!r:.99}, expected a Network or a fitted estimator"
+        )
     matrices = [w for w in network.get_weights() if w.ndim == 2]
     numbers = range(len(matrices))
     if layers is not None:

@@ -40,7 +40,7 @@ def figures(net, x, y):
         "few rows": net.predict(x[:5]).tobytes(),
         "evaluate": repr(net.evaluate(x, y)),
         "get_weights": b"".join(w.tobytes() for w in net.get_weights()),
-        "summary": repr(net.summary()),
+        "summary": repr(list(net.summary())),
     }
 
 

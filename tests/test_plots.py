@@ -240,3 +240,103 @@ def test_importing_plots_does_not_import_matplotlib(tmp_path):
     code = "import sys, regnet_c.plots; sys.exit('matplotlib' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path)
     assert done.returncode == 0
+
+
+# ------------------------------------------------------------------- estimators too
+
+
+@pytest.fixture
+def classifier():
+    """A fitted estimator of three classes, and what it was fitted to."""
+    pytest.importorskip("sklearn")
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(300, 4))
+    y = np.array(["high", "low", "mid"])[(x[:, 0] > 0.3) + 1 * (x[:, 1] > 0)]
+    options = {"preset": "plain", "n_iter_no_change": None, "random_state": 0}
+    estimator = rn.RegNetClassifier((8,), max_iter=60, **options)
+    return estimator.fit(x, y), x, y
+
+
+def test_a_network_and_an_estimator_have_a_history(classifier):
+    estimator = classifier[0]
+    history = estimator.network_.history
+    for fitted in (estimator, estimator.network_):
+        axes = np.atleast_1d(plots.plot_history(fitted))
+        assert lines(axes[0])["training loss"] == history["loss"]
+        assert axes[0].get_ylabel() == "loss (softmax_cross_entropy)"
+
+
+def test_a_network_without_history_is_refused(network):
+    with pytest.raises(ValueError, match="it has not been fitted"):
+        plots.plot_history(network)
+    with pytest.raises(TypeError, match="history is 3, expected a History"):
+        plots.plot_history(3)
+
+
+def test_weights_filters_and_sparsity_take_estimators(classifier):
+    estimator = classifier[0]
+    for draw in (plots.plot_weights, plots.plot_sparsity):
+        of_network = draw(estimator.network_)
+        titles = [ax.get_title() for ax in draw(estimator)]
+        assert titles == [ax.get_title() for ax in of_network]
+    assert len(plots.plot_filters(estimator, shape=(2, 2), n=3)) == 3
+    with pytest.raises(TypeError, match="expected a Network or a fitted estimator"):
+        plots.plot_weights("a file")
+
+
+class Stub:
+    """Probabilities as they are told."""
+
+    def __init__(self, probabilities, classes):
+        self.classes_ = np.array(classes)
+        self.predict_proba = lambda X: np.asarray(probabilities)
+
+
+def dots(ax):
+    """x, y and the ends of the intervals."""
+    (container,) = ax.containers
+    points, _, (bars,) = container.lines
+    ends = [segment[:, 1] for segment in bars.get_segments()]
+    return points.get_xdata(), points.get_ydata(), np.array(ends)
+
+
+def test_calibration_compares_shares_with_probabilities():
+    p = np.repeat([0.1, 0.9], [10, 10])
+    y = np.array(["no"] * 9 + ["yes"] + ["yes"] * 8 + ["no"] * 2)
+    stub = Stub(np.c_[1 - p, p], ["no", "yes"])
+    ax = plots.plot_calibration(stub, np.zeros((20, 1)), y, bins=2)
+    x, share, ends = dots(ax)
+    np.testing.assert_allclose(x, [0.1, 0.9])
+    np.testing.assert_allclose(share, [0.1, 0.8])
+    # Wilson's interval of 1 in 10 and 8 in 10, by any table
+    np.testing.assert_allclose(ends, [[0.0179, 0.4042], [0.4902, 0.9433]], atol=1e-4)
+    assert ax.get_xlabel() == "predicted probability"
+    assert legend(ax) == ["calibrated", "2 bins of 10 rows"]
+
+
+def test_calibration_of_many_classes_is_that_of_the_predicted_class():
+    p = [[0.6, 0.3, 0.1], [0.2, 0.1, 0.7]]
+    ax = plots.plot_calibration(Stub(p, ["a", "b", "c"]), [[0], [0]], ["a", "b"])
+    x, share, _ = dots(ax)
+    np.testing.assert_allclose(x, [0.6, 0.7])
+    np.testing.assert_allclose(share, [1, 0])
+
+
+def test_calibration_takes_networks_and_estimators(classifier):
+    estimator, x, y = classifier
+    plots.plot_calibration(estimator, x, y)
+    labels = np.searchsorted(estimator.classes_, y)
+    plots.plot_calibration(estimator.network_, x, labels)
+    binary = rn.Network([rn.Dense(4, 1)], loss="binary_cross_entropy")
+    ax = plots.plot_calibration(binary, x, (y == "low").astype(int), bins=5)
+    assert legend(ax)[1] == "5 bins of 60 rows"
+
+
+def test_calibration_refuses_what_has_no_probabilities(network):
+    with pytest.raises(TypeError, match="expected a classifier"):
+        plots.plot_calibration(network, np.zeros((2, 4)), [0, 1])
+    stub = Stub([[0.5, 0.5]], ["no", "yes"])
+    with pytest.raises(ValueError, match="expected one label per row"):
+        plots.plot_calibration(stub, [[0]], ["no", "no"])
+    with pytest.raises(ValueError, match="labels that are not among"):
+        plots.plot_calibration(stub, [[0]], ["perhaps"])

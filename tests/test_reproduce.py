@@ -10,6 +10,7 @@ from regnet_c.reproduce import (
     dropout,
     outliers,
     perceptron,
+    print_table,
     run,
     spiral,
     weight_decay,
@@ -274,6 +275,15 @@ def test_the_command_prints_a_table_and_fails_if_a_figure_is_missed(
     )
     assert cli.main(["reproduce", "dropout"]) == 1
     assert "MISSED" in capsys.readouterr().out
+
+
+def test_the_table_has_100_columns_and_loses_no_word(capsys):
+    words = "the share of the weights that are exactly zero when the penalty is strong"
+    row = Row(words, "0.7512649762748712", "-0.04 0 0 0 0.04 0 0 0", True, "0..9", "x")
+    assert print_table([row]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 100
+    assert set(words.split()) <= set(" ".join(lines).split())
 
 
 def test_without_a_name_all_systems_run(monkeypatch, capsys):

@@ -1,7 +1,9 @@
 """One comparison: what was expected, what was got, whether that is good."""
 
+import textwrap
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import zip_longest
 
 import numpy as np
 
@@ -49,13 +51,23 @@ def one_thread_each(function, arguments):
         return list(pool.map(function, arguments))
 
 
+_WIDTHS = (12, 34, 18, 18, 7, 6)  # 100 columns with the blanks between
+_LINE = "{:<12} {:<34} {:>18} {:>18} {:<7} {}"
+
+
+def lines_of(cells):
+    """The cells side by side, each wrapped to its width."""
+    wrapped = [textwrap.wrap(c, w) for c, w in zip(cells, _WIDTHS, strict=True)]
+    parts = zip_longest(*wrapped, fillvalue="")
+    return "\n".join(_LINE.format(*part).rstrip() for part in parts)
+
+
 def print_table(rows):
-    """Print rows as they are found; the number of figures missed."""
-    line = "{:<12} {:<58} {:>22} {:>22}  {:<7} {}"
-    print(line.format("", "figure", "expected", "got", "verdict", "seeds"))
+    """Print rows as they are found, in 100 columns; the number of figures missed."""
+    print(lines_of(("", "figure", "expected", "got", "verdict", "seeds")))
     missed = 0
     for row in rows:
-        text = (row.system, row.what, row.expected, row.got, row.verdict, row.seeds)
-        print(line.format(*text), flush=True)
+        cells = (row.system, row.what, row.expected, row.got, row.verdict, row.seeds)
+        print(lines_of(cells), flush=True)
         missed += row.ok is False
     return missed
