@@ -3,6 +3,7 @@
 Tables as in test_inputs.py: a name, what is done, the exception, words of its message.
 """
 
+import contextlib
 import warnings
 from types import SimpleNamespace
 
@@ -25,6 +26,7 @@ from test_inputs import (
 )
 
 import regnet_c as rn
+from regnet_c._files import model_file
 from regnet_c.tables.form import KEY
 
 nan, inf = float("nan"), float("inf")
@@ -543,11 +545,35 @@ def test_bad_commands_are_one_line(case, trained, tmp_path, capsys, monkeypatch)
     assert sorted(tmp_path.iterdir()) == before
 
 
+WRONG = "the network has wrong metadata 'regnet_c.table': its table has other entries"
+
+
+@pytest.mark.parametrize("command", ["info m", "export m m.c", "export m m.onnx"])
+def test_commands_name_a_file_whose_table_is_none(
+    command,
+    trained,
+    tmp_path,
+    capsys,
+    monkeypatch,  # noqa: F811
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(model_file, "_check_table", lambda *arguments: None)
+    saved({"version": 1, "encoder": []})
+    monkeypatch.undo()
+    monkeypatch.chdir(tmp_path)
+    with one_line(trained, capsys, "m is not a regnet_c model", "has other entries"):
+        run(*command.split())
+    with pytest.raises(rn.ModelFileError, match="m is not.*has other entries"):
+        rn.Network.load("m")
+
+
 def test_a_table_that_is_none_stops_an_export(tmp_path):
     """Without its encoder a C file would take raw rows for encoded ones."""
     net = classifier()
     for form in (5, "a", [], {"encoder": None}, {"version": 1, "target": "x"}):
         net.metadata = {KEY: form}
-        with pytest.raises(ValueError, match="its table has other entries"):
+        with pytest.raises(ValueError, match=WRONG):
             net.to_c(tmp_path / "m")
+        with contextlib.suppress(ImportError), pytest.raises(ValueError, match=WRONG):
+            net.to_onnx(tmp_path / "m.onnx")
     assert not list(tmp_path.iterdir())

@@ -142,15 +142,18 @@ class TableForm:
         Raises
         ------
         ValueError
-            If it has none.
+            If it has none, or one that does not describe a form for it.
         """
         if KEY not in network.metadata:
             raise ValueError(
                 f"{path} does not know how to read tables: it was not written by "
                 "regnet-c train or by an estimator with an encoder"
             )
-        config = network.metadata[KEY]
-        return cls.from_config(config, network.n_inputs, network.layers[-1].n_out)
+        n_outputs = network.layers[-1].n_out
+        try:
+            return cls.from_config(network.metadata[KEY], network.n_inputs, n_outputs)
+        except ValueError as error:
+            raise ValueError(f"{path} has wrong metadata {KEY!r}: {error}") from None
 
 
 def _read_target(target, n_outputs):
