@@ -223,6 +223,13 @@ def test_results_may_replace_arguments_as_the_contracts_say(arrays, dtype, isa):
         np.testing.assert_array_equal(dz.T, want_dz)
 
 
+def test_the_contract_of_loss_rows_does_not_permit_what_it_writes_through():
+    text = Path(dispatch.__file__).with_name("dispatch.pxd").read_text()
+    before = text.split("\ncdef void loss_rows(")[0].split("\n\n")[-1]
+    words = " ".join(before.replace("# ", "").split())
+    assert "dz may be z, but not NULL; scale NULL means 1" in words
+
+
 @pytest.mark.parametrize("kind", range(7))
 def test_arrays_that_a_step_does_not_use_may_be_null(kind, arrays, dtype, isa):
     w, g = arrays["w"], arrays["w"][::-1].copy()

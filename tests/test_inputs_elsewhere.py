@@ -551,10 +551,10 @@ WRONG = "the network has wrong metadata 'regnet_c.table': its table has other en
 @pytest.mark.parametrize("command", ["info m", "export m m.c", "export m m.onnx"])
 def test_commands_name_a_file_whose_table_is_none(
     command,
-    trained,
+    trained,  # noqa: F811
     tmp_path,
     capsys,
-    monkeypatch,  # noqa: F811
+    monkeypatch,
 ):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(model_file, "_check_table", lambda *arguments: None)
