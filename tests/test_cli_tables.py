@@ -405,7 +405,24 @@ def test_a_prediction_never_overwrites_its_input(tmp_path, capsys):
         assert "is a file to be read" in error_of(capsys, *argv)
     argv = ["--data", tmp_path / "t.csv", "--output", tmp_path / "t.csv"]
     assert "is a file to be read" in error_of(capsys, "train", *argv)
-    assert before == ((tmp_path / "t.csv").read_bytes(), model.read_bytes())
+    header = model.rename(tmp_path / "t.h")
+    os.symlink(header, tmp_path / "link.h")
+    for output in (tmp_path / "t.c", tmp_path / "link.c"):
+        assert "is a file to be read" in error_of(capsys, "export", header, output)
+    assert before == ((tmp_path / "t.csv").read_bytes(), header.read_bytes())
+
+
+def test_a_prediction_is_not_written_among_the_parts_of_its_input(tmp_path, capsys):
+    parts = tmp_path / "parts"
+    parts.mkdir()
+    towns().to_csv(parts / "1.csv", index=False)
+    model = train(parts, "price", "--epochs", 1)
+    before = (parts / "1.csv").read_bytes()
+    for output in (parts / "1.csv", parts / "2.csv"):
+        argv = ["predict", model, parts, "--output", output]
+        assert f"{output} is in the folder to be read" in error_of(capsys, *argv)
+    assert (parts / "1.csv").read_bytes() == before
+    assert [path.name for path in parts.iterdir()] == ["1.csv"]
 
 
 def test_evaluate_gives_the_figures_of_other_rows(tmp_path, capsys):

@@ -2,8 +2,8 @@
 
 import argparse
 import contextlib
-import os
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
@@ -400,11 +400,14 @@ def encoded_targets(form, y, where):
 
 
 def check_not_an_input(output, *inputs):
-    """ValueError if a file to be written is one that is read."""
-    for path in inputs:
-        if os.path.realpath(output) == os.path.realpath(path):
+    """ValueError if a file to be written is one that is read, or in a folder of them."""
+    place = Path(output).resolve()
+    for path in map(Path, inputs):
+        path = path.resolve()
+        if place == path or (path.is_dir() and place.is_relative_to(path)):
+            what = "a file" if place == path else "in the folder"
             raise ValueError(
-                f"the output {output} is a file to be read, expected another"
+                f"the output {output} is {what} to be read, expected another"
             )
 
 

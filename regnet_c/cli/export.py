@@ -36,7 +36,12 @@ def run(args):
     suffix = Path(args.output).suffix
     if suffix not in (".c", ".onnx"):
         raise ValueError(f"{args.output} ends in {suffix!r}, expected .c or .onnx")
-    data.check_not_an_input(args.output, args.model, *filter(None, [args.calibration]))
+    written = [args.output]
+    if suffix == ".c":
+        written.append(str(Path(args.output).with_suffix(".h")))
+    read = [args.model, *filter(None, [args.calibration])]
+    for path in written:
+        data.check_not_an_input(path, *read)
     network = Network.load(args.model)
     if args.compact:
         network = network.compact()
