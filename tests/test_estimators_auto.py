@@ -177,6 +177,10 @@ def test_large_tables_take_large_batches_and_small_ones_no_dropout():
     large = presets.resolve(params, (50_000, 400), True)
     small = presets.resolve(params, (40, 4), True)
     assert large.batch_size == 256 and large.learning_rate_init == 6e-3
+    values = rn.RegNetRegressor().get_params()
+    numbers = presets.resolve(values, (20_000, 10), False)
+    assert (numbers.batch_size, numbers.learning_rate_init) == (128, 3e-3)
+    assert numbers.l1 == 3e-5 and presets.resolve(values, (9000, 10), False).l1 == 1e-4
     assert small.dropout == (0.0, 0.0)
     long = presets.resolve(params, (2000, 10), True)
     assert len(long.hidden_layer_sizes) == 2 > len(large.hidden_layer_sizes)

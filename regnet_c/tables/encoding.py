@@ -42,6 +42,7 @@ Levels are compared as text: a whole number as "3", a boolean as "True".
 import itertools
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -51,7 +52,7 @@ from .numbers import LIMIT, METHODS, NumberCode
 
 FORMAT, VERSION = "regnet_c.table", 1
 MISSING_NUMBERS = {"?", "na", "nan", "n/a", "#n/a", "<na>", "null", "none", "-", "."}
-_BLOCK = 1 << 18  # entries of the output that are filled before the next rows
+_BLOCK = 1 << 20  # entries of the output that are filled before the next rows
 
 
 class CellError(ValueError):
@@ -96,7 +97,7 @@ class NumberColumn:
         """The outputs of some of the prepared values, into out (n, n_outputs)."""
         x = values.astype(np.float64)
         gone = np.isnan(x)
-        x[gone] = self.fill
+        np.copyto(x, self.fill, where=gone)
         _write_codes(self.codes, [x] * len(self.codes), out)
         if self.missing:
             out[:, -1] = gone
@@ -167,6 +168,12 @@ class LevelColumn:
         table.append(len(self.levels) + self.other if self.missing else -1)
         return np.array(table, np.int32)[codes]  # the code of a missing value is -1
 
+    @cached_property
+    def _rows(self):
+        """The outputs of each place, and zeros for -1."""
+        count = len(self.levels) + self.other + self.missing
+        return np.eye(count + 1, count, dtype=np.float32)
+
     def write(self, places, out):
         """The outputs of some of the prepared values, into out (n, n_outputs)."""
         if self.code == "sign":
@@ -174,9 +181,7 @@ class LevelColumn:
             if self.missing:
                 out[:, 1] = places == 2
             return
-        out[...] = 0
-        known = np.flatnonzero(places >= 0)
-        out[known, places[known]] = 1
+        out[...] = self._rows.take(places, axis=0, mode="wrap")  # -1 is the last
 
 
 @dataclass(frozen=True)

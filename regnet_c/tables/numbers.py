@@ -67,20 +67,30 @@ class NumberCode:
         """The code of x (n,), float64 and finite, into out (n, n_outputs), float32."""
         if self.method == "ple":
             knots, widths, below = self._bins
-            bins = np.searchsorted(knots[1:-1], x, side="right")
-            part = (x - knots[bins]) / widths[bins]
-            out[...] = below.take(bins, axis=0)
-            # float32 as out is: NumPy would cast through a buffer, and ends the process
+            bins = knots[1:-1].searchsorted(x, side="right")
+            part = x - knots.take(bins)
+            part /= widths.take(bins)
+            rows = below.take(bins, axis=0)
+            bins += np.arange(0, rows.size, self.n_outputs)
+            # float32 as rows are: NumPy would cast through a buffer, and ends the process
             # where it gets none
-            part = np.clip(part, 0, 1).astype(out.dtype)
-            out[np.arange(len(x)), bins] = part
+            rows.put(bins, _cut(part, 0.0, 1.0).astype(rows.dtype))
+            out[...] = rows
         elif self.method == "quantile":
             out[:, 0] = np.interp(x, self.knots, self.values)
         else:
-            z = np.clip((x - self.center) / self.scale, -LIMIT, LIMIT)
+            z = x - self.center
+            z /= self.scale
+            _cut(z, -LIMIT, LIMIT)
             if self.method == "robust":
                 z /= np.sqrt(1 + np.square(z / 3))
             out[:, 0] = z
+
+
+def _cut(x, low, high):
+    """np.clip in place, without what it costs beside the comparisons."""
+    np.maximum(x, low, out=x)
+    return np.minimum(x, high, out=x)
 
 
 def learn(method, ordered, n_bins):
