@@ -399,16 +399,15 @@ def encoded_targets(form, y, where):
     return (y[:, 0] if y.shape[1] == 1 else y), present
 
 
-def check_not_an_input(output, *inputs):
-    """ValueError if a file to be written is one that is read, or in a folder of them."""
+def check_not_an_input(output, data, model=None):
+    """ValueError if a file to be written is one that is read, or in the data's folder."""
     place = Path(output).resolve()
-    for path in map(Path, inputs):
-        path = path.resolve()
-        if place == path or (path.is_dir() and place.is_relative_to(path)):
-            what = "a file" if place == path else "in the folder"
-            raise ValueError(
-                f"the output {output} is {what} to be read, expected another"
-            )
+    if place in [Path(path).resolve() for path in (data, model) if path is not None]:
+        raise ValueError(f"the output {output} is a file to be read, expected another")
+    if data is not None and Path(data).resolve() in place.parents:
+        raise ValueError(
+            f"the output {output} is in the folder to be read, expected another"
+        )
 
 
 @contextlib.contextmanager

@@ -39,9 +39,8 @@ def run(args):
     written = [args.output]
     if suffix == ".c":
         written.append(str(Path(args.output).with_suffix(".h")))
-    read = [args.model, *filter(None, [args.calibration])]
     for path in written:
-        data.check_not_an_input(path, *read)
+        data.check_not_an_input(path, args.calibration, args.model)
     network = Network.load(args.model)
     if args.compact:
         network = network.compact()

@@ -32,7 +32,7 @@ def add_parser(commands, **options):
 def run(args):
     """Write a CSV with one line per row of the data file."""
     checks.check_output(args.output)
-    data.check_not_an_input(args.output, args.model, args.data)
+    data.check_not_an_input(args.output, args.data, args.model)
     network = Network.load(args.model)
     form = TableForm.of(network, args.model)
     dialect = data.dialect_of(args, form.dialect)

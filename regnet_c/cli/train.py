@@ -162,8 +162,7 @@ def _build(args, n_in, n_out, loss):
 def run(args):
     """Train, report, save."""
     checks.check_output(args.output)
-    if args.data is not None:
-        data.check_not_an_input(args.output, args.data)
+    data.check_not_an_input(args.output, args.data)
     rows = data.training_data(args)
     for line in rows.lines:
         print(line)
