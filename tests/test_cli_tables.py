@@ -489,6 +489,14 @@ def test_errors_name_the_file_the_line_and_the_nearest_column(tmp_path, capsys):
     error_of(capsys, "train", "--data", long, "--target", "z")
 
 
+@pytest.mark.parametrize("command", ["info", "predict", "evaluate", "export"])
+def test_a_model_that_does_not_exist_is_named(command, tmp_path, capsys):
+    more = [] if command == "info" else [str(tmp_path / "new.onnx")]
+    model = str(tmp_path / "m.safetensors")
+    assert main([command, model, *more]) == 2
+    assert capsys.readouterr().err == f"regnet-c: error: no such file: {model}\n"
+
+
 def test_a_model_wants_its_columns(tmp_path, capsys):
     towns().to_csv(tmp_path / "t.csv", index=False)
     model = train(tmp_path / "t.csv", "price", "--epochs", 1)

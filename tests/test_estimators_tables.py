@@ -171,3 +171,18 @@ def test_california_raw_with_its_missing_bedrooms():
     model = RegNetRegressor(random_state=0).fit(frame.iloc[fit], y.iloc[fit])
     error = model.predict(frame.iloc[test]) - y.iloc[test]
     assert np.sqrt(np.mean(np.square(error))) <= 0.49
+
+
+def test_rows_of_weight_0_do_not_teach_the_encoder():
+    """Neither their outliers nor their levels; other weights change nothing."""
+    table, y = towns()
+    weight = np.ones(len(y))
+    weight[::10], weight[5::10] = 0, 3
+    kept = weight > 0
+    clean = RegNetRegressor((4,), **FAST | {"max_iter": 1}).fit(table[kept], y[kept])
+    table.loc[~kept, "size"] = 1e9
+    table.loc[~kept, "town"] = "Atlantis"
+    model = RegNetRegressor((4,), **FAST | {"max_iter": 1})
+    model.fit(table, y, sample_weight=weight)
+    config = clean.encoder_.encoding_.to_config()
+    assert model.encoder_.encoding_.to_config() == config

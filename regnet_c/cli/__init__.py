@@ -61,6 +61,8 @@ def main(argv=None):
         OSError,
         MemoryError,
     ) as error:
+        if isinstance(error, FileNotFoundError) and error.filename:
+            error = f"no such file: {error.filename}"
         _print_error(str(error) or type(error).__name__)
         return 2
 

@@ -8,11 +8,21 @@ from ..tables import npz
 from ..tables.form import KEY, TableForm
 from . import data
 
+_ABOUT = """\
+Writes the network together with the encoder of its table.  The C file takes raw rows
+(PREFIX_predict_row: numbers, NAN where one is missing, levels by PREFIX_level_code) and
+names the classes; the ONNX file has one input for each column and returns the names of
+classes, or the target in its unit.
+"""
+
 
 def add_parser(commands, **options):
     """Add the command to an argparse object of sub-commands."""
     parser = commands.add_parser(
-        "export", help="write a saved model as one C file or as ONNX", **options
+        "export",
+        help="write a saved model as one C file or as ONNX",
+        description=_ABOUT,
+        **options,
     )
     parser.add_argument("model", help="file written by train")
     parser.add_argument("output", help="file to write: .c (with its .h) or .onnx")
@@ -26,7 +36,8 @@ def add_parser(commands, **options):
     parser.add_argument(
         "--calibration",
         metavar="FILE",
-        help="CSV or NPZ to measure the exported network on (C)",
+        help="raw rows with their target (CSV, Parquet, ...; or NPZ) to measure the "
+        "exported network on (C)",
     )
     parser.set_defaults(run=run)
 

@@ -121,7 +121,9 @@ class BaseRegNet(BaseEstimator):
         X : array-like or data frame of shape (n, n_features)
         y : array-like of shape (n,) or (n, n_outputs)
         sample_weight : array-like of shape (n,), optional
-            Non-negative; each batch is averaged with these weights.
+            Non-negative; each batch is averaged with these weights.  The encoder leaves
+            rows of weight 0 out and counts all others once: its bins and rare levels
+            follow from where values lie, not from how much an error there matters.
         X_val, y_val : array-like, optional
             Rows for `validation_scores_` and, with ``early_stopping``, for stopping
             instead of a share of X.

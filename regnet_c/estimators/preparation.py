@@ -12,7 +12,7 @@ from sklearn.base import clone
 from .._core.units import Units
 from ..tables.columns import is_frame
 from ..tables.encoder import TableEncoder
-from .guard import dense
+from .guard import dense, take_rows
 from .presets import AUTO, FEW_ROWS, is_auto
 
 _PIXELS = 16  # columns of bytes, at least, that are taken for an image
@@ -36,7 +36,7 @@ class Preparation:
 
     def __init__(self, recipe, loss, X, y, weight):
         self.encoder = _encoder(recipe.encoder, X)
-        encoded = X if self.encoder is None else self.encoder.fit_transform(X)
+        encoded = X if self.encoder is None else _learned(self.encoder, X, weight)
         automatic = recipe.encoder is not None and self.encoder is None
         scales_y = recipe.preset == AUTO
         self.units = Units(
@@ -88,6 +88,13 @@ def is_plain(X):
     if is_frame(X) or hasattr(X, "toarray"):
         return False
     return X.dtype.kind in "iufb" and bool(np.isfinite(X.sum(dtype=np.float64)))
+
+
+def _learned(encoder, X, weight):
+    """The encoded rows, after the encoder learned from those that have a weight."""
+    if weight is None or weight.all():
+        return encoder.fit_transform(X)
+    return encoder.fit(take_rows(X, np.flatnonzero(weight))).transform(X)
 
 
 def _encoder(encoder, X):
