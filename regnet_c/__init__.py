@@ -8,6 +8,7 @@ from importlib import import_module as _import_module
 from . import kernels
 from ._core.machine import cpu_info, get_include
 from ._version import __version__
+from .blocks import Blocks
 from .callbacks import Callback, Checkpoint, EarlyStopping, Prune
 from .diagnose import Diagnosis
 from .errors import DeadStartWarning, DivergenceError, ModelFileError
@@ -35,6 +36,7 @@ __all__ = [
     "Adagrad",
     "Adam",
     "AdamW",
+    "Blocks",
     "Callback",
     "Checkpoint",
     "DeadStartWarning",

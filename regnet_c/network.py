@@ -11,10 +11,12 @@ from ._core.listeners import check_callbacks
 from ._core.memory import says_memory_error
 from ._core.plan import Plan
 from ._core.slices import in_slices
+from ._core.stream import Stream
 from ._core.team import useful_threads
 from ._core.training import FitOptions, TrainingRun, loss_and_gradient
 from ._core.weights import Weights
 from ._files import checkpoint, model_file
+from .blocks import Blocks
 from .compact import compact
 from .diagnose import diagnose
 from .layers import split_layers
@@ -338,7 +340,7 @@ class Network:
     def fit(
         self,
         X,
-        y,
+        y=None,
         epochs=10,
         batch_size=32,
         optimizer=None,
@@ -356,8 +358,9 @@ class Network:
 
         Parameters
         ----------
-        X : array-like of shape (n, n_in)
+        X : array-like of shape (n, n_in), or Blocks
             Any numeric dtype and memory layout; converted batch by batch, never copied.
+            `Blocks`, which have their targets and weights, are read one after the other.
         y : array-like
             Integer labels (n,) or one row of targets per sample (n, n_out).
         epochs : int, default 10
@@ -371,7 +374,8 @@ class Network:
         callbacks : list of Callback
         shuffle : bool, default True
             A fresh permutation per epoch, a function of the seed and the epoch; a single
-            batch of all rows is taken as it stands.
+            batch of all rows is taken as it stands.  Of `Blocks`: their order, and the
+            order of the rows in each.
         progress : bool, default False
             Show a progress bar.
         threads : int, optional
@@ -409,11 +413,14 @@ class Network:
         epochs = checks.check_int(epochs, "epochs", minimum=0)
         batch_size = checks.check_int(batch_size, "batch_size", minimum=1)
         threads = checks.check_threads(threads)
-        data = checked_data(self._plan, X, y, sample_weight)
+        if isinstance(X, Blocks):
+            data = self._stream(X, y, sample_weight)
+        else:
+            data = checked_data(self._plan, X, y, sample_weight)
         validation = self._validation(validation_data)
         options = FitOptions(
             data=data,
-            batch_size=min(batch_size, data.n),
+            batch_size=min(batch_size, max(data.lengths)),
             optimizer=Adam() if optimizer is None else get_optimizer(optimizer),
             epochs=epochs,
             threads=threads,
@@ -429,6 +436,14 @@ class Network:
             if resume_from is not None:
                 saved = checkpoint.Saved(resume_from, self, options)
             return TrainingRun(self, options, saved).run()
+
+    def _stream(self, blocks, y, sample_weight):
+        for name, value in {"y": y, "sample_weight": sample_weight}.items():
+            if value is not None:
+                raise TypeError(
+                    f"X is a Blocks, which has its {name}; expected {name}=None"
+                )
+        return Stream(blocks, self._plan)
 
     def _save_training(self, run, path):
         """See `TrainingRun.save`."""
@@ -492,7 +507,7 @@ class Network:
         with self._store:
             state = self._state  # of this optimiser, if it is the one used last
             kept = state is not None and state.optimizer is optimizer
-            tau, epoch = (state.tau, state.progress.epoch) if kept else (None, 0)
+            tau, epoch = (state.tau, state.epoch) if kept else (None, 0)
             options = FitOptions(data, data.n, optimizer, update_tau=tau)
             step = TrainingRun(self, options, progress=binding.Progress(epoch))
             step.model.set_masks(*masks)

@@ -15,6 +15,8 @@ class Data:
     ----------
     n : int
         Rows.
+    lengths : tuple of int
+        Rows of each block; data in memory are one.
     x, y : Source
         Views for the core; y None if there are labels.
     labels : ndarray of int64 or None
@@ -25,6 +27,7 @@ class Data:
 
     def __init__(self, x, y, labels, sample_weight, dtype):
         self.n = len(x)
+        self.lengths = (self.n,)
         self.raw_x, self.raw_y = x, y
         self.labels, self.sample_weight = labels, sample_weight
         self.x, self.y = (None if a is None else binding.Source(a) for a in (x, y))
@@ -35,6 +38,10 @@ class Data:
             bad = source.find_not_finite(dtype == np.float32)
             if bad >= 0:
                 raise ValueError(checks.not_finite_message(array, name, bad, dtype))
+
+    def block(self, number):
+        """Block 0, which is all of them."""
+        return self
 
     def checksum(self):
         """16 hexadecimal digits that tell these data from others.

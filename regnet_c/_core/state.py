@@ -4,10 +4,15 @@ Together with the weights, the seed and the arguments of `fit` it decides all fu
 bits: dropout masks depend on the step, the order of the rows on the epoch.
 """
 
+import math
+
+import numpy as np
+
 from . import binding, checks
 
 _CREDIT_DECAY = 1 - 1 / 10_000  # forgetting of the cumulative penalty's ledger
 _ARRAYS = ("m", "v", "q", "ema")
+_SUMS = "blocks"
 _COUNTERS = ("beta1_power", "beta2_power", "response", "credit", "step")
 
 
@@ -21,12 +26,14 @@ class TrainingState:
         are owed, the moving average of the updates.
     scalars : binding.Optimizer
     progress : binding.Progress
-        Moved on by the C core; after an epoch its sums are those of the whole epoch.
+        Moved on by the C core, one `epoch` for every block of rows; after a block its
+        sums are those of the whole block.
     """
 
     def __init__(self, plan, optimizer):
         self.optimizer = optimizer
-        self.progress, self._cut = binding.Progress(), None  # (rows, batch size)
+        self.progress, self._cut = binding.Progress(), None  # of FitOptions
+        self._blocks, self._sums = 1, {}  # {number of a block: sums of its losses}
         self._plan = plan
         traits = optimizer.traits
         self.m = self._plan.zeros() if traits.first_moment else None
@@ -50,13 +57,45 @@ class TrainingState:
             return None
         return self.ema / (1 - (1 - self.tau) ** (self.step - self.ema_start))
 
-    def cut_epochs(self, n, batch_size):
-        """Epochs are of so many rows and batches of so many: an epoch that was interrupted
-        begins again if it was cut in another way."""
-        if self._cut != (n, batch_size):
-            if self.progress.row:
-                self.progress.set(self.progress.epoch, 0, 0.0, 0.0)
-            self._cut = n, batch_size
+    # ---- epochs ----------------------------------------------------------------------
+
+    @property
+    def epoch(self):
+        """The epoch being trained, or the next one."""
+        return self.progress.epoch // self._blocks
+
+    @property
+    def begun(self):
+        """Whether some rows of the epoch are done."""
+        return bool(self.progress.row or self.progress.epoch % self._blocks)
+
+    def cut_epochs(self, cut):
+        """Epochs are cut like this: one that was interrupted begins again if it was cut in
+        another way."""
+        if self._cut != cut:
+            blocks = len(cut[0])
+            if self.begun or blocks != self._blocks:
+                self.progress.set(self.epoch * blocks, 0, 0.0, 0.0)
+                self._blocks, self._sums = blocks, {}
+            self._cut = cut
+
+    def note_block(self):
+        """Keep the sums of the last block, before the next one begins; once is enough."""
+        last = self.progress.epoch - 1
+        if last >= 0 and self.progress.rows_seen == 0:
+            sums = self.progress.loss_sum, self.progress.weight_sum
+            self._sums.setdefault(last, sums)
+        first = last // self._blocks * self._blocks
+        self._sums = {at: sums for at, sums in self._sums.items() if at >= first}
+
+    def mean_loss(self):
+        """Mean data loss of the epoch that ended last."""
+        if self._blocks == 1:
+            return self.progress.mean_loss
+        self.note_block()
+        sums = [self._sums[at] for at in sorted(self._sums)]
+        loss, weight = (sum(parts) for parts in zip(*sums, strict=True))
+        return loss / weight if weight else math.nan
 
     @property
     def step(self):
@@ -77,14 +116,20 @@ class TrainingState:
             **self.scalars.get(),
         }
         arrays = {name: getattr(self, name) for name in _ARRAYS}
-        return values, {
+        arrays = {
             name: [view.reshape(-1) for view in self._plan.views(array)]
             for name, array in arrays.items()
             if array is not None
         }
+        if self._blocks > 1:
+            self.note_block()
+            if self._sums:
+                sums = [(at, *sums) for at, sums in sorted(self._sums.items())]
+                arrays[_SUMS] = np.array(sums, np.float64)
+        return values, arrays
 
-    def set_state(self, values, arrays, n, batch_size):
-        """Continue from a state of the same plan, optimiser, tau, n and batch_size.
+    def set_state(self, values, arrays, options, course):
+        """Continue from a state of the same plan, optimiser, tau and cut.
 
         It may be untrusted: ValueError for what `get_state` does not return.
         """
@@ -98,15 +143,30 @@ class TrainingState:
                 raise ValueError(f"{name}={found!r} in the file, {here!r} here")
         for name in ("epoch", "row", "step", "ema_start"):
             checks.check_int(values[name], name, minimum=0, maximum=2**63 - 1)
-        row, step = values["row"], values["step"]
-        if row >= n or row % batch_size or values["ema_start"] > step:
+        row, step, n = values["row"], values["step"], course.rows(values["epoch"])
+        if row >= n or row % options.batch_size or values["ema_start"] > step:
             raise ValueError(f"training cannot resume at row {row} of {n}, step {step}")
+        self._blocks = course.count
+        self._sums = self._noted(values["epoch"], arrays)
         self._fill(arrays)
         self.scalars.set(**{name: values[name] for name in _COUNTERS})
         self.ema_start = values["ema_start"]
         sums = values["loss_sum"], values["weight_sum"]
         self.progress.set(values["epoch"], row, *sums)
-        self._cut = n, batch_size
+        self._cut = options.cut
+
+    def _noted(self, at, arrays):
+        """Sums of the blocks of this epoch, from an array that may be untrusted."""
+        if self._blocks == 1 or _SUMS not in arrays:
+            return {}
+        noted = arrays.pop(_SUMS)
+        if noted.ndim != 2 or noted.shape[1] != 3:
+            raise ValueError(f"the losses of its blocks have shape {noted.shape}")
+        known = range(max(0, (at - 1) // self._blocks * self._blocks), at)
+        sums = {number: (loss, weight) for number, loss, weight in noted.tolist()}
+        if not np.isfinite(noted).all() or not set(sums) <= set(known):
+            raise ValueError(f"the losses of its blocks are not among {known}")
+        return sums
 
     def _fill(self, arrays):
         """Take the arrays' numbers."""

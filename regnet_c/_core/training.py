@@ -20,6 +20,7 @@ import numpy as np
 from ..errors import DivergenceError
 from ..history import History
 from . import binding
+from .course import Course
 from .data import Data
 from .divergence import all_finite, first_not_finite, warn_of_dead_start
 from .listeners import Listeners
@@ -46,7 +47,7 @@ def sums_of_batch(plan, batch_size):
 class FitOptions:
     """What a call of `Network.fit` asks for, checked; the names are those of `fit`."""
 
-    data: Data
+    data: Data  # or Stream
     batch_size: int
     optimizer: object
     epochs: int = 1
@@ -58,11 +59,18 @@ class FitOptions:
     keep_zeros: bool = False
     update_tau: float | None = None
 
+    @property
+    def cut(self):
+        """How an epoch is cut; a position in one that is cut otherwise means nothing."""
+        lengths = self.data.lengths
+        return lengths, self.batch_size, self.shuffle if len(lengths) > 1 else None
+
     @functools.cached_property
     def arguments(self):
         """What has to be the same when another call resumes this one, as JSON values."""
+        blocks = self.data.lengths
         return {
-            "rows": self.data.n,
+            "rows": self.data.n if len(blocks) == 1 else list(blocks),
             "batch_size": self.batch_size,
             "optimizer": repr(self.optimizer),
             "shuffle": self.shuffle,
@@ -115,28 +123,42 @@ class TrainingRun:
         if not self._saved:  # else only when everything in the file has been taken
             network._state = self.state
         self.progress = self.state.progress if progress is None else progress
-        self.history, self.first_epoch = History(), self.progress.epoch
+        self.history, self.first_epoch = History(), self.state.epoch
         self.listeners = Listeners(options.callbacks)
         self.reported = Reported(0, False, [])
-        self.steps_per_epoch = -(-options.data.n // options.batch_size)
+        self.course = Course(
+            options.data, options.batch_size, options.shuffle, network.seed
+        )
+        self.steps_per_epoch = self.course.steps
         self._bar = ProgressBar(False, 0, 0)
         self._started = self._interrupted = False
         self._last_rate = None
         self._working = self._last_finite = None
-        data, plan = options.data, network._plan
-        division = divide(plan, options.threads, options.batch_size, data.n)
-        self.model = self._make_model(division)
-        self.c_run = binding.Run(
+        longest = max(options.data.lengths)
+        self._division = divide(
+            network._plan, options.threads, options.batch_size, longest
+        )
+        self.model = self._make_model(self._division)
+        self._block = self._order = self.c_run = None
+
+    @property
+    def _end(self):
+        """The number behind the last block of the call."""
+        return (self.first_epoch + self.options.epochs) * self.course.count
+
+    def _make_run(self, block):
+        """The C run on a block's rows."""
+        return binding.Run(
             self.model,
             self.state.scalars,
             self.progress,
-            data.x,
-            data.y,
-            data.labels,
-            data.sample_weight,
-            batch_size=options.batch_size,
+            block.x,
+            block.y,
+            block.labels,
+            block.sample_weight,
+            batch_size=self.options.batch_size,
             ema_decay=1 - (self.state.tau or 0.0),
-            **division,
+            **self._division,
         )
 
     def _make_model(self, division):
@@ -165,7 +187,7 @@ class TrainingRun:
             start = time.perf_counter() - self.history.seconds
             while not self.finished:
                 # else an epoch that was trained comes from a checkpoint
-                if self.progress.epoch - self.first_epoch == self.history.epochs:
+                if self.state.epoch - self.first_epoch == self.history.epochs:
                     self.train_epoch()
                 self._report(start)
                 self.listeners.checkpoint(self)
@@ -178,6 +200,7 @@ class TrainingRun:
             try:
                 self.listeners.train_end()
             finally:
+                self.course.close()
                 self.network._store.take_spare()
                 self._bar.close()
         return self.history
@@ -186,7 +209,7 @@ class TrainingRun:
         """Take what a checkpoint has; from here on the network has this training."""
         if self._saved:
             self._restore()
-        self.state.cut_epochs(self.options.data.n, self.options.batch_size)
+        self.state.cut_epochs(self.options.cut)
         self.network._state, self.network.history = self.state, self.history
         self._remember()
         self._started = True
@@ -237,7 +260,7 @@ class TrainingRun:
     def _logs(self):
         network, options = self.network, self.options
         weights = network._store.published
-        logs = {"loss": self.progress.mean_loss, "penalty": weights.penalty()}
+        logs = {"loss": self.state.mean_loss(), "penalty": weights.penalty()}
         logs["zeros"] = weights.zeros()
         logs["learning_rate"] = self._learning_rate()
         if options.validation is not None:
@@ -258,32 +281,46 @@ class TrainingRun:
     # ---- one epoch -------------------------------------------------------------------
 
     def train_epoch(self):
-        """Train to the end of the epoch."""
-        options, progress, run = self.options, self.progress, self.c_run
-        epoch, n = progress.epoch, options.data.n
-        order = None
-        if options.shuffle and options.batch_size < n:
-            order = np.empty(n, np.int64)
-            binding.permutation(order, self.network.seed, epoch)
+        """Train to the end of the epoch, block by block."""
+        progress, course = self.progress, self.course
         self._copy_weights()
-        run.start_epoch(order)
-        while progress.epoch == epoch:
+        while self._train_block(progress.epoch) % course.count:
+            pass
+        self._working.sums = self.model.weight_sums()
+        if not self._working.are_finite():
+            raise self._divergence(progress.epoch - 1, self._block.n - 1)
+        self.network._store.publish_working()
+        self._working = self._last_finite = None
+
+    def _train_block(self, at):
+        """Train to the end of the block that is number `at` of the course; the next `at`.
+
+        What `Progress` calls an epoch is one block.
+        """
+        progress, course = self.progress, self.course
+        if course.count > 1:
+            self.state.note_block()
+            self._block = self.c_run = None  # their memory is the next block's
+        block = course.block(at, last=at + 1 == self._end)
+        if block is not self._block:
+            self._block, self.c_run = block, self._make_run(block)
+        run, self._order = self.c_run, course.order(at)
+        run.start_epoch(self._order)
+        while progress.epoch == at:
             threads, start = _crowd.threads(run.max_threads), time.monotonic()
-            rates = self._learning_rates()
+            rates = self._learning_rates(at)
             asleep = run.advance(rates, _SLICE_SECONDS, threads)
             _crowd.report(threads, time.monotonic() - start, asleep)
             if run.steps_done:
                 self._last_rate = float(rates[run.steps_done - 1])
             if run.diverged:
-                raise self._divergence(epoch, progress.rows_seen, order)
-            seen = progress.rows_seen if progress.epoch == epoch else n
-            self._bar.rows(seen, progress.mean_loss)
+                raise self._divergence(at, progress.rows_seen)
+            seen = progress.rows_seen if progress.epoch == at else block.n
+            self._bar.rows(course.rows_before(at) + seen, progress.mean_loss)
             self._publish_for_readers()
-        self._working.sums = self.model.weight_sums()
-        if not self._working.are_finite():
-            raise self._divergence(epoch, n - 1, order)
-        self.network._store.publish_working()
-        self._working = self._last_finite = None
+        if course.count > 1:
+            self.state.note_block()
+        return progress.epoch
 
     def _copy_weights(self):
         """Copy the published weights to where steps change them."""
@@ -315,22 +352,23 @@ class TrainingRun:
         rates = self.options.optimizer.learning_rates(last, 1, self.steps_per_epoch)
         return float(rates[0])
 
-    def _learning_rates(self):
-        """Those of the next steps, to the end of the epoch or for one call."""
+    def _learning_rates(self, at):
+        """Those of the next steps, to the end of the block or for one call."""
         done = self.progress.row // self.options.batch_size
-        count = min(self.steps_per_epoch - done, _STEPS_PER_CALL)
+        count = min(self.course.steps_of(at) - done, _STEPS_PER_CALL)
         return self.options.optimizer.learning_rates(
             self.state.step, count, self.steps_per_epoch
         )
 
-    def _divergence(self, epoch, row, order):
-        """The error for the batch of this row, or for the step after it.
+    def _divergence(self, at, row):
+        """The error for the batch of this row of block `at`, or for the step after it.
 
         Puts back finite weights and forgets what the optimiser made of infinite ones.
         """
         network, state = self.network, self.state
         step = row // self.options.batch_size
-        layer = self._blamed_layer(step, order)
+        layer = self._blamed_layer(step)
+        epoch, step = at // self.course.count, step + self.course.steps_before(at)
         what, kept = "the loss", "the weights are those before this step"
         if not all_finite(self._working.params):
             what = "the loss" if self.c_run.diverged else "a weight"
@@ -347,9 +385,10 @@ class TrainingRun:
             layer,
         )
 
-    def _blamed_layer(self, step, order):
+    def _blamed_layer(self, step):
         """The first layer whose output is not finite for a row of this batch."""
-        data, first = self.options.data, step * self.options.batch_size
+        data, order = self._block, self._order
+        first = step * self.options.batch_size
         last = min(first + self.options.batch_size, data.n)
 
         def search(a, b):

@@ -137,15 +137,13 @@ class Saved:
 
     def _restore_training(self, run, arrays):
         options, saved, history = run.options, self._history, run.history
-        run.state.set_state(
-            self._values["training"], arrays, options.data.n, options.batch_size
-        )
+        run.state.set_state(self._values["training"], arrays, options, run.course)
         run.first_epoch = saved["first_epoch"]
-        epoch, row = run.progress.epoch, run.progress.row
+        epoch, begun = run.state.epoch, run.state.begun
         ahead = epoch - run.first_epoch - saved["epochs"]
-        if ahead not in (0, 1) or (ahead and row):
+        if ahead not in (0, 1) or (ahead and begun):
             raise ValueError(
-                f"it is in epoch {epoch}, row {row}, and has a history of "
+                f"it is in epoch {epoch}, row {run.progress.row}, and has a history of "
                 f"{saved['epochs']} epochs since epoch {run.first_epoch}"
             )
         for name in [name for name in arrays if name.startswith("history.")]:

@@ -1,0 +1,106 @@
+"""The course of an epoch: which block comes when, and in which order its rows are taken.
+
+Data in memory are one block.  The blocks of a `Stream` are numbered through all epochs:
+block `at` of the course is the one at place ``at % count`` of epoch ``at // count``.  What
+it is and the order of its rows are functions of the seed and the epoch.
+"""
+
+import numpy as np
+
+from . import binding
+from .stream import Reader
+
+# between the seeds of two blocks; odd, so that all 2^64 come before the first again
+_NEXT_SEED = 0xD1B54A32D192ED03
+
+
+class Course:
+    """The blocks of all epochs.
+
+    Parameters
+    ----------
+    data : Data or Stream
+    batch_size : int
+        No batch has rows of two blocks.
+    shuffle : bool
+    seed : int
+
+    Attributes
+    ----------
+    count : int
+        Blocks of an epoch.
+    steps : int
+        Batches of an epoch.
+    """
+
+    def __init__(self, data, batch_size, shuffle, seed):
+        self._data, self._batch_size = data, batch_size
+        self._shuffle, self._seed = shuffle, seed
+        self.count = len(data.lengths)
+        self.steps = sum(map(self._steps, data.lengths))
+        self._reader = Reader(data) if self.count > 1 else None
+        self._epoch, self._blocks = None, [0]
+
+    def _steps(self, rows):
+        return -(-rows // self._batch_size)
+
+    def _permutation(self, n, stream, epoch):
+        order = np.empty(n, np.int64)
+        seed = (self._seed + stream * _NEXT_SEED) % 2**64
+        binding.permutation(order, seed, epoch)
+        return order
+
+    def _numbers(self, epoch):
+        """The blocks of an epoch in their order."""
+        if self.count > 1 and epoch != self._epoch:
+            self._blocks = range(self.count)
+            if self._shuffle:  # the streams below count are the blocks' own
+                order = self._permutation(self.count, self.count, epoch)
+                self._blocks = order.tolist()
+            self._epoch = epoch
+        return self._blocks
+
+    def _number(self, at):
+        epoch, place = divmod(at, self.count)
+        return self._numbers(epoch)[place]
+
+    def _before(self, at):
+        """Rows of each block of the epoch that comes before."""
+        epoch, place = divmod(at, self.count)
+        return [self._data.lengths[k] for k in self._numbers(epoch)[:place]]
+
+    def block(self, at, last):
+        """The rows of block `at`, a Data; the next block is read meanwhile, unless this is
+        the last one."""
+        if self._reader is None:
+            return self._data.block(0)
+        following = None if last else self._number(at + 1)
+        return self._reader.read(self._number(at), following)
+
+    def order(self, at):
+        """The order in which its rows are taken; None: as they stand."""
+        rows = self.rows(at)
+        if not self._shuffle or self._batch_size >= rows:
+            return None
+        return self._permutation(rows, self._number(at), at // self.count)
+
+    def rows(self, at):
+        """Number of its rows."""
+        return self._data.lengths[self._number(at)]
+
+    def steps_of(self, at):
+        """Number of its batches."""
+        return self._steps(self.rows(at))
+
+    def rows_before(self, at):
+        """Rows of the epoch before it."""
+        return sum(self._before(at))
+
+    def steps_before(self, at):
+        """Batches of the epoch before it."""
+        return sum(map(self._steps, self._before(at)))
+
+    def close(self):
+        """Stop reading."""
+        if self._reader is not None:
+            self._reader.close()

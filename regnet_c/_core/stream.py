@@ -1,0 +1,82 @@
+"""Data that come block by block: checked as they come, and read one block ahead."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+from .data import checked_data
+from .digest import hexdigest, sha256
+
+
+class Stream:
+    """Blocks of rows for a network; one of them is read at once, to refuse wrong ones.
+
+    Parameters
+    ----------
+    blocks : Blocks
+    plan : Plan
+
+    Attributes
+    ----------
+    n : int
+        Rows of all blocks.
+    lengths : tuple of int
+        Rows of each.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For a first block that does not fit the network.
+    """
+
+    def __init__(self, blocks, plan):
+        self._blocks, self._plan, self._kept = blocks, plan, None
+        first = self.block(0)
+        self.lengths = tuple(blocks.lengths)
+        self.n, self._first_checksum = sum(self.lengths), first.checksum()
+        if len(self.lengths) == 1:
+            self._kept = first
+
+    def block(self, number):
+        """Read a block; a Data."""
+        if self._kept is not None:
+            return self._kept
+        try:
+            data = checked_data(self._plan, *self._blocks.read(number))
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"block {number}: {error}") from error
+        return data
+
+    def checksum(self):
+        """16 hexadecimal digits that tell these blocks from others.
+
+        They are those of the number of rows of each and of the first one's content: to
+        look at the others would take as long as an epoch.
+        """
+        text = f"{self._first_checksum} {self.lengths}"
+        return hexdigest(sha256(text.encode()))[:16]
+
+
+class Reader:
+    """Reads the block that comes next while another one is in use."""
+
+    def __init__(self, stream):
+        self._stream, self._pool, self._ahead = stream, None, {}
+
+    def read(self, number, following):
+        """Block `number`, and begin with `following` if there is one."""
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(1, "regnet_c reader")
+        if number not in self._ahead:
+            self._submit(number)
+        block = self._ahead.pop(number).result()
+        if following is not None:
+            self._submit(following)
+        return block
+
+    def _submit(self, number):
+        self._ahead[number] = self._pool.submit(self._stream.block, number)
+
+    def close(self):
+        """Wait for the block that is being read, and forget it."""
+        pool, self._pool, self._ahead = self._pool, None, {}
+        if pool is not None:
+            pool.shutdown(cancel_futures=True)
