@@ -167,6 +167,11 @@ typedef struct {
     int group, group_rule; /* rn_group; cumulative or proximal.  If l1_rule is
                               cumulative too, both are charged together */
     double group_strength;
+    /* RN_GROUP_INPUTS of several inputs each: group g of n_groups has the inputs
+     * group_rows[group_start[g]] to [group_start[g + 1]], rising, and all inputs are in
+     * one.  NULL: every input is a group. */
+    const int64_t *group_rows, *group_start;
+    size_t n_groups;
 } rn_param;
 
 typedef struct {
@@ -307,8 +312,8 @@ typedef struct {
       (size_t n_in, size_t n_out, size_t g0, size_t g1, const rn_param *p,             \
        const rn_step *step, T *work))                                                  \
     X(void, prox_lassonet,                                                             \
-      (const rn_layer *skip, const rn_layer *first, double hierarchy, size_t k0,       \
-       size_t k1, const rn_step *step, void *work))                                    \
+      (const rn_layer *skip, const rn_layer *first, double hierarchy, size_t g0,       \
+       size_t g1, const rn_step *step, void *work))                                    \
     X(void, max_norm,                                                                  \
       (size_t n_in, size_t n_out, T *w, size_t j0, size_t j1, double max_norm))        \
     X(void, sparse_count, (size_t n_in, size_t n_out, int64_t *counts, const T *w))    \

@@ -38,21 +38,33 @@ static void move_ema(const rn_layer *layer, size_t k0, size_t k1, size_t j0, siz
     }
 }
 
+/* move_ema for the groups [g0, g1) that p has, one input or several each. */
+static void move_ema_of(const rn_layer *layer, const rn_param *p, size_t g0, size_t g1,
+                        double factor) {
+    if (p->group == RN_GROUP_UNITS) {
+        move_ema(layer, 0, layer->n_in, g0, g1, factor);
+    } else if (!p->group_start) {
+        move_ema(layer, g0, g1, 0, layer->n_out, factor);
+    } else {
+        for (int64_t i = p->group_start[g0]; i < p->group_start[g1]; i++) {
+            const size_t k = (size_t)p->group_rows[i];
+            move_ema(layer, k, k + 1, 0, layer->n_out, factor);
+        }
+    }
+}
+
 /* The group penalty of one layer; this thread takes its share of the groups. */
 static void shrink_groups(const rn_task *task, const rn_layer *layer) {
     const rn_param *p = &layer->weight;
     const rn_worker worker = task->worker;
-    const int rows = p->group == RN_GROUP_INPUTS;
-    const size_t groups = rows ? layer->n_in : layer->n_out;
+    const size_t groups = group_count(p, layer->n_in, layer->n_out);
     const size_t g0 = rn_part(groups, worker.index, worker.count);
     const size_t g1 = rn_part(groups, worker.index + 1, worker.count);
-    const size_t k0 = rows ? g0 : 0, k1 = rows ? g1 : layer->n_in;
-    const size_t j0 = rows ? 0 : g0, j1 = rows ? layer->n_out : g1;
     const rn_step step = step_of(task->run, p);
     const double tau = 1 - task->run->ema_decay;
-    move_ema(layer, k0, k1, j0, j1, -tau);
+    move_ema_of(layer, p, g0, g1, -tau);
     prox_group(layer->n_in, layer->n_out, g0, g1, p, &step, own_work(task));
-    move_ema(layer, k0, k1, j0, j1, tau);
+    move_ema_of(layer, p, g0, g1, tau);
 }
 
 /* The LassoNet penalty of the skip connection and the first layer. */
@@ -60,15 +72,17 @@ static void shrink_hierarchy(const rn_task *task) {
     const rn_net *net = task->run->net;
     const rn_worker worker = task->worker;
     const rn_layer *skip = net->skip, *first = &net->layers[0];
-    const size_t k0 = rn_part(skip->n_in, worker.index, worker.count);
-    const size_t k1 = rn_part(skip->n_in, worker.index + 1, worker.count);
-    const rn_step step = step_of(task->run, &skip->weight);
+    const rn_param *p = &skip->weight;
+    const size_t groups = group_count(p, skip->n_in, skip->n_out);
+    const size_t g0 = rn_part(groups, worker.index, worker.count);
+    const size_t g1 = rn_part(groups, worker.index + 1, worker.count);
+    const rn_step step = step_of(task->run, p);
     const double tau = 1 - task->run->ema_decay;
-    move_ema(skip, k0, k1, 0, skip->n_out, -tau);
-    move_ema(first, k0, k1, 0, first->n_out, -tau);
-    prox_lassonet(skip, first, net->hierarchy, k0, k1, &step, own_work(task));
-    move_ema(skip, k0, k1, 0, skip->n_out, tau);
-    move_ema(first, k0, k1, 0, first->n_out, tau);
+    move_ema_of(skip, p, g0, g1, -tau);
+    move_ema_of(first, p, g0, g1, -tau);
+    prox_lassonet(skip, first, net->hierarchy, g0, g1, &step, own_work(task));
+    move_ema_of(skip, p, g0, g1, tau);
+    move_ema_of(first, p, g0, g1, tau);
 }
 
 static void limit_norms(const rn_task *task, const rn_layer *layer) {

@@ -11,12 +11,15 @@
  * which Newton's method reaches from below without passing it.  b = 0, and with it
  * w = 0, if c(0) >= 0 and sum (v_i / t_i)^2 <= c(0)^2, and also where v = 0.
  *
+ * Inputs that form a group are one with all their weights: |b| is the norm of all their
+ * skip weights, and the strength sqrt(inputs) times that of one.
+ *
  * Everything is computed in double; sums have eight parts and a fixed tree.
  */
 
 enum { RN_HIERARCHY_LANES = 8, RN_HIERARCHY_ITERATIONS = 60 };
 
-/* One input; the arrays are padded with zeros to whole lanes. */
+/* One group of inputs; the arrays are padded with zeros to whole lanes. */
 typedef struct {
     size_t n_hidden, n_out;        /* padded */
     double *size, *stiffness;      /* |u_k| and 1/r_k */
@@ -81,7 +84,7 @@ static double least_norm(rn_hierarchy *h) {
     return s;
 }
 
-/* |b| of one input, whose weights it leaves alone. */
+/* |b| of one group, whose weights it leaves alone. */
 static double hierarchy_norm(rn_hierarchy *h) {
     double zero[RN_HIERARCHY_LANES] = {0}, any = 0;
     for (size_t i = 0; i < h->n_out; i += RN_HIERARCHY_LANES) {
@@ -118,52 +121,85 @@ static void load_row(size_t n, double *value, double *step, const T *w, const T 
     for (size_t i = n; i < padded; i++) value[i] = step[i] = 0;
 }
 
-/* The weights of one input after its penalty, from h->v, h->t and |b| = s. */
-static void store_row(const rn_hierarchy *h, double s, size_t n_hidden, size_t n_out,
-                      T *theta, T *beta) {
+/* The weights of one input after the penalty of its group, from its part of h->v and
+ * h->t and |b| = s. */
+static void store_row(const rn_hierarchy *h, size_t input, double s, size_t n_hidden,
+                      size_t n_out, T *theta, T *beta) {
+    const double *v = h->v + input * rn_whole_lanes(n_out);
+    const double *t = h->t + input * rn_whole_lanes(n_out);
     const T limit = (T)(h->m * s);
     for (size_t k = 0; k < n_hidden; k++) {
         const T size = theta[k] < 0 ? -theta[k] : theta[k];
         if (size > limit) theta[k] = theta[k] < 0 ? -limit : limit;
     }
     for (size_t i = 0; i < n_out; i++) {
-        beta[i] = s == 0 ? (T)0 : (T)(h->v[i] * (s / (s + h->t[i] * h->c)));
+        beta[i] = s == 0 ? (T)0 : (T)(v[i] * (s / (s + t[i] * h->c)));
     }
     for (size_t k = 0; s == 0 && k < n_hidden; k++) theta[k] = 0;
 }
 
-/* The inputs [k0, k1) of `skip` and `first` after the penalty of strength
- * skip->weight.group_strength; see the head of the file.  hierarchy: its M; work: 16 *
- * (n_hidden + n_out + 16) bytes, aligned for double. */
-static void prox_lassonet(const rn_layer *skip, const rn_layer *first, double hierarchy,
-                          size_t k0, size_t k1, const rn_step *step, void *work) {
-    const size_t n_hidden = first->n_out, n_out = skip->n_out;
-    const double unit = unit_response(step), eps = step->epsilon;
-    const double scale =
-        metric_of(step->kind) == RN_CORRECTED_MEAN ? 1 / step->correction2 : 1;
-    const int metric = metric_of(step->kind) != RN_NO_METRIC;
-    rn_hierarchy h = {.n_hidden = rn_whole_lanes(n_hidden),
-                      .n_out = rn_whole_lanes(n_out),
-                      .strength = skip->weight.group_strength,
-                      .m = hierarchy};
+/* What the norm of a group of so many inputs is found from, in `work`. */
+static rn_hierarchy hierarchy_of(const rn_layer *skip, const rn_layer *first, double m,
+                                 size_t inputs, double *work) {
+    rn_hierarchy h = {.n_hidden = inputs * rn_whole_lanes(first->n_out),
+                      .n_out = inputs * rn_whole_lanes(skip->n_out),
+                      .strength = group_weight(&skip->weight, inputs),
+                      .m = m};
     h.size = work;
     h.stiffness = h.size + h.n_hidden;
     h.v = h.stiffness + h.n_hidden;
     h.t = h.v + h.n_out;
-    if (!(unit > 0)) return;
-    for (size_t j = k0; j < k1; j++) {
-        T *theta = (T *)first->weight.w + j * n_hidden;
-        T *beta = (T *)skip->weight.w + j * n_out;
-        const T *vt = metric ? (const T *)first->weight.v + j * n_hidden : NULL;
-        const T *vb = metric ? (const T *)skip->weight.v + j * n_out : NULL;
-        load_row(n_hidden, h.size, h.stiffness, theta, vt, unit, scale, eps, 1);
-        load_row(n_out, h.v, h.t, beta, vb, unit, scale, eps, 0);
-        for (size_t k = 0; k < n_hidden; k++) {
-            h.size[k] = h.size[k] < 0 ? -h.size[k] : h.size[k];
+    return h;
+}
+
+/* Input k of the layers becomes input i of a group. */
+static void load_input(const rn_hierarchy *h, size_t i, const rn_layer *skip,
+                       const rn_layer *first, size_t k, const rn_step *step) {
+    const int kind = metric_of(step->kind);
+    const size_t n_hidden = first->n_out, n_out = skip->n_out;
+    const double unit = unit_response(step), eps = step->epsilon;
+    const double scale = kind == RN_CORRECTED_MEAN ? 1 / step->correction2 : 1;
+    const T *vt = kind != RN_NO_METRIC ? (const T *)first->weight.v : NULL;
+    const T *vb = kind != RN_NO_METRIC ? (const T *)skip->weight.v : NULL;
+    double *size = h->size + i * rn_whole_lanes(n_hidden);
+    double *v = h->v + i * rn_whole_lanes(n_out), *t = h->t + i * rn_whole_lanes(n_out);
+    load_row(n_hidden, size, h->stiffness + i * rn_whole_lanes(n_hidden),
+             (const T *)first->weight.w + k * n_hidden, vt ? vt + k * n_hidden : NULL,
+             unit, scale, eps, 1);
+    load_row(n_out, v, t, (const T *)skip->weight.w + k * n_out,
+             vb ? vb + k * n_out : NULL, unit, scale, eps, 0);
+    for (size_t j = 0; j < n_hidden; j++) size[j] = size[j] < 0 ? -size[j] : size[j];
+    for (size_t j = 0; j < n_out; j++) {
+        if (v[j] == 0) t[j] = 0;
+    }
+}
+
+/* Bytes of work for the largest group of `skip`. */
+static size_t lassonet_work(const rn_layer *skip, const rn_layer *first) {
+    const size_t width = rn_whole_lanes(first->n_out) + rn_whole_lanes(skip->n_out);
+    return largest_group(&skip->weight) * 2 * width * sizeof(double);
+}
+
+/* The groups [g0, g1) of inputs of `skip` and `first` after the penalty of strength
+ * skip->weight.group_strength; see the head of the file.  hierarchy: its M; work: 16 *
+ * (n_hidden + n_out + 16) bytes for each input of a group, aligned for double. */
+static void prox_lassonet(const rn_layer *skip, const rn_layer *first, double hierarchy,
+                          size_t g0, size_t g1, const rn_step *step, void *work) {
+    const size_t n_hidden = first->n_out, n_out = skip->n_out;
+    const rn_param *p = &skip->weight;
+    if (!(unit_response(step) > 0)) return;
+    for (size_t g = g0; g < g1; g++) {
+        const size_t inputs = group_size(p, g);
+        const int64_t *rows = p->group_start ? p->group_rows + p->group_start[g] : NULL;
+        rn_hierarchy h = hierarchy_of(skip, first, hierarchy, inputs, work);
+        for (size_t i = 0; i < inputs; i++) {
+            load_input(&h, i, skip, first, rows ? (size_t)rows[i] : g, step);
         }
-        for (size_t i = 0; i < n_out; i++) {
-            if (h.v[i] == 0) h.t[i] = 0;
+        const double s = hierarchy_norm(&h);
+        for (size_t i = 0; i < inputs; i++) {
+            const size_t k = rows ? (size_t)rows[i] : g;
+            store_row(&h, i, s, n_hidden, n_out, (T *)first->weight.w + k * n_hidden,
+                      (T *)skip->weight.w + k * n_out);
         }
-        store_row(&h, hierarchy_norm(&h), n_hidden, n_out, theta, beta);
     }
 }

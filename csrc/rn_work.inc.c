@@ -75,6 +75,18 @@ static void plan_network(const rn_net *net, rn_work *work) {
                        net->layers[0].n_in >= 4 * RN_LANES;
 }
 
+/* Elements that the groups of a network need of a thread's work. */
+static size_t rn_group_work(const rn_net *net) {
+    size_t most = RN_GROUP_LANES * rn_widest(net);
+    for (size_t l = 0; l < net->n_layers; l++) {
+        const rn_layer *layer = &net->layers[l];
+        const size_t row = layer->n_out + RN_GROUP_LANES;
+        most = rn_max(most, largest_group(&layer->weight) * row);
+    }
+    if (!net->skip) return most;
+    return rn_max(most, lassonet_work(net->skip, &net->layers[0]) / sizeof(T));
+}
+
 static rn_work lay_out(const rn_net *net, size_t block_rows, size_t n_threads,
                        rn_arena *arena) {
     const rn_layer *layers = net->layers;
@@ -83,7 +95,7 @@ static rn_work lay_out(const rn_net *net, size_t block_rows, size_t n_threads,
     rn_work work = {.ld_units = rows * RN_PANEL};
     work.pack_size = RN_PACKED_TILES * RN_TILE_ROWS * rn_deepest_pack(net);
     work.transposed =
-        rn_max(work.pack_size, rn_max(RN_PANEL, RN_GROUP_LANES) * rn_widest(net));
+        rn_max(work.pack_size, rn_max(RN_PANEL * rn_widest(net), rn_group_work(net)));
     work.thread_size = work.transposed + RN_TILE_ROWS * RN_GRADIENT_COLUMNS;
     if (plan_training(net, 0)
             .dz_as_rows) { /* W' of the second layer, in whole panels */

@@ -18,6 +18,7 @@ from ._core import binding
 from ._core.slices import in_slices
 from .activations import ACTIVATIONS, code
 from .layers import Dropout, layer_from_config
+from .penalties import lists_inputs, penalty_from_config
 
 
 def compact(network):
@@ -34,7 +35,8 @@ def compact(network):
         the original data it reads; `predict` and `evaluate` take either those or all.
         Predictions have the bits of the original unless a constant that is not zero
         was folded or layers were merged; then they are equal to rounding.  Dropout and
-        penalties stay with their layers, except between merged ones.
+        penalties stay with their layers, except between merged ones; penalties that list
+        inputs keep those that are left.
 
     Examples
     --------
@@ -69,6 +71,19 @@ class _Layer:
         self.config, self.dropout, self.dtype = config, dropout, dtype
         self.traits = ACTIVATIONS[config["activation"]]
         self.w, self.b = w.astype(wide), None if b is None else b.astype(wide)
+        self.inputs = np.arange(len(w))
+
+    def keep_inputs(self, alive):
+        """Without the inputs that are not `alive`, a mask or a slice."""
+        self.w, self.inputs = self.w[alive], self.inputs[alive]
+
+    def penalty(self):
+        """Configuration of the penalty of the inputs that are left."""
+        config = self.config["weight_penalty"]
+        if config is None:
+            return None
+        penalty = penalty_from_config(config)
+        return penalty.for_inputs(self.inputs.tolist()).get_config()
 
     def signature(self):
         """What changes whenever the layer does."""
@@ -108,6 +123,7 @@ def _pack(network, layers, kept):
     for layer in layers:
         n_in, n_out = layer.w.shape
         shape = {"n_in": n_in, "n_out": n_out, "use_bias": layer.b is not None}
+        shape["weight_penalty"] = layer.penalty()
         if layer.dropout is not None:
             built.append(Dropout(layer.dropout))
         built.append(layer_from_config({**layer.config, **shape}))
@@ -125,7 +141,7 @@ def _drop_inputs(layers, kept):
     """Remove inputs nobody reads, but not the last one; the inputs that remain."""
     alive = layers[0].w.any(axis=1)
     alive[0] |= not alive.any()
-    layers[0].w = layers[0].w[alive]
+    layers[0].keep_inputs(alive)
     return kept[alive]
 
 
@@ -160,9 +176,11 @@ def _drop_units(layers, kept):
         alive = after.w.any(axis=1)
         if not alive.any():
             del layers[: number + 1]
-            after.w, after.dropout = after.w[:1], None
+            after.keep_inputs(slice(1))
+            after.dropout = None
             return kept[:1]
-        layer.w, after.w = layer.w[:, alive], after.w[alive]
+        layer.w = layer.w[:, alive]
+        after.keep_inputs(alive)
         layer.b = None if layer.b is None else layer.b[alive]
     return kept
 
@@ -199,6 +217,9 @@ def _merge_linear(layers):
         layer, after = layers[number : number + 2]
         merged = copy.copy(after)
         merged.w, merged.dropout = _product(layer.w, after.w), layer.dropout
+        merged.inputs = layer.inputs
+        if lists_inputs(after.config["weight_penalty"]):  # not of the merged layer
+            merged.config = {**after.config, "weight_penalty": None}
         if layer.b is not None:
             merged.b = _product(layer.b[None], after.w)[0] + after.biases()
         old = np.add(layer.size(), after.size())

@@ -6,7 +6,7 @@ from ._core import checks
 from ._core.fixed import Fixed
 from ._core.initialization import INITIALIZERS
 from .activations import ACTIVATIONS, check_activation, check_param
-from .penalties import Penalty, penalty_from_config
+from .penalties import Penalty, check_groups_fit, penalty_from_config
 
 
 class Layer(Fixed):
@@ -62,6 +62,7 @@ class Dense(Layer):
         self.activation = check_activation(activation)
         self.weight_penalty = _check_penalty(weight_penalty, "weight_penalty")
         self.bias_penalty = _check_penalty(bias_penalty, "bias_penalty")
+        check_groups_fit(weight_penalty, self.n_in, "weight_penalty")
         if bias_penalty is not None and bias_penalty.groups:
             raise ValueError(f"bias_penalty is {bias_penalty!r}, a bias has no groups")
         self.weight_init = _check_init(weight_init)

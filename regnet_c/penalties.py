@@ -7,6 +7,7 @@ A penalty is a sum of terms.  Each term knows its value, its subgradient, its pr
 operator and the fields of rn_param that make the C core train with it.
 """
 
+import functools
 from typing import NamedTuple
 
 import numpy as np
@@ -17,6 +18,7 @@ from ._core.fixed import Fixed
 RULES = ("cumulative", "proximal", "shrink_first", "subgradient")
 GROUP_RULES = RULES[:2]
 GROUPS = ("units", "inputs")
+_SHOWN_INPUTS = 16  # groups of more are not written out
 
 
 def soft_threshold(w, threshold):
@@ -81,30 +83,56 @@ class NonNegativeTerm(NamedTuple):
         return {"non_negative": True}
 
 
+@functools.lru_cache(maxsize=16)
+def _layout(groups):
+    """(inputs group after group, where each begins, the group of each input, sizes)."""
+    sizes = np.array([len(group) for group in groups])
+    order = np.concatenate([np.array(group) for group in groups])
+    group_of = np.empty(len(order), int)
+    group_of[order] = np.repeat(np.arange(len(groups)), sizes)
+    return order, np.cumsum(sizes) - sizes, group_of, sizes
+
+
 class GroupTerm(NamedTuple):
     strength: float
-    groups: str
+    groups: str | tuple
     rule: str | None
 
     def norms(self, w):
-        """Euclidean norms of the groups: columns for units, rows for inputs."""
-        axis = 0 if self.groups == "units" else 1
-        return np.sqrt(np.square(w).sum(axis=axis, keepdims=True))
+        """Euclidean norms of the groups, columns for units, else one for each row."""
+        if isinstance(self.groups, str):
+            axis = 0 if self.groups == "units" else 1
+            return np.sqrt(np.square(w).sum(axis=axis, keepdims=True))
+        return self._group_norms(w)[_layout(self.groups)[2]]
 
     def value(self, w, sums):
-        return self.strength * self.norms(w).sum()
+        if isinstance(self.groups, str):
+            return self.strength * self.norms(w).sum()
+        sizes = _layout(self.groups)[3]
+        return self.strength * (np.sqrt(sizes)[:, None] * self._group_norms(w)).sum()
 
     def subgradient(self, w):
         norms = self.norms(w)
-        return self.strength * w / np.where(norms == 0, 1, norms)
+        return self._strengths(w) * w / np.where(norms == 0, 1, norms)
 
     def least(self, w, d):
-        return np.where(
-            self.norms(w) == 0, self._shrunk(d, self.strength), d + self.subgradient(w)
-        )
+        shrunk = self._shrunk(d, self._strengths(w))
+        return np.where(self.norms(w) == 0, shrunk, d + self.subgradient(w))
 
     def prox(self, w, step):
-        return self._shrunk(w, step * self.strength)
+        return self._shrunk(w, step * self._strengths(w))
+
+    def _group_norms(self, w):
+        order, begins, _, _ = _layout(self.groups)
+        squares = np.square(w).sum(axis=1, keepdims=True)
+        return np.sqrt(np.add.reduceat(squares[order], begins))
+
+    def _strengths(self, w):
+        """Of all groups, or of each input's."""
+        if isinstance(self.groups, str):
+            return self.strength
+        _, _, group_of, sizes = _layout(self.groups)
+        return self.strength * np.sqrt(sizes)[group_of, None].astype(w.dtype)
 
     def _shrunk(self, w, threshold):
         norms = self.norms(w)
@@ -147,7 +175,7 @@ class Penalty(Fixed):
     Penalties do not change after construction; `replace` returns a changed copy.
     """
 
-    groups = None  # "units" or "inputs" where weights are joined
+    groups = None  # "units", "inputs" or lists of inputs where weights are joined
 
     def terms(self):
         """The terms whose sum this penalty is, in the order of their operators.
@@ -229,6 +257,21 @@ class Penalty(Fixed):
             d = term.least(w, d)
         return d
 
+    def for_inputs(self, kept):
+        """The penalty of a layer that has only these inputs left, renumbered.
+
+        Parameters
+        ----------
+        kept : list of int
+            Rising numbers of rows of W.
+
+        Returns
+        -------
+        Penalty
+            The same unless it lists inputs.
+        """
+        return self
+
     def prox(self, w, step):
         """``argmin_x (x - w)^2 / 2 + step * penalty(x)``, with exact zeros.
 
@@ -254,6 +297,43 @@ def _strength(value, name):
 
 def _group_rule(rule):
     return checks.check_name(rule, GROUP_RULES, "rule of a group penalty")
+
+
+def check_groups(groups):
+    """A name, or groups of inputs as tuples of rising numbers, by their first one."""
+    if groups is None or isinstance(groups, str):
+        return checks.check_name(groups, GROUPS, "groups")
+    lists = checks.check_list(groups, "groups", "lists of inputs")
+    lists = [checks.check_list(group, "a group", "inputs") for group in lists]
+    rows = sorted(
+        tuple(sorted(checks.check_int(k, "input in groups", minimum=0) for k in group))
+        for group in lists
+        if group  # a column that was dropped has none
+    )
+    found = sorted(k for group in rows for k in group)
+    wrong = next((i for i, k in enumerate(found) if i != k), None)
+    if wrong is not None:
+        twice = found[wrong] < wrong
+        raise ValueError(
+            f"groups has input {found[wrong] if twice else wrong} "
+            f"{'twice' if twice else 'in no group'}, expected every input in exactly one"
+        )
+    if not found:
+        raise ValueError("groups has no inputs, expected every input in exactly one")
+    return tuple(rows)
+
+
+def check_groups_fit(penalty, n_in, name):
+    """ValueError unless the groups of a penalty, or None, are those of n_in inputs."""
+    groups = None if penalty is None else penalty.groups
+    if groups is None or isinstance(groups, str):
+        return
+    found = sum(map(len, groups))
+    if found != n_in:
+        raise ValueError(
+            f"{name} has groups of {found} inputs, expected the layer's {n_in}, "
+            "every input in exactly one group"
+        )
 
 
 def _present(*terms):
@@ -447,32 +527,72 @@ class ElasticNet(Penalty):
         return cls(l1, l2, rule=rule, sign_at_zero=at_zero)
 
 
-class GroupLasso(Penalty):
+class _GroupPenalty(Penalty):
+    """Base of the penalties with groups, which are not shown if they are many."""
+
+    def get_config(self):
+        config = super().get_config()
+        if not isinstance(self.groups, str):
+            config["groups"] = [list(group) for group in self.groups]
+        return config
+
+    def for_inputs(self, kept):
+        if isinstance(self.groups, str):
+            return self
+        place = {k: number for number, k in enumerate(kept)}
+        groups = [[place[k] for k in group if k in place] for group in self.groups]
+        return self.replace(groups=groups)
+
+    def _shown(self, name):
+        value = getattr(self, name)
+        if name == "groups" and not isinstance(value, str):
+            inputs = sum(map(len, value))
+            if inputs > _SHOWN_INPUTS:
+                return f"<{len(value)} groups of {inputs} inputs>"
+            return str([list(group) for group in value])
+        return super()._shown(name)
+
+
+class GroupLasso(_GroupPenalty):
     """``strength * sum over groups of the Euclidean norm of the group's weights``.
 
-    It removes whole units or inputs (Yuan and Lin 2006).
+    It removes whole units, inputs or groups of inputs (Yuan and Lin 2006).
 
     Parameters
     ----------
     strength : float
-    groups : {"units", "inputs"}
-        A unit's incoming weights (a column of W) or an input's outgoing weights (a row).
+    groups : {"units", "inputs"} or list of lists of int
+        A unit's incoming weights (a column of W), an input's outgoing weights (a row), or
+        those of several inputs: every input in exactly one group, in any order, such as
+        the encoded columns of each column of a table; a group's norm counts sqrt(inputs
+        in it) times, so that a group of one is what "inputs" makes of it.
     rule : {"cumulative", "proximal"}
         ``cumulative`` (default): each group is charged all it owes since the start, so
         that mini-batch noise does not wake zero groups; ``proximal``: gradient step, then
         every group is shrunk.
+
+    Examples
+    --------
+    >>> import numpy as np, regnet_c as rn
+    >>> penalty = rn.GroupLasso(0.5, groups=[[0, 2], [1]])
+    >>> penalty.value([[3.0], [1.0], [4.0]])  # 0.5 * (sqrt(2) * 5 + 1)
+    4.035533905932738
+    >>> penalty.prox(np.array([[0.3], [1.0], [0.4]]), 1.0)
+    array([[0. ],
+           [0.5],
+           [0. ]])
     """
 
     def __init__(self, strength, groups="units", rule="cumulative"):
         self.strength = _strength(strength, "strength")
-        self.groups = checks.check_name(groups, GROUPS, "groups")
+        self.groups = check_groups(groups)
         self.rule = _group_rule(rule)
 
     def terms(self):
         return _present(GroupTerm(self.strength, self.groups, self.rule))
 
 
-class SparseGroupLasso(Penalty):
+class SparseGroupLasso(_GroupPenalty):
     """L1, L2 and a group penalty in one.
 
     ``l1 sum|w| + l2 sum w^2 + strength * sum over groups of the group's Euclidean norm``
@@ -482,7 +602,7 @@ class SparseGroupLasso(Penalty):
     ----------
     l1, strength : float
         Strengths of single weights and of groups.
-    groups : {"units", "inputs"}
+    groups : {"units", "inputs"} or list of lists of int
         As for `GroupLasso`.
     l2 : float, default 0
     rule : {"cumulative", "proximal"}
@@ -493,7 +613,7 @@ class SparseGroupLasso(Penalty):
     def __init__(self, l1, strength, groups="units", l2=0.0, rule="cumulative"):
         self.l1 = _strength(l1, "l1")
         self.strength = _strength(strength, "strength")
-        self.groups = checks.check_name(groups, GROUPS, "groups")
+        self.groups = check_groups(groups)
         self.l2 = _strength(l2, "l2")
         self.rule = _group_rule(rule)
 
@@ -526,6 +646,13 @@ class NonNegative(Penalty):
         self.penalty = penalty
         self.groups = None if penalty is None else penalty.groups
 
+    def for_inputs(self, kept):
+        return (
+            self
+            if self.penalty is None
+            else self.replace(penalty=self.penalty.for_inputs(kept))
+        )
+
     def terms(self):
         terms = [] if self.penalty is None else self.penalty.terms()
         return sorted([NonNegativeTerm(), *terms], key=lambda t: _ORDER[type(t)])
@@ -547,6 +674,12 @@ def penalty_from_config(config):
     if kind == "NonNegative" and config.get("penalty") is not None:
         config["penalty"] = penalty_from_config(config["penalty"])
     return _CLASSES[kind](**config)
+
+
+def lists_inputs(config):
+    """Whether the penalty that `get_config` described, or None, lists inputs."""
+    groups = None if config is None else penalty_from_config(config).groups
+    return groups is not None and not isinstance(groups, str)
 
 
 # ---- strengths of other write-ups and libraries --------------------------------------

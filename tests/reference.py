@@ -249,14 +249,19 @@ class Penalty:
     l1_rule: str = "cumulative"
     sign_at_zero: int = 0
     non_negative: bool = False
-    group: str | None = None  # "units" (columns) or "inputs" (rows)
+    group: str | list | None = None  # "units" (columns), "inputs" or lists (rows)
     group_rule: str | None = None
     group_strength: float = 0.0
 
 
 def penalty_value(w, penalty):
     group = 0.0
-    if penalty.group:
+    if penalty.group and not isinstance(penalty.group, str):
+        group = penalty.group_strength * sum(
+            np.sqrt(len(rows)) * np.linalg.norm(_f64(w)[list(rows)])
+            for rows in penalty.group
+        )
+    elif penalty.group:
         axis = 0 if penalty.group == "units" else 1
         group = penalty.group_strength * np.linalg.norm(_f64(w), axis=axis).sum()
     return (
@@ -290,7 +295,17 @@ def pay_debt(w, q, threshold, credit):
 
 def prox_group(w, threshold, group):
     """argmin_x Σ (x - w)²/(2 t) + |x| for every group of w (n_in, n_out), t one number
-    or an array like w; |x| is found by bisection."""
+    or an array like w; |x| is found by bisection.
+
+    Lists of rows are groups of several inputs, whose t is sqrt(rows) times as large.
+    """
+    if not isinstance(group, str):
+        x, t = np.empty(np.shape(w)), np.broadcast_to(threshold, np.shape(w))
+        for rows in map(list, group):
+            column, tall = _f64(w)[rows].reshape(-1, 1), t[rows].reshape(-1, 1)
+            alone = prox_group(column, np.sqrt(len(rows)) * tall, "units")
+            x[rows] = alone.reshape(len(rows), -1)
+        return x
     w = _f64(w) if group == "units" else _f64(w).T
     t = np.broadcast_to(threshold, w.shape if group == "units" else w.shape[::-1])
     t = t if group == "units" else t.T
@@ -314,6 +329,17 @@ def pay_group_debt(w, q, threshold, credit, group, single=0.0):
     `single` is the threshold of an l1 penalty that is charged with the groups'.
     q = (after - before) / threshold, without the difference of near numbers.
     """
+    if not isinstance(group, str):
+        threshold = np.broadcast_to(threshold, np.shape(w))
+        single = np.broadcast_to(single, np.shape(w))
+        new = np.empty(np.shape(w)), np.empty(np.shape(w))
+        for rows in map(list, group):
+            columns = [_f64(a)[rows].reshape(-1, 1) for a in (w, q, threshold, single)]
+            columns[2] = np.sqrt(len(rows)) * columns[2]
+            pair = pay_group_debt(*columns[:3], credit, "units", columns[3])
+            for array, part in zip(new, pair, strict=True):
+                array[rows] = part.reshape(len(rows), -1)
+        return new
     before = w - threshold * q
     left = prox_l1(before, credit * single)
     after = prox_group(left, credit * threshold, group)

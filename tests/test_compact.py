@@ -300,3 +300,37 @@ def test_a_trained_l1_penalty_gives_the_columns_that_matter(rng):
     small = net.compact()
     assert small.kept_inputs.tolist() == [2, 7, 9]
     np.testing.assert_allclose(small.predict(X), net.predict(X), atol=1e-5)
+
+
+def test_groups_of_inputs_keep_those_that_are_left(rng):
+    """By their new numbers, in hidden layers too; a group that is gone is left out."""
+    first = rn.GroupLasso(0.1, [[0, 4], [1, 2], [3, 5]])
+    second = rn.NonNegative(rn.GroupLasso(0.2, [[0, 3], [1, 2]], rule="proximal"))
+    layers = [
+        rn.Dense(6, 4, "tanh", first),
+        rn.Dense(4, 2, weight_penalty=second),
+    ]
+    net = rn.Network(layers)
+    W0, b0, W1, b1 = net.get_weights()
+    W0[[1, 2, 5]] = 0
+    W1[1] = 0
+    net.set_weights([W0, b0, W1, b1])
+    small = net.compact()
+    assert small.kept_inputs.tolist() == [0, 3, 4]
+    penalties = [layer.weight_penalty for layer in small.layers]
+    assert penalties[0] == rn.GroupLasso(0.1, [[0, 2], [1]])
+    assert penalties[1] == second.replace(
+        penalty=rn.GroupLasso(0.2, [[0, 2], [1]], rule="proximal")
+    )
+    x = rng.standard_normal((9, 6))
+    np.testing.assert_array_equal(small.predict(x), net.predict(x))
+
+
+def test_groups_of_a_layer_that_is_merged_are_lost():
+    layers = [
+        rn.Dense(2, 9, weight_penalty=rn.L2(0.1)),
+        rn.Dense(9, 1, weight_penalty=rn.GroupLasso(0.1, [range(9)])),
+    ]
+    assert [layer.weight_penalty for layer in rn.Network(layers).compact().layers] == [
+        None
+    ]

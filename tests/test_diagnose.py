@@ -61,12 +61,14 @@ def test_the_residual_is_zero_at_the_solution(strength, rng):
     assert net.diagnose(x, y).layers[0].kkt_residual < 1e-10
 
 
-@pytest.mark.parametrize("groups", ["units", "inputs"])
+@pytest.mark.parametrize("groups", ["units", "inputs", [[0, 2], [1]]])
 def test_least_subgradient_is_the_smallest_of_all(groups, rng):
     """Against the best of many subgradients of one zero group and one that is not."""
     penalty = rn.SparseGroupLasso(0.3, 0.8, groups)
     w, g = rng.standard_normal((2, 3, 2))
-    w[(slice(None), 0) if groups == "units" else 0] = 0
+    w[
+        (slice(None), 0) if groups == "units" else 0 if groups == "inputs" else [0, 2]
+    ] = 0
     w[1, 1] = 0
     least = penalty.least_subgradient(w, g)
     step = 1e-7  # (w - prox(w - step g)) / step tends to the least subgradient

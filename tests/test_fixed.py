@@ -17,6 +17,7 @@ OBJECTS = [
     rn.ElasticNet(0.1, 0.2, rule="subgradient", sign_at_zero=1),
     rn.GroupLasso(0.1, "inputs", rule="proximal"),
     rn.SparseGroupLasso(0.1, 0.2, "units", l2=0.3, rule="proximal"),
+    rn.GroupLasso(0.1, [[0, 2], [1]], rule="proximal"),
     rn.NonNegative(rn.L1(0.1)),
     rn.Dense(3, 2, "elu", rn.L1(0.1), rn.L2(0.1), "he_normal", True, 2.0, 0.5),
     rn.Dropout(0.25),
@@ -61,6 +62,8 @@ def test_arguments_are_attributes_and_keys(thing):
     for name in names:
         value = getattr(thing, name)
         want = value.get_config() if isinstance(value, Fixed) else value
+        if isinstance(value, tuple):
+            want = [list(group) for group in value]
         assert config[name] == want
 
 

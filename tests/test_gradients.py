@@ -76,6 +76,7 @@ def test_loss_derivative(name, isa, rng):
         rn.ElasticNet(0.3, 0.2),
         rn.GroupLasso(0.3),
         rn.SparseGroupLasso(0.3, 0.2),
+        rn.GroupLasso(0.3, [[0, 3], [1], [2]]),
     ],
     ids=repr,
 )

@@ -10,7 +10,7 @@ from running import all_pairs
 
 import regnet_c as rn
 from regnet_c import kernels
-from regnet_c._core import binding
+from regnet_c._core import binding, plan
 
 # name: (NumPy's function, interval of x for float32, and for float64)
 FUNCTIONS = {
@@ -427,6 +427,16 @@ def update_step(optimizer, **members):
     }
 
 
+def several(n_in):
+    """Groups of one, of neighbours and of inputs far apart."""
+    groups = [range(i, n_in, 3) for i in range(min(3, n_in))]
+    return (
+        [[0], list(groups[0])[1:], *map(list, groups[1:])]
+        if n_in > 3
+        else [[0, *range(1, n_in)]]
+    )
+
+
 def group_step(kind, w, v, strength, group, q=None):
     """(got, want): w after the group penalty of one step of the optimiser `kind`.
 
@@ -434,10 +444,15 @@ def group_step(kind, w, v, strength, group, q=None):
     """
     optimizer = ref.Optimizer(kind, 0.1, credit=30.0, credit_decay=0.9)
     optimizer.begin_step()
-    got, work = w.copy(), np.empty(16 * sum(w.shape), w.dtype)
-    code = ["units", "inputs"].index(group) + 1
+    rows = None
+    if group == "several":
+        group = several(len(w))
+        rows = plan.group_rows(group)
+    got, work = w.copy(), np.empty(kernels.steps.work_size(w.shape, rows), w.dtype)
+    code = 1 if group == "units" else 2
     new_q = None if q is None else q.copy()
-    binding.prox_group(code, got, v, new_q, strength, update_step(optimizer), work)
+    step = update_step(optimizer)
+    binding.prox_group(code, got, v, new_q, strength, step, work, rows)
     t = strength * optimizer.unit_response() / optimizer._metric(v.astype(np.float64))
     if q is None:
         return got, ref.prox_group(w, t, group)
@@ -450,7 +465,7 @@ EVERY_PAIR = pytest.mark.parametrize(
     ("kind", "group", "dtype", "isa"),
     all_pairs(
         kind=OPTIMIZERS,
-        group=["units", "inputs"],
+        group=["units", "inputs", "several"],
         dtype=[np.dtype("float32"), np.dtype("float64")],
         isa=binding.available_isas(),
     ),
@@ -482,6 +497,22 @@ def test_prox_group_equals_the_oracle(kind, group, dtype, isa, rng):
             assert_close(got, want, scale=1 + np.abs(w))
 
 
+@pytest.mark.parametrize("rule", ["cumulative", "proximal"])
+@pytest.mark.parametrize("kind", OPTIMIZERS)
+def test_groups_of_one_input_have_the_bits_of_inputs(kind, rule, dtype, isa, rng):
+    w, q = draw(rng, dtype, 9, 37), draw(rng, dtype, 9, 37)
+    v = (10 ** rng.uniform(-2, 2, w.shape)).astype(dtype)
+    optimizer = ref.Optimizer(kind, 0.1, credit=30.0, credit_decay=0.9)
+    optimizer.begin_step()
+    step, results = update_step(optimizer), []
+    for rows in (None, plan.group_rows([[k] for k in range(9)])):
+        arrays = [w.copy(), v, q.copy() if rule == "cumulative" else None]
+        work = np.empty(kernels.steps.work_size(w.shape, rows), dtype)
+        binding.prox_group(2, *arrays, 0.1, step, work, rows)
+        results.append([a.tobytes() for a in arrays if a is not None])
+    assert results[0] == results[1]
+
+
 @pytest.mark.parametrize("group", ["units", "inputs"])
 def test_prox_group_hides_no_nan(group, dtype, isa, rng):
     for kind in ("sgd", "adam"):
@@ -497,6 +528,9 @@ def test_prox_group_of_the_public_kernels(rng):
     for group in ("units", "inputs"):
         got = kernels.prox_group(w, 1.5, group)
         np.testing.assert_allclose(got, ref.prox_group(w, 1.5, group), atol=1e-12)
+    groups = [[0, 4], [5, 1, 2], [3]]
+    got = kernels.prox_group(w, 0.7, groups)
+    np.testing.assert_allclose(got, ref.prox_group(w, 0.7, groups), atol=1e-12)
     np.testing.assert_array_equal(kernels.prox_group(w, 0), w)
 
 
@@ -612,7 +646,7 @@ def bits_of_all_kernels(dtype, rng):
             update_with_kernel(optimizer, penalty, moved[0], moved[1:], g)
         yield from moved
     v = np.abs(draw(rng, dtype, *w.shape)) + dtype.type(0.1)
-    for group, kind in itertools.product(("units", "inputs"), OPTIMIZERS):
+    for group, kind in itertools.product(("units", "inputs", "several"), OPTIMIZERS):
         yield group_step(kind, w, v, 8.0, group)[0]
         yield from group_step(kind, w, v, 0.5, group, v)[0]
     binding.max_norm(w, 3.0)

@@ -350,6 +350,46 @@ def test_save_and_load_keep_everything(tmp_path, data, dtype):
         np.testing.assert_array_equal(a, b)
 
 
+def test_groups_of_many_inputs_are_kept_by_files(tmp_path):
+    """And the names of a wide table's groups take more room than other layers."""
+    groups = [range(k, 4000, 7) for k in range(7)]
+    layers = [
+        rn.Dense(4000, 2, "relu", rn.GroupLasso(0.1, groups)),
+        rn.Dense(2, 2, weight_penalty=rn.NonNegative(rn.GroupLasso(0.1, [[1], [0]]))),
+    ]
+    net, path = rn.Network(layers), tmp_path / "net.safetensors"
+    net.save(path)
+    same = rn.Network.load(path)
+    assert same.layers == net.layers
+    assert same.layers[0].weight_penalty.groups == tuple(map(tuple, groups))
+
+
+@pytest.mark.parametrize(
+    "groups", ["[[0,1],[1]]", "[[0],[1,3]]", "[[0,1]]", "[[1,0],[2]]"]
+)
+def test_files_with_wrong_groups_are_refused(groups, tmp_path):
+    """The last is not as we write it."""
+    path = tmp_path / "net.safetensors"
+    rn.Network([rn.Dense(3, 1, "identity", rn.GroupLasso(0.1, [[0, 1], [2]]))]).save(
+        path
+    )
+    content = path.read_bytes()
+    wanted = b"[[0,1],[2]]"
+    assert content.count(wanted) == 1
+    header = content.replace(wanted, groups.encode())
+    size = int.from_bytes(content[:8], "little") + len(groups) - len(wanted)
+    path.write_bytes(size.to_bytes(8, "little") + header[8:])
+    with pytest.raises(rn.ModelFileError, match="exactly one|groups of|not written as"):
+        rn.Network.load(path)
+
+
+def test_a_file_for_endless_groups_is_not_written(tmp_path):
+    groups = [[k] for k in range(30_000)]
+    net = rn.Network([rn.Dense(30_000, 1, weight_penalty=rn.GroupLasso(0.1, groups))])
+    with pytest.raises(ValueError, match="list too many inputs"):
+        net.save(tmp_path / "net.safetensors")
+
+
 def test_a_broken_file_is_refused(tmp_path):
     path = tmp_path / "net.safetensors"
     classifier().save(path)

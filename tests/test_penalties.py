@@ -27,14 +27,14 @@ def test_prox_minimises_its_definition_on_a_grid(penalty):
         assert got == pytest.approx(best, abs=1e-4)
 
 
-@pytest.mark.parametrize("groups", ["units", "inputs"])
+@pytest.mark.parametrize("groups", ["units", "inputs", [[5, 0, 2], [1], [6, 4, 3]]])
 def test_the_core_has_the_same_group_prox(groups, rng):
     w = rng.normal(size=(7, 5))
     want = rn.GroupLasso(0.8, groups).prox(w, 2.0)
     np.testing.assert_allclose(rn.kernels.prox_group(w, 1.6, groups), want, atol=1e-15)
 
 
-@pytest.mark.parametrize("groups", ["units", "inputs"])
+@pytest.mark.parametrize("groups", ["units", "inputs", [[2, 0], [1]]])
 def test_group_prox_minimises_its_definition(groups, rng):
     penalty = rn.SparseGroupLasso(0.2, 0.5, groups, l2=0.3)
     w = rng.normal(size=(3, 2))
@@ -53,6 +53,39 @@ def test_prox_is_non_expansive(rng):
         a, b = rng.normal(size=(2, 8, 5))
         moved = np.linalg.norm(penalty.prox(a, 1.0) - penalty.prox(b, 1.0))
         assert moved <= np.linalg.norm(a - b)
+
+
+def test_a_group_of_several_inputs_counts_by_the_root_of_its_size(dtype):
+    """Yuan and Lin 2006."""
+    w = np.array([[3, 0], [1, 2], [0, 4], [0, 0]], dtype)
+    penalty = rn.GroupLasso(0.5, [[0, 2], [3], [1]])
+    want = 0.5 * (np.sqrt(2) * 5 + np.sqrt(5))
+    assert penalty.value(w) == pytest.approx(want, rel=1e-6)
+    slope = penalty.subgradient(w)
+    np.testing.assert_allclose(slope[[0, 2]], np.sqrt(0.5) * w[[0, 2]] / 5, rtol=1e-6)
+    np.testing.assert_array_equal(slope[3], 0)
+    assert slope.dtype == penalty.prox(w, 0.1).dtype == dtype
+    gone = penalty.least_subgradient(np.zeros_like(w), w)
+    # norms 5 > 0.71, sqrt(5) > 0.5, and 0
+    np.testing.assert_array_equal(gone == 0, w == 0)
+
+
+def test_groups_of_one_input_are_those_of_inputs(rng):
+    w = rng.normal(size=(5, 3))
+    one, other = (rn.GroupLasso(0.7, g) for g in ("inputs", [[k] for k in range(5)]))
+    assert one.value(w) == pytest.approx(other.value(w), rel=1e-15)
+    np.testing.assert_array_equal(one.prox(w, 1.0), other.prox(w, 1.0))
+    np.testing.assert_array_equal(one.subgradient(w), other.subgradient(w))
+
+
+def test_equal_groups_are_equal_however_they_are_listed():
+    first = rn.GroupLasso(0.1, np.array([[3, 0], [1, 2]]))
+    assert first == rn.GroupLasso(0.1, ((2, 1), [0, np.int64(3)], []))
+    assert hash(first) == hash(rn.GroupLasso(0.1, [[0, 3], [1, 2]]))
+    assert repr(first) == "GroupLasso(0.1, groups=[[0, 3], [1, 2]])"
+    assert repr(rn.GroupLasso(0.1, [range(40)])) == (
+        "GroupLasso(0.1, groups=<1 groups of 40 inputs>)"
+    )
 
 
 def test_a_zero_group_stays_zero():

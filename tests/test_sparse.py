@@ -278,15 +278,21 @@ PENALTIES = [
     rn.L2(1e-3),
     rn.GroupLasso(1e-4),
     rn.GroupLasso(1e-4, "inputs"),
+    "several inputs",
 ]
 
 
 @pytest.mark.parametrize("optimizer", [rn.SGD(0.1, 0.9), rn.Adam(0.01), rn.Adagrad()])
 @pytest.mark.parametrize("penalty", PENALTIES)
 def test_keep_zeros_keeps_the_zeros_and_trains_the_rest(rng, x, optimizer, penalty):
+    penalties = [penalty] * 2
+    if penalty == "several inputs":
+        penalties = [
+            rn.GroupLasso(1e-4, [range(k, n, 9) for k in range(9)]) for n in (120, 100)
+        ]
     layers = [
-        rn.Dense(120, 100, activation="relu", weight_penalty=penalty, max_norm=2),
-        rn.Dense(100, 3, weight_penalty=penalty),
+        rn.Dense(120, 100, activation="relu", weight_penalty=penalties[0], max_norm=2),
+        rn.Dense(100, 3, weight_penalty=penalties[1]),
     ]
     net, y = rn.Network(layers, "softmax_cross_entropy"), rng.integers(0, 3, len(x))
     net.fit(x, y, 2, 20, optimizer)  # what penalties have charged must not come back

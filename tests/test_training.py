@@ -145,6 +145,93 @@ def test_group_penalties_equal_the_oracle(kind, rule, dtype, isa, rng):
     assert_weights_close(net, want)
 
 
+@pytest.mark.parametrize("rule", ["cumulative", "proximal"])
+@pytest.mark.parametrize("kind", OPTIMIZERS)
+def test_groups_of_several_inputs_equal_the_oracle(kind, rule, dtype, isa, rng):
+    several, pairs = [[0, 3, 5], [1], [2, 4]], [[k, k + 1] for k in range(0, 40, 2)]
+    sparse = rn.SparseGroupLasso(0.004, 0.06, several, l2=0.001, rule=rule)
+    positive = rn.NonNegative(rn.GroupLasso(0.02, pairs, rule=rule))
+    layers = [
+        rn.Dense(6, 40, "tanh", sparse, max_norm=0.9),
+        rn.Dense(40, 4, weight_penalty=positive),
+    ]
+    net = rn.Network(layers, "softmax_cross_entropy", dtype=dtype, seed=1)
+    x, y = small_data(rng, dtype)
+    optimizer = OPTIMIZERS[kind]()
+    want = oracle_network(net).epoch(
+        weights64(net), x, y, oracle_optimizer(optimizer), 16
+    )
+    penalty = oracle_network(net).penalty(weights64(net))
+    assert net.penalty() == pytest.approx(penalty, rel=1e-5)
+    net.fit(x, y, epochs=1, batch_size=16, optimizer=optimizer, shuffle=False)
+    assert_weights_close(net, want)
+
+
+@pytest.mark.parametrize("rule", ["cumulative", "proximal"])
+@pytest.mark.parametrize("kind", OPTIMIZERS)
+def test_full_batch_reaches_the_solution_for_several_inputs_a_group(kind, rule):
+    """A group of noise leaves as a whole, one with a single good input stays whole."""
+    rng = np.random.default_rng(5)
+    groups = [[0, 4, 6], [1, 2, 7], [3, 5]]
+    x, true = rng.standard_normal((200, 8)), np.zeros((8, 3))
+    true[:2] = rng.uniform(1, 2, (2, 3))
+    y = x @ true + 0.3 * rng.standard_normal((200, 3))
+    solution, step = np.zeros((8, 3)), 0.5
+    for _ in range(150):
+        gradient = x.T @ (x @ solution - y) / len(x)
+        solution = ref.prox_group(solution - step * gradient, step * 0.15, groups)
+    rows = (solution == 0).all(axis=1)
+    assert rows.tolist() == [k in (3, 5) for k in range(8)] and solution[~rows].all()
+    penalty = rn.GroupLasso(0.15, groups, rule=rule)
+    layer = rn.Dense(8, 3, weight_penalty=penalty, use_bias=False)
+    net = rn.Network([layer], dtype="float64", seed=0)
+    rate = rn.schedules.ExponentialDecay(5 * LASSO_RATES[kind], decay=0.995)
+    optimizer = (
+        rn.AdamW(rate, weight_decay=0.0) if kind == "adamw" else OPTIMIZERS[kind](rate)
+    )
+    net.fit(x, y, epochs=1800, batch_size=200, optimizer=optimizer)
+    w = net.get_weights()[0]
+    np.testing.assert_array_equal(w == 0, solution == 0)
+    np.testing.assert_allclose(w, solution, atol=2e-3)
+    gradient = x.T @ (x @ w - y) / len(x)
+    assert np.abs(penalty.least_subgradient(w, gradient)).max() < 1e-2
+
+
+def group_bits(dtype, groups, threads, tau=None):
+    """Bytes after training with these groups in the first of two layers."""
+    rng = np.random.default_rng(3)
+    layers = [
+        rn.Dense(11, 21, "tanh", rn.SparseGroupLasso(1e-3, 5e-2, groups)),
+        rn.Dense(21, 3, weight_penalty=rn.GroupLasso(1e-2, groups="inputs")),
+    ]
+    net = rn.Network(layers, "softmax_cross_entropy", dtype=dtype, seed=4)
+    x, y = rng.standard_normal((230, 11)), rng.integers(0, 3, 230)
+    net.fit(x, y, 3, 20, rn.Adam(0.01), threads=threads, update_tau=tau)
+    arrays = net.get_weights() + ([] if tau is None else net.update_average())
+    return [w.tobytes() for w in arrays]
+
+
+@pytest.mark.parametrize("tau", [None, 0.1])
+def test_groups_have_the_same_bits_by_any_threads_and_variant(
+    tau, dtype, real_threads, each_fused_isa
+):
+    groups, found = [[0, 10, 5], [1], [2, 3, 4], [9, 6, 7, 8]], set()
+
+    def trained():
+        return [group_bits(dtype, groups, threads, tau) for threads in (1, 2, 3, 7)]
+
+    for _ in range(2):
+        runs = [bits for runs in each_fused_isa(trained).values() for bits in runs]
+        found.update(map(tuple, runs))
+        groups = [group[::-1] for group in groups[::-1]]
+    assert len(found) <= 1
+
+
+def test_groups_of_one_input_are_inputs(dtype, isa):
+    alone = [[k] for k in range(11)]
+    assert group_bits(dtype, alone, 1) == group_bits(dtype, "inputs", 1)
+
+
 @pytest.fixture(scope="module")
 def group_lasso_problem():
     """(x, y, argmin of half the mean squared error + 0.15 * sum of row norms)."""

@@ -60,6 +60,7 @@ def prox_group(
     strength: float,
     step: dict[str, Any],
     work: Floats,
+    group_rows: tuple[NDArray[np.int64], NDArray[np.int64]] | None = None,
 ) -> None: ...
 def prox_lassonet(
     beta: Floats,
@@ -70,6 +71,7 @@ def prox_lassonet(
     hierarchy: float,
     step: dict[str, Any],
     work: NDArray[np.float64],
+    group_rows: tuple[NDArray[np.int64], NDArray[np.int64]] | None = None,
 ) -> None: ...
 def max_norm(w: Floats, max_norm: float) -> None: ...
 def sparse_count(counts: NDArray[np.int64], w: Floats) -> None: ...

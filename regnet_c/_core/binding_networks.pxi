@@ -120,6 +120,19 @@ cdef inline void *element(uintptr_t begin, size_t byte) noexcept:
     return <void *>(begin + byte) if begin else NULL
 
 
+cdef void point_to_groups(rn_param *p, tuple group_rows, size_t n_in) except *:
+    """Let p have these groups of the rows of W; the arrays must be kept alive."""
+    cdef const int64_t[::1] rows = group_rows[0], start = group_rows[1]
+    cdef Py_ssize_t last = start.shape[0] - 1
+    expect(last >= 1 and start[0] == 0 and start[last] == rows.shape[0]
+           and <size_t>rows.shape[0] == n_in, "groups and inputs do not fit")
+    for i in range(last):
+        expect(start[i] < start[i + 1], "a group is empty")
+    for i in range(rows.shape[0]):
+        expect(0 <= rows[i] < rows.shape[0], "a group has an input that is not there")
+    p.group_rows, p.group_start, p.n_groups = &rows[0], &start[0], last
+
+
 SPARSE_UNITS = RN_SPARSE_UNITS
 LONG_BATCH = RN_LONG_BATCH
 
@@ -180,7 +193,7 @@ cdef class Model:
         n_in, n_out, activation, activation_param, keep, max_norm, dropout_layer and
         `weight` and `bias`, each a dict: offset (in the flat arrays; bias None if there
         is none), l1, l2, l1_rule, sign_at_zero, non_negative, group, group_rule,
-        group_strength.
+        group_strength, group_rows (the pair group_rows, group_start of rn.h, or None).
     loss, output : int
         Codes of rn.h.
     skip : dict, optional
@@ -193,6 +206,7 @@ cdef class Model:
     cdef rn_net net
     cdef rn_layer *layers
     cdef object offsets, arrays, masks
+    cdef list group_rows  # of all layers, kept alive
     cdef bint dropout_on
 
     def __init__(self, bint single, list layers, double input_keep, int loss,
@@ -201,7 +215,7 @@ cdef class Model:
         cdef rn_layer *c
         self._allocate(n)
         self.single = single
-        self.offsets = []
+        self.offsets, self.group_rows = [], []
         for i, layer in enumerate(layers):
             c = &self.layers[i]
             c.n_in, c.n_out = layer["n_in"], layer["n_out"]
@@ -214,7 +228,7 @@ cdef class Model:
                 if spec is None:
                     continue
                 p = param == "weight"
-                self._describe(&c.weight if p else &c.bias, spec)
+                self._describe(&c.weight if p else &c.bias, spec, c.n_in)
             self.offsets.append((layer["weight"]["offset"],
                                  None if layer["bias"] is None
                                  else layer["bias"]["offset"]))
@@ -240,6 +254,7 @@ cdef class Model:
         memcpy(other.layers, self.layers, (n + 1) * sizeof(rn_layer))
         other.single, other.n_in, other.n_out = self.single, self.n_in, self.n_out
         other.offsets, other.net = self.offsets, self.net
+        other.group_rows = self.group_rows
         other.net.layers = other.layers
         if self.net.skip != NULL:
             other.net.skip = &other.layers[n]
@@ -249,17 +264,20 @@ cdef class Model:
 
     cdef void _add_skip(self, rn_layer *c, dict spec) except *:
         c.n_in, c.n_out, c.keep, c.adds = self.n_in, self.n_out, 1, 1
-        self._describe(&c.weight, spec["weight"])
+        self._describe(&c.weight, spec["weight"], c.n_in)
         self.offsets.append((spec["weight"]["offset"], None))
         self.net.skip, self.net.hierarchy = c, spec["hierarchy"]
 
-    cdef void _describe(self, rn_param *p, dict spec) except *:
+    cdef void _describe(self, rn_param *p, dict spec, size_t n_in) except *:
         p.l1, p.l2 = spec["l1"], spec["l2"]
         p.l1_rule = spec["l1_rule"]
         p.sign_at_zero = spec["sign_at_zero"]
         p.non_negative = spec["non_negative"]
         p.group, p.group_strength = spec["group"], spec["group_strength"]
         p.group_rule = spec["group_rule"]
+        if spec["group_rows"] is not None:
+            point_to_groups(p, spec["group_rows"], n_in)
+            self.group_rows.append(spec["group_rows"])
 
     def __dealloc__(self):
         free(self.layers)

@@ -211,15 +211,18 @@ def penalty_sums(const floating[::1] w):
 
 def prox_group(
         int group, floating[:, ::1] w, floating[:, ::1] v, floating[:, ::1] q,
-        double strength, dict step, floating[::1] work):  # w, q: in/out
-    """Group penalty after one step; q None: proximal; work: 16 * (n_in + n_out)."""
+        double strength, dict step, floating[::1] work,
+        tuple group_rows=None):  # w, q: in/out
+    """Group penalty after one step; q None: proximal; group_rows: as for Model, or None;
+    work: 16 * (n_in + n_out), with group_rows n_in * (n_out + 16)."""
     cdef size_t n_in = w.shape[0], n_out = w.shape[1]
     cdef size_t groups = n_out if group == 1 else n_in
     cdef rn_step s = step
     cdef rn_param p
     memset(&p, 0, sizeof(p))
     expect(v.shape[0] == w.shape[0] and v.shape[1] == w.shape[1], "v has another shape")
-    expect(<size_t>work.shape[0] >= 16 * (n_in + n_out), "work is too small")
+    expect(<size_t>work.shape[0] >= (16 * (n_in + n_out) if group_rows is None
+                                     else n_in * (n_out + 16)), "work is too small")
     if n_in == 0 or n_out == 0:
         return
     p.w, p.v, p.q, p.group, p.group_strength = &w[0, 0], &v[0, 0], NULL, group, strength
@@ -228,6 +231,9 @@ def prox_group(
         expect(q.shape[0] == w.shape[0] and q.shape[1] == w.shape[1],
                "q has another shape")
         p.q, p.group_rule = &q[0, 0], RN_L1_CUMULATIVE
+    if group_rows is not None:
+        point_to_groups(&p, group_rows, n_in)
+        groups = p.n_groups
     with nogil:
         dispatch.prox_group(n_in, n_out, 0, groups, &p, &s, &work[0])
 
@@ -235,9 +241,10 @@ def prox_group(
 def prox_lassonet(
         floating[:, ::1] beta, floating[:, ::1] theta, const floating[:, ::1] v_beta,
         const floating[:, ::1] v_theta, double strength, double hierarchy, dict step,
-        double[::1] work):  # beta, theta: in/out
-    """LassoNet's penalty after one step; work: 2 * (columns of both + 16)."""
-    cdef size_t n_in = theta.shape[0]
+        double[::1] work, tuple group_rows=None):  # beta, theta: in/out
+    """LassoNet's penalty after one step; group_rows: as for Model, or None;
+    work: 2 * (columns of both + 16), with group_rows for every row."""
+    cdef size_t n_in = theta.shape[0], groups = n_in
     cdef rn_layer skip, first
     cdef rn_step s = step
     memset(&skip, 0, sizeof(skip))
@@ -246,16 +253,20 @@ def prox_lassonet(
     expect(v_beta.shape[0] == beta.shape[0] and v_beta.shape[1] == beta.shape[1]
            and v_theta.shape[0] == theta.shape[0]
            and v_theta.shape[1] == theta.shape[1], "v has another shape")
-    expect(work.shape[0] >= 2 * (beta.shape[1] + theta.shape[1] + 16), "work is too small")
+    expect(<size_t>work.shape[0] >= 2 * (beta.shape[1] + theta.shape[1] + 16)
+           * (1 if group_rows is None else n_in), "work is too small")
     if n_in == 0 or beta.shape[1] == 0 or theta.shape[1] == 0:
         return
     skip.n_in, skip.n_out, skip.weight.group_strength = n_in, beta.shape[1], strength
     first.n_in, first.n_out = n_in, theta.shape[1]
     skip.weight.w, skip.weight.v = &beta[0, 0], <void *>&v_beta[0, 0]
     first.weight.w, first.weight.v = &theta[0, 0], <void *>&v_theta[0, 0]
+    if group_rows is not None:
+        point_to_groups(&skip.weight, group_rows, n_in)
+        groups = skip.weight.n_groups
     with nogil:
         dispatch.prox_lassonet(
-            sizeof(floating) == 4, &skip, &first, hierarchy, 0, n_in, &s, &work[0])
+            sizeof(floating) == 4, &skip, &first, hierarchy, 0, groups, &s, &work[0])
 
 
 def max_norm(floating[:, ::1] w, double max_norm):  # in/out

@@ -107,13 +107,13 @@ cdef void permutation(
 
 # ---- penalties, sparse weights and networks ------------------------------------------
 
-# Proximal steps of groups g0 to g1, and of LassoNet's inputs k0 to k1.
+# Proximal steps of groups g0 to g1, and of LassoNet's groups.
 cdef void prox_group(
     size_t n_in, size_t n_out, size_t g0, size_t g1, const rn_param *p,
     const rn_step *step, floating *work) noexcept nogil
 cdef void prox_lassonet(
     bint single, const rn_layer *skip, const rn_layer *first, double hierarchy,
-    size_t k0, size_t k1, const rn_step *step, void *work) noexcept nogil
+    size_t g0, size_t g1, const rn_step *step, void *work) noexcept nogil
 
 # The weights that are not zero: their number for each unit; their values and inputs.
 cdef void sparse_count(

@@ -295,11 +295,11 @@ cdef void prox_group(
 
 cdef void prox_lassonet(
         bint single, const rn_layer *skip, const rn_layer *first, double hierarchy,
-        size_t k0, size_t k1, const rn_step *step, void *work) noexcept nogil:
+        size_t g0, size_t g1, const rn_step *step, void *work) noexcept nogil:
     if single:
-        table.f32.prox_lassonet(skip, first, hierarchy, k0, k1, step, work)
+        table.f32.prox_lassonet(skip, first, hierarchy, g0, g1, step, work)
     else:
-        table.f64.prox_lassonet(skip, first, hierarchy, k0, k1, step, work)
+        table.f64.prox_lassonet(skip, first, hierarchy, g0, g1, step, work)
 
 
 cdef void sparse_count(

@@ -24,6 +24,7 @@ _NO_PENALTY = {
     "group": None,
     "group_rule": None,
     "group_strength": 0.0,
+    "group_rows": None,
 }
 _ALIGNMENT = 64
 
@@ -217,10 +218,18 @@ class Plan:
         return any(s and cumulative in (s["l1_rule"], s["group_rule"]) for s in specs)
 
 
+def group_rows(groups):
+    """(rows of W group after group, where each group begins and the last one ends)."""
+    ends = np.cumsum([0, *map(len, groups)], dtype=np.int64)
+    return np.array([row for group in groups for row in group], np.int64), ends
+
+
 def _param_spec(offset, penalty):
     """The fields of rn_param; rules and groups become the core's codes."""
     fields = penalty.fields() if penalty else {}
     spec = {"offset": offset, **_NO_PENALTY, **fields}
+    if isinstance(spec["group"], tuple):
+        spec |= {"group": "inputs", "group_rows": group_rows(spec["group"])}
     for name, codes in (
         ("l1_rule", L1_RULES),
         ("group", GROUPS),

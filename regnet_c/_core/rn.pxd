@@ -55,6 +55,9 @@ cdef extern from "rn.h" nogil:
         int group
         int group_rule
         double group_strength
+        const int64_t *group_rows
+        const int64_t *group_start
+        size_t n_groups
 
     ctypedef struct rn_layer:
         size_t n_in

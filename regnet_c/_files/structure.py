@@ -17,7 +17,8 @@ from ..losses import loss_from_config
 MAX_STRUCTURE = 1 << 21  # bytes, over 7000 layers
 DTYPES = {"float32": "F32", "float64": "F64"}
 ERRORS = (LookupError, TypeError, ValueError, ArithmeticError, RecursionError)
-_WINDOW = 4096  # bytes, more than any layer needs
+_WINDOW = 4096  # bytes, more than a layer needs whose penalty lists no inputs
+MAX_LAYER = 1 << 17  # bytes, over 15 000 inputs in lists
 _LAYERS = ',"layers":['
 
 
@@ -47,6 +48,13 @@ def compose_structure(network):
         "seed": network.seed,
     }
     layers = [dumps(layer.get_config()) for layer in network.layers]
+    for number, layer in enumerate(layers):
+        size = len(_escaped(layer))
+        if size > MAX_LAYER:
+            raise ValueError(
+                f"layer {number} needs {size} bytes in a file, expected at most "
+                f"{MAX_LAYER}: the groups of its penalty list too many inputs"
+            )
     return dumps(head)[:-1] + _LAYERS + ",".join(layers) + "]}"
 
 
@@ -55,9 +63,9 @@ def _escaped(text):
     return dumps(text)[1:-1].encode("ascii")
 
 
-def _window(start, begin, end):
+def _window(start, begin, end, size=_WINDOW):
     """The next part of the structure's text, which has no backslash of its own."""
-    quoted = quoted_part(start, begin, min(begin + _WINDOW, end))
+    quoted = quoted_part(start, begin, min(begin + size, end))
     return quoted.replace('\\"', '"')
 
 
@@ -88,7 +96,7 @@ def _read_layers(start, begin, end):
     layers, units = [], None
     while True:
         try:
-            layer, written = _read_layer(_window(start, begin, end), units)
+            layer, written = _read_layer(_decoded(start, begin, end), units)
             units = getattr(layer, "n_out", units)
             if not start.startswith(written, begin):
                 raise ValueError("it is not written as its values are")
@@ -107,12 +115,23 @@ def _read_layers(start, begin, end):
         begin += 1
 
 
-def _read_layer(text, units):
-    """The layer at the beginning of this text, and what the header has for it.
+def _decoded(start, begin, end):
+    """The value at the beginning of this text, from a window as wide as it needs."""
+    size = _WINDOW
+    while True:
+        try:
+            return json.JSONDecoder().raw_decode(_window(start, begin, end, size))[0]
+        except ValueError:
+            if size >= min(MAX_LAYER, end - begin):
+                raise
+            size *= 2
+
+
+def _read_layer(config, units):
+    """The layer of these values, and what the header has for it.
 
     units : those of the layer before; a large number that both have is kept once.
     """
-    config, _ = json.JSONDecoder().raw_decode(text)
     if not isinstance(config, dict):
         raise ValueError(f"found {checks.a_type(config)}, expected a dict")
     if type(config.get("n_in")) is int and config["n_in"] == units:

@@ -3,8 +3,9 @@
 import numpy as np
 
 from .._core import binding, checks
-from .._core.plan import GROUPS, L1_RULES
+from .._core.plan import GROUPS, L1_RULES, group_rows
 from ..optimizers import SGD, get_optimizer
+from ..penalties import check_groups
 from .arguments import as_floats
 
 
@@ -31,15 +32,17 @@ def prox_l1(w, threshold):
 def prox_group(w, threshold, groups="units"):
     """The proximal operator of a threshold times the sum of the groups' norms.
 
-    Every group becomes ``w max(0, 1 - threshold/|w|)``.
+    Every group becomes ``w max(0, 1 - threshold/|w|)``; for a group of several inputs
+    sqrt(inputs) times the threshold takes its place.
 
     Parameters
     ----------
     w : array-like of shape (n_in, n_out)
     threshold : float
         Not negative.
-    groups : {"units", "inputs"}
-        The columns, a unit's incoming weights, or the rows, an input's outgoing weights.
+    groups : {"units", "inputs"} or list of lists of int
+        The columns, a unit's incoming weights, the rows, an input's outgoing weights, or
+        several rows in a group, as for `GroupLasso`.
 
     Returns
     -------
@@ -47,11 +50,26 @@ def prox_group(w, threshold, groups="units"):
     """
     out = as_floats(w, "w", 2).copy()
     threshold = checks.check_float(threshold, "threshold", minimum=0)
-    code = GROUPS[checks.check_name(groups, ("units", "inputs"), "groups")]
-    work = np.empty(16 * sum(out.shape), out.dtype)
+    groups, rows = check_groups(groups), None
+    if not isinstance(groups, str):
+        groups, rows = "inputs", _rows_of(groups, out.shape[0])
+    work = np.empty(work_size(out.shape, rows), out.dtype)
     step = rn_step(SGD(1.0), 1.0, first_step())
-    binding.prox_group(code, out, out, None, threshold, step, work)
+    binding.prox_group(GROUPS[groups], out, out, None, threshold, step, work, rows)
     return out
+
+
+def _rows_of(groups, n_in):
+    rows = group_rows(groups)
+    if len(rows[0]) != n_in:
+        raise ValueError(f"groups has {len(rows[0])} inputs, expected {n_in}, as w has")
+    return rows
+
+
+def work_size(shape, rows):
+    """Elements of work that `binding.prox_group` needs."""
+    n_in, n_out = shape
+    return 16 * (n_in + n_out) if rows is None else n_in * (n_out + 16)
 
 
 def prox_lassonet(beta, theta, threshold, hierarchy):
