@@ -15,6 +15,7 @@ import re
 import subprocess
 import sys
 import tempfile
+from pathlib import Path
 
 WARM_UP = 5
 SETUP = """
@@ -63,18 +64,24 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("own", help="folder with the build for this Python")
     parser.add_argument("stable", help="folder with the stable-ABI build")
+    parser.add_argument(
+        "--markdown", type=Path, metavar="FILE", help="for docs/evidence"
+    )
     wanted = parser.parse_args()
     folders = [os.path.abspath(f) for f in (wanted.own, wanted.stable)]
-    print("| call | this Python's ABI | stable ABI | ratio |\n|---|---|---|---|")
+    table = ["| call | this Python's ABI | stable ABI | ratio |", "|---|---|---|---|"]
+    print("\n".join(table))
     with tempfile.TemporaryDirectory() as scratch:
         before = [instructions(folder, scratch) for folder in folders]
         for name, (call, count) in CALLS.items():
             after = [instructions(folder, scratch, call, count) for folder in folders]
             own, stable = ((b - a) / count for a, b in zip(before, after, strict=True))
-            print(
-                f"| {name} | {own:,.0f} | {stable:,.0f} | {stable / own:.2f} |",
-                flush=True,
+            table.append(
+                f"| {name} | {own:,.0f} | {stable:,.0f} | {stable / own:.2f} |"
             )
+            print(table[-1], flush=True)
+    if wanted.markdown:
+        wanted.markdown.write_text("\n".join(table) + "\n")
 
 
 if __name__ == "__main__":

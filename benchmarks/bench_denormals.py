@@ -10,6 +10,7 @@ import platform
 import sys
 import time
 from datetime import date
+from pathlib import Path
 
 import numpy as np
 
@@ -62,15 +63,21 @@ def main():
     """Print a table; the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--bound", type=float, default=1.2)
-    bound = parser.parse_args().bound
-    print(f"{date.today()}, {platform.machine()}, {rn.cpu_info()['isa']}, 1 thread")
+    parser.add_argument("--markdown", type=Path, help="also write the table there")
+    options = parser.parse_args()
+    head = f"{date.today()}, {platform.machine()}, {rn.cpu_info()['isa']}, 1 thread"
+    table = [head, "", "| denormals | ratio |", "|---|---|"]
+    print(head)
     rows = {f"features x {scale}": features(scale) for scale in (1e-310, 1e-318)}
     for rule in ("cumulative", "subgradient"):
         for dtype in ("float32", "float64"):
             rows[f"100000 steps of {rule} L1, {dtype}"] = strong_penalty(rule, dtype)
     for name, value in rows.items():
         print(f"{name:<44}{value:6.2f}", flush=True)
-    return int(max(rows.values()) > bound)
+        table.append(f"| {name} | {value:.2f} |")
+    if options.markdown:
+        options.markdown.write_text("\n".join(table) + "\n")
+    return int(max(rows.values()) > options.bound)
 
 
 if __name__ == "__main__":

@@ -55,11 +55,12 @@ def main():
     parser.add_argument("--cpu", action="store_true", help="CPU time, not the clock")
     parser.add_argument("--repeats", type=int, default=10)
     parser.add_argument("--bound", type=float, default=0.1, help="seconds")
+    parser.add_argument("--markdown", type=Path, help="also write the table there")
     options = parser.parse_args()
     info = rn.cpu_info()
-    print(
-        f"{date.today()}, {platform.machine()}, {info['isa']}, {info['threads']} threads"
-    )
+    head = f"{date.today()}, {platform.machine()}, {info['isa']}, {info['threads']} threads"
+    table = [head, "", "| call | median, ms | longest, ms |", "|---|---|---|"]
+    print(head)
     print(f"{'call':<20}{'median':>10}{'longest':>10}   ms")
     late = 0
     for name, call in LONG_CALLS.items():
@@ -79,6 +80,9 @@ def main():
         late += max(times) > options.bound
         median, longest = statistics.median(times), max(times)
         print(f"{name:<20}{1e3 * median:>10.0f}{1e3 * longest:>10.0f}", flush=True)
+        table.append(f"| {name} | {1e3 * median:.0f} | {1e3 * longest:.0f} |")
+    if options.markdown:
+        options.markdown.write_text("\n".join(table) + "\n")
     return 1 if late else 0
 
 

@@ -37,6 +37,7 @@ def arguments():
     )
     parser.add_argument("workloads", nargs="*", default=["W1", "W3", "W9"])
     parser.add_argument("--seconds", type=float, default=6.0, help="per workload")
+    parser.add_argument("--markdown", type=Path, help="also write the table there")
     parser.add_argument("--train", action="store_true", help=argparse.SUPPRESS)
     return parser.parse_args()
 
@@ -98,12 +99,18 @@ def main():
     if args.train:
         return train(args.workloads[0], args.seconds)
     columns = {name: shares(name, args.seconds) for name in args.workloads}
-    print(f"{date.today()}, {platform.processor() or platform.machine()}, one thread\n")
-    print("| per cent of the time | " + " | ".join(columns) + " |")
-    print("|---" * (len(columns) + 1) + "|")
+    table = [
+        f"{date.today()}, {platform.processor() or platform.machine()}, one thread",
+        "",
+        "| % of the time | " + " | ".join(columns) + " |",
+        "|---" * (len(columns) + 1) + "|",
+    ]
     for stage in [*STAGES, "Python"]:
         cells = [f"{column[stage]:.0f}" for column in columns.values()]
-        print(f"| {stage} | " + " | ".join(cells) + " |")
+        table.append(f"| {stage} | " + " | ".join(cells) + " |")
+    print("\n".join(table))
+    if args.markdown:
+        args.markdown.write_text("\n".join(table) + "\n")
     return None
 
 

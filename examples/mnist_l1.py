@@ -2,7 +2,7 @@
 
 MNIST, 784-100-10, sigmoid and binary cross-entropy, batch 10, constant rate 0.5.  The
 strength is `lam` in the convention "weight-decay" (lam/n sum|w|).  Prints the table of
-docs/l1_rules.md:
+docs/evidence/l1_rules.md:
 
     python examples/mnist_l1.py mnist.npz [--epochs 30] [--quick]
 
@@ -11,6 +11,7 @@ mnist.npz holds x_train, y_train, x_test and y_test.
 
 import argparse
 import time
+from pathlib import Path
 
 import numpy as np
 
@@ -60,17 +61,21 @@ def main():
     parser.add_argument("data", help="mnist.npz")
     parser.add_argument("--epochs", type=int, default=30)
     parser.add_argument("--quick", action="store_true", help="two epochs")
+    parser.add_argument("--markdown", type=Path, help="also write the table there")
     args = parser.parse_args()
     data = load(args.data)
-    print("| rule | lam | exact zeros | test accuracy | seconds |")
-    print("|---|---|---|---|---|")
+    table = ["| rule | lam | exact zeros | test accuracy | seconds |", "|---" * 5 + "|"]
+    print("\n".join(table))
     for rule, lam in RUNS:
         epochs = 2 if args.quick else args.epochs
         zeros, accuracy, seconds = train(rule, lam, data, epochs)
-        print(
+        table.append(
             f"| {rule or 'no penalty'} | {lam} | {zeros:.1%} | {accuracy:.4f} "
             f"| {seconds:.1f} |"
         )
+        print(table[-1])
+    if args.markdown:
+        args.markdown.write_text("\n".join(table) + "\n")
 
 
 if __name__ == "__main__":

@@ -154,3 +154,55 @@ def test_links_between_pages_exist():
             continue
         for target in re.findall(r"\]\(([\w/.]+\.md)", page.read_text()):
             assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+EVIDENCE = DOCS / "evidence"
+MONTHS = (
+    "January|February|March|April|May|June|July|August|September|October|November"
+    "|December"
+)
+# dates, hashes, machines, timings, counts of tests
+MEASURED = re.compile(
+    rf"\b20\d\d-\d\d-\d\d\b|\b(?:{MONTHS}) 20\d\d\b|\b[0-9a-f]{{16}}\b|\bEPYC\b|\bXeon\b"
+    r"|\d ?(?:µs|us|ns|ms)\b|\d (?:passed|failed|skipped)\b|\bload average\b"
+)
+USER_PAGES = [DOCS.parent / "README.md", *sorted(DOCS.glob("*.md"))]
+USER_PAGES += sorted((DOCS / "api").glob("*.md"))
+
+
+def prose(page):
+    """A page without its blocks of code."""
+    return re.sub(r"^```\w.*?^```", "", page.read_text(), flags=re.S | re.M)
+
+
+@pytest.mark.parametrize("page", USER_PAGES, ids=lambda page: page.stem)
+def test_user_pages_state_and_evidence_measures(page):
+    assert MEASURED.findall(prose(page)) == []
+
+
+def test_the_readme_has_four_measured_figures_at_most():
+    """Each in a paragraph that links to its evidence."""
+    with_figures = [
+        paragraph
+        for paragraph in re.split(r"\n\n|\n(?=\* )", prose(DOCS.parent / "README.md"))
+        if re.search(r"\d %", paragraph)
+    ]
+    assert len(re.findall(r"\d %", "".join(with_figures))) <= 4
+    for paragraph in with_figures:
+        assert "](docs/evidence/" in paragraph, paragraph
+
+
+@pytest.mark.parametrize("page", sorted(EVIDENCE.glob("*.md")), ids=lambda p: p.stem)
+def test_evidence_names_the_commands_that_measure_it(page):
+    text = page.read_text()
+    assert text.startswith("# Evidence: ")
+    assert MEASURED.search(text), "a page of evidence has a date"
+    scripts = re.findall(r"\b(?:benchmarks|tools|examples)/\w+\.py\b", text)
+    assert scripts
+    assert [s for s in scripts if not (DOCS.parent / s).is_file()] == []
+
+
+def test_every_page_of_evidence_is_linked():
+    text = "".join(page.read_text() for page in USER_PAGES)
+    for page in EVIDENCE.glob("*.md"):
+        assert f"evidence/{page.name})" in text, page.name
