@@ -132,7 +132,7 @@ def test_info_names_version_variant_threads_and_flags(capsys):
     ("options", "message"),
     [
         (["--l1", "-1"], "l1 is -1.0"),
-        (["--dropout", "1"], "rate is 1.0"),
+        (["--dropout", "1"], "dropout is 1.0"),
         (["--hidden", "a"], "whole numbers"),
         (["--optimizer", "adma"], "invalid choice"),
         (["--epochs", "-3"], "epochs is -3"),

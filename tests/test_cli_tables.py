@@ -12,6 +12,7 @@ import pytest
 
 import regnet_c as rn
 from regnet_c.cli import build_parser, main
+from regnet_c.tables.columns import columns_of
 from regnet_c.tables.form import TableForm
 
 pd = pytest.importorskip("pandas")
@@ -525,6 +526,41 @@ def test_help_shows_every_default_and_an_example():
             assert f"(default: {action.default})" in text or "default: 1797" in text
         elif action.default is None and action.dest != "target":
             assert "default" in action.help, action.dest
+
+
+def test_training_is_that_of_the_estimators(tmp_path, capsys):
+    """The same layers, optimiser, epochs and members; explicit options overrule."""
+    pytest.importorskip("sklearn")
+    frame = towns()
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    argv = ["train", "--data", tmp_path / "t.csv", "--target", "price", "--quiet"]
+    argv += ["--validation", "0", "--output", tmp_path / "m"]
+    assert main([str(a) for a in argv]) == 0
+    out = capsys.readouterr().out
+    model = rn.RegNetRegressor(random_state=0, loss="mse")
+    model.fit(frame.drop(columns="price"), frame["price"])
+    assert model.recipe_.n_members == 3 and "members              3," in out
+    assert f"{3 * model.recipe_.max_iter} epochs" in out
+    sizes = [w.shape for w in model.network_.get_weights()]
+    net = rn.Network.load(tmp_path / "m")
+    assert [w.shape for w in net.get_weights()] == sizes
+    form = TableForm.of(net)
+    got = form.decoded(net.predict(form.encoding.encode(columns_of(frame))))[:, 0]
+    # only the roundings of the scales that the estimator folds into its weights differ
+    want = model.predict(frame.drop(columns="price"))
+    np.testing.assert_allclose(got, want, rtol=1e-3)
+    options = "--hidden 7 --members 1 --epochs 2 --l1 .01 --optimizer sgd --schedule "
+    options += "constant --learning-rate .02 --dropout 0 --input-dropout .5"
+    assert main([str(a) for a in [*argv, *options.split()]]) == 0
+    net = rn.Network.load(tmp_path / "m")
+    assert [type(layer).__name__ for layer in net.layers] == [
+        "Dropout",
+        "Dense",
+        "Dense",
+    ]
+    assert net.layers[0].rate == 0.5 and net.layers[1].n_out == 7
+    assert net.layers[1].weight_penalty.l1 == 0.01
+    assert "2 epochs" in capsys.readouterr().out
 
 
 def test_the_progress_bar_fits_80_columns(tmp_path):

@@ -29,7 +29,8 @@ from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.estimator_checks import check_estimator
 
 import regnet_c as rn
-from regnet_c.estimators import RegNetClassifier, RegNetRegressor, presets, recipe
+from regnet_c.estimators import RegNetClassifier, RegNetRegressor
+from regnet_c.recipes import presets, recipe
 
 # most fits here take a handful of epochs
 pytestmark = pytest.mark.filterwarnings("ignore:the fit ends worse than a constant")

@@ -11,7 +11,8 @@ pytest.importorskip("sklearn")
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris, load_wine
 
 import regnet_c as rn
-from regnet_c.estimators import RegNetClassifier, RegNetRegressor, presets
+from regnet_c.estimators import RegNetClassifier, RegNetRegressor
+from regnet_c.recipes import presets
 
 SMALL = {"hidden_layer_sizes": (16,), "max_iter": 15, "random_state": 0}
 

@@ -10,6 +10,7 @@ import numpy as np
 from .._core import checks
 from ..datasets import load_digits
 from ..kernels import permutation
+from ..recipes.presets import AUTO, FEW_ROWS
 from ..tables import npz, readers
 from ..tables.columns import ArrayColumn, columns_of, parse_number
 from ..tables.encoding import CellError
@@ -180,6 +181,13 @@ def training_data(args):
     return data
 
 
+def _learned(columns, options):
+    """`learn`, of few rows with one output for each number, as the estimators do."""
+    if options.numeric == AUTO and len(columns[0]) < FEW_ROWS:
+        options.numeric = "standard"
+    return learn(columns, options)
+
+
 def _arrays(args, path, X, y, test=None):
     """TrainingData of arrays; whole numbers of a byte are pixels."""
     where = str(path)
@@ -197,7 +205,7 @@ def _arrays(args, path, X, y, test=None):
         if X.dtype == np.uint8:
             encoding, schema = learn_pixels(columns, int(X.max()) or 1)
         else:
-            encoding, schema, _ = learn(columns, _options(args))
+            encoding, schema, _ = _learned(columns, _options(args))
         X_fit = encoding.encode(columns)
     form = _form(args, encoding, "y", targets, fit)
     validation = None
@@ -250,7 +258,7 @@ def _table(args):
     fit, held_out = _split(rows, args)
     part = table.take(fit)
     with _cells(args.data, part.place):
-        encoding, schema, _ = learn(part.without([target]), options)
+        encoding, schema, _ = _learned(part.without([target]), options)
         X = encoding.encode(part.columns)
     form = _form(args, encoding, target, [found], fit, dialect)
     validation = None

@@ -8,45 +8,46 @@ import argparse
 from .. import losses
 from .._core import checks
 from ..activations import HIDDEN
-from ..callbacks import EarlyStopping
-from ..layers import Dense, Dropout
-from ..network import Network
-from ..optimizers import SGD, Adagrad, Adam, AdamW, RMSprop
-from ..penalties import RULES, ElasticNet
-from ..schedules import CosineDecay, ExponentialDecay, LinearDecay
+from ..penalties import RULES
 from ..tables.form import KEY
 from . import data
 from .evaluate import scores
+from .fit import fit, joined, resolve
 
-_OPTIMIZERS = {
-    "sgd": lambda rate, momentum: SGD(rate, momentum=momentum),
-    "nesterov": lambda rate, momentum: SGD(rate, momentum=momentum, nesterov=True),
-    "adagrad": lambda rate, momentum: Adagrad(rate),
-    "rmsprop": lambda rate, momentum: RMSprop(rate),
-    "adam": lambda rate, momentum: Adam(rate),
-    "adamw": lambda rate, momentum: AdamW(rate),
-}
-_SCHEDULES = {
-    "constant": lambda rate, epochs: rate,
-    "cosine": lambda rate, epochs: CosineDecay(rate, epochs),
-    "linear": lambda rate, epochs: LinearDecay(rate, epochs),
-    "exponential": lambda rate, epochs: ExponentialDecay(rate, 0.01 ** (1 / epochs)),
-}
-
-
+_OPTIMIZERS = ("auto", "sgd", "nesterov", "adagrad", "rmsprop", "adam", "adamw")
+_SCHEDULES = ("auto", "constant", "cosine", "linear", "exponential")
+_ABOUT = """\
+Trains a network with values that follow from the data, those of the estimators
+RegNetClassifier and RegNetRegressor, unless options overrule them.  "Large" is a table of
+more than 10 000 training rows.  Without --data it shows what L1 does to a network of
+256 and 64 units for handwritten digits (l1 3e-4, dropout 0.2, adam at 2e-3, batches of 32,
+200 epochs).
+"""
 _EXAMPLE = """example:
   regnet-c train --data adult.csv --target income --output income.safetensors
   regnet-c predict income.safetensors new.csv --probabilities
 """
 
 
-def _numbers(text):
+def _sizes(text):
     """'64,32' -> [64, 32]; '' -> []."""
     try:
-        return [int(part) for part in text.split(",") if part]
+        return (
+            text if text == "auto" else [int(part) for part in text.split(",") if part]
+        )
     except ValueError:
         raise argparse.ArgumentTypeError(
             f"{text!r}, expected whole numbers such as 64,32"
+        ) from None
+
+
+def _auto_float(text):
+    """argparse's type of a number or auto."""
+    try:
+        return text if text == "auto" else float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r}, expected a number or auto"
         ) from None
 
 
@@ -55,6 +56,7 @@ def add_parser(commands, **options):
     parser = commands.add_parser(
         "train",
         help="train a network (without options: on embedded handwritten digits)",
+        description=_ABOUT,
         epilog=_EXAMPLE,
         **options,
     )
@@ -99,33 +101,85 @@ def _add_arguments(parser):
     data.add_dialect(parser.add_argument_group("how a CSV is written"))
     net = parser.add_argument_group("network")
     net.add_argument(
-        "--hidden", type=_numbers, default=[256, 64], help="units, e.g. 64,32"
+        "--hidden",
+        type=_sizes,
+        default="auto",
+        metavar="UNITS",
+        help="e.g. 64,32; auto: 256, and 256,128 for numbers and from 200 rows a column on",
     )
     net.add_argument("--activation", choices=HIDDEN, default="relu")
-    net.add_argument("--l1", type=float, default=3e-4, help="strength of sum|w|")
+    net.add_argument(
+        "--l1",
+        type=_auto_float,
+        default="auto",
+        help="strength of sum|w|; auto: 0 for classes, 1e-4 for numbers, 3e-5 if large",
+    )
     net.add_argument("--l2", type=float, default=0.0, help="strength of sum w^2")
     net.add_argument("--l1-rule", choices=RULES, default=RULES[0])
-    net.add_argument("--dropout", type=float, default=0.2, help="rate, hidden layers")
-    net.add_argument("--input-dropout", type=float, default=0.0, help="rate, inputs")
+    net.add_argument(
+        "--dropout",
+        type=float,
+        help="rate, hidden layers; default: for classes 0.3, or 0.2 from 200 rows a column "
+        "on, for numbers 0.1, below 64 rows 0",
+    )
+    net.add_argument(
+        "--input-dropout",
+        type=float,
+        help="rate, inputs; default: for classes 0.1, or 0.05 from 200 rows a column on, "
+        "otherwise and beside --dropout 0",
+    )
     net.add_argument(
         "--max-norm", type=float, help="limit of a unit's weight norm; default: none"
+    )
+    net.add_argument(
+        "--members",
+        type=data.auto_int,
+        default="auto",
+        help="networks of other seeds that are averaged; auto: as many of 3 as a stated "
+        "amount of work allows",
     )
     net.add_argument(
         "--loss", choices=losses.NAMES, help="default: by the task", metavar="NAME"
     )
     net.add_argument("--dtype", choices=("float32", "float64"), default="float32")
     run = parser.add_argument_group("training")
-    run.add_argument("--optimizer", choices=tuple(_OPTIMIZERS), default="adam")
-    run.add_argument("--learning-rate", type=float, default=2e-3)
+    run.add_argument(
+        "--optimizer", choices=_OPTIMIZERS, default="auto", help="auto: adamw"
+    )
+    run.add_argument(
+        "--learning-rate",
+        type=_auto_float,
+        default="auto",
+        help="auto: 3e-3, 6e-3 for classes if large; another optimizer's own",
+    )
+    run.add_argument(
+        "--weight-decay",
+        type=_auto_float,
+        default="auto",
+        help="of adamw, times the learning rate; auto: 0.3",
+    )
     run.add_argument("--momentum", type=float, default=0.9, help="sgd and nesterov")
-    run.add_argument("--schedule", choices=tuple(_SCHEDULES), default="cosine")
+    run.add_argument(
+        "--schedule", choices=_SCHEDULES, default="auto", help="auto: cosine"
+    )
+    run.add_argument(
+        "--label-smoothing",
+        type=_auto_float,
+        default="auto",
+        help="share of a class that is spread over all; auto: 0.03",
+    )
     run.add_argument(
         "--epochs",
         type=data.auto_int,
         default="auto",
-        help="auto: 200, fewer for over 5000 rows, at least 20",
+        help="auto: 100, 50 if large, 200 at a constant rate",
     )
-    run.add_argument("--batch-size", type=int, default=32)
+    run.add_argument(
+        "--batch-size",
+        type=data.auto_int,
+        default="auto",
+        help="auto: 64; if large 256 for classes and 128 for numbers",
+    )
     run.add_argument(
         "--patience",
         type=int,
@@ -134,29 +188,6 @@ def _add_arguments(parser):
     run.add_argument("--seed", type=int, default=0)
     run.add_argument("--threads", type=int, help="at most this many; default: all")
     run.add_argument("--quiet", action="store_true", help="no progress bar")
-
-
-def _build(args, n_in, n_out, loss):
-    """The network the options describe."""
-    penalty = None
-    if args.l1 or args.l2:
-        penalty = ElasticNet(args.l1, args.l2, rule=args.l1_rule)
-    layers = [Dropout(args.input_dropout)] if args.input_dropout else []
-    for units in args.hidden:
-        layers.append(
-            Dense(
-                n_in,
-                units,
-                activation=args.activation,
-                weight_penalty=penalty,
-                max_norm=args.max_norm,
-            )
-        )
-        if args.dropout:
-            layers.append(Dropout(args.dropout))
-        n_in = units
-    layers.append(Dense(n_in, n_out, weight_penalty=penalty))
-    return Network(layers, loss=loss, dtype=args.dtype, seed=args.seed)
 
 
 def run(args):
@@ -169,68 +200,42 @@ def run(args):
     if args.dry_run:
         print(rows.schema)
         return 0
-    form = rows.form
-    default = "mse" if form.classes is None else "softmax_cross_entropy"
-    n_out = len(form.centers if form.classes is None else form.classes)
-    network = _build(args, rows.X.shape[1], n_out, args.loss or default)
-    network.metadata = {KEY: form.to_config()}
-    finished = _fit(args, network, rows)
+    chosen = resolve(args, rows.form, len(rows.X))
+    members = []
+    finished = fit(args, chosen, rows, members)
+    network = joined(members)
+    network.metadata = {KEY: rows.form.to_config()}
     network.save(args.output)
-    _report(network, rows, args.output)
+    _report(network, members, rows, args.output)
     if not finished:
         print("interrupted: the model is as it was at the last finished step")
         return 130
     return 0
 
 
-def _fit(args, network, rows):
-    """Train as the options say; False if it was interrupted."""
-    epochs = args.epochs
-    if epochs == "auto":
-        epochs = min(200, max(20, 1_000_000 // len(rows.X)))
-    rate = _SCHEDULES[args.schedule](args.learning_rate, max(epochs, 1))
-    callbacks = []
-    if args.patience is not None:
-        callbacks.append(EarlyStopping(patience=args.patience))
-    try:
-        network.fit(
-            rows.X,
-            rows.y,
-            epochs=epochs,
-            batch_size=args.batch_size,
-            optimizer=_OPTIMIZERS[args.optimizer](rate, args.momentum),
-            sample_weight=rows.weights,
-            validation_data=rows.validation,
-            callbacks=callbacks,
-            progress=not args.quiet,
-            threads=args.threads,
-        )
-    except KeyboardInterrupt:
-        if network.history is None:
-            raise
-        return False
-    return True
-
-
-def _report(network, rows, path):
+def _report(network, members, rows, path):
     X, y = rows.validation or (rows.X, rows.y)
     where = "validation" if rows.validation else "training"
-    figures = network.evaluate(X, y)
-    history = network.history
+    count = len(members)
     first, *others = scores(rows.form, network.predict(X), y)
     for name, value in [(f"{where} {first[0]}", first[1]), *others]:
         print(f"{name:<20} {value}")
-    print(f"data loss            {figures['loss']:.4g} ({where})")
-    print(f"penalty              {figures['penalty']:.4g}")
-    for number, row in enumerate(network.summary()):
+    print(f"data loss            {network.evaluate(X, y)['loss']:.4g} ({where})")
+    print(f"penalty              {sum(m.penalty() for m in members) / count:.4g}")
+    if count > 1:
+        print(f"members              {count}, side by side in one network; each of")
+    for number, row in enumerate(members[0].summary()):
         print(
             f"layer {number}: {row['n_in']} x {row['n_out']:<5} "
             f"sum|w| {row['sum_abs']:.1f}, exact zeros {row['zeros']:.1%} "
             f"of {row['weights']}"
         )
-    print(f"all weights          {network.zeros():.1%} exact zeros")
+    zeros = sum(m.zeros() for m in members) / count
+    print(f"all weights          {zeros:.1%} exact zeros")
+    epochs = sum(m.history.epochs for m in members)
+    seconds = sum(m.history.seconds for m in members)
+    speed = epochs * len(rows.X) / max(seconds, 1e-9)
     print(
-        f"time                 {history.seconds:.2f} s, {history.epochs} epochs, "
-        f"{history.samples_per_second:,.0f} samples/s"
+        f"time                 {seconds:.2f} s, {epochs} epochs, {speed:,.0f} samples/s"
     )
     print(f"model                {path}")

@@ -1,8 +1,8 @@
 """Networks with scikit-learn's interface: RegNetClassifier and RegNetRegressor.
 
 The only folder that needs scikit-learn, so the package imports it on first use.  `base`
-holds the training run, `classifier` and `regressor` what a target is, `recipe` what the
-parameters mean, `monitor` when to stop.
+holds the training run, `classifier` and `regressor` what a target is; what the parameters
+mean, and when to stop, is in `regnet_c.recipes`.
 """
 
 try:

@@ -3,7 +3,7 @@
 A subclass defines what a target is: `_learn_targets` sizes the outputs, `_check_targets`
 refuses a later y of another kind, `_encode` turns y into what the Network's loss wants;
 `_row_weights` and `_validation_score` do what their names say.  What "auto" means is in
-`presets`, how rows reach the network in `preparation`, averaging in `members`.
+`recipes.presets`, how rows reach the network in `preparation`.
 """
 
 from types import SimpleNamespace
@@ -19,9 +19,10 @@ from .._core import checks
 from .._core.listeners import check_callbacks
 from .._core.memory import says_memory_error
 from ..network import Network
+from ..recipes import presets, recipe
+from ..recipes.members import combine, next_seed
 from ..schedules import Schedule
 from ..tables.form import KEY, TableForm
-from . import presets, recipe
 from .guard import (
     checked_table,
     dense_blocks,
@@ -30,7 +31,6 @@ from .guard import (
     validated,
     warn_user,
 )
-from .members import combine, next_seed
 from .preparation import Preparation
 
 # shares of a constant's loss

@@ -7,9 +7,9 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 
 from .._core.memory import says_memory_error
 from ..losses import Loss
+from ..recipes import recipe
 from ..tables.columns import level_text
 from ..tables.form import KEY, TableForm
-from . import recipe
 from .base import BaseRegNet
 from .guard import checked_table, validated
 from .labels import Labels

@@ -10,10 +10,10 @@ import numpy as np
 from sklearn.base import clone
 
 from .._core.units import Units
+from ..recipes.presets import AUTO, FEW_ROWS, is_auto
 from ..tables.columns import is_frame
 from ..tables.encoder import TableEncoder
 from .guard import dense, take_rows
-from .presets import AUTO, FEW_ROWS, is_auto
 
 _PIXELS = 16  # columns of bytes, at least, that are taken for an image
 

@@ -26,7 +26,8 @@ def combine(networks, units, loss):
     ----------
     networks : list of Network
         Trained on `units`' scale; layers of the same sizes.
-    units : Units
+    units : Units or None
+        None: the networks were trained on the data as they are.
     loss : Loss
         In the user's units.
 
@@ -37,8 +38,10 @@ def combine(networks, units, loss):
         float32 would lose the digits of a prediction.
     """
     dense = [layer for layer in networks[0].layers if isinstance(layer, Dense)]
-    weights = units.weights(_side_by_side(networks), slice(None))
-    dtype = np.float64 if units.far(slice(None)) else networks[0].dtype
+    weights, dtype = _side_by_side(networks), networks[0].dtype
+    if units is not None:
+        weights = units.weights(weights, slice(None))
+        dtype = np.float64 if units.far(slice(None)) else dtype
     layers = [
         Dense(*w.shape, activation=layer.activation)
         for layer, w in zip(dense, weights[::2], strict=True)

@@ -1,0 +1,148 @@
+"""The training of the command `train`: the estimators' recipe, overruled by options."""
+
+from .._core import checks
+from ..callbacks import EarlyStopping
+from ..losses import get_loss
+from ..network import Network
+from ..optimizers import SGD
+from ..recipes import presets, recipe
+from ..recipes.members import combine, next_seed
+
+# without a file the command shows what L1 does
+_DIGITS = {
+    "hidden_layer_sizes": [256, 64],
+    "dropout": 0.2,
+    "l1": 3e-4,
+    "label_smoothing": 0.0,
+    "optimizer": "adam",
+    "learning_rate_init": 2e-3,
+    "batch_size": 32,
+    "max_iter": 200,
+    "n_members": 1,
+}
+_WITH_MOMENTUM = {"sgd": False, "nesterov": True}  # nesterov or not
+
+
+def resolve(args, form, n_rows):
+    """The Recipe of the options for a table.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+    form : TableForm
+    n_rows : int
+        To train on.
+    """
+    _check(args)
+    params = {
+        "preset": presets.AUTO,
+        "hidden_layer_sizes": args.hidden,
+        "activation": args.activation,
+        "l1": args.l1,
+        "l2": args.l2,
+        "group_l1": 0.0,
+        "l1_rule": args.l1_rule,
+        "dropout": presets.AUTO if args.dropout is None else args.dropout,
+        "label_smoothing": args.label_smoothing,
+        "max_norm": args.max_norm,
+        "weight_init": None,
+        "optimizer": _optimizer(args),
+        "learning_rate": args.schedule,
+        "learning_rate_init": args.learning_rate,
+        "weight_decay": args.weight_decay,
+        "batch_size": args.batch_size,
+        "max_iter": args.epochs,
+        "n_members": args.members,
+        "encoder": presets.AUTO,
+    }
+    if args.data is None:
+        for name, value in _DIGITS.items():
+            params[name] = value if presets.is_auto(params[name]) else params[name]
+    shape = n_rows, len(form.encoding.names)
+    found = presets.resolve(params, shape, form.classes is not None)
+    if args.input_dropout is not None:
+        n_hidden = len(recipe.hidden_sizes(found.hidden_layer_sizes))
+        rates = recipe.dropout_rates(found.dropout, n_hidden, "dropout" in found.chosen)
+        found.dropout = [args.input_dropout, *rates[1:]]
+        found.chosen -= {"dropout"}
+    return found
+
+
+def _check(args):
+    """ValueError that names the option that is wrong."""
+    for size in () if presets.is_auto(args.hidden) else args.hidden:
+        checks.check_int(size, "--hidden", minimum=1)
+    for option in ("--epochs", "--batch-size", "--members"):
+        value = _value(args, option)
+        if not presets.is_auto(value):
+            checks.check_int(value, option, minimum=1)
+    for option in ("--l1", "--weight-decay", "--learning-rate"):
+        value = _value(args, option)
+        if not presets.is_auto(value):
+            above = option == "--learning-rate"
+            checks.check_float(value, option, minimum=0, open_minimum=above)
+    for option in ("--dropout", "--input-dropout", "--label-smoothing"):
+        value = _value(args, option)
+        if value is not None and not presets.is_auto(value):
+            checks.check_rate(value, option)
+
+
+def _value(args, option):
+    return getattr(args, option.removeprefix("--").replace("-", "_"))
+
+
+def _optimizer(args):
+    """A name, or an optimiser with the momentum of the options."""
+    if args.optimizer not in _WITH_MOMENTUM:
+        return args.optimizer
+    nesterov = _WITH_MOMENTUM[args.optimizer]
+    return SGD(momentum=args.momentum, nesterov=nesterov)
+
+
+def fit(args, chosen, rows, members):
+    """Train networks and add them to `members`; False if it was interrupted.
+
+    The first counts as it stands when Ctrl-C comes; of the others only finished ones.
+    """
+    form = rows.form
+    default = "mse" if form.classes is None else "softmax_cross_entropy"
+    loss = get_loss(args.loss or default)
+    n_out = len(form.centers if form.classes is None else form.classes)
+    layers = recipe.make_layers(chosen, rows.X.shape[1], n_out)
+    y = rows.y
+    if loss.takes_labels and form.classes is not None:
+        y = recipe.smoothed(y, chosen.label_smoothing, n_out)
+    for number in range(presets.member_count(chosen, len(rows.X), layers)):
+        seed = next_seed(args.seed, number) if number else args.seed
+        network = Network(layers, loss=loss, dtype=args.dtype, seed=seed)
+        patience = args.patience
+        try:
+            network.fit(
+                rows.X,
+                y,
+                epochs=chosen.max_iter,
+                batch_size=chosen.batch_size,
+                optimizer=recipe.make_optimizer(chosen),
+                sample_weight=rows.weights,
+                validation_data=rows.validation,
+                callbacks=[]
+                if patience is None
+                else [EarlyStopping(patience=patience)],
+                progress=not args.quiet,
+                threads=args.threads,
+            )
+        except KeyboardInterrupt:
+            if not members:
+                if network.history is None:
+                    raise
+                members.append(network)
+            return False
+        members.append(network)
+    return True
+
+
+def joined(members):
+    """One network with the mean of the members' outputs."""
+    if len(members) == 1:
+        return members[0]
+    return combine(members, None, members[0].loss)
