@@ -117,6 +117,23 @@ def isa(request):
 
 
 @pytest.fixture
+def every_isa():
+    """A function: a loop over what it returns runs with every variant this CPU has.
+
+    In place of `isa` where the oracle takes longer than what it checks.
+    """
+    before = binding.current_isa()
+
+    def variants():
+        for name in binding.available_isas():
+            binding.set_isa(name)
+            yield name
+
+    yield variants
+    binding.set_isa(before)
+
+
+@pytest.fixture
 def each_fused_isa():
     """A function that calls its argument under every variant with fused multiply-add.
 

@@ -72,8 +72,14 @@ def assert_same_weights(first, second):
 # ---- scikit-learn's checks -----------------------------------------------------------
 
 
-@BOTH
-@pytest.mark.parametrize("params", [{}, {"l1": 1e-4, "l2": 1e-5}])
+@pytest.mark.parametrize(
+    ("cls", "params"),
+    [
+        (RegNetClassifier, {}),
+        (RegNetRegressor, {}),
+        (RegNetClassifier, {"l1": 1e-4, "l2": 1e-5}),
+    ],
+)
 @pytest.mark.filterwarnings("ignore")
 def test_scikit_learns_checks_pass_completely(cls, params):
     results = check_estimator(cls(**params), on_fail=None, on_skip=None)

@@ -21,7 +21,9 @@ def draw_rows(rng, dtype, n_in, n_out, n_hidden):
 
 
 @pytest.mark.parametrize("kind", OPTIMIZERS)
-def test_prox_equals_the_oracle_in_the_metric_of_the_optimiser(kind, dtype, isa, rng):
+def test_prox_equals_the_oracle_in_the_metric_of_the_optimiser(
+    kind, dtype, every_isa, rng
+):
     optimizer = ref.Optimizer(kind, 0.1)
     optimizer.begin_step()
     for n_in, n_out, n_hidden in ((1, 1, 1), (5, 1, 8), (9, 3, 17), (4, 10, 40)):
@@ -31,16 +33,17 @@ def test_prox_equals_the_oracle_in_the_metric_of_the_optimiser(kind, dtype, isa,
         unit = optimizer.unit_response()
         t, r = (unit / optimizer._metric(a.astype(np.float64)) for a in (v, u))
         for strength, hierarchy in ((0.0, 1.0), (0.5, 0.3), (2.0, 10.0), (50.0, 0.0)):
-            b, w = beta.copy(), theta.copy()
-            work = np.empty(2 * (n_out + n_hidden + 16))
-            step = update_step(optimizer)
-            binding.prox_lassonet(b, w, v, u, strength, hierarchy, step, work)
-            for j in range(n_in):
-                rows = (a[j] for a in (beta, theta, t + 0 * beta, r + 0 * theta))
-                want_b, want_w = ref.prox_lassonet(*rows, strength, hierarchy)
-                assert_close(b[j], want_b, scale=np.abs(beta[j]).max() + 1)
-                assert_close(w[j], want_w, scale=np.abs(theta[j]).max() + 1)
-                assert b[j].any() == want_b.any()
+            rows = zip(beta, theta, t + 0 * beta, r + 0 * theta, strict=True)
+            wants = [ref.prox_lassonet(*row, strength, hierarchy) for row in rows]
+            for _ in every_isa():
+                b, w = beta.copy(), theta.copy()
+                work = np.empty(2 * (n_out + n_hidden + 16))
+                step = update_step(optimizer)
+                binding.prox_lassonet(b, w, v, u, strength, hierarchy, step, work)
+                for j, (want_b, want_w) in enumerate(wants):
+                    assert_close(b[j], want_b, scale=np.abs(beta[j]).max() + 1)
+                    assert_close(w[j], want_w, scale=np.abs(theta[j]).max() + 1)
+                    assert b[j].any() == want_b.any()
 
 
 @pytest.mark.parametrize("strength", [0.3, 2.0])

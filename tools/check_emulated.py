@@ -22,8 +22,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 ISA = "import regnet_c; print(regnet_c.cpu_info()['isa'], regnet_c.cpu_info()['fused'])"
+TOOLS = ("pytest", "pytest-xdist", "hypothesis", "safetensors")
 TESTS = [f"tests/test_{name}.py" for name in ("penalties", "gradients", "threads")]
-PYTEST = ["-P", "-m", "pytest", "-q", "-p", "no:cacheprovider", *TESTS]
+PYTEST = ["-P", "-m", "pytest", "-q", "-n0", "-p", "no:cacheprovider", *TESTS]
 OLD_CPU = "Nehalem"  # NumPy needs SSE4.2; tools/same_bits.c runs on older ones
 
 
@@ -69,7 +70,7 @@ def cross_compile(folder):
         options += ["--platform", tag]
     for abi in (f"cp3{sys.version_info.minor}", "abi3", "none"):
         options += ["--abi", abi]
-    run(*pip, "install", *options, wheel, "pytest", "hypothesis", "safetensors")
+    run(*pip, "install", *options, wheel, *TOOLS)
     return site
 
 

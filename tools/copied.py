@@ -27,9 +27,10 @@ def build(folder, **environment):
 def pytest(folder, arguments, before=(), **environment):
     """Run pytest on a copy; its exit status.  `before`: a command that runs it.
 
-    What C writes is not captured: a report that ends the process would be lost.
+    What C writes is not captured: a report that ends the process would be lost.  One
+    process: those of pytest-xdist end without writing what they counted.
     """
-    command = [*before, sys.executable, "-m", "pytest", "-q", "--capture=sys"]
+    command = [*before, sys.executable, "-m", "pytest", "-q", "-n0", "--capture=sys"]
     command += arguments
     environment = os.environ | {"PYTHONPATH": str(folder)} | environment
     return subprocess.run(command, cwd=folder, env=environment).returncode

@@ -23,14 +23,13 @@ import copied
 
 FLAGS = "-O1 -g0 -Wno-pass-failed -fprofile-instr-generate -fcoverage-mapping"
 TESTS = ["tests", "--ignore=tests/test_examples.py", "--ignore=tests/test_reproduce.py"]
-GOAL = {"lines": 98, "branches": 90}  # per cent
+GOAL = {"lines": 99, "branches": 90}  # per cent
 
 
 def measure(folder, arguments):
     """Run the tests; what llvm-cov knows of csrc as a dict."""
     profiles = folder / "profiles"
     copied.build(folder, CC=copied.find("clang"), REGNET_C_FLAGS=FLAGS)
-    # one process: those of pytest-xdist end without writing what they counted
     pattern = str(profiles / "%4m.profraw")
     if copied.pytest(folder, arguments or TESTS, LLVM_PROFILE_FILE=pattern):
         print("some tests failed; what follows is what was run nevertheless")

@@ -29,7 +29,7 @@ def main(arguments):
         log = Path(folder) / "log"
         options = ["--error-limit=no", "--num-callers=40", "--leak-check=no"]
         command = [copied.find("valgrind"), *options, f"--log-file={log}"]
-        command += [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+        command += [sys.executable, *"-m pytest -q -n0 -p no:cacheprovider".split()]
         done = subprocess.run(
             [*command, *(arguments or TESTS)],
             cwd=copied.ROOT,
