@@ -116,6 +116,11 @@ LOSSES = {
 }
 NAMES = tuple(LOSSES)
 _CODES = {name: code for code, name in enumerate(binding.loss_names())}
+_TRANSFORMS = {  # what the core's prediction leaves to `transform`
+    name: binding.FUNCTIONS[traits.output]
+    for name, traits in LOSSES.items()
+    if traits.output in binding.FUNCTIONS
+}
 FOR_NUMBERS = tuple(name for name in NAMES if not LOSSES[name].classification)
 
 
@@ -266,9 +271,10 @@ class Loss(Fixed):
         -------
         ndarray of shape (n, n_out)
         """
-        if self.output in binding.FUNCTIONS:
+        function = _TRANSFORMS.get(self.name)
+        if function is not None:
             flat = out.reshape(-1)
-            binding.elementwise(binding.FUNCTIONS[self.output], flat, flat)
+            binding.elementwise(function, flat, flat)
         return out
 
     def score(self, z, data):

@@ -24,9 +24,6 @@ from .losses import get_loss
 from .optimizers import Adam, get_optimizer
 from .summary import Summary, network_html
 
-_PREDICTED_ROWS = 1024  # at least, and
-_PREDICTED_WORK = 1 << 27  # multiply-adds, in the first slice of a prediction
-
 
 class Network:
     """A multilayer perceptron that minimises one stated objective.
@@ -241,7 +238,7 @@ class Network:
             If an output is NaN, because sums overflow.
         """
         threads = checks.check_threads(threads)
-        out = self._predict(checks.check_x(X, **self._plan.columns), threads, raw=False)
+        out = self._predict(checks.check_x(X, self._plan.columns), threads, raw=False)
         return self.loss.transform(out)
 
     def _refuse_nan(self, out, first):
@@ -253,21 +250,22 @@ class Network:
         )
 
     def _predict(self, x, threads, raw, weights=None):
-        weights = self._weights if weights is None else weights
-        model, n = weights.predictor, x.shape[0]
-        threads = useful_threads(self._plan, threads, n, n, 1)
+        weights = self._store.read() if weights is None else weights
+        model, plan, n = weights.predictor, self._plan, len(x)
+        threads = useful_threads(plan, threads, n, n, 1)
         source, sparse = binding.Source(x), weights.sparse.layers(n)
-        out = np.empty((n, model.n_out), self.dtype)
+        out = np.empty((n, model.n_out), plan.dtype)
 
         def some(first, last):
             part = out if last - first == n else out[first:last]
             bad = model.predict(source, part, raw, threads, first, sparse)
+            if bad == -1:
+                return None
             if bad == -2 and not raw:
                 self._refuse_nan(part, first)
-            return None if bad < 0 else bad
+            return bad if bad >= 0 else None
 
-        rows = max(_PREDICTED_ROWS, _PREDICTED_WORK // self._plan.size)
-        bad = in_slices(n, some, rows)
+        bad = in_slices(n, some, plan.slice_rows)
         if bad is not None:
             raise ValueError(checks.not_finite_message(x, "X", bad, self.dtype))
         return out

@@ -210,37 +210,44 @@ def _numbers_from_objects(array, name):
 
 def _native(array):
     """The array itself if C can read it in place, else an aligned native copy."""
-    if array.dtype.itemsize > 8:  # long double
+    dtype = array.dtype
+    if dtype.itemsize > 8:  # long double
         with np.errstate(over="ignore"):
             return copy_in_slices(array, np.float64)
-    if array.flags.aligned and array.dtype.isnative:
+    if array.flags.aligned and dtype.isnative:
         return array
-    return copy_in_slices(array, array.dtype.newbyteorder("="))
+    return copy_in_slices(array, dtype.newbyteorder("="))
 
 
-def check_x(X, n_in, name="X", kept=None, n_original=None):
+def check_x(X, columns, name="X"):
     """(n, n_in) numbers in any layout; not copied unless C cannot read them.
 
-    Of `n_original` columns, if so many come, the `kept` ones are taken.
+    `columns` is (n_in, those kept, of how many): of the last number of columns, if so
+    many come, the kept ones are taken.
     """
     array = as_array(X, name)
     if array.ndim != 2:
         hint = ", use X.reshape(-1, 1) for one column" if array.ndim == 1 else ""
         raise ValueError(f"{name} has {array.ndim} dimension(s), expected 2{hint}")
-    if array.shape[0] == 0:
+    n, n_columns = array.shape
+    if n == 0:
         raise ValueError(f"{name} has no rows, shape {array.shape}")
-    if array.shape[0] > _MAX_ROWS:
-        raise ValueError(
-            f"{name} has {array.shape[0]} rows, more than memory can address"
-        )
-    if array.shape[1] != n_in and array.shape[1] == n_original:
-        array = copy_in_slices(array, array.dtype, kept)
-    if array.shape[1] != n_in:
-        wanted = n_in if n_original in (None, n_in) else f"{n_in} (or all {n_original})"
+    if n > _MAX_ROWS:
+        raise ValueError(f"{name} has {n} rows, more than memory can address")
+    if n_columns != columns[0]:
+        array = _kept_columns(array, columns, name)
+    return _native(array)
+
+
+def _kept_columns(array, columns, name):
+    """Those that the network reads, of all; ValueError if there are not as many."""
+    n_in, kept, n_original = columns
+    if array.shape[1] != n_original:
+        wanted = n_in if n_original == n_in else f"{n_in} (or all {n_original})"
         raise ValueError(
             f"{name} has {array.shape[1]} columns, the network expects {wanted}"
         )
-    return _native(array)
+    return copy_in_slices(array, array.dtype, kept)
 
 
 def check_targets(y, n, n_out, loss):

@@ -61,7 +61,7 @@ class Data:
 
 def checked_data(plan, X, y, sample_weight):
     """The data set as `plan`'s network needs it, or the error that states why not."""
-    x = checks.check_x(X, **plan.columns)
+    x = checks.check_x(X, plan.columns)
     y, labels = checks.check_targets(y, len(x), plan.dense[-1].n_out, plan.loss)
     weight = checks.check_sample_weight(sample_weight, len(x))
     return Data(x, y, labels, weight, plan.dtype)

@@ -27,6 +27,8 @@ _NO_PENALTY = {
     "group_rows": None,
 }
 _ALIGNMENT = 64
+_PREDICTED_ROWS = 1024  # at least, and
+_PREDICTED_WORK = 1 << 27  # multiply-adds, in the first slice of a prediction
 
 
 class Plan:
@@ -60,6 +62,10 @@ class Plan:
         Those that the network reads; None: all.
     kept_inputs : ndarray of int
         The same, made when it is asked for.
+    slice_rows : int
+        Rows predicted between two looks at Ctrl-C, to begin with.
+    columns : tuple
+        What `check_x` has to know: X has the network's columns or the original ones.
     """
 
     def __init__(self, parts, loss, dtype, seed, skip=None):
@@ -81,8 +87,13 @@ class Plan:
             raise ValueError(
                 f"the layers need {size} parameters, more than memory can address"
             )
-        self.n_inputs = self.dense[0].n_in
-        self.kept = None
+        self.slice_rows = max(_PREDICTED_ROWS, _PREDICTED_WORK // self.size)
+        self._read(self.dense[0].n_in, None)
+
+    def _read(self, n, kept):
+        """Read the columns `kept`, or all, of n original ones."""
+        self.n_inputs, self.kept = n, kept
+        self.columns = self.dense[0].n_in, kept, n
 
     def _place(self, shape):
         """Room for one more array."""
@@ -142,13 +153,7 @@ class Plan:
                 f"kept inputs have shape {array.shape} of {n}, expected {n_in} rising "
                 "column numbers"
             )
-        self.n_inputs, self.kept = n, array.astype(np.int64)
-
-    @property
-    def columns(self):
-        """What `check_x` has to know: X has the network's columns or the original ones."""
-        n_in = self.dense[0].n_in
-        return {"n_in": n_in, "kept": self.kept, "n_original": self.n_inputs}
+        self._read(n, array.astype(np.int64))
 
     @property
     def kept_inputs(self):

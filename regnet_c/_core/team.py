@@ -40,9 +40,10 @@ def useful_threads(plan, threads, step_rows, call_rows, products):
     prediction.
     """
     work = products * plan.products
-    paid = min(step_rows * work // _STEP_WORK, call_rows * work // _CALL_WORK)
-    if paid == 0:  # asking the system would take longer than a small prediction
-        return 1
+    step, call = step_rows * work, call_rows * work
+    if step < _STEP_WORK or call < _CALL_WORK:
+        return 1  # asking the system would take longer than a small prediction
+    paid = min(step // _STEP_WORK, call // _CALL_WORK)
     limit = available_threads() if threads is None else threads
     return int(min(limit, paid + 1))
 

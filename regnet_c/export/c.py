@@ -172,7 +172,7 @@ def _test_rows(network, calibration):
     if calibration is None:
         shape = (_SELF_TEST_ROWS, n_in)
         return np.random.default_rng(0).normal(size=shape).astype(np.float32)
-    x = checks.check_x(calibration[0], **network._plan.columns)
+    x = checks.check_x(calibration[0], network._plan.columns)
     chosen = np.linspace(0, len(x) - 1, min(len(x), _SELF_TEST_ROWS)).astype(int)
     return np.ascontiguousarray(x[chosen], np.float32)
 
