@@ -33,8 +33,15 @@ class LossTraits:
         Lowest and highest target.
     sums_to_one : bool
         Whether every row of y is a distribution.
+    power : int
+        p of l(a + s z, a + s y) = s^p l(z, y); of l(z + log s, s y) = s^p l(z, y) + a
+        constant where `output` is exp; 0: the targets have no unit.
+    is_robust : bool
+        Whether few far targets may not set centre and spread of the others.
     parameter : tuple, optional
         (name, default, upper limit or None) of a number above 0.
+    parameter_has_unit : bool
+        Whether it is a distance between targets.
     constant : callable
         (y in float64, parameter) -> the outputs that, the same for all rows, have the
         least loss; close for huber.
@@ -49,7 +56,10 @@ class LossTraits:
     takes_labels: bool = False
     targets: tuple[float, float] = (-np.inf, np.inf)
     sums_to_one: bool = False
+    power: int = 0
+    is_robust: bool = False
     parameter: tuple[str, float, float | None] | None = None
+    parameter_has_unit: bool = False
     constant: Callable = lambda y, param: y.mean(axis=0)
     least: Callable = lambda y: np.zeros(len(y))
 
@@ -92,17 +102,26 @@ LOSSES = {
         constant=_logit,
         least=lambda y: -(_y_log_y(y) + _y_log_y(1 - y)).sum(axis=1),
     ),
-    "squared_error": LossTraits("half the sum over outputs of (z - y)^2"),
-    "mse": LossTraits("mean over outputs of (z - y)^2"),
-    "absolute_error": LossTraits("sum over outputs of |z - y|", constant=_median),
-    "mae": LossTraits("mean over outputs of |z - y|", constant=_median),
+    "squared_error": LossTraits("half the sum over outputs of (z - y)^2", power=2),
+    "mse": LossTraits("mean over outputs of (z - y)^2", power=2),
+    "absolute_error": LossTraits(
+        "sum over outputs of |z - y|", power=1, is_robust=True, constant=_median
+    ),
+    "mae": LossTraits(
+        "mean over outputs of |z - y|", power=1, is_robust=True, constant=_median
+    ),
     "huber": LossTraits(
         "sum over outputs of r^2/2 up to |r| = delta, delta (|r| - delta/2) beyond",
+        power=2,
+        is_robust=True,
         parameter=("delta", 1.0, None),
+        parameter_has_unit=True,
         constant=_median,
     ),
     "quantile": LossTraits(
         "sum over outputs of max(q r, (q - 1) r), r = y - z",
+        power=1,
+        is_robust=True,
         parameter=("q", 0.5, 1.0),
         constant=lambda y, param: np.quantile(y, param, axis=0),
     ),
@@ -110,6 +129,7 @@ LOSSES = {
         "sum over outputs of exp(z) - y z; predict gives the mean exp(z)",
         output="exp",
         targets=(0, np.inf),
+        power=1,
         constant=_log_mean,
         least=lambda y: (y - _y_log_y(y)).sum(axis=1),
     ),
@@ -146,19 +166,20 @@ class Loss(Fixed):
 
     def __init__(self, name, param=None):
         self.name = checks.check_name(name, NAMES, "loss")
-        if self._traits.parameter is None:
+        if self.traits.parameter is None:
             if param not in (None, 0.0):
                 raise ValueError(f"the loss {name!r} has no parameter, got {param!r}")
             self.param = 0.0
             return
-        label, default, limit = self._traits.parameter
+        label, default, limit = self.traits.parameter
         value = default if param is None else param
         self.param = checks.check_float(
             value, label, minimum=0, open_minimum=True, below=limit
         )
 
     @property
-    def _traits(self):
+    def traits(self):
+        """What the library knows of this loss, a `LossTraits`."""
         return LOSSES[self.name]
 
     @property
@@ -169,22 +190,22 @@ class Loss(Fixed):
     @property
     def classification(self):
         """Whether the targets are classes."""
-        return self._traits.classification
+        return self.traits.classification
 
     @property
     def takes_labels(self):
         """Whether y may be integer labels of shape (n,)."""
-        return self._traits.takes_labels
+        return self.traits.takes_labels
 
     @property
     def output(self):
         """What `predict` makes of the outputs: identity, softmax, sigmoid or exp."""
-        return self._traits.output
+        return self.traits.output
 
     @property
     def is_fused(self):
         """Whether the loss contains the function `output`."""
-        return self._traits.is_fused
+        return self.traits.is_fused
 
     def best_constant(self, y):
         """The outputs that, the same for all rows, have the least loss on these targets.
@@ -198,7 +219,7 @@ class Loss(Fixed):
         ndarray of float64, shape (n_out,)
             Logits for the cross-entropies, log means for poisson; the median for huber.
         """
-        return self._traits.constant(np.asarray(y, np.float64), self.param)
+        return self.traits.constant(np.asarray(y, np.float64), self.param)
 
     def least(self, y, sample_weight=None):
         """The least weighted mean loss that any outputs can have on these targets.
@@ -212,7 +233,7 @@ class Loss(Fixed):
         -------
         float
         """
-        rows = self._traits.least(np.asarray(y, np.float64))
+        rows = self.traits.least(np.asarray(y, np.float64))
         return float(np.average(rows, weights=sample_weight))
 
     def check_range(self, y):
@@ -227,7 +248,7 @@ class Loss(Fixed):
         ------
         ValueError
         """
-        low, high = self._traits.targets
+        low, high = self.traits.targets
         if np.isinf(low) and np.isinf(high):
             return
         if y.min() < low or y.max() > high:
@@ -235,7 +256,7 @@ class Loss(Fixed):
                 f"y goes from {y.min()} to {y.max()}, {self.name} expects values in "
                 f"[{low}, {high}]"
             )
-        if self._traits.sums_to_one:
+        if self.traits.sums_to_one:
             self._check_sums(y)
 
     def _check_sums(self, y):
@@ -354,7 +375,7 @@ class Loss(Fixed):
         return {"name": self.name, "param": self.param}
 
     def _shown(self, name):
-        if name == "param" and self._traits.parameter is None:
+        if name == "param" and self.traits.parameter is None:
             return None
         return repr(getattr(self, name))
 

@@ -9,10 +9,6 @@ import math
 
 import numpy as np
 
-# losses with l(a + s z, a + s y) = s^power l(z, y); delta of huber is divided by s
-_POWERS = {"squared_error": 2, "mse": 2, "huber": 2}
-_POWERS |= {"absolute_error": 1, "mae": 1, "quantile": 1}
-_ROBUST = ("absolute_error", "mae", "quantile", "huber")
 _FAR = 1024.0  # deviations from 0 that cost float32 the digits of a prediction
 
 
@@ -41,9 +37,9 @@ class Units:
         if standardize:
             self.x_mean, self.x_scale = _moments(X, weight=sample_weight)
             self.x_scale[self.x_scale == 0] = np.inf  # a constant column is always 0
-        name = None if loss is None else loss.name
-        self._power = _POWERS.get(name, 1 if name == "poisson" else 0)
-        self._log = name == "poisson"
+        traits = None if loss is None else loss.traits
+        self._power = traits.power if traits else 0
+        self._log = bool(self._power) and traits.output == "exp"
         n_out = y.shape[1] if y.ndim == 2 else 1
         self.y_mean, self.y_scale = np.zeros(n_out), np.ones(n_out)
         if joint is None:
@@ -51,10 +47,9 @@ class Units:
         if self._log:
             self.y_scale *= np.average(y, axis=0, weights=sample_weight).mean() or 1.0
         elif self._power:
-            robust = name in _ROBUST
-            self.y_mean, self.y_scale = _moments(y, robust, sample_weight)
+            self.y_mean, self.y_scale = _moments(y, traits.is_robust, sample_weight)
             self.y_scale[self.y_scale == 0] = 1.0
-            if joint or name == "huber":
+            if joint or traits.parameter_has_unit:
                 self.y_scale = np.full(n_out, _joint(self.y_scale))
 
     @property
@@ -83,9 +78,11 @@ class Units:
     def _scaled(values, mean, scale):
         return (values.astype(np.float64) - mean) / scale
 
-    def huber_delta(self, delta):
-        """The threshold between the square and the straight part, on the path's scale."""
-        return delta / float(self.y_scale[0])
+    def scaled(self, loss):
+        """The loss of targets on the path's scale: one with a distance has a new one."""
+        if not loss.traits.parameter_has_unit:
+            return loss
+        return loss.replace(param=loss.param / float(self.y_scale[0]))
 
     def scores(self, rows, y):
         """Row scores in units of y; those of several scaled targets stay as they are.

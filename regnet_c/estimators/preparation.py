@@ -49,9 +49,7 @@ class Preparation:
         )
         if automatic and _is_pixels(X):
             self.units.x_scale[:] = 255.0
-        self.loss = loss
-        if scales_y and loss.name == "huber":
-            self.loss = loss.replace(param=self.units.huber_delta(loss.param))
+        self.loss = self.units.scaled(loss)
         self._first = X, encoded  # so that these rows are encoded once
 
     @property

@@ -11,7 +11,7 @@ import numpy as np
 from .._core import checks
 from .._core.units import Units
 from ..lassonet import LassoNet
-from ..losses import Loss, get_loss
+from ..losses import get_loss
 from ..network import Network
 from ..tables.task import infer_task
 
@@ -55,12 +55,10 @@ class Problem:
             self.classes = _classes(y, self.loss)
         y = self._encoded(y, len(x))
         self.n_out = 1 if y.ndim == 1 else y.shape[1]
-        if self.loss.name == "softmax_cross_entropy" and self.classes is not None:
+        if self.loss.takes_labels and self.classes is not None:
             self.n_out = len(self.classes)
         self.units = Units(x, y, self.loss, standardize)
-        self.scaled_loss = self.loss
-        if self.loss.name == "huber":
-            self.scaled_loss = Loss("huber", self.units.huber_delta(self.loss.param))
+        self.scaled_loss = self.units.scaled(self.loss)
         labels = y.ndim == 1  # those have a least loss of 0
         self.floor = 0.0 if labels else self.scaled_loss.least(self.units.targets(y))
 
@@ -95,8 +93,7 @@ class Problem:
             raise ValueError(f"y has {len(y)} rows, X has {n}")
         if self.classes is not None:
             labels = self._numbers_of(y)
-            soft = self.loss.name == "binary_cross_entropy"
-            return labels.reshape(-1, 1) if soft else labels
+            return labels if self.loss.takes_labels else labels.reshape(-1, 1)
         y = checks.as_array(y, "y")
         y = y.reshape(len(y), -1) if y.ndim == 1 else y
         if y.ndim != 2 or not y.size:
@@ -266,7 +263,7 @@ def _classes(y, loss):
         _expect_finite(y, "y")
         whole = y == np.round(y)
         if not whole.all():
-            if loss.name == "binary_cross_entropy":
+            if not loss.takes_labels:
                 return None
             row = int(np.argmin(whole))
             raise ValueError(f"label {y[row]} in row {row} of y is not an integer")
@@ -276,9 +273,9 @@ def _classes(y, loss):
         raise ValueError(
             f"y has only one class ({classes.tolist()[0]!r}), expected two or more"
         )
-    if loss.name == "binary_cross_entropy" and len(classes) > 2:
+    if not loss.takes_labels and len(classes) > 2:
         raise ValueError(
-            f"loss is 'binary_cross_entropy', y has {len(classes)} classes, expected 2"
+            f"loss is {loss.name!r}, y has {len(classes)} classes, expected 2"
         )
     return classes
 
