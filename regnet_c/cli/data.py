@@ -144,22 +144,18 @@ def dialect_of(args, before=None):
 
 
 def _options(args):
-    for method in args.encoding.split("+") if args.encoding != "auto" else ():
-        checks.check_name(method, METHODS, "method for --encoding")
-    least = args.min_frequency
-    if least != "auto":
-        least = checks.check_int(least, "--min-frequency", minimum=0)
-    bins = args.bins
-    if bins != "auto":
-        bins = checks.check_int(bins, "--bins", minimum=1, maximum=4096)
-    return Options(
+    options = Options(
         numeric=args.encoding,
         numbers=frozenset(args.numeric),
         categories=frozenset(args.categorical),
         drop=frozenset(args.drop),
-        n_bins=bins,
-        min_frequency=least,
+        n_bins=args.bins,
+        min_frequency=args.min_frequency,
     )
+    options.check_values(
+        numeric="--encoding", n_bins="--bins", min_frequency="--min-frequency"
+    )
+    return options
 
 
 # ---- training ------------------------------------------------------------------------

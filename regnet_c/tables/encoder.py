@@ -10,10 +10,8 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from .._core import checks
 from .columns import as_array, columns_of, is_frame
 from .learning import Options, learn
-from .numbers import METHODS
 
 
 class TableEncoder(TransformerMixin, BaseEstimator):
@@ -217,31 +215,18 @@ class TableEncoder(TransformerMixin, BaseEstimator):
             numeric = numeric.get("*", "auto")
         elif not isinstance(numeric, str):
             numbers, numeric = _names(numeric, names, "numeric"), "auto"
-        for method in (numeric, *methods.values()):
-            check_methods(method)
-        least = self.min_frequency
-        if least != "auto":
-            least = checks.check_int(least, "min_frequency", minimum=0)
-        n_bins = self.n_bins
-        if n_bins != "auto":
-            n_bins = checks.check_int(n_bins, "n_bins", minimum=1, maximum=4096)
-        return Options(
+        options = Options(
             numeric=numeric,
             methods=methods,
             numbers=frozenset(numbers),
             categories=frozenset(_names(self.categorical, names, "categorical")),
             drop=frozenset(_names(self.drop, names, "drop")),
-            n_bins=n_bins,
-            min_frequency=least,
-            max_levels=checks.check_int(self.max_levels, "max_levels", minimum=1),
+            n_bins=self.n_bins,
+            min_frequency=self.min_frequency,
+            max_levels=self.max_levels,
         )
-
-
-def check_methods(method):
-    """ValueError unless this is auto, a method for numbers, or several joined by +."""
-    if method != "auto":
-        for part in str(method).split("+"):
-            checks.check_name(part, METHODS, "method for numbers")
+        options.check_values()
+        return options
 
 
 def _names(columns, names, what):

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from .._core import checks
 from . import dates, numbers
 from .columns import BOOLEAN, DATE, NO_DATE, NUMBER, OTHER, TEXT, is_whole
 from .encoding import (
@@ -48,6 +49,22 @@ class Options:
     n_bins: int | str = "auto"
     min_frequency: int | str = "auto"
     max_levels: int = 100
+
+    def check_values(
+        self, numeric="numbers", n_bins="n_bins", min_frequency="min_frequency"
+    ):
+        """TypeError or ValueError for a value out of range.
+
+        Its arguments are what the user calls the fields.
+        """
+        for method in (self.numeric, *self.methods.values()):
+            for part in str(method).split("+") if method != "auto" else ():
+                checks.check_name(part, numbers.METHODS, f"method for {numeric}")
+        if self.n_bins != "auto":
+            self.n_bins = checks.check_int(self.n_bins, n_bins, 1, 4096)
+        if self.min_frequency != "auto":
+            self.min_frequency = checks.check_int(self.min_frequency, min_frequency, 0)
+        self.max_levels = checks.check_int(self.max_levels, "max_levels", minimum=1)
 
     def resolve(self, columns):
         """Decide what "auto" stands for.
