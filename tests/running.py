@@ -120,40 +120,66 @@ def in_threads(count, call, seconds=60):
 
 # ---- interruptions and comparisons ------------------------------------------------------
 
-_sources = {}
+PACKAGE = str(Path(rn.__file__).parent)
+_withs = {}  # file -> its lines that begin a `with`
 
 
 def _is_with(frame):
     """At the end of a `with` block its line comes again; no signal is looked for there."""
     name = frame.f_code.co_filename
-    if name not in _sources:
-        _sources[name] = Path(name).read_text().splitlines()
-    line = _sources[name][frame.f_lineno - 1].strip()
-    return line.startswith("with ")
+    if name not in _withs:
+        lines = enumerate(Path(name).read_text().splitlines(), 1)
+        _withs[name] = {n for n, line in lines if line.strip().startswith("with ")}
+    return frame.f_lineno in _withs[name]
 
 
-def interrupted_at(line, call, error=KeyboardInterrupt):
-    """Run `call` with `error` raised at the n-th line of the package; True if it was."""
-    left = [line]
+def _call_by_lines(call, on_line):
+    """Run `call`, and on_line(file, line) before each line of the package."""
 
     def trace(frame, event, argument):
-        if "regnet_c" not in frame.f_code.co_filename:
+        name = frame.f_code.co_filename
+        if not name.startswith(PACKAGE):
             return None
         if event == "line" and not _is_with(frame):
-            left[0] -= 1
-            if left[0] == 0:
-                raise error
+            on_line(name, frame.f_lineno)
         return trace
 
     before = sys.gettrace()
     sys.settrace(trace)
     try:
         call()
-    except error:
-        return True
     finally:
         sys.settrace(before)
+
+
+def interrupted_at(line, call, error=KeyboardInterrupt):
+    """Run `call` with `error` raised at the n-th line of the package; True if it was."""
+    left = [line]
+
+    def count(name, number):
+        left[0] -= 1
+        if left[0] == 0:
+            raise error
+
+    try:
+        _call_by_lines(call, count)
+    except error:
+        return True
     return False
+
+
+def every_line(call):
+    """For `interrupted_at`: one n for each line of the package's text that `call` runs.
+
+    A line that runs often is taken the first time, another one the second time, ...
+    """
+    numbers, found = itertools.count(1), {}
+
+    def note(*place):
+        found.setdefault(place, []).append(next(numbers))
+
+    _call_by_lines(call, note)
+    return sorted(runs[i % len(runs)] for i, runs in enumerate(found.values()))
 
 
 def ulps(got, want, scale=None):

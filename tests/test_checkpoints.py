@@ -1,7 +1,6 @@
 """Checkpoints: a call that was cut short and resumed has the bits of one that was not."""
 
 import contextlib
-import itertools
 import os
 import signal
 import subprocess
@@ -13,7 +12,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from conftest import OPTIMIZERS as NAMES
-from running import POSIX, all_pairs, interrupted_at
+from running import POSIX, all_pairs, every_line, interrupted_at
 
 import regnet_c as rn
 from regnet_c import schedules
@@ -153,18 +152,20 @@ def test_an_interrupt_at_any_line_loses_and_repeats_nothing(tmp_path, monkeypatc
     monkeypatch.setattr(training, "_SLICE_SECONDS", 0.0)
     monkeypatch.setattr(os, "fsync", lambda handle: None)  # hundreds of files
     path, stops, resumed = tmp_path / "run", 0, 0
-    whole = trained(network(), **call(epochs=2))
-    for line in itertools.count(1, 19):
+    whole = trained(network(), **call(epochs=2, batch_size=32))
+
+    def fit():
         path.unlink(missing_ok=True)
-        net, arguments = network(), call(path, epochs=2)
-        if not interrupted_at(line, lambda: net.fit(**arguments)):  # noqa: B023
-            break
-        stops += 1
+        network().fit(**call(path, epochs=2, batch_size=32))
+
+    fit()
+    for line in every_line(fit):
+        stops += interrupted_at(line, fit)
         resume = {"resume_from": path} if path.exists() else {}
         resumed += bool(resume)
-        parts = trained(network(), **call(path, epochs=2), **resume)
+        parts = trained(network(), **call(path, epochs=2, batch_size=32), **resume)
         assert parts == whole, line
-    assert stops > 40 and resumed > 25
+    assert stops > 900 and resumed > 600
 
 
 SCRIPT = """

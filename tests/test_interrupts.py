@@ -72,7 +72,7 @@ def test_an_interrupt_at_any_line_of_fit_loses_and_repeats_nothing(monkeypatch):
     whole, optimizer = network(), rn.Adam(0.01)
     whole.fit(x, y, 3, 25, optimizer)
     lines = 0
-    for line in itertools.count(1, 5):
+    for line in itertools.count(1):
         net, optimizer = network(), rn.Adam(0.01)
 
         def fit(net=net, optimizer=optimizer):
@@ -84,7 +84,7 @@ def test_an_interrupt_at_any_line_of_fit_loses_and_repeats_nothing(monkeypatch):
         done = 0 if net._state is None else net._state.progress.epoch
         net.fit(x, y, 3 - done, 25, optimizer)
         assert bits(net) == bits(whole), line
-    assert lines > 100
+    assert lines > 1000
 
 
 def test_an_interrupt_at_any_line_of_a_step_takes_it_or_not():
