@@ -58,7 +58,7 @@ def plot_history(history, ax=None):
     values = network
     while hasattr(values, "history"):  # a network's History, a History's dict
         values = values.history
-    if values is None:
+    if values is None and history is not None:
         raise ValueError("the network has no history: it has not been fitted")
     if not isinstance(values, dict):
         raise TypeError(
