@@ -106,6 +106,50 @@ def test_importances_and_selection_are_about_source_columns():
     assert selector.get_feature_names_out().tolist() == ["size", "rooms", "town"]
 
 
+def test_the_group_penalty_drops_whole_source_columns():
+    """All codes of a useless column or none; files, and what is cut down, keep to it."""
+    rng = np.random.default_rng(1)
+    X, y = towns(600)
+    X["letter"] = rng.choice(list("abcdef"), 600)
+    options = FAST | {"max_iter": 150}
+    model = RegNetRegressor((16,), group_l1=0.02, l1=0.0, **options).fit(X, y)
+    groups = [g for g in model.encoder_.groups_ if len(g)]
+    assert max(map(len, groups)) > 5
+    first = model._members[0].network.layers[0].weight_penalty
+    assert first == rn.GroupLasso(0.02, groups)
+    w = model.coefs_[0]
+    used = [bool(w[group].any()) for group in groups]
+    assert dict(zip(X.columns, used, strict=True)) == {
+        "size": True,
+        "rooms": True,
+        "town": True,
+        "noise": False,
+        "letter": False,
+    }
+    assert all(
+        w[g].any(axis=1).all() for g, one in zip(groups, used, strict=True) if one
+    )
+    np.testing.assert_array_equal(model.feature_importances_ > 0, used)
+    selector = SelectFromModel(model, threshold=1e-12, prefit=True)
+    selector.fit(X, y)
+    assert selector.get_feature_names_out().tolist() == ["size", "rooms", "town"]
+    assert model.score(X, y) > 0.8
+    small = model.network_.compact()
+    assert small.kept_inputs.tolist() == [k for g in groups[:3] for k in g]
+    encoded = model.encoder_.transform(X)
+    np.testing.assert_array_equal(
+        small.predict(encoded), model.network_.predict(encoded)
+    )
+
+
+def test_the_group_penalty_without_an_encoder_is_on_inputs():
+    rng = np.random.default_rng(1)
+    X, y = rng.normal(size=(60, 3)), rng.normal(size=60)
+    model = RegNetRegressor((4,), group_l1=0.02, l1=0.0, encoder=None, **FAST).fit(X, y)
+    penalty = model._members[0].network.layers[0].weight_penalty
+    assert penalty == rn.GroupLasso(0.02, "inputs")
+
+
 def test_unknown_levels_and_new_holes_are_predicted():
     X, y = towns()
     model = RegNetRegressor((8,), **FAST).fit(X, y)

@@ -232,7 +232,7 @@ class BaseRegNet(BaseEstimator):
         """Train as many networks as the recipe asks for; all that trained are published."""
         epochs = recipe.max_iter(self.recipe_)
         n_rows, n_inputs = data[0].shape
-        layers = recipe.make_layers(self.recipe_, n_inputs, self.n_outputs_)
+        layers = self._layers(n_inputs)
         count = presets.member_count(self.recipe_, n_rows, layers)
         if goes_on and count != len(self._members):
             raise ValueError(
@@ -310,8 +310,13 @@ class BaseRegNet(BaseEstimator):
         return self._members[0].monitor
 
     def _build(self, n_inputs, seed):
-        layers = recipe.make_layers(self.recipe_, n_inputs, self.n_outputs_)
+        layers = self._layers(n_inputs)
         return Network(layers, loss=self._prepared.loss, dtype=self._dtype, seed=seed)
+
+    def _layers(self, n_inputs):
+        """group_l1 acts on columns of X, all encoded columns of one together."""
+        groups = "inputs" if self.encoder_ is None else self._groups()
+        return recipe.make_layers(self.recipe_, n_inputs, self.n_outputs_, groups)
 
     def _continue(self, member, last):
         """Let a new member continue from what the last fit trained.

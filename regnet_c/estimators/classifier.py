@@ -19,8 +19,9 @@ class RegNetClassifier(ClassifierMixin, BaseRegNet):
     """A multilayer perceptron for classes or sets of labels.
 
     It minimises the weighted mean of the cross-entropy plus
-    sum over layers of (l1 sum|W| + l2 sum W^2) + group_l1 sum over inputs of the norm of
-    the input's weights, independent of the batch size and of the number of rows.
+    sum over layers of (l1 sum|W| + l2 sum W^2) + group_l1 sum over columns of X of
+    the norm of the column's weights, independent of the batch size and of the number of
+    rows.
 
     Parameters
     ----------
@@ -34,7 +35,8 @@ class RegNetClassifier(ClassifierMixin, BaseRegNet):
     l1, l2 : float, default 0
         Strengths on all weights; biases are not penalised.
     group_l1 : float, default 0
-        Strength of the group penalty on the first layer, which removes whole inputs; also
+        Strength of the group penalty on the first layer, which removes whole columns of
+        X, all encoded columns of one together as in ``GroupLasso(groups=)``; also
         together with l1 and l2.
     l1_rule : {"cumulative", "proximal", "shrink_first", "subgradient"}
         How l1 and group_l1 act, see `L1`; with group_l1 one of the first two.  Default:

@@ -14,8 +14,8 @@ class RegNetRegressor(RegressorMixin, BaseRegNet):
     """A multilayer perceptron for one or several numbers per row.
 
     It minimises the weighted mean of the loss plus
-    sum over layers of (l1 sum|W| + l2 sum W^2) + group_l1 sum over inputs of the norm of
-    the input's weights.
+    sum over layers of (l1 sum|W| + l2 sum W^2) + group_l1 sum over columns of X of
+    the norm of the column's weights.
 
     Parameters
     ----------

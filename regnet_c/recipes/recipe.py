@@ -63,8 +63,11 @@ def dropout_rates(dropout, n_hidden, chosen=False):
     return rates
 
 
-def penalties(l1, l2, group_l1, l1_rule):
-    """(penalty of the first layer, penalty of the others), each a Penalty or None."""
+def penalties(l1, l2, group_l1, l1_rule, groups="inputs"):
+    """(penalty of the first layer, penalty of the others), each a Penalty or None.
+
+    groups : those of the inputs on which group_l1 acts.
+    """
     l1 = checks.check_float(l1, "l1", minimum=0)
     l2 = checks.check_float(l2, "l2", minimum=0)
     group_l1 = checks.check_float(group_l1, "group_l1", minimum=0)
@@ -80,18 +83,19 @@ def penalties(l1, l2, group_l1, l1_rule):
             f"l1_rule is {l1_rule!r}, group_l1 expects {' or '.join(GROUP_RULES)}"
         )
     if l1 or l2:
-        first = SparseGroupLasso(l1, group_l1, groups="inputs", l2=l2, rule=l1_rule)
+        first = SparseGroupLasso(l1, group_l1, groups=groups, l2=l2, rule=l1_rule)
     else:
-        first = GroupLasso(group_l1, groups="inputs", rule=l1_rule)
+        first = GroupLasso(group_l1, groups=groups, rule=l1_rule)
     return first, rest
 
 
-def make_layers(params, n_in, n_out):
-    """The layers that `params`, a Recipe, describes."""
+def make_layers(params, n_in, n_out, groups="inputs"):
+    """The layers that `params`, a Recipe, describes; groups: as for `penalties`."""
     hidden = hidden_sizes(params.hidden_layer_sizes)
     automatic = "dropout" in params.chosen and np.iterable(params.dropout)
     rates = dropout_rates(params.dropout, len(hidden), automatic)
-    first, rest = penalties(params.l1, params.l2, params.group_l1, params.l1_rule)
+    strengths = params.l1, params.l2, params.group_l1
+    first, rest = penalties(*strengths, params.l1_rule, groups)
     layers = [Dropout(rates[0])] if rates[0] else []
     for number, units in enumerate(hidden):
         layers.append(
