@@ -95,6 +95,19 @@ def run(script, *arguments, timeout=60, **environment):
     return done.stdout
 
 
+def run_python(code, folder, **environment):
+    """A new process in `folder`, as it ended: not that of the sources, which would
+    shadow the package."""
+    return subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)],
+        cwd=folder,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
 def in_threads(count, call, seconds=60):
     """Results of call(0), ..., call(count - 1), all at once; errors are raised."""
     results, errors = [None] * count, []

@@ -3,7 +3,6 @@
 import ast
 import importlib.metadata
 import inspect
-import os
 import re
 import shutil
 import subprocess
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from running import run_python
 
 import regnet_c as rn
 from regnet_c import activations, losses, optimizers, penalties
@@ -411,17 +411,6 @@ def test_the_tests_see_the_installed_package():
         assert list(core.glob("binding.*.so")) or list(core.glob("binding.*.pyd"))
     else:
         assert importlib.metadata.version("regnet-c") == rn.__version__
-
-
-def run_python(code, folder, **environment):
-    """A new process outside the source folder, which would shadow the package."""
-    return subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=folder,
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-    )
 
 
 def test_import_stays_light(tmp_path):

@@ -3,16 +3,14 @@
 import copy
 import doctest
 import importlib
-import os
 import pickle
 import re
-import subprocess
-import sys
 import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
+from running import run_python
 
 pytest.importorskip("sklearn")
 
@@ -621,16 +619,6 @@ def test_targets_that_do_not_fit_are_refused(data):
 
 
 # ---- import and documentation --------------------------------------------------------
-
-
-def run_python(code, folder):
-    return subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=folder,
-        env=os.environ,
-        capture_output=True,
-        text=True,
-    )
 
 
 def test_scikit_learn_is_imported_on_first_use(tmp_path):

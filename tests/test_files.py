@@ -22,7 +22,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from running import POSIX
+from running import POSIX, run_python
 
 import regnet_c as rn
 from regnet_c._core import atomic
@@ -1098,7 +1098,7 @@ def test_a_full_disk_leaves_the_old_file(saved):
 
 
 @POSIX
-def test_read_only_folders_and_files_are_respected():
+def test_read_only_folders_and_files_are_respected(tmp_path):
     """As a user without rights, which root is not."""
     code = """if True:
         import os, tempfile, regnet_c as rn
@@ -1120,8 +1120,7 @@ def test_read_only_folders_and_files_are_respected():
                 os.chmod(name, 0o755)
             assert open(path, "rb").read() == before and os.listdir(folder) == ["m.st"]
     """
-    argv = [sys.executable, "-P", "-c", code]
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=60)
+    done = run_python(code, tmp_path)
     # what a profiler says, which may not write where it wants to either, is no matter
     assert (done.stdout, done.returncode) == ("refused refused ", 0), done.stderr
 

@@ -1,10 +1,10 @@
 """Plots: what is on them, by the labels and the data of the artists."""
 
-import subprocess
 import sys
 
 import numpy as np
 import pytest
+from running import run_python
 
 import regnet_c as rn
 from regnet_c import plots
@@ -238,8 +238,7 @@ def test_without_matplotlib_the_message_names_the_extra(monkeypatch):
 
 def test_importing_plots_does_not_import_matplotlib(tmp_path):
     code = "import sys, regnet_c.plots; sys.exit('matplotlib' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path)
-    assert done.returncode == 0
+    assert run_python(code, tmp_path).returncode == 0
 
 
 # ------------------------------------------------------------------- estimators too

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from running import run_python
 
 import regnet_c as rn
 
@@ -53,9 +54,8 @@ sys.exit(7)
 """
 
 
-def test_program_ends_while_a_daemon_thread_trains():
-    command = [sys.executable, "-P", "-c", EXITS]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+def test_program_ends_while_a_daemon_thread_trains(tmp_path):
+    done = run_python(EXITS, tmp_path)
     assert (done.returncode, done.stderr) == (7, "")
 
 

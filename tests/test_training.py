@@ -167,6 +167,25 @@ def test_groups_of_several_inputs_equal_the_oracle(kind, rule, dtype, isa, rng):
     assert_weights_close(net, want)
 
 
+def one_layer(penalty):
+    layer = rn.Dense(8, 3, weight_penalty=penalty, use_bias=False)
+    return rn.Network([layer], dtype="float64", seed=0)
+
+
+def assert_full_batch_reaches(solution, penalty, kind, x, y):
+    """The weights found, with exactly the zeros of the solution."""
+    rate = rn.schedules.ExponentialDecay(5 * LASSO_RATES[kind], decay=0.995)
+    optimizer = (
+        rn.AdamW(rate, weight_decay=0.0) if kind == "adamw" else OPTIMIZERS[kind](rate)
+    )
+    net = one_layer(penalty)
+    net.fit(x, y, epochs=1800, batch_size=200, optimizer=optimizer)
+    w = net.get_weights()[0]
+    np.testing.assert_array_equal(w == 0, solution == 0)
+    np.testing.assert_allclose(w, solution, atol=2e-3)
+    return w
+
+
 @pytest.mark.parametrize("rule", ["cumulative", "proximal"])
 @pytest.mark.parametrize("kind", OPTIMIZERS)
 def test_full_batch_reaches_the_solution_for_several_inputs_a_group(kind, rule):
@@ -183,16 +202,7 @@ def test_full_batch_reaches_the_solution_for_several_inputs_a_group(kind, rule):
     rows = (solution == 0).all(axis=1)
     assert rows.tolist() == [k in (3, 5) for k in range(8)] and solution[~rows].all()
     penalty = rn.GroupLasso(0.15, groups, rule=rule)
-    layer = rn.Dense(8, 3, weight_penalty=penalty, use_bias=False)
-    net = rn.Network([layer], dtype="float64", seed=0)
-    rate = rn.schedules.ExponentialDecay(5 * LASSO_RATES[kind], decay=0.995)
-    optimizer = (
-        rn.AdamW(rate, weight_decay=0.0) if kind == "adamw" else OPTIMIZERS[kind](rate)
-    )
-    net.fit(x, y, epochs=1800, batch_size=200, optimizer=optimizer)
-    w = net.get_weights()[0]
-    np.testing.assert_array_equal(w == 0, solution == 0)
-    np.testing.assert_allclose(w, solution, atol=2e-3)
+    w = assert_full_batch_reaches(solution, penalty, kind, x, y)
     gradient = x.T @ (x @ w - y) / len(x)
     assert np.abs(penalty.least_subgradient(w, gradient)).max() < 1e-2
 
@@ -253,16 +263,7 @@ def test_full_batch_reaches_the_group_lasso_solution(kind, rule, group_lasso_pro
     """The same strength has the same solution and zero rows under every optimiser."""
     x, y, solution = group_lasso_problem
     penalty = rn.GroupLasso(0.15, "inputs", rule=rule)
-    layer = rn.Dense(8, 3, weight_penalty=penalty, use_bias=False)
-    net = rn.Network([layer], dtype="float64", seed=0)
-    rate = rn.schedules.ExponentialDecay(5 * LASSO_RATES[kind], decay=0.995)
-    optimizer = (
-        rn.AdamW(rate, weight_decay=0.0) if kind == "adamw" else OPTIMIZERS[kind](rate)
-    )
-    net.fit(x, y, epochs=1800, batch_size=200, optimizer=optimizer)
-    w = net.get_weights()[0]
-    np.testing.assert_array_equal(w == 0, solution == 0)
-    np.testing.assert_allclose(w, solution, atol=2e-3)
+    assert_full_batch_reaches(solution, penalty, kind, x, y)
 
 
 @pytest.mark.parametrize("kind", ["sgd", "momentum", "adam"])
@@ -272,8 +273,7 @@ def test_cumulative_groups_stay_zero_under_noise(kind, group_lasso_problem):
     zero_rows = {}
     for rule in ("cumulative", "proximal"):
         penalty = rn.GroupLasso(0.15, "inputs", rule=rule)
-        layer = rn.Dense(8, 3, weight_penalty=penalty, use_bias=False)
-        net = rn.Network([layer], dtype="float64", seed=0)
+        net = one_layer(penalty)
         rate = {"sgd": 0.05, "momentum": 0.01, "adam": 0.02}[kind]
         net.fit(x, y, 200, 1, OPTIMIZERS[kind](rate))
         zero_rows[rule] = (net.get_weights()[0] == 0).all(axis=1)
@@ -298,25 +298,15 @@ def sparse_group_problem():
     return x, y, w
 
 
-def sparse_group_net(problem, rule, dtype="float64"):
-    penalty = rn.SparseGroupLasso(0.2, 0.15, "inputs", rule=rule)
-    layer = rn.Dense(8, 3, weight_penalty=penalty, use_bias=False)
-    return rn.Network([layer], dtype=dtype, seed=0)
+def sparse_group(rule):
+    return rn.SparseGroupLasso(0.2, 0.15, "inputs", rule=rule)
 
 
 @pytest.mark.parametrize("rule", ["cumulative", "proximal"])
 @pytest.mark.parametrize("kind", OPTIMIZERS)
 def test_full_batch_reaches_the_sparse_group_solution(kind, rule, sparse_group_problem):
     x, y, solution = sparse_group_problem
-    net = sparse_group_net(sparse_group_problem, rule)
-    rate = rn.schedules.ExponentialDecay(5 * LASSO_RATES[kind], decay=0.995)
-    optimizer = (
-        rn.AdamW(rate, weight_decay=0.0) if kind == "adamw" else OPTIMIZERS[kind](rate)
-    )
-    net.fit(x, y, epochs=1800, batch_size=200, optimizer=optimizer)
-    w = net.get_weights()[0]
-    np.testing.assert_array_equal(w == 0, solution == 0)
-    np.testing.assert_allclose(w, solution, atol=2e-3)
+    assert_full_batch_reaches(solution, sparse_group(rule), kind, x, y)
 
 
 @pytest.mark.parametrize("kind", ["sgd", "momentum", "adam"])
@@ -327,7 +317,7 @@ def test_both_parts_of_a_cumulative_penalty_stay_zero_under_noise(
     x, y, solution = sparse_group_problem
     zeros = {}
     for rule in ("cumulative", "proximal"):
-        net = sparse_group_net(sparse_group_problem, rule)
+        net = one_layer(sparse_group(rule))
         rate = {"sgd": 0.02, "momentum": 0.002, "adam": 0.005}[kind]
         net.fit(x, y, 200, 1, OPTIMIZERS[kind](rate))
         zeros[rule] = net.get_weights()[0] == 0
