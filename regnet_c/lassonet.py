@@ -8,7 +8,7 @@ from ._core.plan import Plan
 from .activations import ACTIVATIONS
 from .layers import split_layers
 from .network import Network
-from .penalties import GroupTerm, Penalty
+from .penalties import GroupTerm, Penalty, check_groups, check_groups_fit
 
 _SKIP_STREAM = 1 << 16  # of the random numbers, beyond those of the layers
 
@@ -17,13 +17,13 @@ class SkipPenalty(Penalty):
     """strength * sum over inputs of |b_j|, b_j the skip's weights of input j.
 
     Every weight of input j into the first layer is kept at or below hierarchy * |b_j|.
+    Groups of inputs: |b| is the norm of all skip weights of a group.
     """
 
-    groups = "inputs"
-
-    def __init__(self, strength, hierarchy):
+    def __init__(self, strength, hierarchy, groups="inputs"):
         self.strength = checks.check_float(strength, "strength", minimum=0)
         self.hierarchy = checks.check_float(hierarchy, "hierarchy", minimum=0)
+        self.groups = check_groups(groups, ("inputs",))
 
     def terms(self):
         return [GroupTerm(self.strength, self.groups, None)]
@@ -58,6 +58,18 @@ class LassoNet(Network):
     dtype : {"float32", "float64"}, default "float32"
     seed : int, default 0
         Like the loss and the dtype as for `Network`.
+    groups : list of lists of int, default "inputs"
+        Inputs that are kept or given up together, every input in exactly one group, as
+        for `GroupLasso`: of group g the linear map's weights ``b_g`` are one vector, which
+        costs ``strength * sqrt(inputs in g) * |b_g|``, and every ``|W_jk|`` of its inputs
+        is at most ``hierarchy |b_g|``.
+
+    Notes
+    -----
+    Groups are those of the authors' own package (``lassonet``, its `groups`), where all
+    weights of a group take the place of an input's; the factor sqrt(inputs in g), which it
+    has not, makes large groups as hard to enter by chance as small ones (Yuan and Lin
+    2006).
 
     Examples
     --------
@@ -78,8 +90,9 @@ class LassoNet(Network):
         loss="squared_error",
         dtype="float32",
         seed=0,
+        groups="inputs",
     ):
-        self.skip_penalty = SkipPenalty(strength, hierarchy)
+        self.skip_penalty = SkipPenalty(strength, hierarchy, groups)
         super().__init__(layers, loss, dtype, seed)
 
     def _make_plan(self):
@@ -97,6 +110,7 @@ class LassoNet(Network):
                 f"the last layer has the activation {plan.dense[-1].activation!r}, "
                 "LassoNet expects 'identity'"
             )
+        check_groups_fit(self.skip_penalty, plan.dense[0].n_in, "LassoNet")
         penalty = plan.dense[0].weight_penalty
         if penalty is not None and penalty.groups:
             raise ValueError(
@@ -116,19 +130,21 @@ class LassoNet(Network):
         -------
         ndarray of int
         """
-        return np.flatnonzero(np.any(self._weights.views[-1], axis=1))
+        norms = self.skip_penalty.terms()[0].norms(self._weights.views[-1])
+        return np.flatnonzero(np.any(norms, axis=1))
 
     def __repr__(self):
         inner = ",\n    ".join(repr(layer) for layer in self.layers)
+        groups = "" if self.skip_penalty.groups == "inputs" else ", groups=..."
         return (
             f"LassoNet(\n    [{inner}],\n    {self.skip_penalty.strength!r}, "
             f"hierarchy={self.skip_penalty.hierarchy!r}, loss={self.loss.name!r}, "
-            f"dtype={self.dtype.name!r}, seed={self.seed})"
+            f"dtype={self.dtype.name!r}, seed={self.seed}{groups})"
         )
 
     def __getstate__(self):
         penalty = self.skip_penalty
-        arguments = (penalty.strength, penalty.hierarchy)
+        arguments = (penalty.strength, penalty.hierarchy, penalty.groups)
         return arguments, super().__getstate__()
 
     def __setstate__(self, state):

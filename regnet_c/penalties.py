@@ -299,10 +299,10 @@ def _group_rule(rule):
     return checks.check_name(rule, GROUP_RULES, "rule of a group penalty")
 
 
-def check_groups(groups):
+def check_groups(groups, names=GROUPS):
     """A name, or groups of inputs as tuples of rising numbers, by their first one."""
     if groups is None or isinstance(groups, str):
-        return checks.check_name(groups, GROUPS, "groups")
+        return checks.check_name(groups, names, "groups")
     lists = checks.check_list(groups, "groups", "lists of inputs")
     lists = [checks.check_list(group, "a group", "inputs") for group in lists]
     rows = sorted(

@@ -10,7 +10,7 @@ from test_kernels import update_step
 
 import regnet_c as rn
 from regnet_c import kernels
-from regnet_c._core import binding
+from regnet_c._core import binding, plan
 
 
 def draw_rows(rng, dtype, n_in, n_out, n_hidden):
@@ -62,6 +62,82 @@ def test_prox_minimises_its_own_definition_on_a_grid(strength):
             own = (got_b - v) ** 2 / 2 + (got_w - u) ** 2 / 2 + strength * np.abs(got_b)
             assert own[0, 0] <= best + 1e-12
             assert own[0, 0] >= best - 0.1  # the grid is 0.01 wide
+
+
+@pytest.mark.parametrize("kind", OPTIMIZERS)
+def test_prox_of_groups_is_that_of_one_input_with_all_their_weights(
+    kind, dtype, every_isa, rng
+):
+    groups, optimizer = [[0, 3, 4], [1], [2, 5]], ref.Optimizer(kind, 0.1)
+    optimizer.begin_step()
+    rows = plan.group_rows(groups)
+    for n_out, n_hidden in ((1, 1), (3, 17), (10, 40)):
+        beta, theta = draw_rows(rng, dtype, 6, n_out, n_hidden)
+        v, u = (10 ** rng.uniform(-2, 2, w.shape) for w in (beta, theta))
+        v, u = v.astype(dtype), u.astype(dtype)
+        unit = optimizer.unit_response()
+        t, r = (unit / optimizer._metric(a.astype(np.float64)) for a in (v, u))
+        arrays = [beta, theta, t + 0 * beta, r + 0 * theta]
+        for strength, hierarchy in ((0.0, 1.0), (0.5, 0.3), (9.0, 1e-3), (50.0, 0.0)):
+            for _ in every_isa():
+                b, w = beta.copy(), theta.copy()
+                work = np.empty(2 * (n_out + n_hidden + 16) * 6)
+                step = update_step(optimizer)
+                binding.prox_lassonet(b, w, v, u, strength, hierarchy, step, work, rows)
+                for group in groups:
+                    parts = [a[group].ravel() for a in arrays]
+                    strong = strength * np.sqrt(len(group))
+                    want_b, want_w = ref.prox_lassonet(*parts, strong, hierarchy)
+                    scales = [1 + np.abs(a).max() for a in parts[:2]]
+                    assert_close(b[group].ravel(), want_b, scale=scales[0])
+                    assert_close(w[group].ravel(), want_w, scale=scales[1])
+                    assert b[group].any() == want_b.any()
+
+
+def test_groups_of_one_input_have_the_bits_of_inputs(rng, dtype):
+    beta, theta = draw_rows(rng, dtype, 6, 3, 17)
+    want = kernels.prox_lassonet(beta, theta, 0.5, 2.0)
+    got = kernels.prox_lassonet(beta, theta, 0.5, 2.0, [[k] for k in range(6)])
+    assert [a.tobytes() for a in got] == [a.tobytes() for a in want]
+    with pytest.raises(ValueError, match="groups has 2 inputs, expected 6"):
+        kernels.prox_lassonet(beta, theta, 0.5, 2.0, [[0, 1]])
+
+
+def test_groups_of_inputs_leave_together(rng, real_threads):
+    groups = [[0, 3], [1, 4], [2, 5]]
+    x = rng.standard_normal((300, 6))
+    y = x[:, 0] ** 2 + x[:, 0] + 0.1 * rng.standard_normal(300)
+
+    def trained(threads=1, **options):
+        layers = [rn.Dense(6, 20, activation="relu"), rn.Dense(20, 1)]
+        net = rn.LassoNet(layers, 1.0, 2.0, seed=3, dtype="float64", **options)
+        net.fit(x, y, 40, 20, rn.Adam(0.01), threads=threads, update_tau=0.1)
+        return net
+
+    net = trained(groups=groups)
+    assert net.selected().tolist() == [0, 3]
+    *_, b = net.get_weights()
+    norms = np.sqrt((b**2).sum(axis=1))
+    assert net.penalty() == pytest.approx(np.sqrt(2) * np.hypot(norms[0], norms[3]))
+    w = np.abs(net.get_weights()[0])
+    assert (w[[0, 3]] <= 2 * np.hypot(norms[0], norms[3]) * (1 + 1e-12)).all()
+    assert not w[[1, 2, 4, 5]].any()
+    again = pickle.loads(pickle.dumps(net))
+    assert again.skip_penalty == net.skip_penalty and "groups=" in repr(net)
+    want = [a.tobytes() for a in net.get_weights()]
+    for threads in (2, 3):
+        other = trained(threads, groups=groups[::-1]).get_weights()
+        assert [a.tobytes() for a in other] == want
+    alone = [a.tobytes() for a in trained(groups=[[k] for k in range(6)]).get_weights()]
+    assert alone == [a.tobytes() for a in trained().get_weights()]
+
+
+def test_groups_that_do_not_fit_are_refused():
+    layers = [rn.Dense(4, 3), rn.Dense(3, 1)]
+    with pytest.raises(ValueError, match="LassoNet has groups of 3 inputs"):
+        rn.LassoNet(layers, 1.0, groups=[[0, 1], [2]])
+    with pytest.raises(ValueError, match="unknown groups 'units'"):
+        rn.LassoNet(layers, 1.0, groups="units")
 
 
 def test_prox_without_hidden_weights_is_the_group_prox(rng):

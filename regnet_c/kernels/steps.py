@@ -72,7 +72,7 @@ def work_size(shape, rows):
     return 16 * (n_in + n_out) if rows is None else n_in * (n_out + 16)
 
 
-def prox_lassonet(beta, theta, threshold, hierarchy):
+def prox_lassonet(beta, theta, threshold, hierarchy, groups="inputs"):
     """LassoNet's hierarchical proximal operator (Lemhadri et al. 2021), input by input.
 
     Minimises ``|b - beta_j|^2/2 + |w - theta_j|^2/2 + threshold |b|`` over the rows b and
@@ -85,6 +85,9 @@ def prox_lassonet(beta, theta, threshold, hierarchy):
     theta : array-like of shape (n_in, n_hidden)
         Weights into the first hidden layer.
     threshold, hierarchy : float
+    groups : list of lists of int, default "inputs"
+        Several rows whose weights together take the place of a row's, with sqrt(rows)
+        times the threshold; as for `LassoNet`.
 
     Returns
     -------
@@ -94,9 +97,14 @@ def prox_lassonet(beta, theta, threshold, hierarchy):
     theta = as_floats(theta, "theta", 2, beta.dtype).copy()
     threshold = checks.check_float(threshold, "threshold", minimum=0)
     hierarchy = checks.check_float(hierarchy, "hierarchy", minimum=0)
-    work = np.empty(2 * (beta.shape[1] + theta.shape[1] + 16))
+    groups, rows = check_groups(groups, ("inputs",)), None
+    if not isinstance(groups, str):
+        rows = _rows_of(groups, len(beta))
+    size = 2 * (beta.shape[1] + theta.shape[1] + 16)
+    work = np.empty(size * (1 if rows is None else len(beta)))
     step = rn_step(SGD(1.0), 1.0, first_step())
-    binding.prox_lassonet(beta, theta, beta, theta, threshold, hierarchy, step, work)
+    arrays = beta, theta, beta, theta
+    binding.prox_lassonet(*arrays, threshold, hierarchy, step, work, rows)
     return beta, theta
 
 
