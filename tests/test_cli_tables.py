@@ -563,6 +563,43 @@ def test_training_is_that_of_the_estimators(tmp_path, capsys):
     assert "2 epochs" in capsys.readouterr().out
 
 
+def test_two_classes_are_those_of_the_classifier(tmp_path, capsys):
+    pytest.importorskip("sklearn")
+    frame = towns()
+    frame["price"] = np.where(frame["price"] > 200, "dear", "cheap")
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    argv = ["train", "--data", tmp_path / "t.csv", "--target", "price", "--quiet"]
+    argv += ["--validation", "0", "--epochs", "5", "--output", tmp_path / "m"]
+    assert main([str(a) for a in argv]) == 0
+    model = rn.RegNetClassifier(max_iter=5, random_state=0)
+    X = frame.drop(columns="price")
+    model.fit(X, frame["price"])
+    rows = predict(tmp_path / "m", tmp_path / "t.csv", "--probabilities")
+    got = [float(row["probability_dear"]) for row in rows]
+    np.testing.assert_allclose(got, model.predict_proba(X)[:, 1], atol=1e-6)
+    error = error_of(capsys, *argv, "--loss", "mse")
+    assert "--loss is mse, a target of 2 classes expects binary_cross_" in error
+    argv = ["train", "--data", tmp_path / "t.csv", "--target", "rooms", "--quiet"]
+    argv += ["--output", tmp_path / "m", "--loss", "softmax_cross_entropy"]
+    error = error_of(capsys, *argv, "--task", "regression")
+    assert "a target of numbers expects squared_error or mse or" in error
+    error = error_of(capsys, *argv[:-1], "binary_cross_entropy")
+    assert "a target of 5 classes expects softmax_cross_entropy" in error
+
+
+def test_counts_start_at_their_mean(tmp_path, capsys):
+    """--loss poisson; R^2 was -4500 after five epochs from exp(0)."""
+    rng = np.random.default_rng(0)
+    x = rng.uniform(1, 9, 200)
+    frame = pd.DataFrame({"x": x, "calls": rng.poisson(400 * x)})
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    train(tmp_path / "t.csv", "calls", "--loss", "poisson", "--epochs", "30")
+    lines = dict(
+        line.rsplit(maxsplit=1) for line in capsys.readouterr().out.splitlines()
+    )
+    assert float(lines["validation R^2"]) > 0.8
+
+
 def test_the_progress_bar_fits_80_columns(tmp_path):
     towns().to_csv(tmp_path / "t.csv", index=False)
     argv = "-m regnet_c train --data t.csv --target price --epochs 120".split()

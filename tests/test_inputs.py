@@ -912,7 +912,10 @@ BAD_COMMANDS = {
     "validation 1": (["train", "--validation", "1"], "--validation is 1.0, expected"),
     "patience": (["train", "--patience", "-1"], "patience is -1"),
     "loss": (["train", "--loss", "mze"], "invalid choice"),
-    "wrong loss": (["train", "--loss", "binary_cross_entropy"], "y has shape"),
+    "wrong loss": (
+        ["train", "--loss", "binary_cross_entropy"],
+        "a target of 10 classes expects softmax",
+    ),
     "no folder": (["train", "--output", "no/such/m"], "no folder"),
     "output folder": (["train", "--output", "."], "cannot be written"),
     "diverges": (

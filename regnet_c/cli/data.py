@@ -295,8 +295,9 @@ def _form(args, encoding, name, targets, fit, dialect=None):
     centers, scales = [], []
     for target in targets:
         y = target.values[fit]
-        center, scale = 0.0, 1.0
-        if args.loss != "poisson":
+        if args.loss == "poisson":  # the network begins with the mean
+            center, scale = 0.0, float(y.mean())
+        else:
             with np.errstate(over="ignore", invalid="ignore"):
                 center, scale = float(y.mean()), float(y.std())
             if not np.isfinite([center, scale]).all():

@@ -2,7 +2,7 @@
 
 from .._core import checks
 from ..callbacks import EarlyStopping
-from ..losses import get_loss
+from ..losses import FOR_NUMBERS, get_loss
 from ..network import Network
 from ..optimizers import SGD
 from ..recipes import presets, recipe
@@ -20,6 +20,7 @@ _DIGITS = {
     "max_iter": 200,
     "n_members": 1,
 }
+_SOFTMAX, _BINARY = "softmax_cross_entropy", "binary_cross_entropy"
 _WITH_MOMENTUM = {"sgd": False, "nesterov": True}  # nesterov or not
 
 
@@ -105,12 +106,10 @@ def fit(args, chosen, rows, members):
     The first counts as it stands when Ctrl-C comes; of the others only finished ones.
     """
     form = rows.form
-    default = "mse" if form.classes is None else "softmax_cross_entropy"
-    loss = get_loss(args.loss or default)
-    n_out = len(form.centers if form.classes is None else form.classes)
+    loss, n_out = _loss(args.loss, form)
     layers = recipe.make_layers(chosen, rows.X.shape[1], n_out)
     y = rows.y
-    if loss.takes_labels and form.classes is not None:
+    if form.classes is not None:
         y = recipe.smoothed(y, chosen.label_smoothing, n_out)
     for number in range(presets.member_count(chosen, len(rows.X), layers)):
         seed = next_seed(args.seed, number) if number else args.seed
@@ -139,6 +138,21 @@ def fit(args, chosen, rows, members):
             return False
         members.append(network)
     return True
+
+
+def _loss(name, form):
+    """(Loss, outputs) of a name, or of the task; two classes share one output."""
+    if form.classes is None:
+        what, fitting, n_out = "a target of numbers", FOR_NUMBERS, len(form.centers)
+        name = name or "mse"
+    else:
+        count = len(form.classes)
+        fitting = (_BINARY, _SOFTMAX) if count == 2 else (_SOFTMAX,)
+        name = name or fitting[0]
+        what, n_out = f"a target of {count} classes", 1 if name == _BINARY else count
+    if name not in fitting:
+        raise ValueError(f"--loss is {name}, {what} expects {' or '.join(fitting)}")
+    return get_loss(name), n_out
 
 
 def joined(members):

@@ -139,7 +139,11 @@ def _add_arguments(parser):
         "amount of work allows",
     )
     net.add_argument(
-        "--loss", choices=losses.NAMES, help="default: by the task", metavar="NAME"
+        "--loss",
+        choices=losses.NAMES,
+        metavar="NAME",
+        help="default: mse for numbers, binary_cross_entropy for two classes, otherwise "
+        "softmax_cross_entropy",
     )
     net.add_argument("--dtype", choices=("float32", "float64"), default="float32")
     run = parser.add_argument_group("training")
