@@ -79,8 +79,8 @@ def main():
     folder = Path(tempfile.mkdtemp())
     write_houses(folder / "houses.csv", 500 if args.quick else 2000, seed=0)
     write_houses(folder / "new.csv", 300, seed=1, towns=[*TOWNS, "Atlantis"])
-    options = "--target price --hidden 64,32 --l1 1e-4 --dropout 0 --quiet".split()
-    options += ["--epochs", "20" if args.quick else "auto"]
+    options = "--target price --hidden 64,32 --l1 1e-4 --dropout 0 --members 1".split()
+    options += ["--epochs", "20" if args.quick else "auto", "--quiet"]
     with contextlib.chdir(folder):
         options += ["--data", "houses.csv", "--output", "house.safetensors"]
         if regnet_c(["train", *options]):
