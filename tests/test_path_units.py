@@ -5,8 +5,10 @@ import pytest
 from test_path import PENALTIES, QUICK
 
 import regnet_c as rn
-from regnet_c.path import refit
+from regnet_c.path import refit, steps
 from regnet_c.path.problem import Problem
+from regnet_c.path.recipe import make_recipe
+from regnet_c.tables.form import TableForm
 
 EXACT = {"dtype": "float64", "seed": 1}  # the same steps whatever the unit
 
@@ -296,6 +298,87 @@ def test_frames_and_text_labels_are_taken_everywhere(library):
     assert {"f2", "f7"} <= set(stable.select(max_false=30.0, names=True))
 
 
+def table(n=300):
+    """(frame, y): y follows from a town and a size; a letter and a number are noise."""
+    pandas, rng = pytest.importorskip("pandas"), np.random.default_rng(2)
+    frame = pandas.DataFrame(
+        {
+            "letter": rng.choice(list("abcdefgh"), n),
+            "size": rng.uniform(20, 120, n),
+            "always": "x",
+            "town": rng.choice(["Bern", "Oslo", "Rome"], n),
+            "noise": rng.standard_normal(n),
+        }
+    )
+    y = frame["size"] / 30 + 2.0 * (frame["town"] == "Rome")
+    frame.loc[::17, "noise"] = np.nan
+    frame.loc[::13, "town"] = None
+    return frame, y.to_numpy()
+
+
+@pytest.mark.parametrize("penalty", ["group_inputs", "lassonet", "l1"])
+def test_a_tables_columns_are_chosen_as_a_whole(penalty, tmp_path):
+    pytest.importorskip("sklearn")
+    frame, y = table()
+    path = rn.regularization_path(frame, y, penalty, cv=3, **QUICK)
+    assert path.feature_names == list(frame.columns)
+    assert path.importances.shape[1] == 5 and not path.importances[:, 2].any()
+    assert path.select(k=2, names=True) == ["size", "town"]
+    assert path.select(k=2).tolist() == [1, 3]
+    groups = path.encoder.groups_
+    for step in range(len(path)):
+        w = path.weights[step][-1 if penalty == "lassonet" else 0]
+        for column, group in enumerate(groups):
+            used = path.importances[step, column] > 0
+            assert used == w[group].any()
+            assert penalty == "l1" or (w[group].any(axis=1) == used).all()
+    x = path.encoder.transform(frame)
+    for step in (0, len(path) // 2):
+        error = np.square(path.network(step).predict(x)[:, 0] - y).mean() / 2
+        assert -error == pytest.approx(path.train_scores[step], rel=0.05)
+    network = path.refit(frame, y, columns=["town", "size"], epochs=100)
+    assert network.metadata["column_names"] == ["size", "town"]
+    assert network.kept_inputs.tolist() == [*groups[1], *groups[3]]
+    assert np.square(network.predict(x)[:, 0] - y).mean() < 0.2 * y.var()
+    network.save(tmp_path / "m")
+    same = TableForm.of(rn.Network.load(tmp_path / "m"))
+    assert same.encoding.names == list(frame.columns)
+    stable = path.stability(frame, y, n_subsamples=2)
+    assert stable.frequencies.shape == (len(path), 5)
+
+
+def test_nothing_enters_a_table_at_lambda_max():
+    pytest.importorskip("sklearn")
+    frame, y = table()
+    options = {"optimizer": rn.SGD(0.01), "batch_size": 300, "adaptive": 0.0}
+    for penalty in ("group_inputs", "lassonet"):
+        problem = Problem(frame, y)
+        recipe = make_recipe(problem, 300, penalty, hidden=(8,), **options)
+        x, t = problem.data(frame, y, "float32")
+        start = steps.empty_start(recipe)
+        top = steps.critical_strength(recipe, start, x, t)
+        for factor, enters in ((1.001, False), (0.95, True)):
+            network = recipe.network(factor * top)
+            network.set_weights(start)
+            network.train_step(x, t, recipe.optimizer)
+            w = steps.input_importance(recipe, network.get_weights())
+            assert w.any() == enters
+
+
+def test_only_tables_with_more_than_numbers_are_encoded():
+    pytest.importorskip("sklearn")
+    frame, y = table(100)
+    numbers = frame[["size", "noise"]].fillna(0.0)
+    assert Problem(numbers, y).encoder is None
+    own = rn.tables.TableEncoder("robust")
+    found = Problem(numbers, y, encoder=own).encoder
+    assert found.encoding_.n_outputs == 2 and not hasattr(own, "encoding_")
+    with pytest.raises(TypeError, match="column 'letter' of X is an object array"):
+        Problem(frame, y, encoder=None)
+    with pytest.raises(TypeError, match="encoder is 'on', expected 'auto'"):
+        Problem(frame, y, encoder="on")
+
+
 def test_validation_rows_may_lack_classes_but_not_have_new_ones():
     x, y = example(200)
     labels = np.digitize(y, [-1, 1]) * 10
@@ -360,7 +443,7 @@ def test_columns_are_refused_by_name_and_by_number():
         path.refit(frame[frame.columns[[1, 0, *range(2, 30)]]], y, k=2)
     frame["f4"] = "text"
     with pytest.raises(TypeError, match="column 'f4' of X is an object array of str"):
-        rn.regularization_path(frame, y)
+        rn.regularization_path(frame, y, encoder=None)
 
 
 @pytest.mark.parametrize("missing", ["None", "nan", "pandas"])

@@ -4,16 +4,20 @@ A `Problem` is learned from the rows a path is trained on and is applied unchang
 others: validation rows, those of a re-fit, those of stability selection.
 """
 
+import copy
 import numbers
 
 import numpy as np
 
+from .. import tables
 from .._core import checks
 from .._core.units import Units
 from ..lassonet import LassoNet
 from ..losses import get_loss
 from ..network import Network
+from ..tables.form import KEY, TableForm
 from ..tables.task import infer_task
+from .sources import Sources, needs_encoder
 
 
 class Problem:
@@ -25,6 +29,7 @@ class Problem:
     y : array-like
     loss : str or Loss, optional
     standardize : bool
+    encoder : TableEncoder, "auto" or None
 
     Attributes
     ----------
@@ -37,17 +42,27 @@ class Problem:
     classes : ndarray or None
         In the order of the outputs, if y is one label per row.
     n_in, n_out : int
+        Columns of X, outputs.
+    encoder : TableEncoder or None
+        What makes inputs of the columns of a table.
+    sources : Sources or None
+        Which inputs each column of a table has.
     units : Units
     floor : float
         The least loss that any predictions of these y have, on the scale of the path.
     """
 
-    def __init__(self, X, y, loss=None, standardize=True):
+    def __init__(self, X, y, loss=None, standardize=True, encoder="auto"):
         standardize = checks.check_bool(standardize, "standardize")
         self.names, self.n_in = column_names(X), None
-        self.classes = None
+        self.classes, self.sources = None, None
+        self.encoder = _fresh_encoder(encoder, X)
+        if self.encoder is not None:
+            self.encoder.fit(X)
+            self.sources = Sources.of(self.encoder.groups_)
         x, y = self._array(X, "X"), _targets(y)
-        self.n_in = x.shape[1]
+        self.n_in = x.shape[1] if self.sources is None else len(self.sources)
+        self.n_inputs = x.shape[1]
         if loss is None:
             loss = "softmax_cross_entropy" if _labels(y) else "squared_error"
         self.loss = get_loss(loss)
@@ -57,7 +72,9 @@ class Problem:
         self.n_out = 1 if y.ndim == 1 else y.shape[1]
         if self.loss.takes_labels and self.classes is not None:
             self.n_out = len(self.classes)
-        self.units = Units(x, y, self.loss, standardize)
+        # an encoder's inputs have a scale already
+        scaled = standardize and self.encoder is None
+        self.units = Units(x, y, self.loss, scaled, joint=not standardize)
         self.scaled_loss = self.units.scaled(self.loss)
         labels = y.ndim == 1  # those have a least loss of 0
         self.floor = 0.0 if labels else self.scaled_loss.least(self.units.targets(y))
@@ -70,6 +87,8 @@ class Problem:
 
     def _array(self, X, name):
         """X as an array of finite numbers, with the columns the path was trained on."""
+        if self.encoder is not None:
+            return self.encoder.transform(X)
         found = column_names(X)
         if found and self.names and found != self.names:
             raise ValueError(_other_names(found, self.names, name))
@@ -121,7 +140,8 @@ class Problem:
     def network(self, recipe, weights, columns):
         """A Network or LassoNet in the user's units, from weights on the path's scale.
 
-        It reads these columns of X, or all columns and takes these.
+        It reads these inputs (columns of X, or what its encoder makes of them), or all
+        and takes these.
         """
         far = recipe.dtype == "float64" or self.units.far(columns)
         dtype = "float64" if far else "float32"
@@ -130,18 +150,35 @@ class Problem:
         common = {"loss": self.loss, "dtype": dtype, "seed": recipe.seed}
         if skip:
             hierarchy = recipe.hierarchy / self.units.least_gain
-            network = LassoNet(layers, 0.0, hierarchy, **common)
+            groups = recipe.of_inputs(columns).groups
+            network = LassoNet(layers, 0.0, hierarchy, **common, groups=groups)
         else:
             network = Network(layers, **common)
         network.set_weights(self.units.weights(weights, columns, skip))
-        if len(columns) < self.n_in:
-            network._plan.keep_inputs(self.n_in, columns)
+        if len(columns) < self.n_inputs:
+            network._plan.keep_inputs(self.n_inputs, columns)
+        if self.sources is not None:
+            network.metadata |= self._table()
+            columns = self.sources.columns_of(columns)
         network.metadata["columns"] = columns.tolist()
         if self.names is not None:
             network.metadata["column_names"] = [self.names[i] for i in columns]
         if self.classes is not None:
             network.metadata["classes"] = self.classes.tolist()
         return network
+
+    def _table(self):
+        """How a file of the network says that it reads tables."""
+        classes = None
+        if self.classes is not None:
+            classes = [str(label) for label in self.classes.tolist()]
+        numbers = (0.0,) * self.n_out, (1.0,) * self.n_out
+        form = TableForm(self.encoder.encoding_, "y", classes, *numbers)
+        return {KEY: form.to_config()}
+
+    def inputs_of(self, columns):
+        """The networks' inputs that these columns of X become."""
+        return columns if self.sources is None else self.sources.inputs_of(columns)
 
     def columns(self, columns):
         """Sorted numbers of columns that are given by name or by number."""
@@ -177,6 +214,19 @@ class Problem:
         if number >= self.n_in:
             raise ValueError(f"columns has {number}, X has {self.n_in} columns")
         return number % self.n_in
+
+
+def _fresh_encoder(encoder, X):
+    """An encoder to fit to X, or None where X is all numbers."""
+    if encoder is None or (isinstance(encoder, str) and encoder == "auto"):
+        if encoder is None or not needs_encoder(X):
+            return None
+        return tables.TableEncoder(numeric="standard")
+    if not isinstance(encoder, tables.TableEncoder):
+        raise TypeError(
+            f"encoder is {encoder!r:.60}, expected 'auto', None or a TableEncoder"
+        )
+    return copy.deepcopy(encoder)
 
 
 def column_names(X):

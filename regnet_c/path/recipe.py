@@ -1,7 +1,7 @@
 """How the networks of a regularization path look and are trained."""
 
 import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .._core import checks
 from .._core.units import Units
@@ -12,6 +12,7 @@ from ..network import Network
 from ..optimizers import Adam, get_optimizer
 from ..penalties import L1, L2, GroupLasso
 from ..schedules import CosineDecay, Schedule
+from .sources import Sources
 
 PENALTIES = ("group_inputs", "l1", "lassonet")
 # of the dense fit and of each step: epochs, and the steps that they have at least
@@ -42,6 +43,22 @@ class Recipe:
     threads: int | None
     relax: bool
     adaptive: float
+    sources: Sources | None = None  # of a table: the inputs of its columns
+
+    @property
+    def n_columns(self):
+        """Columns of X: what is chosen."""
+        return self.n_in if self.sources is None else len(self.sources)
+
+    @property
+    def groups(self):
+        """Groups of inputs that stay or leave together."""
+        return "inputs" if self.sources is None else self.sources.groups
+
+    def of_inputs(self, inputs):
+        """The recipe for networks that have only these inputs."""
+        sources = None if self.sources is None else self.sources.only(inputs)
+        return replace(self, n_in=len(inputs), sources=sources)
 
     def layers(self, n_in, first_penalty=None, l2=0.0):
         """Dense layers from n_in inputs; every layer but the first has this l2."""
@@ -62,9 +79,13 @@ class Recipe:
         common = {"loss": self.loss, "dtype": self.dtype, "seed": self.seed}
         if self.penalty == "lassonet":
             layers = self.layers(self.n_in, l2=self.l2)
-            return LassoNet(layers, strength, self.hierarchy, **common)
-        kind = L1 if self.penalty == "l1" else _group_inputs
-        return Network(self.layers(self.n_in, kind(strength), self.l2), **common)
+            options = common | {"groups": self.groups}
+            return LassoNet(layers, strength, self.hierarchy, **options)
+        if self.penalty == "l1":
+            penalty = L1(strength)
+        else:
+            penalty = GroupLasso(strength, self.groups)
+        return Network(self.layers(self.n_in, penalty, self.l2), **common)
 
     def fit(
         self,
@@ -98,10 +119,6 @@ class Recipe:
         return optimizer
 
 
-def _group_inputs(strength):
-    return GroupLasso(strength, "inputs")
-
-
 def make_recipe(
     problem,
     n,
@@ -133,7 +150,8 @@ def make_recipe(
         loss=problem.scaled_loss,
         floor=problem.floor,
         units=problem.units,
-        n_in=problem.n_in,
+        n_in=problem.n_inputs,
+        sources=problem.sources,
         n_out=problem.n_out,
         hierarchy=hierarchy,
         l2=checks.check_float(l2, "l2", minimum=0),

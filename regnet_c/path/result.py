@@ -28,6 +28,9 @@ class RegularizationPath:
         Their numbers.
     feature_names : list of str or None
         Names of the columns, if X was a data frame.
+    encoder : TableEncoder or None
+        What encodes X, if it was a table with more than numbers: a network takes
+        ``path.encoder.transform(X)``.
     classes : ndarray or None
         For labels, in the order of a network's outputs.
     importances : ndarray of shape (steps, n_in)
@@ -51,11 +54,11 @@ class RegularizationPath:
     ):
         self._problem, self._recipe, self._direction = problem, recipe, direction
         self.loss, self.classes = problem.loss, problem.classes
-        self.feature_names = problem.names
+        self.feature_names, self.encoder = problem.names, problem.encoder
         self.lambda_max, self.interrupted = lambda_max, interrupted
         self.strengths = np.array([s.strength for s in steps])
         self.importances = np.array([s.importance for s in steps]).reshape(
-            -1, recipe.n_in
+            -1, recipe.n_columns
         )
         self.selected = [np.flatnonzero(row) for row in self.importances]
         self.n_features = np.array([len(s) for s in self.selected], int)
@@ -276,6 +279,7 @@ class RegularizationPath:
                 "no column is selected, there is nothing to train on; pass k= or columns="
             )
         problem, recipe = self._problem, self._recipe
+        columns = problem.inputs_of(columns)
         data = problem.data(X, y, recipe.dtype)
         if validation_data is not None:
             pair = checks.check_pair(validation_data, "validation_data")

@@ -50,7 +50,8 @@ def regularization_path(
     Parameters
     ----------
     X : array-like or data frame of shape (n, n_in)
-        Numbers; a data frame's columns can be chosen by name.
+        Numbers; or a data frame, whose columns can be chosen by name, with categories,
+        dates and missing values: what they become is in or out as a whole.
     y : array-like
         Labels (n,), text or numbers, or targets (n,) or (n, n_out).
     penalty : {"group_inputs", "l1", "lassonet"}
@@ -81,6 +82,9 @@ def regularization_path(
           squared_error.
         - standardize (bool, default True): False leaves the columns of X as they are,
           for those that share a unit, such as pixels, and several targets in proportion.
+        - encoder ("auto", None or TableEncoder): how a data frame becomes inputs.  auto:
+          by a `TableEncoder` with standardised numbers if it has more than numbers or
+          missing ones; the inputs of a column are one group, as of `GroupLasso`.
         - hierarchy (float, default 10): LassoNet's M.
         - l2 (float, default 1e-3): L2 on the later layers, without which they could grow
           to make up for every penalty on the first.
@@ -127,7 +131,8 @@ def regularization_path(
     >>> bool((guess == y).mean() > 0.95)
     True
     """
-    problem = Problem(X, y, options.pop("loss", None), options.pop("standardize", True))
+    loss, standardize = options.pop("loss", None), options.pop("standardize", True)
+    problem = Problem(X, y, loss, standardize, options.pop("encoder", "auto"))
     recipe = make_recipe(problem, len(y), penalty, **options)
     recipe.network(0.0)  # refuses what is wrong with the other options
     X, y = problem.data(X, y, recipe.dtype)

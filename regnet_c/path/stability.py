@@ -106,7 +106,7 @@ def stability(parts, n_rows, count, n_jobs, progress, feature_names=None):
     calls = [(part, None) for part in rows]
     found, interrupt = parts.run(calls, n_jobs, progress, "subsamples")
     used = np.array([[s.importance > 0 for s in steps] for steps in found], bool)
-    shape = (len(found), len(parts.grid), parts.recipe.n_in)
+    shape = (len(found), len(parts.grid), parts.recipe.n_columns)
     result = StabilitySelection(
         parts.grid, used.reshape(shape), interrupt is not None, feature_names
     )

@@ -1,6 +1,5 @@
 """One walk along the strengths of a penalty: a network that is warm-started at each."""
 
-from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -17,7 +16,7 @@ class Step(NamedTuple):
 
     strength: float
     weights: list
-    importance: np.ndarray  # per input, 0 where it is not used
+    importance: np.ndarray  # per column of X, 0 where it is not used
     train: tuple
     validation: tuple | None
 
@@ -58,6 +57,12 @@ def importance(penalty, weights):
     return np.linalg.norm(w.astype(np.float64), axis=1)
 
 
+def input_importance(recipe, weights):
+    """The same, with the norm of all inputs of a table's column for each of them."""
+    norms = importance(recipe.penalty, weights)
+    return norms if recipe.sources is None else recipe.sources.norms(norms)
+
+
 def score(recipe, network, X, y):
     """Mean and standard error over the rows of accuracy, or of minus the loss.
 
@@ -93,7 +98,8 @@ def critical_strength(recipe, weights, X, y):
 
     An input stays out while no direction of its weights pays for its penalty: with the
     gradient g of the data loss at zero weights, |g|_2 <= strength for a group, |g|_inf
-    for L1, |g_skip|_2 + hierarchy |g|_1 for LassoNet.
+    for L1, |g_skip|_2 + hierarchy |g|_1 for LassoNet; the inputs of a table's column are
+    one input, with sqrt(inputs) times the strength.
     """
     network = recipe.network(0.0)
     network.set_weights(without_inputs(recipe, weights))
@@ -101,10 +107,12 @@ def critical_strength(recipe, weights, X, y):
     g = np.abs(gradients[0].astype(np.float64))
     if recipe.penalty == "l1":
         return float(g.max())
-    if recipe.penalty == "group_inputs":
-        return float(np.linalg.norm(g, axis=1).max())
-    skip = np.linalg.norm(gradients[-1].astype(np.float64), axis=1)
-    return float((skip + recipe.hierarchy * g.sum(axis=1)).max())
+    grouped, sources = recipe.penalty == "group_inputs", recipe.sources
+    norms = np.linalg.norm(g if grouped else gradients[-1].astype(np.float64), axis=1)
+    sums = 0.0 if grouped else recipe.hierarchy * g.sum(axis=1)
+    if sources is not None:
+        return float(sources.critical(norms**2, sums))
+    return float((norms + sums).max())
 
 
 def start_weights(recipe, direction, X, y, validation_data, event=None):
@@ -129,8 +137,7 @@ def relax(recipe, weights, columns, X, y, event=None):
     Judged by this one, sparse steps do not pay for the shrinkage that made them sparse
     (the relaxed Lasso of Meinshausen 2007).
     """
-    reduced = replace(recipe, n_in=len(columns))
-    network = reduced.network(0.0)
+    network = recipe.of_inputs(columns).network(0.0)
     by_input = (0, len(weights) - 1) if recipe.penalty == "lassonet" else (0,)
     network.set_weights(
         [w[columns] if i in by_input else w for i, w in enumerate(weights)]
@@ -151,7 +158,7 @@ class Columns:
 
     def __init__(self, recipe, weights, unit):
         self._penalty, self._n_in = recipe.penalty, recipe.n_in
-        used = importance(recipe.penalty, weights)
+        used = input_importance(recipe, weights)
         self.numbers, self._scale = np.arange(recipe.n_in), None
         if recipe.adaptive and used.any():
             self.numbers = np.flatnonzero(used)
@@ -214,7 +221,7 @@ class Walk:
         self._recipe, self._start, self._event = recipe, start, event
         self._X, self._y = X, y
         self._judge = Judge(recipe, X, y, validation_data, event)
-        norms = importance(recipe.penalty, start)
+        norms = input_importance(recipe, start)
         self._unit = np.median(norms[norms > 0]) if norms.any() else 1.0
 
     def steps(self, strengths):
@@ -239,12 +246,13 @@ class Walk:
         recipe = self._recipe
         columns = Columns(recipe, weights, self._unit)
         X = columns.data(self._X)
-        network = replace(recipe, n_in=X.shape[1]).network(strength)
+        network = recipe.of_inputs(columns.numbers).network(strength)
         network.set_weights(columns.narrow(weights))
         callbacks = [Settled(recipe.patience[1], recipe.floor), StopWhen(self._event)]
         recipe.fit(network, X, self._y, callbacks, recipe.epochs[1])
         weights = columns.widen(network.get_weights())
-        used = importance(recipe.penalty, weights)
+        used = input_importance(recipe, weights)
         judged = self._judge(network, columns, weights, used)
         train = score(recipe, network, X, self._y)
-        return Step(strength, weights, used, train, judged)
+        by_column = used if recipe.sources is None else recipe.sources.largest(used)
+        return Step(strength, weights, by_column, train, judged)
