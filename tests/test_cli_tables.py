@@ -563,6 +563,26 @@ def test_training_is_that_of_the_estimators(tmp_path, capsys):
     assert "2 epochs" in capsys.readouterr().out
 
 
+def test_ctrl_c_in_a_later_member_saves_the_finished_ones(
+    tmp_path, capsys, monkeypatch
+):
+    towns().to_csv(tmp_path / "t.csv", index=False)
+    fit, calls = rn.Network.fit, []
+
+    def interrupted(network, *arguments, **options):
+        calls.append(network)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return fit(network, *arguments, **options)
+
+    monkeypatch.setattr(rn.Network, "fit", interrupted)
+    options = ["--epochs", "2", "--members", "4"]
+    model = train(tmp_path / "t.csv", "price", *options, status=130)
+    out = capsys.readouterr().out
+    assert "members              2," in out and "interrupted: the model is" in out
+    assert rn.Network.load(model).layers[0].n_out == 2 * 16
+
+
 def test_two_classes_are_those_of_the_classifier(tmp_path, capsys):
     pytest.importorskip("sklearn")
     frame = towns()
