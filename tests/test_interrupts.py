@@ -107,6 +107,7 @@ def test_ctrl_c_ends_the_command_with_a_saved_model(tmp_path):
     model = tmp_path / "m"
     command = [
         sys.executable,
+        "-u",
         "-m",
         "regnet_c",
         "train",
@@ -120,7 +121,9 @@ def test_ctrl_c_ends_the_command_with_a_saved_model(tmp_path):
         text=True,
         cwd=tmp_path,
     )
-    time.sleep(2.5)
+    while not process.stdout.readline().startswith("rows"):  # training comes next
+        assert process.poll() is None
+    time.sleep(1)
     process.send_signal(signal.SIGINT)
     out, _ = process.communicate(timeout=30)
     assert process.returncode == 130
