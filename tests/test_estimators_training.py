@@ -2,6 +2,7 @@
 
 import inspect
 import warnings
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -105,6 +106,18 @@ def test_a_schedule_may_still_be_stopped_by_validation_rows():
     )
     model.set_params(n_iter_no_change=2, tol=0.1, early_stopping=True, random_state=0)
     assert model.fit(X[:300], y[:300]).n_iter_ < 300
+
+
+def test_the_validation_score_of_many_rows_has_no_rounding_errors_of_its_own():
+    """Several float32 targets: NumPy adds such columns one row after the other."""
+    n = 2_000_000
+    y = np.full((n, 2), 0.1, np.float32)
+    y[::2] = 0.3
+    model, guess = RegNetRegressor(), np.full((n, 2), 0.25, np.float32)
+    score = model._validation_score((np.zeros((n, 1), np.float32), y, None))
+    assert score(SimpleNamespace(predict=lambda X: guess), {}) == pytest.approx(
+        -0.25, abs=1e-5
+    )
 
 
 # ---- warnings ------------------------------------------------------------------------

@@ -45,7 +45,10 @@ class Units:
         if joint is None:
             joint = not standardize
         if self._log:
-            self.y_scale *= np.average(y, axis=0, weights=sample_weight).mean() or 1.0
+            mean = np.average(
+                y.astype(np.float64), axis=0, weights=sample_weight
+            ).mean()
+            self.y_scale *= mean or 1.0
         elif self._power:
             self.y_mean, self.y_scale = _moments(y, traits.is_robust, sample_weight)
             self.y_scale[self.y_scale == 0] = 1.0

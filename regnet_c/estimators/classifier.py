@@ -73,6 +73,8 @@ class RegNetClassifier(ClassifierMixin, BaseRegNet):
     preset : {"auto", "plain"}, default "auto"
         What "auto" means for the others: values that follow from the size of the data,
         in `recipe_`; or plain: those of scikit-learn's MLP, with X and y as they are.
+        Its constant learning rate and 200 epochs leave the loss falling on many tables,
+        and then a ConvergenceWarning says so, as scikit-learn's does.
     early_stopping : bool, default False
         Stop by the validation loss and put the best weights back.
     validation_fraction : float, default 0.1

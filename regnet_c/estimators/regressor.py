@@ -149,7 +149,8 @@ class RegNetRegressor(RegressorMixin, BaseRegNet):
         if held_out is None:
             return None
         X, y, weight = held_out
-        y = y.reshape(len(X), -1)
+        # NumPy adds rows one after the other: in float32 that loses digits
+        y = y.reshape(len(X), -1).astype(np.float64)
         mean = np.average(y, axis=0, weights=weight)
         total = np.average(np.square(y - mean), axis=0, weights=weight)
 
