@@ -457,6 +457,33 @@ def test_evaluate_counts_classes(tmp_path, capsys):
     assert "has the class 'c', the model knows a, b" in error
 
 
+def test_a_compacted_model_wants_only_the_columns_it_reads(tmp_path, capsys):
+    """A source column whose inputs are all zero is not missed, and named by info."""
+    frame = towns()
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    model = train(tmp_path / "t.csv", "price", "--epochs", 1)
+    network = rn.Network.load(model)
+    form = TableForm.of(network)
+    weights = network.get_weights()
+    weights[0][form.encoding.groups[form.encoding.names.index("town")]] = 0
+    network.set_weights(weights)
+    network.save(tmp_path / "whole")
+    network.compact().save(tmp_path / "small")
+    want = predict(tmp_path / "whole", tmp_path / "t.csv")
+    assert predict(tmp_path / "small", tmp_path / "t.csv") == want
+    frame.drop(columns="town").to_csv(tmp_path / "u.csv", index=False)
+    assert predict(tmp_path / "small", tmp_path / "u.csv") == want
+    assert main(["evaluate", str(tmp_path / "small"), str(tmp_path / "u.csv")]) == 0
+    error = error_of(capsys, "predict", tmp_path / "whole", tmp_path / "u.csv")
+    assert "no column 'town'" in error
+    assert main(["info", str(tmp_path / "small")]) == 0
+    assert (
+        "'town': category, not read, no input of it is left" in capsys.readouterr().out
+    )
+    form = TableForm.of(rn.Network.load(tmp_path / "small"))
+    assert form.encoding.needed_for([0]) == ["size"]
+
+
 def test_info_shows_a_model(tmp_path, capsys):
     towns().to_csv(tmp_path / "t.csv", index=False)
     model = train(tmp_path / "t.csv", "price", "--epochs", 1)

@@ -338,16 +338,17 @@ def _split(rows, args):
 # ---- other rows ----------------------------------------------------------------------
 
 
-def encoded_file(form, path, dialect=None, need_target=False):
+def encoded_file(form, network, path, dialect=None, need_target=False):
     """(X, y or None) of a file for a trained model.
 
-    Reads only the columns the model needs.  Where a target is needed, the rows without
-    one are left out, and y is as the network learns it.
+    Reads only the columns that the network still needs.  Where a target is needed, the
+    rows without one are left out, and y is as the network learns it.
     """
     if readers.kind_of(path) == "npz":
         return _encoded_npz(form, path, need_target)
     names = readers.column_names(path, dialect)
-    wanted = form.encoding.needed + [form.target] * need_target
+    needed = form.encoding.needed_for(network.kept_inputs)
+    wanted = needed + [form.target] * need_target
     for name in wanted:
         if name not in names:
             raise ValueError(no_column(path, name, names))
@@ -362,7 +363,7 @@ def encoded_file(form, path, dialect=None, need_target=False):
         table, y = table.take(np.flatnonzero(present)), y[present]
         y = y if form.classes is not None else form.scaled(y)[:, 0]
     with _cells(path, table.place):
-        X = form.encoding.encode(table.columns)
+        X = form.encoding.encode(table.columns, needed)
     return X, y
 
 

@@ -26,7 +26,7 @@ def run(args):
     network = Network.load(args.model)
     form = TableForm.of(network, args.model)
     dialect = data.dialect_of(args, form.dialect)
-    X, y = data.encoded_file(form, args.data, dialect, need_target=True)
+    X, y = data.encoded_file(form, network, args.data, dialect, need_target=True)
     out = network.predict(X, threads=args.threads)
     print(f"rows                 {len(X)}")
     for name, value in scores(form, out, y):

@@ -98,4 +98,4 @@ def read_calibration(network, model, path):
     if KEY not in network.metadata:
         return npz.read_npz(path)
     form = TableForm.of(network, model)
-    return data.encoded_file(form, path, form.dialect, need_target=True)
+    return data.encoded_file(form, network, path, form.dialect, need_target=True)

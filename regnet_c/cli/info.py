@@ -34,7 +34,7 @@ def _print_model(path):
     network = Network.load(path)
     if KEY in network.metadata:
         form = TableForm.of(network, path)
-        _print_form(form)
+        _print_form(form, form.encoding.needed_for(network.kept_inputs))
     print(f"inputs       {len(network.kept_inputs)} of {network.n_inputs}")
     for number, row in enumerate(network.summary()):
         print(
@@ -46,7 +46,7 @@ def _print_model(path):
     return 0
 
 
-def _print_form(form):
+def _print_form(form, needed):
     if form.classes is not None:
         names = ", ".join(name[:30] for name in form.classes[:10])
         names += ", ..." * (len(form.classes) > 10)
@@ -58,4 +58,6 @@ def _print_form(form):
     for column in form.encoding.columns:
         outputs = len(column.names(""))
         about = f"{outputs} inputs" if outputs else f"dropped: {column.reason}"
+        if outputs and column.name not in needed:
+            about = "not read, no input of it is left"
         print(f"column       {shown(column.name)}: {column.kind}, {about}"[:200])

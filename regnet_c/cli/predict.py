@@ -36,7 +36,7 @@ def run(args):
     network = Network.load(args.model)
     form = TableForm.of(network, args.model)
     dialect = data.dialect_of(args, form.dialect)
-    X, _ = data.encoded_file(form, args.data, dialect)
+    X, _ = data.encoded_file(form, network, args.data, dialect)
     out = network.predict(X, threads=args.threads)
     file = io.StringIO(newline="")
     writer = csv.writer(file)

@@ -233,13 +233,22 @@ class Encoding:
         pairs = zip(self.columns, names, strict=True)
         return [label for column, name in pairs for label in column.names(name)]
 
-    def encode(self, columns):
+    def needed_for(self, outputs):
+        """Names of the source columns that any of these outputs need."""
+        wanted = np.zeros(self.n_outputs, bool)
+        wanted[outputs] = True
+        pairs = zip(self.columns, self.groups, strict=True)
+        return [column.name for column, group in pairs if wanted[group].any()]
+
+    def encode(self, columns, needed=None):
         """The float32 array (n, n_outputs) of a table.
 
         Parameters
         ----------
         columns : list of ArrayColumn or ArrowColumn
             Of all needed columns, in any order; others are not looked at.
+        needed : list of str, optional
+            Those that are looked at, if not all: other columns have outputs of 0.
 
         Raises
         ------
@@ -247,7 +256,8 @@ class Encoding:
             If a needed column is absent, or holds what its kind cannot be.
         """
         by_name = {column.name: column for column in columns}
-        absent = [name for name in self.needed if name not in by_name]
+        needed = dict.fromkeys(self.needed if needed is None else needed)
+        absent = [name for name in needed if name not in by_name]
         if absent:
             raise ValueError(f"the table has no column {absent[0]!r}")
         work = [
@@ -258,10 +268,10 @@ class Encoding:
                 int(group[-1]) + 1,
             )
             for column, group in zip(self.columns, self.groups, strict=True)
-            if len(group)
+            if len(group) and column.name in needed
         ]
         n = len(columns[0])
-        out = np.empty((n, self.n_outputs), np.float32)
+        out = np.zeros((n, self.n_outputs), np.float32)
         rows = min(max(_BLOCK // max(self.n_outputs, 1), 64), 16384)
         for begin in range(0, n, rows):
             block = out[begin : begin + rows]
