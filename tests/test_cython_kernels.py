@@ -98,28 +98,20 @@ class Dropout(ctypes.Structure):
     ]
 
 
-class Step(ctypes.Structure):
-    _fields_ = [
-        (name, ctypes.c_int)
-        for name in ("kind", "l1_rule", "sign_at_zero", "non_negative")
-    ] + [
-        (name, ctypes.c_double)
-        for name in (
-            "learning_rate",
-            "l1",
-            "l2",
-            "momentum",
-            "beta1",
-            "beta2",
-            "epsilon",
-            "weight_decay",
-            "correction1",
-            "correction2",
-            "response",
-            "credit",
-            "credit_decay",
-        )
+def numbers_of(struct):
+    """The members of a struct of rn.h that holds numbers alone."""
+    text = re.search(r"typedef struct \{([^{}]*)\} " + struct, HEADER).group(1)
+    text = re.sub(r"/\*.*?\*/", "", text, flags=re.S)
+    found = re.findall(r"\b(int|double) ([^;]+);", text)
+    return [
+        (name, getattr(ctypes, f"c_{kind}"))
+        for kind, names in found
+        for name in names.split(", ")
     ]
+
+
+class Step(ctypes.Structure):
+    _fields_ = numbers_of("rn_step")
 
 
 def call(name, dtype, *args):

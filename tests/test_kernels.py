@@ -11,6 +11,7 @@ from running import all_pairs
 import regnet_c as rn
 from regnet_c import kernels
 from regnet_c._core import binding, plan
+from regnet_c.kernels.steps import first_step, rn_step
 
 # name: (NumPy's function, interval of x for float32, and for float64)
 FUNCTIONS = {
@@ -405,24 +406,14 @@ def test_max_norm_equals_the_oracle(dtype, isa, rng):
 
 def update_step(optimizer, **members):
     """The members of rn_step for the step that the oracle's optimiser has begun."""
+    same = "momentum beta1 beta2 epsilon weight_decay credit credit_decay".split()
     return {
+        **rn_step(rn.SGD(1.0), optimizer.rate, first_step()),
+        **{name: getattr(optimizer, name) for name in same},
         "kind": OPTIMIZERS.index(optimizer.kind),
-        "l1_rule": 0,
-        "sign_at_zero": 0,
-        "non_negative": False,
-        "learning_rate": optimizer.rate,
-        "l1": 0.0,
-        "l2": 0.0,
-        "momentum": optimizer.momentum,
-        "beta1": optimizer.beta1,
-        "beta2": optimizer.beta2,
-        "epsilon": optimizer.epsilon,
-        "weight_decay": optimizer.weight_decay,
         "correction1": 1 - optimizer.beta1**optimizer.t,
         "correction2": 1 - optimizer.beta2**optimizer.t,
         "response": optimizer.velocity,
-        "credit": optimizer.credit,
-        "credit_decay": optimizer.credit_decay,
         **members,
     }
 
