@@ -128,7 +128,7 @@ typedef struct {
     int dtype; /* rn_dtype */
 } rn_source;
 
-/* What one optimiser step needs beside the arrays; see rn_update.inc.c. */
+/* What one optimiser step needs besides the arrays; see rn_update.inc.c. */
 typedef struct {
     int kind;             /* rn_optimizer_kind */
     int l1_rule;          /* rn_l1_rule */
@@ -213,7 +213,7 @@ typedef struct {
     uint64_t seed;
 } rn_net;
 
-/* What an optimiser remembers beside the arrays; saved and restored with them. */
+/* What an optimiser remembers besides the arrays; saved and restored with them. */
 typedef struct {
     int kind; /* rn_optimizer_kind */
     double momentum, beta1, beta2, epsilon, weight_decay;
@@ -250,7 +250,7 @@ typedef struct {
     const double *learning_rates; /* one for each step of this call */
     size_t n, batch_size;
     size_t block_rows; /* rows whose activations are kept at a time */
-    size_t piece_rows; /* threads take pieces of so many rows of a block through
+    size_t piece_rows; /* threads take pieces of this many rows of a block through
                          everything, the gradient in order; 0: not so; in long
                          batches they divide RN_SUM_ROWS, and block_rows if there are
                          several blocks */

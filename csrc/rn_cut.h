@@ -8,7 +8,7 @@ RN_INLINE size_t rn_count(size_t n, size_t size) { return (n + size - 1) / size;
 
 /* A range cut into nearly equal parts: the division is done once for all of them. */
 typedef struct {
-    size_t parts, size, larger; /* so many, the first ones larger by one */
+    size_t parts, size, larger; /* how many, the first ones larger by one */
 } rn_cut;
 
 RN_INLINE rn_cut rn_cut_into(size_t n, size_t parts) {

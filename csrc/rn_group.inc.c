@@ -17,7 +17,7 @@ RN_INLINE int rn_charges_both(const rn_param *p) {
            p->l1_rule == RN_L1_CUMULATIVE;
 }
 
-/* RN_GROUP_LANES columns, or the rows of one group cut into chunks of so many, row
+/* RN_GROUP_LANES columns, or the rows of one group cut into chunks of as many, row
  * after row: lane k of every chunk is summed on its own, in this order, and if all
  * lanes are one group, their sums are joined. */
 typedef struct {
@@ -230,7 +230,7 @@ RN_INLINE size_t group_size(const rn_param *p, size_t g) {
     return p->group_start ? (size_t)(p->group_start[g + 1] - p->group_start[g]) : 1;
 }
 
-/* Strength of a group of so many rows (Yuan and Lin 2006). */
+/* Strength of a group of this many rows (Yuan and Lin 2006). */
 RN_INLINE double group_weight(const rn_param *p, size_t size) {
     return p->group_strength * sqrt((double)size);
 }

@@ -138,7 +138,7 @@ static void store_row(const rn_hierarchy *h, size_t input, double s, size_t n_hi
     for (size_t k = 0; s == 0 && k < n_hidden; k++) theta[k] = 0;
 }
 
-/* What the norm of a group of so many inputs is found from, in `work`. */
+/* What the norm of a group of this many inputs is found from, in `work`. */
 static rn_hierarchy hierarchy_of(const rn_layer *skip, const rn_layer *first, double m,
                                  size_t inputs, double *work) {
     rn_hierarchy h = {.n_hidden = inputs * rn_whole_lanes(first->n_out),

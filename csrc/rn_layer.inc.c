@@ -24,7 +24,7 @@ typedef struct {
     int backward;    /* RN_PLAIN, RN_SLOPE or RN_GATE */
     int drops;       /* units, or takes a mask */
     int few_units;   /* the weight gradient reads its inputs as rows, not its dz */
-    int dz_as_rows;  /* dz comes as rows at once: nobody reads the panels */
+    int dz_as_rows;  /* dz is computed as rows: the panels are not read */
 } rn_layer_plan;
 
 /* What one thread computes of a layer: units (or inputs) [from, to) of panels [p0, p1).
@@ -82,7 +82,7 @@ RN_INLINE size_t columns_at(const rn_block *block, size_t p) {
     return panel_columns(panel_count(block, p));
 }
 
-/* How many panels from p on, before p1, a tile of so many rows takes at once. */
+/* How many panels from p on, before p1, a tile of this many rows takes at once. */
 RN_INLINE size_t panels_at_once(const rn_block *block, size_t p, size_t p1,
                                 size_t rows) {
     return rn_is_low(rows) && p + 2 <= p1 && (p + 2) * RN_PANEL <= block->count ? 2 : 1;

@@ -228,7 +228,7 @@ static int start(rn_member *member) {
 }
 #endif
 
-/* At least so many threads, if the system allows it. */
+/* At least this many threads, if the system allows it. */
 static size_t enlarge_team(size_t wanted) {
     while (team_size < wanted) {
         rn_member *member = &members[team_size];

@@ -44,7 +44,7 @@ RN_INLINE T *tile_row(const int rows, const int summed, const rn_tile *t, int r)
     return summed && r == rows - 1 ? t->sum : t->c + (size_t)r * t->ldc;
 }
 
-/* Columns of a tile of so many rows, of those that are left. */
+/* Columns of a tile of this many rows, of those that are left. */
 RN_INLINE size_t tile_columns(size_t rows, size_t left) {
     return rn_is_low(rows) && left >= RN_PAIR ? RN_PAIR : rn_min(left, RN_PANEL);
 }

@@ -82,5 +82,5 @@ def __getattr__(name):
 
 
 def __dir__():
-    """What there is to use: `__all__` and the public modules."""
+    """The public names: `__all__` and the public modules."""
     return sorted({*(name for name in globals() if name[0] != "_"), *_LATER, *__all__})

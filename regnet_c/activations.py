@@ -1,7 +1,7 @@
-"""Activations: one table of what the library has to know of them.
+"""Activations: one table of what the library needs to know about them.
 
 Their arithmetic is the core's (rn_act.inc.c); what initialisation, the dead-start check,
-`compact` and the exporters need to know stands here, once.  A new activation is one entry
+`compact` and the exporters need to know is here, once.  A new activation is one entry
 here, its line in rn.h, its formula in C, and its text in export/c_math.py.
 """
 

@@ -1,4 +1,4 @@
-"""Blocks: rows that come one block after the other, for data larger than memory."""
+"""Blocks: rows that are read block by block, for data larger than memory."""
 
 import os
 
@@ -44,8 +44,8 @@ class Blocks:
     weight : str, optional
         Column of a dataset with the row weights.
     block_rows : int, default 65536
-        Files and row groups of a dataset, in the order of their paths, are joined until a
-        block has so many rows; none is divided.
+        Files and row groups of a dataset, in the order of their paths, are joined until
+        a block has this many rows; none is divided.
 
     Attributes
     ----------
@@ -57,7 +57,7 @@ class Blocks:
     Raises
     ------
     TypeError, ValueError
-        For blocks that are empty or no tuples of arrays of the same length.
+        For blocks that are empty or not tuples of arrays of the same length.
     ImportError
         For a dataset without the extra ``[table]``.
 
@@ -140,7 +140,7 @@ def _expect_none(what, **arguments):
 
 
 def _checked(block, number):
-    """(X, y, weight or None) from what a user calls a block."""
+    """(X, y, weight or None) from a user's block."""
     if not isinstance(block, (tuple, list)) or len(block) not in (2, 3):
         raise TypeError(
             f"block {number} is {checks.a_type(block)}, expected a tuple (X, y) or "

@@ -24,7 +24,7 @@ class _Settings(Fixed):
 
 
 class Callback:
-    """Base of the callbacks: override what is wanted.
+    """Base of the callbacks: override the methods you need.
 
     `Network.fit` takes any object with some of these methods: those that it leaves out
     are not called.
@@ -94,7 +94,7 @@ class Callback:
         -------
         dict or None
             JSON values and arrays of float32 or float64, by names of letters, digits
-            and underscores; a list of arrays comes back as one, end to end.  Numbers
+            and underscores; a list of arrays is returned as one, end to end.  Numbers
             that may be infinite or NaN must be arrays.  None: nothing.
         """
 
@@ -160,7 +160,7 @@ class _Best:
 
 
 def _expect_alike(state, **settings):
-    """Take the settings out of a state; ValueError for others than these."""
+    """Take the settings out of a state; ValueError if they differ from these."""
     for name, here in settings.items():
         found = state.pop(name)
         if type(found) is not type(here) or found != here:
@@ -182,10 +182,10 @@ class EarlyStopping(_Settings, Callback):
     monitor : str, default "val_loss"
         A key of `History.history`.
     patience : int, default 5
-        Epochs without improvement that are allowed.
+        Epochs without improvement to allow.
     min_delta : float, default 0
-        A smaller change is no improvement.  It is in units of the monitored quantity, and
-        so of y for a regression's loss: 0 alone means the same in every unit.
+        Smaller changes do not count as improvements.  It is in units of the monitored
+        quantity, so of y for a regression's loss: 0 alone means the same in every unit.
     mode : {"auto", "min", "max"}
         auto: max for names that contain "accuracy".
     restore_best_weights : bool, default True
@@ -281,7 +281,7 @@ class Checkpoint(_Settings, Callback):
     ----------
     path : str or os.PathLike
     every : int, default 1
-        Write after every so many epochs, after the last one, and when Ctrl-C (or
+        Write after every `every` epochs, after the last one, and when Ctrl-C (or
         SystemExit) ends training, also in the middle of an epoch.
     monitor : str, optional
         A key of `History.history`: write only after epochs in which it is better than
@@ -345,23 +345,23 @@ class Checkpoint(_Settings, Callback):
 
 
 class Prune(_Settings, Callback):
-    """Leave a given share of all weights, the largest, in steps between two epochs.
+    """Keep a given share of the weights, the largest, pruning step by step.
 
-    Magnitude pruning: a penalty decides which weights are small, this how many remain.
+    Magnitude pruning: a penalty decides which weights are small, `Prune` how many remain.
 
     After epoch e, counted from 1, of ``begin <= e < end`` the share left is
     density + (1 - density) (1 - (e - begin) / (end - begin))^3 (Zhu and Gupta 2017), and
     from epoch `end` on the density.  Layers are compared by the sizes of their weights;
     biases are left alone.  A weight of the first layer is large if its input's numbers are
     small: bring the columns of X to one scale first.  Pass ``keep_zeros=True`` to
-    `Network.fit`, else pruned weights come back.
+    `Network.fit`, otherwise pruned weights become non-zero again.
 
     Parameters
     ----------
     density : float in (0, 1]
-        Share of the weights that is left in the end; at least one weight is.
+        Share of the weights that remains in the end; at least one weight remains.
     begin, end : int
-        First and last epoch after which something is pruned, begin < end.
+        First and last epoch after which weights are pruned, begin < end.
 
     Examples
     --------

@@ -1,6 +1,6 @@
-"""Cutting a trained network down to what its zeros have left of it.
+"""Reducing a trained network to the parts that its zeros leave connected.
 
-Removed are inputs nobody reads, units without effect, units that are constant (their
+It removes inputs without effect, units without effect, units that are constant (their
 value goes into the next layer's biases) and linear hidden layers that are larger than
 their product with the next.  Only what holds for every input is used, never data.
 
@@ -22,7 +22,7 @@ from .penalties import lists_inputs, penalty_from_config
 
 
 def compact(network):
-    """A smaller network with the predictions of `network`, which stays as it is.
+    """A smaller network with the predictions of `network`, which does not change.
 
     Parameters
     ----------
@@ -138,7 +138,7 @@ def _pack(network, layers, kept):
 
 
 def _drop_inputs(layers, kept):
-    """Remove inputs nobody reads, but not the last one; the inputs that remain."""
+    """Remove unused inputs, but not the last one; the inputs that remain."""
     alive = layers[0].w.any(axis=1)
     alive[0] |= not alive.any()
     layers[0].keep_inputs(alive)
@@ -166,9 +166,9 @@ def _fold_constants(layers):
 
 
 def _drop_units(layers, kept):
-    """Remove units nobody reads, last layer first; the inputs that remain.
+    """Remove unused units, last layer first; the inputs that remain.
 
-    A layer that loses all units takes those before it along, and the next one keeps
+    A layer that loses all units takes those before it too, and the next one keeps
     one input, with weights zero.
     """
     for number in range(len(layers) - 2, -1, -1):

@@ -59,11 +59,11 @@ class Diagnosis:
         As from `Network.evaluate`; validation is None without validation data.
     gap : float
         Training accuracy minus validation accuracy, or for regression
-        validation loss / training loss - 1, both above the least loss the targets allow;
+        validation loss / training loss - 1, both above the lowest loss the targets allow;
         NaN without validation data.
     unexplained : float
-        Training loss as a share of the best constant prediction's, both above the least
-        loss these targets allow.
+        Training loss as a share of the best constant prediction's, both above the
+        lowest loss these targets allow.
     fit : str
         "over-fitting", "under-fitting", "balanced", or "unknown" without validation data
         when there is no sign of under-fitting.
@@ -166,7 +166,7 @@ def _dead_units(network, x):
 
 
 def _loss_range(loss, data):
-    """(loss of the best constant output, least loss any outputs can have)."""
+    """(loss of the best constant output, lowest loss any outputs can have)."""
     constant = loss.best_constant(data.raw_y)
     baseline = loss.score(np.tile(constant, (data.n, 1)), data)["loss"]
     return baseline, loss.least(data.raw_y, data.sample_weight)
@@ -182,7 +182,7 @@ def _one_hot(network, X, y, weight=None):
 
 
 def _gap(train, validation, floors):
-    """`floors` are the least losses of both."""
+    """`floors` are the lowest losses of both."""
     if validation is None:
         return float("nan")
     if "accuracy" in train:
@@ -218,12 +218,12 @@ def _converged(history, floor):
 _ADVICE = {
     "over-fitting": "over-fitting: {gap}; raise the penalty or the dropout rate, stop "
     "earlier, or train a smaller network",
-    "under-fitting": "under-fitting: the training loss is {share:.0%} of what a constant "
-    "prediction has{no_gap}; lower the penalty, change the initialisation or the "
+    "under-fitting": "under-fitting: the training loss is {share:.0%} of that of a "
+    "constant prediction{no_gap}; lower the penalty, change the initialisation or the "
     "optimiser, or train longer (unless the data are that noisy)",
-    "balanced": "balanced: the training loss is {share:.0%} of what a constant prediction "
-    "has, and validation is about as good",
-    "unknown": "the training loss is {share:.0%} of what a constant prediction has; pass "
+    "balanced": "balanced: the training loss is {share:.0%} of that of a constant "
+    "prediction, and validation is about as good",
+    "unknown": "the training loss is {share:.0%} of that of a constant prediction; pass "
     "validation_data to see whether that generalises",
 }
 

@@ -1,8 +1,8 @@
-"""The exceptions and warnings of the package's own."""
+"""The package's own exceptions and warnings."""
 
 
 class ModelFileError(ValueError):
-    """A file is no complete, consistent network of regnet_c; nothing was loaded."""
+    """A file is not a complete, consistent regnet_c network; nothing was loaded."""
 
 
 class DivergenceError(ArithmeticError):
@@ -22,4 +22,4 @@ class DivergenceError(ArithmeticError):
 
 
 class DeadStartWarning(UserWarning):
-    """The weights training starts from get no gradient and will never change."""
+    """The initial weights get no gradient and will never change."""

@@ -1,4 +1,4 @@
-"""What a training run leaves behind: one list per quantity, one entry per epoch."""
+"""The result of a training run: one list per quantity, one entry per epoch."""
 
 from collections.abc import Mapping
 
@@ -50,7 +50,7 @@ class History(Mapping):
         self.epochs += 1
 
     def extend(self, other):
-        """Add what another call of `fit` left behind.
+        """Add the history of another call of `fit`.
 
         Parameters
         ----------

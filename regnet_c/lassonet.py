@@ -35,14 +35,14 @@ class LassoNet(Network):
     Minimises the mean data loss + ``strength sum_j |b_j|`` subject to
     ``|W_jk| <= hierarchy |b_j|`` (Lemhadri, Ruan, Abraham and Tibshirani 2021), where
     ``b_j`` are the weights of input j in the linear map and ``W_jk`` those into the first
-    layer: an input that the linear map gives up leaves the network as a whole, with exact
+    layer: an input that the linear map drops is removed from the whole network, with exact
     zeros.
 
     The weights of the linear map come last in `get_weights`.
 
     Nothing is scaled inside: `strength` is in units of the loss per unit of ``b_j``, and
-    inputs with large numbers pay less for the same effect.  For y multiplied by s,
-    squared_error has the same minimum if the strength is multiplied and the hierarchy
+    inputs with large numbers are penalised less for the same effect.  For y multiplied by
+    s, squared_error has the same minimum if the strength is multiplied and the hierarchy
     divided by s, but the optimiser's steps are of another size.  Bring X and y to mean 0
     and standard deviation 1 first, or use ``regularization_path(penalty="lassonet")``,
     which does.
@@ -154,7 +154,7 @@ class LassoNet(Network):
 
 
 def _refused(name):
-    """A method of Network whose result has no place for the linear map."""
+    """A method of Network whose result cannot hold the linear map."""
 
     def method(*args, **kwargs):
         raise TypeError(

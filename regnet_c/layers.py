@@ -76,7 +76,7 @@ class Dense(Layer):
 
     @property
     def traits(self):
-        """What the library knows of the activation, a `regnet_c.activations.Activation`."""
+        """The activation's properties, a `regnet_c.activations.Activation`."""
         return ACTIVATIONS[self.activation]
 
     def replace(self, **changes):
@@ -134,7 +134,7 @@ class Dropout(Layer):
     """Inverted dropout of the outputs of the layer before it, or of the inputs.
 
     In training each unit is kept with probability 1 - rate and divided by it; in
-    prediction nothing happens.  Masks are a pure function of the network's seed, the
+    prediction it does nothing.  Masks are a pure function of the network's seed, the
     step, the layer, the row and the unit.
 
     Parameters

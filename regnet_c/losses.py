@@ -15,7 +15,7 @@ _SUMMED = 1 << 20  # targets summed in the first slice
 
 @dataclass(frozen=True)
 class LossTraits:
-    """What the library has to know of a loss beside its arithmetic.
+    """What the library needs to know about a loss besides its arithmetic.
 
     Attributes
     ----------
@@ -44,9 +44,9 @@ class LossTraits:
         Whether it is a distance between targets.
     constant : callable
         (y in float64, parameter) -> the outputs that, the same for all rows, have the
-        least loss; close for huber.
+        lowest loss; close for huber.
     least : callable
-        y in float64 -> the least loss that any outputs can have, of each row.
+        y in float64 -> the lowest loss that any outputs can have, of each row.
     """
 
     formula: str
@@ -208,7 +208,7 @@ class Loss(Fixed):
         return self.traits.is_fused
 
     def best_constant(self, y):
-        """The outputs that, the same for all rows, have the least loss on these targets.
+        """The outputs that, the same for all rows, have the lowest loss on these targets.
 
         Parameters
         ----------
@@ -222,7 +222,7 @@ class Loss(Fixed):
         return self.traits.constant(np.asarray(y, np.float64), self.param)
 
     def least(self, y, sample_weight=None):
-        """The least weighted mean loss that any outputs can have on these targets.
+        """The lowest weighted mean loss that any outputs can have on these targets.
 
         Parameters
         ----------
@@ -260,7 +260,7 @@ class Loss(Fixed):
             self._check_sums(y)
 
     def _check_sums(self, y):
-        """ValueError for a row that is no distribution, up to rounding."""
+        """ValueError for a row that is not a distribution, up to rounding."""
         rounding = np.finfo(y.dtype).eps if y.dtype.kind == "f" else 0.0
         tolerance = max(1e-4, 4 * rounding)
 
@@ -304,7 +304,7 @@ class Loss(Fixed):
         Parameters
         ----------
         z : ndarray of shape (n, n_out)
-        data : regnet_c.arrays.Data
+        data : regnet_c._core.data.Data
             Targets and weights, as `Network.fit` checks them.
 
         Returns
@@ -338,7 +338,7 @@ class Loss(Fixed):
         return logs
 
     def row_scores(self, z, data):
-        """Per row what is better the larger: 1 if right (classification), or -loss.
+        """Per row a score, higher is better: 1 if right (classification), or -loss.
 
         Parameters
         ----------

@@ -38,11 +38,10 @@ class Network:
     Threads may read a network (`predict`, `evaluate`, `get_weights`, `save` ...) while
     another one trains it or replaces its weights.  What a call reads is one set of
     weights, never a mixture: `set_weights` replaces them at once for calls that begin
-    later, and beside training readers get the weights after the last epoch, or some step
-    of the epoch being trained: from the second reader on they are renewed about once a
-    second.  After `fit`, `train_step` or `set_weights` has returned, readers get its
-    result.  A second thread that wants to train or to set weights meanwhile gets
-    RuntimeError.
+    later.  During training, readers get the weights of the last epoch or, from the second
+    reader on, of a step of the current epoch, renewed about once a second.  After `fit`,
+    `train_step` or `set_weights` has returned, readers get its result.  A second thread
+    that trains or sets weights meanwhile gets RuntimeError.
 
     Parameters
     ----------
@@ -51,7 +50,7 @@ class Network:
         or the inputs if it comes first.
     loss : str or Loss, default "squared_error"
         See `regnet_c.losses`.  The cross-entropies contain their softmax or sigmoid: the
-        last layer gives logits, and `predict` gives probabilities.
+        last layer returns logits, and `predict` returns probabilities.
     dtype : {"float32", "float64"}, default "float32"
     seed : int, default 0
         Decides the initial weights, the shuffling and the dropout masks.
@@ -223,7 +222,7 @@ class Network:
         X : array-like of shape (n, n_in)
             After `compact` all columns or the kept ones.
         threads : int, optional
-            At most this many; default: as many as pay.
+            Maximum number; default: as many as are worthwhile.
 
         Returns
         -------
@@ -282,7 +281,7 @@ class Network:
         sample_weight : array-like of shape (n,), optional
             Not negative.
         threads : int, optional
-            At most this many; default: as many as pay.
+            Maximum number; default: as many as are worthwhile.
 
         Returns
         -------
@@ -372,17 +371,18 @@ class Network:
         callbacks : list of Callback
         shuffle : bool, default True
             A fresh permutation per epoch, a function of the seed and the epoch; a single
-            batch of all rows is taken as it stands.  Of `Blocks`: their order, and the
+            batch of all rows keeps its order.  For `Blocks`: their order, and the
             order of the rows in each.
         progress : bool, default False
             Show a progress bar.
         threads : int, optional
-            At most this many; the bits of the result do not depend on it.
+            Maximum number; the bits of the result do not depend on it.
         update_tau : float in (0, 1], optional
             Keep a moving average a = (1 - tau) a + tau (change of the weights) over all
             steps: its norm per layer goes to the history as ``update_norm``, the arrays
-            to `update_average`.  Far below the size of a single step, training has
-            stopped moving on average.  Costs one more array and some time per step.
+            to `update_average`.  If the norm is far below the size of a single step,
+            training has stopped moving on average.  Costs one more array and some time
+            per step.
         keep_zeros : bool, default False
             Weights that are exactly zero stay zero (biases apart): to continue training a
             network that a penalty has made sparse, with a weaker penalty or none.
@@ -402,7 +402,7 @@ class Network:
             For data that do not fit the network, or a checkpoint that does not fit this
             call; nothing has changed then.
         ModelFileError
-            If `resume_from` is no complete checkpoint.
+            If `resume_from` is not a complete checkpoint.
         DivergenceError
             If the loss becomes NaN or infinite; the last finite weights are kept.
         RuntimeError
@@ -439,7 +439,7 @@ class Network:
         for name, value in {"y": y, "sample_weight": sample_weight}.items():
             if value is not None:
                 raise TypeError(
-                    f"X is a Blocks, which has its {name}; expected {name}=None"
+                    f"X is a Blocks object, which has its {name}; expected {name}=None"
                 )
         return Stream(blocks, self._plan)
 
@@ -453,7 +453,7 @@ class Network:
         Returns
         -------
         list of ndarray or None
-            In the order and shapes of `get_weights`; None if it was not asked for.
+            In the order and shapes of `get_weights`; None if it was not requested.
         """
         average = None if self._state is None else self._state.update_average()
         return None if average is None else self._plan.views(average)
@@ -473,7 +473,7 @@ class Network:
         lr="it is the optimizer's, optimizer=Adam(learning_rate=...)",
     )
     def train_step(self, X, y, optimizer, sample_weight=None, dropout_masks=None):
-        """One optimiser step on one batch, taken as it stands.
+        """One optimiser step on one batch.
 
         Parameters
         ----------
@@ -485,7 +485,7 @@ class Network:
         sample_weight : array-like of shape (n,), optional
             Not negative.
         dropout_masks : list of array-like, optional
-            One 0/1 array (n, units) for each Dropout layer; default: drawn.
+            One 0/1 array (n, units) for each Dropout layer; default: random.
 
         Returns
         -------
@@ -551,7 +551,7 @@ class Network:
 
     @says_memory_error
     def diagnose(self, X, y, validation_data=None):
-        """What the regularisation does, per layer, and a verdict in words.
+        """What the regularisation does in each layer, and a verdict in words.
 
         Parameters
         ----------
@@ -583,7 +583,7 @@ class Network:
 
     @says_memory_error
     def compact(self):
-        """A smaller network with the same predictions, without what zeros cut off.
+        """A smaller network with the same predictions, without what zeros disconnect.
 
         `regnet_c.compact.compact` states what is removed.
 
@@ -600,13 +600,13 @@ class Network:
         Parameters
         ----------
         path : str or Path
-            ``model.c``; ``model.h`` goes beside it.
+            ``model.c``; ``model.h`` is written next to it.
         dtype : {"float32", "int8"}, default "float32"
-            Of the stored weights.
+            Type of the stored weights.
         prefix : str, default "net"
-            Begins every name in the file.
+            Prefix of every name in the file.
         calibration : tuple (X, y), optional
-            Data to state loss and accuracy for.
+            Data on which loss and accuracy are reported.
 
         Returns
         -------
@@ -688,7 +688,7 @@ class Network:
         """Write weights and structure to a safetensors file, atomically.
 
         The old file at `path` is replaced as a whole or not at all, even if the machine
-        stops.  `network.metadata`, a dict of JSON values, goes with it.
+        stops.  `network.metadata`, a dict of JSON values, is saved with it.
 
         Parameters
         ----------
@@ -697,7 +697,7 @@ class Network:
         Raises
         ------
         TypeError, ValueError
-            If weights are not finite, or the metadata is no dict of JSON values or takes
+            If weights are not finite, or the metadata is not a dict of JSON values or takes
             more memory than 4 MB and than twice the file.
         OSError
             If the file cannot be written.

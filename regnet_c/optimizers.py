@@ -29,13 +29,13 @@ ALGORITHMS = {
 class Optimizer(Fixed):
     """Base of the optimisers.
 
-    An optimiser does not change after construction, but for its learning rate; `replace`
+    An optimiser does not change after construction, except for its learning rate; `replace`
     returns a changed copy, which starts without the state of training.
 
     Parameters
     ----------
     learning_rate : float or Schedule
-        May be set later too: it is checked, and the next step takes it.
+        It may be set later: it is checked and used from the next step on.
     """
 
     algorithm = "sgd"
@@ -103,7 +103,7 @@ class Optimizer(Fixed):
         Raises
         ------
         ValueError
-            If a schedule gives a rate that is negative or not finite.
+            If a schedule returns a rate that is negative or not finite.
         """
         if not isinstance(self.learning_rate, Schedule):
             rates = np.empty(count)
@@ -203,7 +203,7 @@ class Adam(Optimizer):
     """Bias-corrected moments of the gradient and of its square.
 
     ``m = b1 m + (1-b1) g, v = b2 v + (1-b2) g^2, w -= lr m' / (sqrt(v') + epsilon)``,
-    m' = m / (1 - b1^t), v' = v / (1 - b2^t); epsilon stands outside the root (Kingma and
+    m' = m / (1 - b1^t), v' = v / (1 - b2^t); epsilon is outside the root (Kingma and
     Ba 2015, and PyTorch).
 
     Parameters
@@ -225,7 +225,7 @@ class Adam(Optimizer):
 class AdamW(Adam):
     """Adam after ``w *= 1 - lr weight_decay`` (Loshchilov and Hutter 2019).
 
-    The decay shrinks biases too; it is no term of the objective.
+    The decay shrinks biases too; it is not a term of the objective.
 
     Parameters
     ----------
@@ -264,4 +264,6 @@ def get_optimizer(optimizer):
         return optimizer
     if isinstance(optimizer, str):
         return BY_NAME[checks.check_name(optimizer, tuple(BY_NAME), "optimizer")]()
-    raise TypeError(f"optimizer is {optimizer!r}, expected one such as Adam(0.001)")
+    raise TypeError(
+        f"optimizer is {optimizer!r}, expected an optimizer such as Adam(0.001)"
+    )

@@ -206,7 +206,7 @@ class Penalty(Fixed):
         ----------
         w : array-like of shape (n_in, n_out) or (n,)
         sums : tuple (sum|w|, sum w^2), optional
-            Where they are known already.
+            If they are known already.
 
         Returns
         -------
@@ -342,7 +342,7 @@ def _present(*terms):
 
 
 class L1(Penalty):
-    """``l1 sum|w|``: weights that the data do not hold become exactly zero.
+    """``l1 sum|w|``: weights that the data do not support become exactly zero.
 
     Parameters
     ----------
@@ -350,9 +350,9 @@ class L1(Penalty):
         Strength in the objective.
     rule : {"cumulative", "proximal", "shrink_first", "subgradient"}
         ``cumulative`` (default): every weight is charged the whole penalty it owes since
-        the start, so that mini-batch noise does not wake zeros (Tsuruoka et al. 2009, in
+        the start, so that mini-batch noise does not revive zeros (Tsuruoka et al. 2009, in
         the optimiser's own metric); ``proximal``: gradient step, then soft threshold;
-        ``shrink_first``: the other order; ``subgradient``: l1 sign(w) in the gradient,
+        ``shrink_first``: the reverse order; ``subgradient``: l1 sign(w) in the gradient,
         which never gives exact zeros.
     sign_at_zero : {0, 1}
         The value of sign(0); subgradient rule only.
@@ -565,10 +565,10 @@ class GroupLasso(_GroupPenalty):
         A unit's incoming weights (a column of W), an input's outgoing weights (a row), or
         those of several inputs: every input in exactly one group, in any order, such as
         the encoded columns of each column of a table; a group's norm counts sqrt(inputs
-        in it) times, so that a group of one is what "inputs" makes of it.
+        in it) times, so that a group of one input counts as with "inputs".
     rule : {"cumulative", "proximal"}
         ``cumulative`` (default): each group is charged all it owes since the start, so
-        that mini-batch noise does not wake zero groups; ``proximal``: gradient step, then
+        that mini-batch noise does not revive zero groups; ``proximal``: gradient step, then
         every group is shrunk.
 
     Examples
@@ -631,7 +631,7 @@ class NonNegative(Penalty):
     Parameters
     ----------
     penalty : Penalty, optional
-        A penalty to go with it.
+        A penalty to combine with it.
 
     Examples
     --------
@@ -642,7 +642,9 @@ class NonNegative(Penalty):
 
     def __init__(self, penalty=None):
         if penalty is not None and not isinstance(penalty, Penalty):
-            raise TypeError(f"penalty is {penalty!r}, expected one such as L1(1e-4)")
+            raise TypeError(
+                f"penalty is {penalty!r}, expected a penalty such as L1(1e-4)"
+            )
         self.penalty = penalty
         self.groups = None if penalty is None else penalty.groups
 
@@ -717,7 +719,7 @@ def convert(convention, strength, n=None, batch_size=None, l1_ratio=None):
         ``dropout`` lam/(2m) sum w^2 with m the batch size.
         Libraries: ``keras`` lam sum w^2 or lam sum|w|; ``sklearn`` alpha/(2m) sum w^2;
         ``pytorch`` weight_decay; ``glmnet``, ``skglm`` alpha (rho sum|w| +
-        (1-rho)/2 sum w^2) beside a data term of 1/(2n).
+        (1-rho)/2 sum w^2) with a data term of 1/(2n).
     strength : float
     n, batch_size : int
         Where the convention divides by them.

@@ -1,8 +1,8 @@
 """Plots of a training run and of a network's weights, drawn with matplotlib.
 
-matplotlib (the extra `plot`) is imported when something is drawn.  Every function takes
-`ax` and returns the Axes it drew on, one or an array; the size of the figure, the style
-and the saving are the caller's.
+matplotlib (the extra `plot`) is imported on first use.  Every function takes
+`ax` and returns the Axes it drew on, one or an array; size, style and saving are left
+to the caller.
 """
 
 import numpy as np
@@ -87,7 +87,7 @@ def plot_history(history, ax=None):
 
 
 def plot_weights(network, layers=None, bins=60, ax=None):
-    """Histogram of each layer's weights; exact zeros are a spike of their own.
+    """Histogram of each layer's weights; exact zeros appear as a separate spike.
 
     The bars count the weights that are not zero.  Both are shares of all weights of the
     layer on a logarithmic axis, so that a few weights far out stay visible.
@@ -98,7 +98,7 @@ def plot_weights(network, layers=None, bins=60, ax=None):
     layers : list of int, optional
         Which Dense layers, counted from 0; default all.
     bins : int, default 60
-        About so many bars; one of them is centred on zero.
+        Approximate number of bars; one of them is centred on zero.
     ax : Axes or one per layer, optional
         A single Axes is divided.
 
@@ -158,7 +158,7 @@ def plot_filters(network, shape=(28, 28), n=16, ax=None):
     shape : (int, int), default (28, 28)
         Rows and columns of the inputs.
     n : int, default 16
-        How many units, at most.
+        Maximum number of units.
     ax : Axes or one per image, optional
         A single Axes is divided.
 
@@ -230,7 +230,7 @@ def plot_decision_regions(network_or_function, X, y, resolution=200, ax=None):
     Parameters
     ----------
     network_or_function : Network, anything with predict, or callable
-        Gives for (n, 2) points their labels (n,), or one score per class (n, classes), or
+        Returns for (n, 2) points their labels (n,), or one score per class (n, classes), or
         the probability of class 1 (n, 1).  Where a score is NaN the plane stays white.
     X : array-like of shape (n, 2)
     y : array-like of shape (n,)
@@ -288,20 +288,20 @@ def plot_calibration(network, X, y, bins=10, ax=None):
     """Whether predicted probabilities come true: the share observed against the predicted.
 
     Rows are sorted by the predicted probability and cut into bins of equal counts; each
-    dot is one bin, with the 95 % interval of its share (Wilson 1927).  On the diagonal
-    probabilities mean what they say, below it they are too high.  With more than two
+    dot is one bin, with the 95 % interval of its share (Wilson 1927). On the diagonal
+    the probabilities are right, below it they are too high. With more than two
     classes the probability is that of the predicted class and the share its accuracy.
 
     Parameters
     ----------
     network : Network or classifier
-        A Network that gives probabilities, or anything with ``predict_proba``.
+        A Network that returns probabilities, or anything with ``predict_proba``.
     X : array-like of shape (n, n_in)
         Rows that were not trained on.
     y : array-like of shape (n,)
         Their labels; for a Network the integers 0, 1, ...
     bins : int, default 10
-        How many, at most; fewer rows than bins make fewer.
+        Maximum number; at most one per row.
     ax : Axes, optional
 
     Returns
@@ -400,7 +400,7 @@ def _layer_name(number, w):
 
 
 def pyplot():
-    """matplotlib.pyplot, or one sentence that states how to get it."""
+    """matplotlib.pyplot, or an error that states how to install it."""
     try:
         import matplotlib.pyplot as plt
     except ImportError:
@@ -459,7 +459,7 @@ def percent():
 
 
 def engineering():
-    """Tick labels such as 20 k or 5 m, without a factor beside the axis."""
+    """Tick labels such as 20 k or 5 m, without a factor next to the axis."""
     from matplotlib.ticker import EngFormatter
 
     return EngFormatter()

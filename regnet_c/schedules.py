@@ -46,7 +46,7 @@ class Schedule(Fixed):
         return rates
 
     def factor(self, epochs):
-        """Share of the initial rate after so many (fractional) epochs.
+        """Share of the initial rate after these (fractional) numbers of epochs.
 
         Parameters
         ----------
@@ -138,7 +138,7 @@ class LinearDecay(_Until):
     initial : float
         Learning rate after the warm-up.
     epochs : float
-        Where it arrives, and stays.
+        When it reaches its final rate, which it keeps.
     final : float in [0, 1], default 0
     warmup_epochs : float, default 0
         As for `Schedule`.
@@ -157,7 +157,7 @@ class CosineDecay(_Until):
     initial : float
         Learning rate after the warm-up.
     epochs : float
-        Where it arrives, and stays.
+        When it reaches its final rate, which it keeps.
     final : float in [0, 1], default 0
     warmup_epochs : float, default 0
         As for `Schedule`.

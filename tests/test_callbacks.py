@@ -111,7 +111,7 @@ def test_an_object_may_have_any_one_of_the_methods(name, tmp_path):
     [
         (object(), "has none of the methods on_train_begin, on_epoch_end"),
         (type("Own", (), {"get_state": repr})(), "has get_state but no set_state"),
-        (rn.EarlyStopping, r"the class EarlyStopping, expected an object of it"),
+        (rn.EarlyStopping, r"the class EarlyStopping, expected an instance"),
         (type("Own", (), {"on_epoch_end": 3})(), "on_epoch_end of .* cannot be called"),
     ],
 )

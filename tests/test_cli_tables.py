@@ -174,7 +174,7 @@ def test_a_column_of_row_numbers_is_dropped(tmp_path, capsys):
     frame.to_csv(tmp_path / "t.csv")
     assert (tmp_path / "t.csv").read_text().startswith(",size")
     model = train(tmp_path / "t.csv", "price", "--epochs", 2)
-    assert "dropped '': row numbers, every one occurs once" in capsys.readouterr().out
+    assert "dropped '': row numbers, each occurs once" in capsys.readouterr().out
     frame.to_csv(tmp_path / "without.csv", index=False)
     assert len(predict(model, tmp_path / "without.csv")) == 200
 
@@ -306,7 +306,7 @@ def test_columns_are_overruled(tmp_path, capsys):
         "zip": "category",
         "odd": "number",
     }
-    assert "dropped 'town': as asked" in capsys.readouterr().out
+    assert "dropped 'town': as requested" in capsys.readouterr().out
     frame["odd"] = frame["odd"].replace("x", "7%")
     frame.to_csv(tmp_path / "u.csv", index=False)
     error = error_of(
@@ -378,7 +378,7 @@ def test_a_dry_run_says_what_was_understood_and_stops(tmp_path, capsys, monkeypa
         "          dropped 'note': text in which no value occurs twice",
         (
             "target    'price': regression (numbers that are not whole; "
-            "--task classification overrules)"
+            "--task classification overrides)"
         ),
     ]
     assert os.listdir() == ["t.csv"]

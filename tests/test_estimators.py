@@ -31,7 +31,7 @@ from regnet_c.estimators import RegNetClassifier, RegNetRegressor
 from regnet_c.recipes import presets, recipe
 
 # most fits here take a handful of epochs
-pytestmark = pytest.mark.filterwarnings("ignore:the fit ends worse than a constant")
+pytestmark = pytest.mark.filterwarnings("ignore:the fit ended worse than a constant")
 
 ROOT = Path(__file__).parent.parent
 COMMON = {
@@ -354,7 +354,7 @@ def test_training_stops_when_the_objective_no_longer_falls(data):
 
 
 def test_too_few_epochs_are_a_convergence_warning(data):
-    with pytest.warns(ConvergenceWarning, match="max_iter=5 epochs are over"):
+    with pytest.warns(ConvergenceWarning, match="max_iter=5 epochs were trained"):
         classifier(n_iter_no_change=10).fit(*data)
     assert classifier().fit(*data).n_iter_ == 5  # and no warning
 

@@ -137,7 +137,7 @@ def test_bytes_are_pixels():
 # ---- recipes -------------------------------------------------------------------------
 
 
-@pytest.mark.filterwarnings("ignore:the fit ends worse than a constant")
+@pytest.mark.filterwarnings("ignore:the fit ended worse than a constant")
 def test_a_recipe_names_what_followed_from_the_data():
     X, y = surface()
     model = RegNetRegressor(hidden_layer_sizes=(7,), max_iter=3, random_state=0).fit(
@@ -155,7 +155,7 @@ def test_plain_is_scikit_learns_network():
     X, y = surface()
     model = RegNetRegressor(preset="plain", max_iter=4, n_iter_no_change=None)
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "the fit ends worse than a constant")
+        warnings.filterwarnings("ignore", "the fit ended worse than a constant")
         model.set_params(random_state=3).fit(X, y)
     net = rn.Network([rn.Dense(3, 100, activation="relu"), rn.Dense(100, 1)], seed=3)
     net.fit(X, y, epochs=4, batch_size=200, optimizer=rn.Adam())
@@ -320,5 +320,5 @@ def test_partial_fit_after_the_end_of_a_schedule_says_so():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # two epochs may be worse than a constant
         model.fit(X, y)
-    with pytest.warns(UserWarning, match="learning_rate='cosine' has fallen to 0"):
+    with pytest.warns(UserWarning, match="learning_rate='cosine' has decayed to 0"):
         model.partial_fit(X, y)

@@ -141,7 +141,7 @@ def test_a_fit_worse_than_a_constant_says_so():
     )
     model.set_params(learning_rate_init=1e-9)
     (warning,) = warnings_of(lambda: model.fit(50 * X, y))
-    assert "ends worse than a constant prediction (loss" in str(warning.message)
+    assert "ended worse than a constant prediction (loss" in str(warning.message)
 
 
 def test_a_fit_that_stops_at_a_constant_says_so():
@@ -150,7 +150,7 @@ def test_a_fit_that_stops_at_a_constant_says_so():
     model = RegNetRegressor(**params)
     (warning,) = warnings_of(lambda: model.fit(X, 1e6 * y))
     assert model.n_iter_ < 30 and abs(model.score(X, 1e6 * y)) < 1e-3
-    assert "ends no better than a constant prediction (loss" in str(warning.message)
+    assert "ended no better than a constant prediction (loss" in str(warning.message)
     model.set_params(l1=1e9)  # asks for a constant
     assert warnings_of(lambda: model.fit(X, 1e6 * y)) == []
 
@@ -212,7 +212,7 @@ def test_a_class_of_one_row_cannot_be_held_out():
         model.fit(X, y)
 
 
-@pytest.mark.filterwarnings("ignore:the fit ends worse than a constant")
+@pytest.mark.filterwarnings("ignore:the fit ended worse than a constant")
 def test_r2_of_a_single_validation_row_is_nan_with_a_word():
     X, y = wave()
     model = RegNetRegressor(

@@ -127,7 +127,7 @@ def test_dropout_and_l2(tmp_path):
 def test_a_raw_file_becomes_a_c_file(tmp_path):
     pytest.importorskip("pyarrow")
     lines = run("table_to_c", tmp_path, "--quick")
-    assert "          dropped 'id': row numbers, every one occurs once" in lines
+    assert "          dropped 'id': row numbers, each occurs once" in lines
     size, difference, error = figures(
         lines[-3:],
         r"(?:C file|C and Python|error of new) [a-z ]*?([\d.e-]+)(?: bytes.*)?",

@@ -393,7 +393,7 @@ def test_files_of_two_exports_do_not_compile_together(tmp_path):
         command = [CC, *FLAGS, "-fsyntax-only", "net.c"]
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
         assert done.returncode != 0
-        assert "net.c and net.h are of different exports" in done.stderr
+        assert "net.c and net.h come from different exports" in done.stderr
         (tmp_path / "net.h").write_text((tmp_path / source / "net.h").read_text())
         compile_c(tmp_path / "net.c", tmp_path / "net.so", "-shared", "-fPIC")
 

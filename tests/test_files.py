@@ -159,7 +159,7 @@ def chain(n, n_in=1, n_out=1):
 
 BEGIN = "does not begin as"
 LENGTH = "its header has .* bytes, the whole file"
-NOT_CANONICAL = "not written as"
+NOT_CANONICAL = "not in canonical form"
 LIST = "its layers need"
 DAMAGED = "damaged"
 DEEP = "[" * 10**6
@@ -943,7 +943,7 @@ def nest():
         (set_metadata({"a": object()}), TypeError, "serializable"),
         (set_metadata({"a": np.float32(1)}), TypeError, "serializable"),
         (set_metadata({"a": float("nan")}), ValueError, "JSON compliant"),
-        (set_metadata({"1": 2, 1: 3}), ValueError, "not written as"),
+        (set_metadata({"1": 2, 1: 3}), ValueError, "not in canonical form"),
         (set_metadata(nest()), ValueError, "nested too deeply"),
         (set_metadata({"a": list(range(10**6))}), ValueError, "metadata needs about"),
     ],

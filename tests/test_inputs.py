@@ -856,7 +856,7 @@ BAD_DATA_FILES = {
     ),
     "one class": (lambda f: table(f, "a,b\n1,x\n2,x\n"), "one class only"),
     "no such target": (lambda f: table(f, "a,c\n1,2\n"), "no column 'b'"),
-    "target alone": (lambda f: table(f, "b\n1\n"), "no column beside the target 'b'"),
+    "target alone": (lambda f: table(f, "b\n1\n"), "no column besides the target 'b'"),
     "Latin-1": (lambda f: table(f, b"a,b\n\xff\xfe,1\n"), "d.csv line 2 is not UTF-8"),
     "long field": (lambda f: table(f, "a,b\n" + "x" * 200_000 + ",1\n"), "always 'xxx"),
     "empty NPZ": (lambda f: npz(f), "the arrays none", "expected X and y"),
@@ -1016,10 +1016,10 @@ def dialect(**changes):
 
 
 BAD_FORMS = {
-    "a list": ([], "other entries"),
-    "an entry less": ({k: FORM[k] for k in list(FORM)[1:]}, "other entries"),
-    "an entry more": (FORM | {"path": "/"}, "other entries"),
-    "another order": (dict(reversed(FORM.items())), "other entries"),
+    "a list": ([], "unexpected entries"),
+    "an entry less": ({k: FORM[k] for k in list(FORM)[1:]}, "unexpected entries"),
+    "an entry more": (FORM | {"path": "/"}, "unexpected entries"),
+    "another order": (dict(reversed(FORM.items())), "unexpected entries"),
     "version 2": (FORM | {"version": 2}, "has version 2, this release reads 1"),
     "version true": (FORM | {"version": True}, "has version True"),
     "no encoder": (FORM | {"encoder": None}, "not a dict"),
@@ -1032,7 +1032,7 @@ BAD_FORMS = {
     "numbers left": (encoder(numbers=[1.0]), "left over"),
     "target 5": (FORM | {"target": 5}, "target has no name"),
     "target name": (target(name=[]), "target has no name"),
-    "target more": (target(path="/"), "target has other entries"),
+    "target more": (target(path="/"), "target has unexpected entries"),
     "classes 2": (target(classes=["a", "b"]), "3 different classes"),
     "classes same": (target(classes=["a", "b", "a"]), "3 different classes"),
     "classes text": (target(classes="abc"), "classes that are not text"),
@@ -1049,7 +1049,7 @@ BAD_FORMS = {
     "header 1": (dialect(header=1), "dialect has impossible entries"),
     "delimiter long": (dialect(delimiter="::"), "dialect has impossible entries"),
     "missing text": (dialect(missing="?"), "dialect has impossible entries"),
-    "dialect more": (dialect(path="/"), "dialect has other entries"),
+    "dialect more": (dialect(path="/"), "dialect has unexpected entries"),
 }
 
 

@@ -530,7 +530,7 @@ BAD_COMMANDS = {
     "MNIST labels": (lambda f: reproduce(f, y_train=-DIGITS - 1), "expected 0 to 9"),
     "MNIST label text": (lambda f: reproduce(f, y_test=list("abc")), "real numbers"),
     "MNIST NaN": (lambda f: reproduce(f, x_train=IMAGES * nan), "784 finite"),
-    "MNIST size": (lambda f: reproduce(f, x_test=IMAGES[:, :9]), "9 numbers a row"),
+    "MNIST size": (lambda f: reproduce(f, x_test=IMAGES[:, :9]), "9 numbers per row"),
 }
 
 
@@ -545,7 +545,9 @@ def test_bad_commands_are_one_line(case, trained, tmp_path, capsys, monkeypatch)
     assert sorted(tmp_path.iterdir()) == before
 
 
-WRONG = "the network has wrong metadata 'regnet_c.table': its table has other entries"
+WRONG = (
+    "the network has wrong metadata 'regnet_c.table': its table has unexpected entries"
+)
 
 
 @pytest.mark.parametrize("command", ["info m", "export m m.c", "export m m.onnx"])
@@ -561,9 +563,11 @@ def test_commands_name_a_file_whose_table_is_none(
     saved({"version": 1, "encoder": []})
     monkeypatch.undo()
     monkeypatch.chdir(tmp_path)
-    with one_line(trained, capsys, "m is not a regnet_c model", "has other entries"):
+    with one_line(
+        trained, capsys, "m is not a regnet_c model", "has unexpected entries"
+    ):
         run(*command.split())
-    with pytest.raises(rn.ModelFileError, match="m is not.*has other entries"):
+    with pytest.raises(rn.ModelFileError, match="m is not.*has unexpected entries"):
         rn.Network.load("m")
 
 

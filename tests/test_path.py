@@ -87,7 +87,7 @@ def test_refit_trains_on_the_selected_columns_alone(path):
 
 
 def test_ways_to_choose_that_make_no_sense_are_refused(path):
-    with pytest.raises(ValueError, match="k is 13, the path has ever used"):
+    with pytest.raises(ValueError, match="k is 13, the path has only ever used"):
         path.select(k=13)
     with pytest.raises(ValueError, match="k is 0, expected at least 1"):
         path.select(k=0)

@@ -424,7 +424,7 @@ def test_columns_are_refused_by_name_and_by_number():
         (["f2", "g"], ValueError, "columns has 'g', X has the columns 'f0'"),
         ([30], ValueError, "columns has 30, X has 30 columns"),
         ([-31], ValueError, "columns is -31"),
-        ([2, "f2"], ValueError, "no column twice"),
+        ([2, "f2"], ValueError, "each column once"),
         ([], ValueError, "columns is empty"),
         ([1.5], TypeError, "columns is 1.5, expected an integer"),
         (np.ones(5, bool), ValueError, r"mask of shape \(5,\)"),

@@ -57,7 +57,7 @@ def test_semicolons_and_decimal_commas(tmp_path):
     table = read_table(write(tmp_path, text))
     expected = {"a": [1.5, -2.0], "b": [1234.5, 12345678.0], "c": ["x", "1,2,3"]}
     assert cells(table) == expected
-    assert "numbers with a decimal comma (--decimal . overrules)" in table.notes
+    assert "numbers with a decimal comma (--decimal . overrides)" in table.notes
     table = read_table(write(tmp_path, text), dialect=Dialect(decimal="."))
     assert cells(table)["a"] == ["1,5", "-2"]
 

@@ -78,7 +78,7 @@ def test_kinds_are_inferred_and_shown():
     assert len(lines) == 13 and lines[0].split()[:3] == ["column", "kind", "missing"]
     summary = encoder.schema_.summary()
     assert summary[0] == "9 of 12 columns: 3 numeric, 5 categorical, 1 dates, 3 dropped"
-    assert "dropped 'id': row numbers, every one occurs once" in summary
+    assert "dropped 'id': row numbers, each occurs once" in summary
 
 
 @pytest.mark.parametrize("numeric", ["robust", "standard", "quantile", "ple"])
@@ -293,7 +293,7 @@ def test_kinds_are_overruled_by_name_and_position():
         TableEncoder(["age"]).fit(frame.replace("?", "five"))
     with pytest.raises(ValueError, match="no column 'agge', did you mean 'age'"):
         TableEncoder(drop=["agge"]).fit(frame)
-    with pytest.raises(ValueError, match="'age' is to be both"):
+    with pytest.raises(ValueError, match="'age' cannot be both"):
         TableEncoder(["age"], categorical=["age"]).fit(frame)
 
 
@@ -388,7 +388,7 @@ def spoiled():
     yield change("columns", 0, "kind", to=["number"]), "unknown kind"
     yield change("columns", 1, "name", to="whole"), "a column twice"
     yield change("columns", 1, "fill", to="0"), "no fill"
-    yield change("columns", 1, "missing", to=1), "does not say what is missing"
+    yield change("columns", 1, "missing", to=1), "does not state what is missing"
     yield change("columns", 1, "codes", 0, "scale", to=0.0), "impossible scale"
     yield change("columns", 1, "codes", 0, "method", to="magic"), "unknown method"
     yield change("columns", 0, "codes", 0, "knots", to=1), "too few knots"
@@ -398,7 +398,7 @@ def spoiled():
     yield change("columns", 7, "fill", to=2**63), "impossible fill"
     yield change("columns", 7, "codes", 0, "part", to="year"), "unknown part"
     yield change("columns", 9, "reason", to=1), "no reason"
-    yield change("columns", 9, "more", to=1), "other entries"
+    yield change("columns", 9, "more", to=1), "unexpected entries"
 
 
 @pytest.mark.parametrize(("config", "message"), list(spoiled()))

@@ -32,7 +32,7 @@ def write_atomically(path, chunks):
     ------
     OSError
         If the folder is missing or read-only, the disk is full, the file is read-only or
-        is no regular file; nothing has changed then and no temporary file is left.
+        is not a regular file; nothing has changed then and no temporary file is left.
     """
     path = os.fspath(path)
     target = os.path.realpath(path)

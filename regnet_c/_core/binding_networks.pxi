@@ -3,7 +3,7 @@
 cdef class WeightStore:
     """The weights of a network: what readers get, and what one call at a time trains.
 
-    Readers get the published object, which nobody changes: another one takes its place.
+    Readers get the published object, which never changes: another one takes its place.
     Steps are taken on a working copy that only the thread inside `with store:` knows;
     leaving the `with` publishes it.  A second thread gets RuntimeError.
 
@@ -15,7 +15,7 @@ cdef class WeightStore:
     cdef readonly object published  # asking for it here counts no reader
     cdef readonly bint seen  # whether somebody has read since the last publication
     cdef object working, spare
-    cdef unsigned long long holder  # a thread or 0; no object: read beside its writer
+    cdef unsigned long long holder  # a thread or 0; no object: read while it is written
 
     def __cinit__(self, published):
         try:
@@ -551,7 +551,7 @@ cdef class Run:
         free(self.work)
 
     def start_epoch(self, const int64_t[::1] order):
-        """Take the rows of the epoch in this order (None: as they stand)."""
+        """Take the rows of the epoch in this order (None: as stored)."""
         self._enter()
         try:
             if order is not None:

@@ -222,8 +222,8 @@ def _native(array):
 def check_x(X, columns, name="X"):
     """(n, n_in) numbers in any layout; not copied unless C cannot read them.
 
-    `columns` is (n_in, those kept, of how many): of the last number of columns, if so
-    many come, the kept ones are taken.
+    `columns` is (n_in, those kept, of how many): of the last number of columns, if X
+    has that many, the kept ones are taken.
     """
     array = as_array(X, name)
     if array.ndim != 2:
@@ -341,10 +341,12 @@ def check_learning_rates(rates, count):
     """float64 (count,), finite and not negative."""
     rates = np.require(as_array(rates, "the schedule's result"), np.float64, ["C", "A"])
     if rates.shape != (count,):
-        raise ValueError(f"the schedule gave shape {rates.shape}, expected ({count},)")
+        raise ValueError(
+            f"the schedule returned shape {rates.shape}, expected ({count},)"
+        )
     if not (np.isfinite(rates) & (rates >= 0)).all():
         raise ValueError(
-            f"the schedule gave rates from {rates.min()} to {rates.max()}, "
+            f"the schedule returned rates from {rates.min()} to {rates.max()}, "
             "expected finite numbers >= 0"
         )
     return rates

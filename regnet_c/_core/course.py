@@ -78,7 +78,7 @@ class Course:
         return self._reader.read(self._number(at), following)
 
     def order(self, at):
-        """The order in which its rows are taken; None: as they stand."""
+        """The order in which its rows are taken; None: as stored."""
         rows = self.rows(at)
         if not self._shuffle or self._batch_size >= rows:
             return None

@@ -21,7 +21,7 @@ def check_callbacks(callbacks):
     for callback in callbacks:
         if isinstance(callback, type):
             raise TypeError(
-                f"callbacks has the class {callback.__name__}, expected an object of it: "
+                f"callbacks contains the class {callback.__name__}, expected an instance: "
                 f"{callback.__name__}(...)"
             )
         has = [name for name in _METHODS if hasattr(callback, name)]

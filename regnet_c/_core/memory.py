@@ -18,6 +18,6 @@ def says_memory_error(function):
         except SystemError as error:
             if "without" not in str(error):
                 raise
-            raise MemoryError("a NumPy function got no memory") from error
+            raise MemoryError("a NumPy function could not allocate memory") from error
 
     return wrapper

@@ -48,6 +48,6 @@ class ProgressBar:
         self._bar.set_postfix_str(", ".join(parts), refresh=False)
 
     def close(self):
-        """Leave the bar as it stands."""
+        """Leave the bar in its current state."""
         if self._bar is not None:
             self._bar.close()

@@ -13,7 +13,7 @@ from . import binding
 
 MAX_DENSITY = 0.25  # share of non-zero weights up to which lists pay,
 MAX_DENSITY_FEW = 0.125  # and where only FEW_ROWS or fewer are predicted at a time;
-MIN_SIDE_FEW = 100  # then only in layers with so many inputs and units
+MIN_SIDE_FEW = 100  # then only in layers with this many inputs and units
 FEW_ROWS = 8
 MIN_WEIGHTS = 4096  # of a layer; smaller ones are as fast as they can be
 MAX_SLICE = 400  # inputs whose values for a panel of rows fit in the first-level cache
@@ -29,7 +29,7 @@ class SparseWeights:
     Parameters
     ----------
     matrices : list of ndarray
-        One for each layer; nobody changes them.
+        One for each layer; never changed.
     """
 
     def __init__(self, matrices):

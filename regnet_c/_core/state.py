@@ -135,7 +135,7 @@ class TrainingState:
         """
         expected, _ = self.get_state()
         if list(values) != list(expected):
-            raise ValueError(f"its training has the values {', '.join(values)}")
+            raise ValueError(f"its training state has the values {', '.join(values)}")
         fixed = set(self.scalars.get()) - set(_COUNTERS)
         for name, here in expected.items():
             found = values[name]

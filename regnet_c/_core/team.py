@@ -105,7 +105,7 @@ class Crowd:
         return 1 if time.monotonic() < self._alone_until else wanted
 
     def report(self, threads, seconds, asleep):
-        """A call of so many threads took so long, of which they slept so long in sum."""
+        """Note the time of a call of n threads, and how long they slept in sum."""
         if threads == 1:
             return
         self._seconds += threads * seconds

@@ -26,7 +26,7 @@ class Units:
         Divide each column of X, and each of several targets, by its own deviation.  If
         not, X stays as it is and all targets share one spread.
     joint : bool, optional
-        Whether all targets share one spread; overrules the above.
+        Whether all targets share one spread; overrides the above.
     sample_weight : ndarray of shape (n,), optional
         Of means and deviations.
     """

@@ -1,6 +1,6 @@
 """One set of a network's weights, and what follows from it.
 
-A network's weights are published as one object that nobody changes from then on: readers
+A network's weights are published as one object that is never changed afterwards: readers
 take it once and keep it, so that every prediction is that of one set of weights, whatever
 other threads do.  Training changes a copy that no reader sees; see `WeightStore` in
 binding_networks.pxi for how copies become published.

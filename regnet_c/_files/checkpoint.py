@@ -73,7 +73,7 @@ class Saved:
     Raises
     ------
     ModelFileError
-        If the file is no complete checkpoint.
+        If the file is not a complete checkpoint.
     ValueError
         If it belongs to another network or to a call with other data or arguments.
     """
@@ -143,7 +143,7 @@ class Saved:
         ahead = epoch - run.first_epoch - saved["epochs"]
         if ahead not in (0, 1) or (ahead and begun):
             raise ValueError(
-                f"it is in epoch {epoch}, row {run.progress.row}, and has a history of "
+                f"it is at epoch {epoch}, row {run.progress.row}, and has a history of "
                 f"{saved['epochs']} epochs since epoch {run.first_epoch}"
             )
         for name in [name for name in arrays if name.startswith("history.")]:

@@ -63,7 +63,7 @@ class Tensor(NamedTuple):
 
     @property
     def numpy_dtype(self):
-        """As it stands in the file."""
+        """As written in the file."""
         return np.dtype("<f4" if self.dtype == "F32" else "<f8")
 
     @property
@@ -159,7 +159,7 @@ def parse(start, size):
     """The Header of a file of this size; ValueError unless `save` writes such a one."""
     version = _VERSION.match(start, 8)
     if version is None:
-        raise ValueError("its header does not begin as regnet_c begins it")
+        raise ValueError("its header does not begin as regnet_c writes it")
     number = int(version[1])
     if number > FORMAT_VERSION:
         raise ValueError(
@@ -167,7 +167,7 @@ def parse(start, size):
         )
     checksum = _CHECKSUM.match(start, version.end())
     if checksum is None:
-        raise ValueError("its header is not written as regnet_c writes it")
+        raise ValueError("its header is not in canonical form")
     # in JSON no string has these marks inside: their second quote would end it
     structure_end = start.find(_METADATA, checksum.end())
     end = start.find(b'"},"0.weight":', structure_end + 1) + 1
@@ -204,7 +204,7 @@ def read_values(text, what):
     if not isinstance(values, dict):
         raise ValueError(f"{what} is {checks.a_type(values)}, expected a dict")
     if dumps(values) != text:
-        raise ValueError(f"{what} is not written as its values are")
+        raise ValueError(f"{what} is not in canonical form")
     return values
 
 
@@ -215,17 +215,17 @@ def take_inputs(metadata, plan):
     text = dumps(metadata)
     inputs = metadata.pop(INPUTS)
     if not isinstance(inputs, dict) or list(inputs) != ["n", "kept"]:
-        raise ValueError(f"{INPUTS} in its metadata has other entries than n and kept")
+        raise ValueError(f"{INPUTS} in its metadata has entries other than n and kept")
     plan.keep_inputs(inputs["n"], inputs["kept"])
     if _metadata_text(metadata, plan) != text:
-        raise ValueError(f"{INPUTS} in its metadata is not written as its values are")
+        raise ValueError(f"{INPUTS} in its metadata is not in canonical form")
 
 
 def read_string(quoted, what):
     """The text of a JSON string; ValueError for escapes that are not needed."""
     text = loads(quoted, what)
     if len(quoted) != len(text) + text.count('"') + text.count("\\") + 2:
-        raise ValueError(f"{what} is not written as its values are")
+        raise ValueError(f"{what} is not in canonical form")
     return text
 
 

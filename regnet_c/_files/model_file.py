@@ -45,13 +45,13 @@ def save(network, path, state=None):
     network : Network
     path : str or os.PathLike
     state : tuple of dict, optional
-        What a checkpoint has beside the network: a dict of JSON values, and a dict of
+        What a checkpoint has besides the network: a dict of JSON values, and a dict of
         arrays of float32 or float64, or of lists of such, which are put end to end.
 
     Raises
     ------
     TypeError, ValueError
-        If weights are not finite, or `network.metadata` is no dict of JSON values or
+        If weights are not finite, or `network.metadata` is not a dict of JSON values or
         takes more memory than 4 MB and than twice the file.
     OSError
         If the file cannot be written; the old one is as it was.
@@ -180,7 +180,7 @@ def _check_table(metadata, layers, n_inputs):
 
 
 def _read_start(file, size):
-    """The header's length and the header, as they stand."""
+    """The header's length and the header, as written."""
     start = file.read(8)
     length = int.from_bytes(start, "little")
     if len(start) < 8 or length > min(size - 8, MAX_HEADER):

@@ -2,7 +2,7 @@
 
     {"dtype":..,"loss":{"name":..,"param":..},"seed":..,"layers":[{..},{..}]}
 
-It stands as a JSON string inside the header, with its quotes escaped.  It is read only if
+It is a JSON string inside the header, with its quotes escaped.  It is read only if
 it is, byte for byte, what is written for the values in it; a parameter that a layer does
 not mention has its default, so that later releases can have more of them.  Layers are
 decoded one by one from a window: a bomb does not go off.
@@ -59,7 +59,7 @@ def compose_structure(network):
 
 
 def _escaped(text):
-    """JSON text as it stands inside a string of the header, without its quotes."""
+    """JSON text as written inside a string of the header, without its quotes."""
     return dumps(text)[1:-1].encode("ascii")
 
 
@@ -79,13 +79,13 @@ def read_structure(start, begin, end):
         raise ValueError("its structure does not begin with dtype, loss and seed")
     dtype = checks.check_name(head["dtype"], tuple(DTYPES), "dtype")
     if not isinstance(head["loss"], dict) or list(head["loss"]) != ["name", "param"]:
-        raise ValueError("its loss has other entries than name and param")
+        raise ValueError("its loss has entries other than name and param")
     loss = loss_from_config(head["loss"])
     seed = checks.check_int(head["seed"], "seed", minimum=0, maximum=2**64 - 1)
     text = dumps({"dtype": dtype, "loss": loss.get_config(), "seed": seed})
     written = _escaped(text[:-1] + _LAYERS)
     if not start.startswith(written, begin):
-        raise ValueError("its structure is not written as its values are")
+        raise ValueError("its structure is not in canonical form")
     layers = _read_layers(start, begin + len(written), end)
     split_layers(layers)
     return {"layers": layers, "loss": loss, "dtype": dtype, "seed": seed}
@@ -99,7 +99,7 @@ def _read_layers(start, begin, end):
             layer, written = _read_layer(_decoded(start, begin, end), units)
             units = getattr(layer, "n_out", units)
             if not start.startswith(written, begin):
-                raise ValueError("it is not written as its values are")
+                raise ValueError("it is not in canonical form")
             if isinstance(layer, Dropout) and isinstance((layers or [0])[-1], Dropout):
                 raise ValueError("it and the one before are both Dropout")
         except ERRORS as error:

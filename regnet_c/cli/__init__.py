@@ -1,7 +1,7 @@
 """The command line: train, predict, evaluate, export, reproduce, info.
 
 Errors are one line on standard error and exit status 2; Ctrl-C while training saves the
-network as it stands and exits with 130.
+network in its current state and exits with 130.
 """
 
 import argparse
@@ -16,7 +16,7 @@ _LONGEST = 300  # characters of an error
 class _Formatter(
     argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter
 ):
-    """Help with defaults, except where the text tells what None stands for."""
+    """Help with defaults, except where the text explains None."""
 
     def _get_help_string(self, action):
         if action.default in (None, [], False, True) or "default" in action.help:

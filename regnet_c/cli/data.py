@@ -26,7 +26,7 @@ _CLASSES = 5  # named in a line
 
 @dataclass
 class TrainingData:
-    """Encoded rows to train on and to validate on, and what was understood of them."""
+    """Encoded rows to train on and to validate on, and how they were read."""
 
     form: TableForm
     X: np.ndarray
@@ -41,47 +41,49 @@ class TrainingData:
 
 
 def add_dialect(parser, header=True):
-    """Options that say how a file is written; None: found out, or as in training."""
+    """Options for the format of a file; None: detected, or as in training."""
     parser.add_argument(
         "--header",
         action="store_true",
         default=header,
-        help="the first line of a CSV has the names (the default)",
+        help="the first line of a CSV file has the names (the default)",
     )
     parser.add_argument(
         "--no-header",
         dest="header",
         action="store_false",
-        help="it has none: the columns are column_1, column_2, ...",
+        help="it has no names: the columns are column_1, column_2, ...",
     )
     parser.add_argument(
         "--delimiter",
         type=_character,
-        help="between the cells of a CSV; default: found",
+        help="character between the cells of a CSV file; default: detected",
     )
     parser.add_argument(
-        "--decimal", choices=(".", ","), help="mark of a CSV's numbers; default: found"
+        "--decimal",
+        choices=(".", ","),
+        help="decimal mark of the numbers in a CSV file; default: detected",
     )
     parser.add_argument(
         "--thousands",
         type=_character,
-        help="separator in a CSV's numbers; default: none",
+        help="thousands separator of the numbers in a CSV file; default: none",
     )
     parser.add_argument(
         "--missing",
         nargs="+",
         metavar="TEXT",
-        help="cells of a CSV that are missing values, beside empty ones; default: ? and "
-        "nan, and among numbers NA, null, none",
+        help="cells of a CSV file that mean a missing value, besides empty ones; default: "
+        "? and nan, and in columns of numbers NA, null, none",
     )
 
 
 def add_columns(parser):
-    """Options that overrule what was inferred of the columns."""
+    """Options that override what was inferred about the columns."""
     for name, text in (
         ("drop", "columns to leave out"),
-        ("categorical", "columns that are categories although they hold numbers"),
-        ("numeric", "columns that are numbers although they hold text"),
+        ("categorical", "columns to treat as categories although they hold numbers"),
+        ("numeric", "columns to treat as numbers although they hold text"),
     ):
         parser.add_argument(
             f"--{name}",
@@ -95,14 +97,14 @@ def add_columns(parser):
         "--encoding",
         default=Options.numeric,
         metavar="METHOD",
-        help=f"of numbers: {', '.join(METHODS)}, or two such as standard+ple; auto: these "
-        "two, standard alone for over 100 columns",
+        help=f"encoding of numbers: {', '.join(METHODS)}, or two such as standard+ple; "
+        "auto: these two, standard alone for over 100 columns",
     )
     parser.add_argument(
         "--bins",
         type=auto_int,
         default=Options.n_bins,
-        help="of a number, for ple; auto: 48 for 10 000 to 200 000 rows, else 16",
+        help="bins per number, for ple; auto: 48 for 10 000 to 200 000 rows, else 16",
     )
     parser.add_argument(
         "--min-frequency",
@@ -225,8 +227,8 @@ def _array_targets(y, task, where):
         return [learn_target(ArrayColumn("y", y), task, where)]
     if y.ndim != 2 or y.dtype.kind not in "iubf" or task == "classification":
         raise ValueError(
-            f"{where}: y has shape {y.shape} and dtype {y.dtype}, expected a class a row "
-            "or rows of numbers"
+            f"{where}: y has shape {y.shape} and dtype {y.dtype}, expected one class per "
+            "row or rows of numbers"
         )
     return [
         learn_target(ArrayColumn(f"y_{i}", y[:, i]), "regression", where)
@@ -240,7 +242,9 @@ def _table(args):
     names = readers.column_names(args.data, dialect)
     target = _target_name(args, names)
     if len(names) == 1:
-        raise ValueError(f"{args.data} has no column beside the target {shown(target)}")
+        raise ValueError(
+            f"{args.data} has no column besides the target {shown(target)}"
+        )
     options = _options(args)
     options.check([name for name in names if name != target], args.data)
     wanted = [name for name in names if name not in options.drop]
@@ -390,7 +394,7 @@ def encoded_targets(form, y, where):
         if form.classes is not None:
             if y.ndim != 1:
                 raise ValueError(
-                    f"{where}: y has shape {y.shape}, expected a class a row"
+                    f"{where}: y has shape {y.shape}, expected one class per row"
                 )
             return encode_target(ArrayColumn(form.target, y), form.classes)
         y = y.reshape(len(y), -1)
@@ -418,7 +422,7 @@ def check_not_an_input(output, data, model=None):
 
 @contextlib.contextmanager
 def _cells(where, place=None):
-    """Say in which file, and on which line, a refused value stands."""
+    """Name the file and the line of a refused value."""
     try:
         yield
     except CellError as error:
@@ -432,24 +436,24 @@ def _cells(where, place=None):
         raise ValueError(error if known else f"{where}: {error}") from None
 
 
-# ---- what was understood -------------------------------------------------------------
+# ---- how the data were read ----------------------------------------------------------
 
 
 def _lines(where, n_rows, n_columns, notes, schema, targets, without, dropped=()):
-    """The lines that say what was understood."""
+    """The lines that print how the data were read."""
     lines = [f"data      {where}: {n_rows} rows, {n_columns} columns"]
     lines += [f"          {note}" for note in notes]
     summary = schema.summary()
     if dropped:
-        summary.append(f"dropped {', '.join(map(shown, dropped))}: as asked")
+        summary.append(f"dropped {', '.join(map(shown, dropped))}: as requested")
     lines.append(f"inputs    {summary[0]}")
     lines += [f"          {line}" for line in summary[1:]]
     target = targets[0]
     other = {"classification": "regression", "regression": "classification"}
     why = (
         ""
-        if target.reason == "as asked"
-        else f"; --task {other[target.task]} overrules"
+        if target.reason == "as requested"
+        else f"; --task {other[target.task]} overrides"
     )
     names = shown(target.name) if len(targets) == 1 else f"{len(targets)} numbers"
     lines.append(f"target    {names}: {target.task} ({target.reason}{why})")

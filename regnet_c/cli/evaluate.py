@@ -10,13 +10,15 @@ from . import data
 def add_parser(commands, **options):
     """Add the command to an argparse object of sub-commands."""
     parser = commands.add_parser(
-        "evaluate", help="compare a saved model with the target of a file", **options
+        "evaluate",
+        help="compare the predictions of a saved model with the target of a file",
+        **options,
     )
     parser.add_argument("model", help="file written by train")
     parser.add_argument(
         "data", help="file with the columns the model needs and the target"
     )
-    parser.add_argument("--threads", type=int, help="at most this many; default: all")
+    parser.add_argument("--threads", type=int, help="maximum number; default: all CPUs")
     data.add_dialect(parser, header=None)
     parser.set_defaults(run=run)
 

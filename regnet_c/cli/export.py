@@ -11,8 +11,8 @@ from . import data
 _ABOUT = """\
 Writes the network together with the encoder of its table.  The C file takes raw rows
 (PREFIX_predict_row: numbers, NAN where one is missing, levels by PREFIX_level_code) and
-names the classes; the ONNX file has one input for each column and returns the names of
-classes, or the target in its unit.
+names the classes; the ONNX file has one input per column and returns the names of
+classes, or the target in its own unit.
 """
 
 
@@ -27,17 +27,22 @@ def add_parser(commands, **options):
     parser.add_argument("model", help="file written by train")
     parser.add_argument("output", help="file to write: .c (with its .h) or .onnx")
     parser.add_argument(
-        "--dtype", choices=DTYPES, default=DTYPES[0], help="of the weights (C)"
+        "--dtype",
+        choices=DTYPES,
+        default=DTYPES[0],
+        help="type of the stored weights (C only)",
     )
-    parser.add_argument("--prefix", default="net", help="of all names (C)")
+    parser.add_argument("--prefix", default="net", help="prefix of all names (C only)")
     parser.add_argument(
-        "--compact", action="store_true", help="first remove what has no effect"
+        "--compact",
+        action="store_true",
+        help="first remove inputs, units and layers without effect",
     )
     parser.add_argument(
         "--calibration",
         metavar="FILE",
-        help="raw rows with their target (CSV, Parquet, ...; or NPZ) to measure the "
-        "exported network on (C)",
+        help="raw rows with their target (CSV, Parquet, ...; or NPZ) on which the exported "
+        "network is evaluated (C only)",
     )
     parser.set_defaults(run=run)
 

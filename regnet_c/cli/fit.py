@@ -1,4 +1,4 @@
-"""The training of the command `train`: the estimators' recipe, overruled by options."""
+"""The training of the command `train`: the estimators' recipe, overridden by options."""
 
 from .._core import checks
 from ..callbacks import EarlyStopping
@@ -103,7 +103,7 @@ def _optimizer(args):
 def fit(args, chosen, rows, members):
     """Train networks and add them to `members`; False if it was interrupted.
 
-    The first counts as it stands when Ctrl-C comes; of the others only finished ones.
+    On Ctrl-C the first counts in its current state; of the others only finished ones.
     """
     form = rows.form
     loss, n_out = _loss(args.loss, form)

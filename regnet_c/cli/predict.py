@@ -22,9 +22,11 @@ def add_parser(commands, **options):
     )
     parser.add_argument("--output", default="predictions.csv", help="CSV to write")
     parser.add_argument(
-        "--probabilities", action="store_true", help="of all classes, beside the class"
+        "--probabilities",
+        action="store_true",
+        help="also write the probabilities of all classes",
     )
-    parser.add_argument("--threads", type=int, help="at most this many; default: all")
+    parser.add_argument("--threads", type=int, help="maximum number; default: all CPUs")
     data.add_dialect(parser, header=None)
     parser.set_defaults(run=run)
 

@@ -7,9 +7,10 @@ def add_parser(commands, **options):
     """Add the command to an argparse object of sub-commands."""
     parser = commands.add_parser(
         "reproduce",
-        help="run the five reference systems and compare with their figures",
+        help="run the five reference systems and check their published figures",
         description="Runs five public write-ups of small regularised networks and prints "
-        "expected figure, figure found and verdict; exit status 1 if one is missed.",
+        "the expected figure, the figure found and a verdict; exits with 1 if a figure is "
+        "missed.",
         **options,
     )
     parser.add_argument(

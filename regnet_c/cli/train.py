@@ -1,6 +1,6 @@
 """The command `train`: a network from a file and options, saved with its encoding.
 
-Ctrl-C saves the network as it stands.
+Ctrl-C saves the network in its current state.
 """
 
 import argparse
@@ -18,7 +18,7 @@ _OPTIMIZERS = ("auto", "sgd", "nesterov", "adagrad", "rmsprop", "adam", "adamw")
 _SCHEDULES = ("auto", "constant", "cosine", "linear", "exponential")
 _ABOUT = """\
 Trains a network with values that follow from the data, those of the estimators
-RegNetClassifier and RegNetRegressor, unless options overrule them.  "Large" is a table of
+RegNetClassifier and RegNetRegressor, unless options override them.  "Large" is a table of
 more than 10 000 training rows.  Without --data it shows what L1 does to a network of
 256 and 64 units for handwritten digits (l1 3e-4, dropout 0.2, adam at 2e-3, batches of 32,
 200 epochs).
@@ -90,22 +90,23 @@ def _add_arguments(parser):
     files.add_argument(
         "--class-weight",
         choices=("balanced",),
-        help="balanced: all classes weigh the same; default: all rows do",
+        help="balanced: every class has the same total weight; default: every row has",
     )
     files.add_argument(
-        "--dry-run", action="store_true", help="say what was understood, and stop"
+        "--dry-run", action="store_true", help="print how the data are read, then stop"
     )
     files.add_argument("--output", default="model.safetensors", help="model to write")
     columns = parser.add_argument_group("columns of a table")
     data.add_columns(columns)
-    data.add_dialect(parser.add_argument_group("how a CSV is written"))
+    data.add_dialect(parser.add_argument_group("format of CSV files"))
     net = parser.add_argument_group("network")
     net.add_argument(
         "--hidden",
         type=_sizes,
         default="auto",
         metavar="UNITS",
-        help="e.g. 64,32; auto: 256, and 256,128 for numbers and from 200 rows a column on",
+        help="units of the hidden layers, e.g. 64,32; auto: 256, or 256,128 for numbers "
+        "and from 200 rows per column",
     )
     net.add_argument("--activation", choices=HIDDEN, default="relu")
     net.add_argument(
@@ -119,24 +120,26 @@ def _add_arguments(parser):
     net.add_argument(
         "--dropout",
         type=float,
-        help="rate, hidden layers; default: for classes 0.3, or 0.2 from 200 rows a column "
-        "on, for numbers 0.1, below 64 rows 0",
+        help="rate in hidden layers; default: 0.3 for classes, 0.2 from 200 rows per "
+        "column; 0.1 for numbers; 0 below 64 rows",
     )
     net.add_argument(
         "--input-dropout",
         type=float,
-        help="rate, inputs; default: for classes 0.1, or 0.05 from 200 rows a column on, "
-        "otherwise and beside --dropout 0",
+        help="rate of the inputs; default: 0.1 for classes, 0.05 from 200 rows per column; "
+        "otherwise, and with --dropout, 0",
     )
     net.add_argument(
-        "--max-norm", type=float, help="limit of a unit's weight norm; default: none"
+        "--max-norm",
+        type=float,
+        help="limit of the norm of a unit's weights; default: none",
     )
     net.add_argument(
         "--members",
         type=data.auto_int,
         default="auto",
-        help="networks of other seeds that are averaged; auto: as many of 3 as a stated "
-        "amount of work allows",
+        help="networks with different seeds that are averaged; auto: up to 3, within a "
+        "fixed amount of work",
     )
     net.add_argument(
         "--loss",
@@ -154,15 +157,16 @@ def _add_arguments(parser):
         "--learning-rate",
         type=_auto_float,
         default="auto",
-        help="auto: 3e-3, 6e-3 for classes if large; another optimizer's own",
+        help="auto: 3e-3, or 6e-3 for classes if the table is large; for other "
+        "optimizers their default",
     )
     run.add_argument(
         "--weight-decay",
         type=_auto_float,
         default="auto",
-        help="of adamw, times the learning rate; auto: 0.3",
+        help="for adamw, times the learning rate; auto: 0.3",
     )
-    run.add_argument("--momentum", type=float, default=0.9, help="sgd and nesterov")
+    run.add_argument("--momentum", type=float, default=0.9, help="for sgd and nesterov")
     run.add_argument(
         "--schedule", choices=_SCHEDULES, default="auto", help="auto: cosine"
     )
@@ -170,7 +174,7 @@ def _add_arguments(parser):
         "--label-smoothing",
         type=_auto_float,
         default="auto",
-        help="share of a class that is spread over all; auto: 0.03",
+        help="share of each target spread over all classes; auto: 0.03",
     )
     run.add_argument(
         "--epochs",
@@ -187,10 +191,10 @@ def _add_arguments(parser):
     run.add_argument(
         "--patience",
         type=int,
-        help="stop after so many epochs without progress; default: never",
+        help="stop after this many epochs without progress; default: never",
     )
     run.add_argument("--seed", type=int, default=0)
-    run.add_argument("--threads", type=int, help="at most this many; default: all")
+    run.add_argument("--threads", type=int, help="maximum number; default: all CPUs")
     run.add_argument("--quiet", action="store_true", help="no progress bar")
 
 

@@ -1,4 +1,4 @@
-"""Real data that travel with the package: 1797 handwritten digits (UCI)."""
+"""Real data included in the package: 1797 handwritten digits (UCI)."""
 
 from importlib.resources import files
 

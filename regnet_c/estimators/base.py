@@ -2,8 +2,8 @@
 
 A subclass defines what a target is: `_learn_targets` sizes the outputs, `_check_targets`
 refuses a later y of another kind, `_encode` turns y into what the Network's loss wants;
-`_row_weights` and `_validation_score` do what their names say.  What "auto" means is in
-`recipes.presets`, how rows reach the network in `preparation`.
+`_row_weights` and `_validation_score` are what their names suggest.  What "auto" means is
+in `recipes.presets`, how rows reach the network in `preparation`.
 """
 
 from types import SimpleNamespace
@@ -34,7 +34,7 @@ from .guard import (
 from .preparation import Preparation
 
 # shares of a constant's loss
-_WORSE = 0.1  # so much above it a fit is worse than a constant
+_WORSE = 0.1  # by this much above it a fit is worse than a constant
 _NO_BETTER = 1e-3  # less than this below it a fit has learned nothing
 
 
@@ -114,7 +114,7 @@ class BaseRegNet(BaseEstimator):
     @says_memory_error
     @unchanged_if_refused
     def fit(self, X, y, sample_weight=None, X_val=None, y_val=None):
-        """Train from new weights, or with ``warm_start`` from those there are.
+        """Train from new weights, or with ``warm_start`` from the current ones.
 
         Parameters
         ----------
@@ -154,7 +154,7 @@ class BaseRegNet(BaseEstimator):
 
     @unchanged_if_refused
     def _fit_one_epoch(self, X, y, sample_weight, X_val, y_val, classes=None):
-        """partial_fit: one pass over these rows, from the weights there are."""
+        """partial_fit: one pass over these rows, from the current weights."""
         first = not hasattr(self, "network_")
         X, y = self._check_data(X, y, reset=first)
         if first:
@@ -190,7 +190,7 @@ class BaseRegNet(BaseEstimator):
             self._publish(trained)
         if self.network_.history["learning_rate"][-1] == 0:
             warn_user(
-                f"learning_rate={self.learning_rate!r} has fallen to 0 by its schedule, so "
+                f"learning_rate={self.learning_rate!r} has decayed to 0, so "
                 "partial_fit changed nothing: set it to 'constant' before fit",
                 ConvergenceWarning,
             )
@@ -281,7 +281,7 @@ class BaseRegNet(BaseEstimator):
             )
         finally:
             monitor.end()
-            # what Ctrl-C cuts short can be used; what never began does not count as fitted
+            # a fit that Ctrl-C interrupts can be used; one that never began is not fitted
             if network.history is not None:
                 trained.append(member)
 
@@ -375,14 +375,14 @@ class BaseRegNet(BaseEstimator):
         learns = monitor.scale > 0  # a constant target has been learned already
         if watched and learns and not (monitor.done or history.stopped_early):
             warn_user(
-                f"max_iter={self.recipe_.max_iter} epochs are over and the loss was still "
-                "falling; raise max_iter, or set n_iter_no_change=None to train exactly "
-                "that long",
+                f"max_iter={self.recipe_.max_iter} epochs were trained and the loss was "
+                "still falling; raise max_iter, or set n_iter_no_change=None to train for "
+                "exactly max_iter epochs",
                 ConvergenceWarning,
             )
 
     def _warn_if_worse(self, data):
-        """A warning if a constant does as well on the training rows.
+        """Warn if a constant does as well on the training rows.
 
         Some noise above it is allowed, unless training stopped there by itself and no
         penalty asks for it: then the steps are too small for the unit of y.
@@ -399,14 +399,14 @@ class BaseRegNet(BaseEstimator):
         if final > limit:
             how = "worse than" if final > loss + _WORSE * scale else "no better than"
             warn_user(
-                f"the fit ends {how} a constant prediction (loss {final:.4g} on the "
+                f"the fit ended {how} a constant prediction (loss {final:.4g} on the "
                 f"training rows, {loss:.4g} for the best constant): standardise X and y, "
                 "change learning_rate_init or raise max_iter",
                 ConvergenceWarning,
             )
 
     def _goes_on(self):
-        """True if `fit` begins with the weights of the last one."""
+        """True if `fit` starts from the weights of the last fit."""
         return bool(self.warm_start) and hasattr(self, "network_")
 
     def _seed(self):
@@ -497,7 +497,7 @@ class BaseRegNet(BaseEstimator):
     def feature_importances_(self):
         """Euclidean norm of the weights that leave each column of X; 0: it is not used.
 
-        On the scale of training, so that no unit matters; an encoder's outputs of one
+        On the scale of training, so that units do not matter; an encoder's outputs of one
         column are taken together, members are averaged.
         """
         self._fitted()

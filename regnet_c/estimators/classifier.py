@@ -26,7 +26,7 @@ class RegNetClassifier(ClassifierMixin, BaseRegNet):
     Parameters
     ----------
     hidden_layer_sizes : int or sequence of int, default "auto"
-        Units of the hidden layers; () is a linear model.
+        Units of the hidden layers; () gives a linear model.
     activation : str, default "relu"
         Of the hidden layers; see `Dense`.
     loss : {"auto", "softmax_cross_entropy", "binary_cross_entropy"}, default "auto"
@@ -53,52 +53,52 @@ class RegNetClassifier(ClassifierMixin, BaseRegNet):
     optimizer : str or Optimizer, default "auto"
     learning_rate : str or Schedule, default "auto"
         constant, cosine, linear (both to 0 over `max_iter` epochs) or exponential (to
-        1 %); a Schedule brings its own initial rate.
+        1 %); a Schedule has its own initial rate.
     learning_rate_init : float, default "auto"
         None: the optimiser's own.
     weight_decay : float, default "auto"
-        Of AdamW alone: outside of the gradient, times the learning rate.
+        AdamW only: applied outside the gradient, times the learning rate.
     batch_size : int, default "auto"
         All rows if there are fewer.
     max_iter : int, default "auto"
-        Epochs at most.
+        Maximum number of epochs.
     n_members : int, default "auto"
         Networks with different seeds, trained one after the other and averaged (their
         logits, for classes) into the one network `network_`.
     encoder : "auto", None or TableEncoder, default "auto"
         How columns become inputs.  auto: data frames, categories and missing values as
         `TableEncoder` takes them, numbers standardised and in piecewise-linear bins;
-        bytes of at least 16 columns are pixels, divided by 255; sparse X is taken as it
-        is.  None: X must be numbers and is taken as it is.
+        bytes of at least 16 columns are pixels, divided by 255; sparse X is used
+        unchanged. None: X must be numbers and is used unchanged.
     preset : {"auto", "plain"}, default "auto"
         What "auto" means for the others: values that follow from the size of the data,
         in `recipe_`; or plain: those of scikit-learn's MLP, with X and y as they are.
         Its constant learning rate and 200 epochs leave the loss falling on many tables,
         and then a ConvergenceWarning says so, as scikit-learn's does.
     early_stopping : bool, default False
-        Stop by the validation loss and put the best weights back.
+        Stop by the validation loss and restore the best weights.
     validation_fraction : float, default 0.1
         Share of the rows held out for it if `fit` gets no X_val.
     n_iter_no_change : int or None, default 10
-        Epochs without improvement that are allowed; None: train all `max_iter` epochs.
+        Epochs without improvement to allow; None: train all `max_iter` epochs.
         Where the learning rate falls by a schedule, only ``early_stopping`` stops.
     tol : float, default 1e-4
-        A smaller decrease is no improvement, relative to the loss of a constant
-        prediction.
+        Smaller decreases do not count as improvements; relative to the loss of a
+        constant prediction.
     warm_start : bool, default False
-        Let `fit` begin with the weights of the last one; other parameters may change.
-        If none did and the learning rate is constant, the optimiser's state, shuffles
-        and dropout masks continue too: two fits are one of twice the epochs.  Otherwise
-        the optimiser starts anew, with shuffles and masks not seen before.
+        Let `fit` start from the weights of the last fit; other parameters may change.
+        If none has and the learning rate is constant, the optimiser's state, shuffles
+        and dropout masks continue too: two fits are one of twice the epochs. Otherwise
+        the optimiser starts afresh, with shuffles and masks not seen before.
     random_state : int, RandomState or None
         An int is the seed of the Network.
     n_jobs : int, optional
-        Threads at most, -1 for all; no bit depends on it.  Default: as many as pay, and
-        one inside a worker of joblib.
+        Maximum number of threads, -1 for all; the bits do not depend on it. Default: as
+        many as are worthwhile, and one inside a joblib worker.
     class_weight : dict or "balanced", optional
         Factors on the rows of a class; balanced gives each class the same total.
     dtype : {"auto", "float32", "float64"}, default "auto"
-        auto: float32, whatever X has; float64 for fewer than 64 rows.
+        auto: float32, whatever the dtype of X; float64 for fewer than 64 rows.
     callbacks : sequence of Callback, default ()
     verbose : bool, default False
         Show a progress bar.
@@ -106,7 +106,7 @@ class RegNetClassifier(ClassifierMixin, BaseRegNet):
     Attributes
     ----------
     network_ : Network
-        Takes what `encoder_` gives, or X itself if there is none.
+        Takes the output of `encoder_`, or X itself if there is none.
     encoder_ : TableEncoder or None
         Learned from the training rows, after validation rows were held out.
     recipe_ : Recipe
@@ -179,7 +179,7 @@ class RegNetClassifier(ClassifierMixin, BaseRegNet):
     def partial_fit(
         self, X, y, classes=None, sample_weight=None, X_val=None, y_val=None
     ):
-        """One epoch over these rows, from the weights and optimiser state there are.
+        """One epoch over these rows, from the current weights and optimiser state.
 
         With ``early_stopping``, calls count as epochs: X_val (or a share of X) decides,
         the best weights are put back when the rule stops, and later calls do nothing.

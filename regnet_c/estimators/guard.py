@@ -1,4 +1,4 @@
-"""What scikit-learn's validation lets through, calls refused half-way, and warnings."""
+"""Checks beyond scikit-learn's validation, calls refused half-way, and warnings."""
 
 import functools
 import sys
@@ -161,7 +161,7 @@ def dense(X, dtype):
 
 
 def _check_labels(y=None):
-    """What scikit-learn's checks of a target let through, or refuse without a word."""
+    """Targets that scikit-learn's checks accept, or refuse without an explanation."""
     if y is not None:
         _check_present(y)
         _check_one_kind(y)

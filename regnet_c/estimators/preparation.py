@@ -2,8 +2,8 @@
 
 Everything is learned from the training rows, after the validation rows were taken away.
 Scales are folded into the trained weights at the end, so that `network_` takes X as the
-encoder (or, without one, the user) gives it and answers in the units of y; an encoder
-stays in front of it.
+encoder (or, without one, the user) provides it and predicts in the units of y; an
+encoder stays in front of it.
 """
 
 import numpy as np

@@ -38,9 +38,9 @@ class RegNetRegressor(RegressorMixin, BaseRegNet):
     batch_size, max_iter, n_members : int, default "auto"
     encoder : "auto", None or TableEncoder, default "auto"
     preset : {"auto", "plain"}, default "auto"
-        As for `RegNetClassifier`.  Unless it is plain, targets are brought to a scale of
-        their own (mean and deviation; median and mean absolute distance for the absolute
-        losses and huber; the mean for poisson) and predictions come back in their units.
+        As for `RegNetClassifier`.  Unless it is plain, targets are standardised (by
+        mean and deviation; median and mean absolute distance for the absolute
+        losses and huber; the mean for poisson) and predictions are returned in their units.
     early_stopping : bool, default False
     validation_fraction : float, default 0.1
     n_iter_no_change : int or None, default 10
@@ -55,7 +55,7 @@ class RegNetRegressor(RegressorMixin, BaseRegNet):
     Attributes
     ----------
     network_ : Network
-        Answers in the units of y.
+        Predicts in the units of y.
     encoder_, recipe_
     n_features_in_, n_outputs_, n_iter_ : int
     feature_names_in_ : ndarray of str

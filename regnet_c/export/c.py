@@ -37,7 +37,7 @@ _SELF_TEST_ROWS = 4
 
 
 def to_c(network, path, dtype="float32", prefix="net", calibration=None):
-    """Write `path`.c and `path`.h, a network that any C99 compiler takes.
+    """Write `path`.c and `path`.h, a network for any C99 compiler.
 
     ``int prefix_predict(const float *x, float *y)`` reads the `kept_inputs` of one row
     and writes what `predict` returns.  The result is the class: the index of the
@@ -56,7 +56,7 @@ def to_c(network, path, dtype="float32", prefix="net", calibration=None):
     dtype : {"float32", "int8"}
         int8: each weight becomes a whole number in [-127, 127] times its unit's scale.
     prefix : str, default "net"
-        Of all names in the file; in capitals for macros.
+        Prefix of all names in the file; in capitals for macros.
     calibration : tuple (X, y), optional
         Data on which the exported network is compared with this one.
 
@@ -126,7 +126,7 @@ def quantize(layer):
 
 
 def flush_denormals(layer):
-    """Numbers below the normal ones become 0, which is what predict takes them for."""
+    """Denormal numbers become 0, as `predict` treats them."""
     for array in (layer.w, layer.b):
         if array is not None:
             array[np.abs(array) < np.finfo(np.float32).tiny] = 0

@@ -27,7 +27,7 @@ static double net_robust(double v, double center, double scale) {
 }
 """,
     "bin": """\
-/* how far v has come from low to high */
+/* where v lies from low to high, as 0 to 1 */
 static double net_bin(double v, double low, double high) {
     const double part = (v - low) / (high - low);
     return part > 1 ? 1 : part > 0 ? part : 0;
@@ -166,7 +166,9 @@ class CEncoder:
         classes = self.form.classes
         if classes is not None:
             lines.append(f"#define {macro}_N_CLASSES {len(classes)}")
-        lines.append("/* A raw row: what stands where; NAN is a missing value. */")
+        lines.append(
+            "/* A raw row: the meaning of each place; NAN is a missing value. */"
+        )
         entries, levels = [], []
         for number, column in enumerate(self.columns):
             word = _identifier(column.name)
@@ -201,8 +203,8 @@ class CEncoder:
         ]
         if levels:
             declarations += [
-                "/* What stands in a row for the text of a level, UTF-8; NAN for an empty",
-                "   one or NULL (a missing value) and for columns without levels. */",
+                "/* The code of a level in a row, by its text (UTF-8); NAN for empty text,",
+                "   NULL (a missing value) and for columns without levels. */",
                 f"double {prefix}_level_code(int column, const char *text);",
             ]
         return lines, declarations
@@ -431,7 +433,7 @@ def _enum(entries):
 
 
 def raw_row(form, columns):
-    """Rows of a table as the C file takes them, float64 (n, n_columns).
+    """Rows of a table in the form the C file takes, float64 (n, n_columns).
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What stands around the layers in an exported file: comment, predict, test, header."""
+"""What surrounds the layers in an exported file: comment, predict, test, header."""
 
 import numpy as np
 
@@ -82,7 +82,7 @@ def predict_function(layers, output, prefix):
 
 
 def self_test(x, y, prefix):
-    """A main() that compares rows with what they must give."""
+    """A main() that compares rows with their expected outputs."""
     text = f"""\
 #ifdef NET_SELF_TEST
 #include <math.h>
@@ -121,7 +121,7 @@ def guard(name, build, prefix):
     """Lines that do not compile with the header of another export."""
     return (
         with_prefix(f'#if NET_BUILD != 0x{build:08x}u\n#error "', prefix)
-        + f'{name}.c and {name}.h are of different exports"\n#endif\n'
+        + f'{name}.c and {name}.h come from different exports"\n#endif\n'
     )
 
 

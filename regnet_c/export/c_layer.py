@@ -87,7 +87,7 @@ def sparse_arrays(w):
 
 
 def gaps_arrays(w, bits):
-    """Steps from input to input in so many bits, each unit starting at input 0."""
+    """Steps from input to input in this many bits, each unit starting at input 0."""
     longest = 2**bits - 1
     arrays = sparse_arrays(w)
     unit, at = np.nonzero(w.T)

@@ -18,7 +18,7 @@ _MOST_BYTES = 2**31 - 1  # of a protocol buffer
 
 
 def import_onnx():
-    """The onnx package, or one sentence about how to get it."""
+    """The onnx package, or an error that states how to install it."""
     try:
         import onnx
     except ImportError:
@@ -33,13 +33,14 @@ def to_onnx(network, path, encoder=True):
 
     Input ``x`` (rows, `kept_inputs`) and output ``y`` (rows, n_out) are float32, also
     for float64 networks, because run times lack many operators in float64; ``y`` is
-    what `predict` returns, equal to rounding.  The metadata hold ``loss`` and
+    what `predict` returns, equal to rounding.  The metadata holds ``loss`` and
     ``kept_inputs``.
 
     A network that was trained on a table takes raw rows, one input (rows, 1) for each
     column, named like it: float64 for numbers and dates (seconds since 1970), NaN where
     one is missing; text for levels, "" where one is missing.  It returns ``label``, the
-    names of the classes, beside ``y``; a regression returns ``y`` in the target's unit.
+    names of the classes, in addition to ``y``; a regression returns ``y`` in the
+    target's unit.
 
     Parameters
     ----------

@@ -51,7 +51,7 @@ def _activation(name, z, param=0.0):
 
 
 def describe(network, dtype=None):
-    """(layers, output): PlainLayers and what happens to the last one's results.
+    """(layers, output): PlainLayers and the function applied to the last one's results.
 
     output is "identity", "softmax", "sigmoid" or "exp".
     """

@@ -191,7 +191,7 @@ def _sources(encoder, variables, encoding):
 
 
 def _width(variable, otherwise):
-    """Columns of an input; of one that does not say, all that there are."""
+    """Columns of an input; all columns if the input does not state them."""
     shape = variable.type.shape
     return shape[1] if len(shape) == 2 and shape[1] else otherwise
 

@@ -14,9 +14,9 @@ _LOSSES = {  # by what scikit-learn does to the last layer
 def from_sklearn(cls, mlp):
     """A network with the weights of a fitted MLPClassifier or MLPRegressor.
 
-    `predict` gives its predict_proba (one column, the second class, where there are two
-    classes) or its predict.  Neither package scikit-learn nor its penalty is needed:
-    training continues without one.
+    `predict` returns its predict_proba (one column, the second class, where there are two
+    classes) or its predict. The MLP's penalty is not taken over, and scikit-learn need
+    not be installed.
 
     Parameters
     ----------

@@ -24,7 +24,7 @@ def to_torch(network, raw=False):
     network : Network
     raw : bool, default False
         True: the outputs before softmax, sigmoid or exp, as torch's losses on logits
-        want them.  False: what `predict` returns, equal to rounding.
+        expect. False: what `predict` returns, equal to rounding.
 
     Returns
     -------
@@ -76,10 +76,10 @@ def from_torch(cls, state_dict, activations="relu", loss="squared_error", dtype=
         Network or a subclass.
     state_dict : dict
         Names that end in "weight" (n_out, n_in) and, optionally, "bias" (n_out,), as
-        `torch.nn.Module.state_dict` gives them; tensors or arrays.
+        `torch.nn.Module.state_dict` returns them; tensors or arrays.
     activations : str or list of str, default "relu"
-        One name for all hidden layers, or one for each layer; without the last it is
-        "identity".
+        One name for all hidden layers, or one for each layer; if the last is left out
+        it is "identity".
     loss : str or Loss, default "squared_error"
         The cross-entropies contain their softmax or sigmoid.
     dtype : {"float32", "float64"}, optional

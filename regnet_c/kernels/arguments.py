@@ -17,7 +17,7 @@ def as_floats(array, name, ndim=None, dtype=None):
 
 
 def expect_shape(array, name, shape, of):
-    """ValueError if the array has not the shape that `of` asks for."""
+    """ValueError if the array does not have the shape that `of` requires."""
     if array.shape != shape:
         raise ValueError(f"{name} has shape {array.shape}, expected {shape} for {of}")
 
@@ -27,5 +27,5 @@ def as_count(value, name):
 
 
 def as_word(value, name, bits=64):
-    """An unsigned integer of so many bits: seeds, steps, streams."""
+    """An unsigned integer of this many bits: seeds, steps, streams."""
     return checks.check_int(value, name, minimum=0, maximum=2**bits - 1)

@@ -42,7 +42,7 @@ erf = _elementwise("erf")
 
 
 def activation_forward(name, z, param=None):
-    """f(z) and its slope f'(z) for one of the activations but softmax.
+    """f(z) and its slope f'(z) for one of the activations except softmax.
 
     Parameters
     ----------

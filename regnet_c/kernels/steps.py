@@ -1,4 +1,4 @@
-"""Steps of an optimiser, and what keeps weights small."""
+"""Steps of an optimiser, and operators that keep weights small."""
 
 import numpy as np
 
@@ -159,7 +159,7 @@ def update(
         - ``m``, ``v``, ``q``: ndarrays like w, zero at first: the two moments (m also
           the velocity of momentum) and the ledger of the cumulative rule, in steps owed;
         - ``scalars``: dict of the number of steps taken (``step``), the powers of Adam's
-          decays (``beta1``, ``beta2``), the answer to a constant unit gradient
+          decays (``beta1``, ``beta2``), the response to a constant unit gradient
           (``response``) and the steps of penalty owed so far (``credit``);
         - ``credit_decay``, if the caller sets it: the factor by which old debt is
           forgotten, default 0.9999 as in `Network.fit`.

@@ -40,7 +40,7 @@ class Parts:
 
         One list for each finished (rows, held out).
 
-        Held-out rows score the steps; None: nothing does.  Threads, not processes: the
+        Held-out rows score the steps; None: no scores.  Threads, not processes: the
         core trains without the GIL, and the data are shared.
         """
         stop, done, interrupt = threading.Event(), {}, None

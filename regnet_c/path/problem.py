@@ -49,7 +49,7 @@ class Problem:
         Which inputs each column of a table has.
     units : Units
     floor : float
-        The least loss that any predictions of these y have, on the scale of the path.
+        The lowest loss that any predictions of these y have, on the scale of the path.
     """
 
     def __init__(self, X, y, loss=None, standardize=True, encoder="auto"):
@@ -76,7 +76,7 @@ class Problem:
         scaled = standardize and self.encoder is None
         self.units = Units(x, y, self.loss, scaled, joint=not standardize)
         self.scaled_loss = self.units.scaled(self.loss)
-        labels = y.ndim == 1  # those have a least loss of 0
+        labels = y.ndim == 1  # those have a lowest loss of 0
         self.floor = 0.0 if labels else self.scaled_loss.least(self.units.targets(y))
 
     def data(self, X, y, dtype, name="X"):
@@ -126,7 +126,7 @@ class Problem:
 
     def _numbers_of(self, y):
         if y.ndim != 1:
-            raise ValueError(f"y has shape {y.shape}, expected one label a row")
+            raise ValueError(f"y has shape {y.shape}, expected one label per row")
         known = {label: number for number, label in enumerate(self.classes.tolist())}
         labels = y.tolist()
         unknown = sorted({str(label) for label in labels if label not in known})
@@ -196,7 +196,7 @@ class Problem:
         if not found:
             raise ValueError("columns is empty, expected names or numbers of columns")
         if len(set(found)) < len(found):
-            raise ValueError(f"columns is {list(columns)}, expected no column twice")
+            raise ValueError(f"columns is {list(columns)}, expected each column once")
         return np.array(sorted(found))
 
     def _number(self, column):
@@ -261,7 +261,7 @@ def _targets(y):
     array = np.asarray(y)
     if array.ndim == 0:
         raise ValueError(
-            f"y is {array.item()!r}, expected labels or targets, a row each"
+            f"y is {array.item()!r}, expected labels or targets, one per row"
         )
     if not len(array):
         raise ValueError("y has no rows")

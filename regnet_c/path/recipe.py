@@ -112,7 +112,7 @@ class Recipe:
         )
 
     def decaying_optimizer(self, epochs):
-        """The optimiser, its rate falling to zero within so many epochs."""
+        """The optimiser, its rate falling to zero within these epochs."""
         optimizer = copy.copy(self.optimizer)
         if not isinstance(optimizer.learning_rate, Schedule):
             optimizer.learning_rate = CosineDecay(optimizer.learning_rate, epochs)
@@ -168,7 +168,7 @@ def make_recipe(
 
 
 def _pair(value, name, least, least_steps, steps):
-    """The checked pair; by default so many epochs, more where they have few steps."""
+    """The checked pair; by default these epochs, more where they have few steps."""
     if value is None:
         pairs = zip(least, least_steps, strict=True)
         return tuple(max(a, -(-b // steps)) for a, b in pairs)

@@ -1,4 +1,4 @@
-"""A dense network on chosen columns, trained until more training brings nothing."""
+"""A dense network on chosen columns, trained until it has converged."""
 
 import warnings
 
@@ -10,7 +10,7 @@ from ..network import Network
 from ..penalties import L2
 
 _FIRST = 2000  # steps of the first cycle, and
-_FIRST_EPOCHS = 50  # at least so many epochs
+_FIRST_EPOCHS = 50  # the least number of epochs
 _CYCLES = 6  # each twice as long as the one before
 _PROGRESS = 0.005  # of a constant's loss, by which a cycle must beat the one before
 
@@ -39,7 +39,7 @@ def refit(problem, recipe, columns, data, validation, epochs, patience, progress
     )
 
     def cycle(epochs):
-        """Train so long, the rate falling to zero; what is to be made small."""
+        """Train this long, the rate falling to zero; the quantity to minimise."""
         callbacks = [] if validation is None else [EarlyStopping(patience=patience)]
         optimizer = recipe.decaying_optimizer(epochs)
         history = recipe.fit(

@@ -1,4 +1,4 @@
-"""RegularizationPath: what a path found, and the ways to choose from it."""
+"""RegularizationPath: what a path found, and ways to select from it."""
 
 import functools
 import warnings
@@ -16,7 +16,7 @@ RULES = ("best", "1se")
 class RegularizationPath:
     """Result of `regularization_path`; one entry per strength, in the order of training.
 
-    Weights, predictions and scores are in the units of the X and y that were given;
+    Weights, predictions and scores are in the units of the X and y passed in;
     strengths and importances are those of the standardised columns and targets.
 
     Attributes
@@ -103,7 +103,7 @@ class RegularizationPath:
         -------
         Network or LassoNet
             float32, or the path's dtype; float64 where offsets of more than 1024
-            standard deviations would cost float32 the digits of a prediction.
+            standard deviations would be lost in float32.
         """
         weights = self._steps[step].weights
         return self._problem.network(
@@ -127,7 +127,7 @@ class RegularizationPath:
         scores = self.validation_scores
         if not np.isfinite(scores).any():
             raise ValueError(
-                f"rule={rule!r} compares validation scores, there are none; pass "
+                f"rule={rule!r} compares validation scores, but there are none; pass "
                 "validation_data= or cv= to regularization_path, or choose k="
             )
         best = np.nanmax(scores)
@@ -143,8 +143,8 @@ class RegularizationPath:
         Parameters
         ----------
         k : int, optional
-            Exactly so many: those that are in use up to the largest strengths; of those
-            that leave together, the heaviest.
+            Exactly this many: those in use up to the largest strengths; of those that
+            are removed together, the ones with the largest weights.
         rule : {"best", "1se"}, optional
             See `step`; "1se" if neither is given.
         names : bool, default False
@@ -180,12 +180,12 @@ class RegularizationPath:
         k = checks.check_int(k, "k", minimum=1)
         if k > len(ranking):
             raise ValueError(
-                f"k is {k}, the path has ever used {len(ranking)} features"
+                f"k is {k}, the path has only ever used {len(ranking)} features"
             )
         return np.sort(ranking[:k])
 
     def ranking(self, names=False):
-        """All inputs that are ever in use, the most important first.
+        """All inputs that are in use at some step, the most important first.
 
         Parameters
         ----------
@@ -222,7 +222,7 @@ class RegularizationPath:
     ):
         """Train a dense network on the selected columns alone.
 
-        It starts afresh, without the penalty of the path but with its `l2` on all
+        Training starts afresh, without the penalty of the path but with its `l2` on all
         layers.  The learning rate falls to zero by a cosine, in cycles of doubling length
         until one of them lowers the objective by less than 0.5 % of the loss of a
         constant prediction.  Rows that have validated the selection can be trained on
@@ -237,14 +237,14 @@ class RegularizationPath:
         rule : {"best", "1se"}, optional
             As for `select`.
         columns : list of int or str, or mask, optional
-            These columns, by number or by name, in place of a choice of the path.
+            These columns, by number or by name, instead of the path's selection.
         validation_data : tuple (X, y), optional
-            All columns; then its loss is what has to fall, and the best epoch's weights
-            are put back.
+            All columns; then training follows its loss, and the best epoch's weights
+            are restored.
         epochs : int, optional
-            Exactly so many, in one cycle; default: until the loss has converged.
+            Exactly this many, in one cycle; default: until the loss has converged.
         patience : int, default 20
-            With validation data a cycle ends after so many epochs without a better loss.
+            With validation data a cycle ends after this many epochs without a better loss.
         progress : bool, default False
             Show a progress bar for each cycle.
 
@@ -266,7 +266,7 @@ class RegularizationPath:
         Warns
         -----
         UserWarning
-            If the loss still falls at the end of the last cycle.
+            If the loss is still falling at the end of the last cycle.
         """
         if columns is not None:
             if k is not None or rule is not None:

@@ -39,9 +39,9 @@ def regularization_path(
     strengths follow with the same spacing, at most `n_lambdas`, until no input is left:
     while inputs are in use, the later layers can outgrow `lambda_max`.
 
-    Neither the unit nor the offset of a column of X or of y changes what is chosen: the
+    Neither the unit nor the offset of a column of X or of y changes the selection: the
     path trains on columns of mean 0 and standard deviation 1 and on targets scaled
-    likewise, and gives weights, predictions and scores back in your units.
+    likewise, and returns weights, predictions and scores in your units.
     For absolute_error, mae and quantile the targets' median and mean absolute deviation
     take the place of mean and standard deviation; huber's delta is in units of y, and
     several targets share one deviation there; for poisson y is divided by its mean.  Mean
@@ -63,7 +63,7 @@ def regularization_path(
         From a dense fit to no input, or from no input to many.
     validation_data : tuple (X, y), optional
         Scores every step, and stops the dense fit early; with few rows one such split
-        is noisier than `cv` and chooses more columns that mean nothing.
+        is noisier than `cv` and selects more irrelevant columns.
     cv : int, list of (train rows, test rows) or splitter, optional
         Cross-validate: paths over the same strengths, scored on the rows left out.  A
         splitter is one of scikit-learn's.
@@ -86,24 +86,26 @@ def regularization_path(
           by a `TableEncoder` with standardised numbers if it has more than numbers or
           missing ones; the inputs of a column are one group, as of `GroupLasso`.
         - hierarchy (float, default 10): LassoNet's M.
-        - l2 (float, default 1e-3): L2 on the later layers, without which they could grow
-          to make up for every penalty on the first.
-        - epochs, patience (pairs of int): for the dense fit and for each step, at most
-          so many epochs, and how many without progress (of the validation loss in the
+        - l2 (float, default 1e-3): L2 on the later layers, without which they could
+          grow to compensate for any penalty on the first.
+        - epochs, patience (pairs of int): for the dense fit and for each step, the
+          maximum number of epochs, and the number without progress (of the validation
+          loss in the
           dense fit; by 1 % of the training objective in the steps).  Default (100, 10)
           and (5, 3), or as many as make (2000, 100) and (100, 30) optimiser steps.
         - optimizer (str or Optimizer, default Adam(0.001)).
         - batch_size (int, default 128).
         - dtype ("float32" or "float64").
         - seed (int, default 0).
-        - threads (int): at most this many within one network.
+        - threads (int): the maximum number within one network.
         - adaptive (float in [0, 1], default 0.5): every step divides an input's penalty
           by this power of the norm its weights had before, so that it falls on small
-          weights most, in the end a multiple of ``sum_j |W_j|^(1 - adaptive)``; an input
-          that has left does not come back.  0 is the convex penalty.  Going down it is 0.
+          weights most, in the end a multiple of ``sum_j |W_j|^(1 - adaptive)``; an
+          input that was removed does not return. 0 is the convex penalty. Going down it
+          is 0.
         - relax (bool, default True): score a step by a network on its inputs alone that
-          was trained on without the penalty: then shrinkage does not count against the
-          sparse steps.
+          was trained further without the penalty: then sparse steps do not suffer from
+          their shrinkage.
 
     Returns
     -------
@@ -112,7 +114,7 @@ def regularization_path(
     Raises
     ------
     TypeError, ValueError
-        For options or data that make no sense.
+        For invalid options or data.
     KeyboardInterrupt
         After Ctrl-C; its attribute `partial` is the RegularizationPath as far as it got,
         with ``interrupted`` set and the scores of the folds that were finished, if there

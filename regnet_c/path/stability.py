@@ -1,4 +1,4 @@
-"""Stability selection: inputs that are chosen again and again from halves of the data."""
+"""Stability selection: inputs that are selected repeatedly from halves of the data."""
 
 import warnings
 

@@ -12,7 +12,7 @@ _SETTLED = 0.01  # relative fall of the objective that counts as progress
 
 
 class Step(NamedTuple):
-    """What one strength left behind; scores are mean and standard error, or None."""
+    """The result of one strength; scores are mean and standard error, or None."""
 
     strength: float
     weights: list
@@ -42,7 +42,7 @@ class Settled(Callback):
 
 
 class StopWhen(Callback):
-    """Stops when another thread has set an event, and for the walk to see it too."""
+    """Stops when another thread has set an event, and for the walk to notice."""
 
     def __init__(self, event):
         self.event = event
@@ -96,7 +96,7 @@ def without_inputs(recipe, weights):
 def critical_strength(recipe, weights, X, y):
     """Least strength at which no input enters when none is used: `lambda_max`.
 
-    An input stays out while no direction of its weights pays for its penalty: with the
+    An input stays out while no direction of its weights outweighs its penalty: with the
     gradient g of the data loss at zero weights, |g|_2 <= strength for a group, |g|_inf
     for L1, |g_skip|_2 + hierarchy |g|_1 for LassoNet; the inputs of a table's column are
     one input, with sqrt(inputs) times the strength.
@@ -134,7 +134,7 @@ def fit_dense(recipe, X, y, validation_data, event=None):
 def relax(recipe, weights, columns, X, y, event=None):
     """A step's network on its own inputs alone, trained on without their penalty.
 
-    Judged by this one, sparse steps do not pay for the shrinkage that made them sparse
+    Judged by this one, sparse steps do not suffer from the shrinkage that made them sparse
     (the relaxed Lasso of Meinshausen 2007).
     """
     network = recipe.of_inputs(columns).network(0.0)
@@ -227,8 +227,8 @@ class Walk:
     def steps(self, strengths):
         """Yields a Step for each strength, started from the weights of the last one.
 
-        Where the last one used no input its weights have nothing to give: if the
-        strengths grow the step repeats it, else it begins at the start again.
+        Where the last one used no input its weights are no start: if the strengths grow
+        the step repeats it, else it begins from the initial weights.
         """
         last = None
         for strength in strengths:

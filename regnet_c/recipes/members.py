@@ -1,8 +1,8 @@
 """Several networks trained alike, averaged into one.
 
 Networks of the same layers that differ in their seeds make, side by side, one network
-whose outputs are the mean of theirs (for the cross-entropies: of their logits).  So
-saving, exporting, compacting and predicting need to know nothing of members.
+whose outputs are the mean of theirs (for the cross-entropies: of their logits). So
+saving, exporting, compacting and predicting need not know about members.
 """
 
 import numpy as np

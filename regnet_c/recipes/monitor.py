@@ -1,4 +1,4 @@
-"""What an estimator watches while its network trains: curves, and when to stop."""
+"""What an estimator records while its network trains, and when it stops."""
 
 import math
 
@@ -16,7 +16,7 @@ class Monitor(Callback):
     patience : int or None
         None never stops.
     tol : float
-        Relative to `scale`, the loss of a constant prediction: no unit of y matters.
+        Relative to `scale`, the loss of a constant prediction: units of y do not matter.
     on_validation : bool
         Watch the validation loss and put the best weights back; otherwise watch the
         objective on the training rows and keep the last weights.

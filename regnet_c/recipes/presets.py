@@ -10,9 +10,9 @@ from .._core import checks
 
 AUTO = "auto"
 PRESETS = ("auto", "plain")
-FEW_ROWS = 64  # with fewer there is nothing to learn from bins, batches or dropout
+FEW_ROWS = 64  # with fewer, bins, batches and dropout gain nothing
 _MANY_ROWS = 10_000
-_ROWS_PER_COLUMN = 200  # so many leave little to fear from a deeper network
+_ROWS_PER_COLUMN = 200  # with more a deeper network over-fits little
 _BUDGET = 1.2e11  # multiply-adds of training that further members may cost in all
 _MOST_MEMBERS = 3
 
@@ -53,8 +53,8 @@ _NUMBERS = _TABLES | {
 }
 # larger batches at a higher rate have the same error in half the time
 _MANY = {"batch_size": 256, "learning_rate_init": 6e-3, "max_iter": 50}
-# with so many rows less of a penalty is owed; California loses 4 % of its error and Bike
-# 12 % against the values of _MANY, which take the same time
+# with this many rows a weaker penalty is enough; California loses 4 % of its error and
+# Bike 12 % against the values of _MANY, which take the same time
 _NUMBERS_MANY = {"batch_size": 128, "learning_rate_init": 3e-3, "l1": 3e-5}
 _FEW = {"dropout": (0.0, 0.0), "batch_size": FEW_ROWS}
 

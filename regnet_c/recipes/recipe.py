@@ -1,6 +1,6 @@
 """From an estimator's parameters to the parts of a run: layers, optimiser, threads.
 
-Knows nothing of scikit-learn.  Each function checks the parameters it uses, so that an
+It does not depend on scikit-learn.  Each function checks the parameters it uses, so that an
 estimator's constructor can store them untouched.
 """
 
@@ -235,7 +235,7 @@ def batch_size(size):
 
 
 def thread_limit(n_jobs):
-    """At most so many threads, or None for as many as pay.
+    """The maximum number of threads, or None for as many as are worthwhile.
 
     A worker of joblib is one of several, so it takes one thread unless told otherwise.
     """

@@ -31,7 +31,7 @@ def _images(arrays, x_name, y_name):
     x, y = npz.rows_of(arrays, x_name, y_name)
     if x.shape[1] != 28 * 28 or not np.isfinite(x).all():
         raise ValueError(
-            f"{x_name} has {x.shape[1]} numbers a row, expected 784 finite ones"
+            f"{x_name} has {x.shape[1]} numbers per row, expected 784 finite ones"
         )
     labels = checks.check_labels(checks.as_array(y, y_name), 10)
     return x / np.float32(255), labels

@@ -66,7 +66,7 @@ def network(loss, penalty, rule="subgradient"):
 
 def train(loss, penalty, start=0, rule="subgradient", epochs=EPOCHS):
     """(sum|w|, mean |error|, exact zeros, network); start moves the first weights by
-    so many units in the last place."""
+    this many units in the last place."""
     x, y, weights = problem()
     weights[0] = weights[0] * (1 + start * np.finfo(float).eps)
     net = network(loss, penalty, rule)

@@ -22,7 +22,7 @@ class Row:
     ----------
     what, expected, got : str
     ok : bool or None
-        None: reported beside the expected figure, without a verdict, or skipped.
+        None: reported with the expected figure, without a verdict, or skipped.
     seeds : str
     system : str
     """

@@ -316,7 +316,7 @@ class Encoding:
             f"its encoder has version {version!r:.20}, this release reads {VERSION}",
         )
         keys = ["format", "version", "columns", "numbers"]
-        _require(list(config) == keys, "its encoder has other entries")
+        _require(list(config) == keys, "its encoder has unexpected entries")
         entries, numbers = config["columns"], config["numbers"]
         _require(isinstance(entries, list), "its encoder has no list of columns")
         _require(
@@ -431,11 +431,13 @@ def _read_column(entry, numbers):
     name, kind = entry["name"], entry.get("kind")
     what = f"column {name!r:.60} of its encoder"
     _require(kind in tuple(_KEYS), f"{what} has an unknown kind")
-    _require(list(entry) == ["name", "kind", *_KEYS[kind]], f"{what} has other entries")
+    _require(
+        list(entry) == ["name", "kind", *_KEYS[kind]], f"{what} has unexpected entries"
+    )
     if kind == "dropped":
         _require(isinstance(entry["reason"], str), f"{what} has no reason")
         return DroppedColumn(name, entry["reason"])
-    _require(type(entry["missing"]) is bool, f"{what} does not say what is missing")
+    _require(type(entry["missing"]) is bool, f"{what} does not state what is missing")
     if kind in ("category", "boolean"):
         return _read_levels(entry, what)
     _require(isinstance(entry["codes"], list), f"{what} has no codes")
@@ -462,7 +464,7 @@ def _read_levels(entry, what):
         f"{what} has no list of different levels",
     )
     _require(code in ("onehot", "sign"), f"{what} has an unknown code")
-    _require(type(entry["other"]) is bool, f"{what} does not say what is unknown")
+    _require(type(entry["other"]) is bool, f"{what} does not state what is unknown")
     if code == "sign":
         _require(
             len(levels) == 2 and not entry["other"], f"{what} is not of two levels"
@@ -489,14 +491,16 @@ def _read_code(entry, kind, numbers, what):
     method = entry["method"] if keys[:1] == ["method"] else None
     _require(method in METHODS, f"{what} has an unknown method")
     if method in ("standard", "robust"):
-        _require(keys == ["method", "center", "scale"], f"{what} has other entries")
+        _require(
+            keys == ["method", "center", "scale"], f"{what} has unexpected entries"
+        )
         center, scale = entry["center"], entry["scale"]
         _require(
             _is_float(center) and _is_float(scale) and scale > 0,
             f"{what} has an impossible scale",
         )
         return part, NumberCode(method, center, scale)
-    _require(keys == ["method", "knots"], f"{what} has other entries")
+    _require(keys == ["method", "knots"], f"{what} has unexpected entries")
     count = entry["knots"]
     _require(type(count) is int and 2 <= count <= 1 << 20, f"{what} has too few knots")
     taken = [next(numbers, None) for _ in range(count * (1 + (method == "quantile")))]

@@ -7,7 +7,7 @@
      "dialect": {"header": true, "delimiter": null, "decimal": null,
                  "thousands": null, "missing": null}}
 
-stands in a network's metadata under `KEY` and is checked whenever such a file is loaded.
+is in a network's metadata under `KEY` and is checked whenever such a file is loaded.
 A number predicted is output * scale + center.  Two classes may share one output, the
 probability of the second.
 """
@@ -37,7 +37,7 @@ class Dialect:
     thousands : str, optional
         What separates groups of three digits: ",", ".", "'" or a space.
     missing : tuple of str, optional
-        Cells that are missing values beside empty ones.
+        Cells that are missing values besides empty ones.
     """
 
     header: bool = True
@@ -120,7 +120,7 @@ class TableForm:
         """
         keys = ["version", "encoder", "target", "dialect"]
         if not isinstance(config, dict) or list(config) != keys:
-            raise ValueError("its table has other entries")
+            raise ValueError("its table has unexpected entries")
         if type(config["version"]) is not int or config["version"] != VERSION:
             raise ValueError(
                 f"its table has version {config['version']!r:.20}, this release reads "
@@ -171,7 +171,7 @@ def _read_target(target, n_outputs):
             raise ValueError(f"its target does not name {n_outputs} different classes")
         return {"target": target["name"], "classes": classes}
     if list(target) != ["name", "centers", "scales"]:
-        raise ValueError("its target has other entries")
+        raise ValueError("its target has unexpected entries")
     centers, scales = target["centers"], target["scales"]
     for numbers in (centers, scales):
         if not isinstance(numbers, list) or len(numbers) != n_outputs:
@@ -189,7 +189,7 @@ def _read_target(target, n_outputs):
 
 def _read_dialect(entry):
     if not isinstance(entry, dict) or list(entry) != list(asdict(Dialect())):
-        raise ValueError("its dialect has other entries")
+        raise ValueError("its dialect has unexpected entries")
     missing = entry["missing"]
     texts = [entry[key] for key in ("delimiter", "decimal", "thousands")]
     fine = all(

@@ -1,7 +1,7 @@
 """What a table's columns are, and their codes, learned from training rows.
 
 The kind of a column follows from what it holds, from how its values repeat and, for
-row numbers, from its name; `Options` overrule it.  Every decision ends in the schema,
+row numbers, from its name; `Options` override it.  Every decision ends in the schema,
 with its reason where it is not plain.
 """
 
@@ -39,7 +39,7 @@ _MANY = "text with more levels"
 
 @dataclass
 class Options:
-    """How to encode, and what overrules the inference; the fields as in `TableEncoder`."""
+    """How to encode, and what overrides the inference; the fields as in `TableEncoder`."""
 
     numeric: str = "auto"
     methods: dict = field(default_factory=dict)  # of single columns
@@ -97,7 +97,7 @@ class Options:
         both = self.numbers & self.categories
         if both:
             raise ValueError(
-                f"column {min(both)!r} is to be both numeric and categorical, expected one"
+                f"column {min(both)!r} cannot be both numeric and categorical, expected one"
             )
 
 
@@ -174,7 +174,7 @@ def _learn_column(column, options):
     """(fitted column, missing values, what was found, note)."""
     name = column.name
     if name in options.drop:
-        return _dropped(column, 0, "", "as asked")
+        return _dropped(column, 0, "", "as requested")
     if name in options.categories:
         return _learn_levels(column, options, asked=True)
     if name in options.numbers or name in options.methods:
@@ -212,7 +212,7 @@ def _learn_numbers(column, options, asked=False):
         return _dropped(column, missing, "", "no values")
     found = f"{ordered[0]:.6g} to {ordered[-1]:.6g}"
     if not asked and not missing and _are_row_numbers(column.name, ordered):
-        return _dropped(column, missing, found, "row numbers, every one occurs once")
+        return _dropped(column, missing, found, "row numbers, each occurs once")
     if ordered[0] == ordered[-1] and not missing:
         return _dropped(column, missing, found, f"always {ordered[0]:.6g}")
     codes = _number_codes(column.name, ordered, options)

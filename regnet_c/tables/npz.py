@@ -74,6 +74,6 @@ def same_columns(X, other):
     """X, or ValueError if it has not as many columns as `other`."""
     if X.shape[1] != other.shape[1]:
         raise ValueError(
-            f"x_test has {X.shape[1]} numbers a row, x_train has {other.shape[1]}"
+            f"x_test has {X.shape[1]} numbers per row, x_train has {other.shape[1]}"
         )
     return X

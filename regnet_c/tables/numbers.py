@@ -88,7 +88,7 @@ class NumberCode:
 
 
 def _cut(x, low, high):
-    """np.clip in place, without what it costs beside the comparisons."""
+    """np.clip in place, without its overhead over the comparisons."""
     np.maximum(x, low, out=x)
     return np.minimum(x, high, out=x)
 

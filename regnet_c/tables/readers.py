@@ -73,7 +73,7 @@ class Table:
         return [column for column in self.columns if column.name not in names]
 
     def place(self, row):
-        """Where a row stands: its line in a CSV file, counted as an editor counts."""
+        """Where a row is: its line in a CSV file, counted as an editor counts."""
         row = int(row if self._rows is None else self._rows[row])
         if self._csv_form is None:
             return f"row {row + 1}"
@@ -390,11 +390,11 @@ class _Typing:
         if self.dialect.delimiter is None and self.delimiter != ",":
             notes.append(f"columns separated by {self.delimiter!r}")
         if self.dialect.decimal is None and self.commas:
-            notes.append("numbers with a decimal comma (--decimal . overrules)")
+            notes.append("numbers with a decimal comma (--decimal . overrides)")
         return notes
 
     def column(self, name, values):
-        """Text as a column; one that stays text has its numbers, if any, beside it."""
+        """Text as a column; one that stays text keeps its numbers, if any, as well."""
         column = ArrowColumn(name, self._apply(name, values))
         if name not in self.typed and column.holds == TEXT:
             numbers = self._numbers(name, column.values)
@@ -462,7 +462,7 @@ def _plain_numbers(values, words):
     numbers = _cast(values, pa.float64())
     if numbers is None and words:
         texts = compute.unique(values).drop_null().to_pylist()
-        if len(texts) > _SOME:  # a text that is no number shows early
+        if len(texts) > _SOME:  # a text that is not a number shows early
             texts = texts[:_SOME]
         words = [text for text in texts if text.lower() in MISSING_NUMBERS]
         if not words or len(words) == len(texts):

@@ -1,4 +1,4 @@
-"""What was understood of a table's columns, as something to look at and to print."""
+"""How a table's columns are read, to inspect and to print."""
 
 from dataclasses import dataclass
 

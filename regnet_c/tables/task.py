@@ -1,4 +1,4 @@
-"""Classification or regression? What a target is, and how that is overruled."""
+"""Classification or regression? What a target is, and how to override that."""
 
 from dataclasses import dataclass
 
@@ -41,7 +41,7 @@ class Target:
 
 
 def infer_task(n_rows, n_distinct, text=False, whole=True):
-    """Which task a target stands for, and the reason.
+    """The task that a target implies, and the reason.
 
     Classification if the target is text (or boolean or categorical), or has at most 20
     different whole values with five rows each on average; regression otherwise.
@@ -100,13 +100,13 @@ def learn_target(column, task="auto", where="the table"):
     if column.holds == OTHER:
         raise ValueError(f"{what} holds neither numbers nor text nor booleans")
     if task == "regression":
-        return _regression(numeric, _numbers(numeric, what), "as asked", what)
+        return _regression(numeric, _numbers(numeric, what), "as requested", what)
     codes, levels = column.codes()
     present = codes >= 0
     counts = np.bincount(codes[present], minlength=len(levels))
     used = [level for level, count in zip(levels, counts, strict=True) if count]
     n_rows = int(present.sum())
-    reason = "as asked"
+    reason = "as requested"
     if task == "auto":
         text = column.holds in (TEXT, BOOLEAN) or column.declared
         numbers = None if column.declared else _all_numbers(column, used)
@@ -116,8 +116,8 @@ def learn_target(column, task="auto", where="the table"):
         if text and len(used) > max(2, n_rows / 2):
             raise ValueError(
                 f"{what} is text, mostly distinct (such as {used[0]!r:.40}), expected "
-                "numbers or classes that repeat; --task classification takes it as it is, "
-                "--decimal and --thousands say how numbers are written"
+                "numbers or repeated classes; --task classification accepts it, --decimal "
+                "and --thousands set how numbers are written"
             )
         if task == "regression":
             return _regression(numeric, _numbers(numeric, what), reason, what)
@@ -167,7 +167,7 @@ def _numbers(column, what):
     try:
         return real_numbers(column).astype(np.float64)
     except CellError as error:
-        problem = f"{error.problem} --decimal and --thousands say how they are written,"
+        problem = f"{error.problem} --decimal and --thousands set how they are written,"
         raise CellError(column.name, error.row, problem, f"{what}: ") from None
 
 
