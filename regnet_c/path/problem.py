@@ -168,7 +168,7 @@ class Problem:
         return network
 
     def _table(self):
-        """How a file of the network says that it reads tables."""
+        """The entry by which a file of the network reads tables."""
         classes = None
         if self.classes is not None:
             classes = [str(label) for label in self.classes.tolist()]
