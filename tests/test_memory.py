@@ -153,7 +153,8 @@ def test_every_allocation_may_fail(shim, tmp_path):
     arguments = [str(tmp_path / "m")]
     if not json_survives(shim):
         arguments += ["load", "resume"]
-    out = run(FAILING.format(here=str(HERE)), *arguments, LD_PRELOAD=shim)
+    script = FAILING.format(here=str(HERE))
+    out = run(script, *arguments, timeout=600, LD_PRELOAD=shim)
     rows = [line.split() for line in out.splitlines()]
     assert len(rows) == 15 - len(arguments)
     for name, failures, _, grown in rows:
@@ -185,7 +186,7 @@ def test_estimators_say_memory_error(shim):
                     break
             print(refused)
     """
-    out = run(script, LD_PRELOAD=shim, PYTHONWARNINGS="ignore")
+    out = run(script, timeout=600, LD_PRELOAD=shim, PYTHONWARNINGS="ignore")
     assert all(int(refused) > 10 for refused in out.split())
 
 
