@@ -350,6 +350,22 @@ def test_the_recipes_name_files_that_exist():
         assert 0 < len(re.findall(r"^\d+\. ", recipe, re.M)) <= most
 
 
+def test_the_map_has_every_room_and_every_module_of_the_core():
+    """The table "where does X live" names them all, and nothing that is not there."""
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    table = text.partition("## Where does X live")[2].partition("\n## ")[0]
+    cells = re.findall(r"\| ([^|]+) \|$", table, re.M)
+    named = set(re.findall(r"`([\w/]+(?:\.\w+|/))`", "".join(cells)))
+    package = ROOT / "regnet_c"
+    assert [name for name in named if not (package / name).exists()] == []
+    modules = [p for p in (package / "_core").glob("*.py") if p.stem != "__init__"]
+    wanted = {f"_core/{p.name}" for p in modules}
+    rooms = {name.partition(".")[0] for name in MODULES} - {"", "__main__", "_version"}
+    rooms -= {"_core", "datasets"}
+    wanted |= {f"{r}/" if (package / r).is_dir() else f"{r}.py" for r in rooms}
+    assert wanted - named == set()
+
+
 def test_c_never_allocates_or_prints():
     words = r"\b(malloc|calloc|realloc|free|printf|fprintf|abort|assert)\s*\("
     for path in C_FILES:
