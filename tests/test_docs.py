@@ -12,7 +12,7 @@ import pytest
 import regnet_c as rn
 
 DOCS = Path(__file__).parent.parent / "docs"
-OPTIONAL = {"estimators": "sklearn", "plots": "matplotlib"}
+OPTIONAL = {"estimators": "sklearn", "plots": "matplotlib", "dask": "distributed"}
 # what numpydoc calls its findings: no docstring; parameters missing, unknown, in
 # another order, without a type; nothing about what is returned or yielded
 WANTED = {"GL08", "PR01", "PR02", "PR03", "PR04", "RT01", "YD01"}

@@ -1,0 +1,475 @@
+"""DaskRegNetClassifier and DaskRegNetRegressor."""
+
+import itertools
+import time
+from functools import partial
+
+import dask
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.utils.validation import check_is_fitted
+from tqdm.auto import tqdm
+
+from ..._core import checks
+from ..classifier import RegNetClassifier
+from ..regressor import RegNetRegressor
+from .cluster import executor
+from .rounds import Rounds, Shard, Task, take_steps
+
+_SHARDS = 8  # at most, by default: the more, the less a round does
+
+
+def _partitions(value, name):
+    """Delayed partitions of a dask array or frame, as many columns as there are."""
+    if not dask.is_dask_collection(value):
+        raise TypeError(
+            f"{name} is {checks.a_type(value)}, expected a dask array or data frame"
+        )
+    if hasattr(value, "rechunk") and value.ndim == 2:
+        value = value.rechunk({1: -1})
+    return list(np.ravel(value.to_delayed()))
+
+
+def _shard(template, first, xs, ys, weights):
+    """The rows of some partitions, checked and encoded; `first` is the number of one."""
+    parts = []
+    for number, (x, y, w) in enumerate(zip(xs, ys, weights, strict=True), first):
+        x, y = np.asarray(x), np.asarray(y)
+        lengths = {len(x), len(y)} | (set() if w is None else {len(w)})
+        if len(lengths) > 1:
+            raise ValueError(
+                f"partition {number}: X, y and sample_weight have "
+                f"{' and '.join(map(str, sorted(lengths)))} rows"
+            )
+        if len(x):
+            parts.append((x, y, None if w is None else np.asarray(w, np.float64)))
+    if not parts:
+        return Shard(None, None, None)
+    x, y, w = (
+        None if c[0] is None else np.concatenate(c) for c in zip(*parts, strict=True)
+    )
+    x, y = template._check_data(x, y, reset=False)
+    if w is not None and not w.any():
+        return Shard(None, None, None)
+    return Shard(*template._data(x, y, w))
+
+
+def _predicted(x, local, method, empty):
+    x = np.asarray(x)
+    return getattr(local, method)(x) if len(x) else empty
+
+
+def _predicted_frame(x, local, method, meta):
+    if not len(x):
+        return meta
+    values = getattr(local, method)(np.asarray(x))
+    kind = type(meta)
+    if values.ndim == 1:
+        return kind(values, index=x.index, name=meta.name)
+    return kind(values, index=x.index, columns=meta.columns)
+
+
+class DaskRegNet(BaseEstimator):
+    """What both estimators share."""
+
+    def __init__(
+        self,
+        hidden_layer_sizes=(100,),
+        activation="relu",
+        *,
+        loss,
+        l1=0.0,
+        l2=0.0,
+        group_l1=0.0,
+        l1_rule="cumulative",
+        dropout=0.0,
+        max_norm=None,
+        optimizer="adam",
+        learning_rate="constant",
+        learning_rate_init=None,
+        batch_size=128,
+        rounds=20,
+        epochs_per_round=1,
+        n_shards=None,
+        random_state=0,
+        dtype="float32",
+        client=None,
+        timeout=300.0,
+        retries=3,
+        verbose=False,
+    ):
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.loss = loss
+        self.l1 = l1
+        self.l2 = l2
+        self.group_l1 = group_l1
+        self.l1_rule = l1_rule
+        self.dropout = dropout
+        self.max_norm = max_norm
+        self.optimizer = optimizer
+        self.learning_rate = learning_rate
+        self.learning_rate_init = learning_rate_init
+        self.batch_size = batch_size
+        self.rounds = rounds
+        self.epochs_per_round = epochs_per_round
+        self.n_shards = n_shards
+        self.random_state = random_state
+        self.dtype = dtype
+        self.client = client
+        self.timeout = timeout
+        self.retries = retries
+        self.verbose = verbose
+
+    def __getstate__(self):
+        """Everything but the client, which belongs to its process."""
+        client = "serial" if self.client == "serial" else None
+        return super().__getstate__() | {"client": client}
+
+    # ---- training --------------------------------------------------------------------
+
+    def fit(self, X, y, sample_weight=None, eval_set=None):
+        """Train in rounds from new weights.
+
+        Parameters
+        ----------
+        X, y : dask array or data frame
+            Numbers, as many partitions of y as of X; chunk sizes may be unknown and
+            partitions empty.
+        sample_weight : dask array or series, optional
+        eval_set : tuple (X, y), optional
+            Evaluated after each round in this process, dask collections computed first:
+            ``val_loss`` and, for classes, ``val_accuracy`` in `history_`.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        TimeoutError
+            If no task ends for `timeout` seconds; the message names the workers.
+        ConnectionError
+            If the scheduler is lost.
+        KeyboardInterrupt
+            After Ctrl-C; the estimator has the network of the last round.
+        """
+        runner = executor(self.client, *self._limits())
+        parts = [_partitions(X, "X"), _partitions(y, "y")]
+        weights = [None] * len(parts[0])
+        if sample_weight is not None:
+            weights = _partitions(sample_weight, "sample_weight")
+        for name, other in (("y", parts[1]), ("sample_weight", weights)):
+            if len(other) != len(parts[0]):
+                raise ValueError(
+                    f"{name} has {len(other)} partitions, X has {len(parts[0])}"
+                )
+        if len(X.shape) != 2:
+            raise ValueError(f"X has {len(X.shape)} dimension(s), expected 2")
+        local = self._template(runner, int(X.shape[1]), y, parts[1])
+        shards = runner.compute(self._shards(local, *parts, weights))
+        held_out = self._held_out(local, eval_set)
+        task = self._task(local, len(shards))
+        self._train(Rounds(task), runner, shards, held_out, local)
+        return self
+
+    def _limits(self):
+        timeout = checks.check_float(self.timeout, "timeout", 0, open_minimum=True)
+        return timeout, checks.check_int(self.retries, "retries", minimum=0)
+
+    def _local(self, kind, **more):
+        """An estimator of one process with these parameters, not yet fitted."""
+        names = "hidden_layer_sizes activation loss l1 l2 group_l1 l1_rule dropout"
+        names += " max_norm optimizer learning_rate learning_rate_init batch_size"
+        names += " random_state dtype"
+        given = {name: getattr(self, name) for name in names.split()}
+        rounds = checks.check_int(self.rounds, "rounds", minimum=1)
+        epochs = checks.check_int(self.epochs_per_round, "epochs_per_round", minimum=1)
+        given |= {"preset": "plain", "encoder": None, "max_iter": rounds * epochs}
+        return kind(**given, **more)
+
+    def _shards(self, template, xs, ys, weights):
+        """Delayed shards: lists of partitions by number, whoever will have them."""
+        count = min(len(xs), _SHARDS)
+        if self.n_shards is not None:
+            count = checks.check_int(self.n_shards, "n_shards", minimum=1)
+            if count > len(xs):
+                raise ValueError(f"n_shards is {count}, X has {len(xs)} partitions")
+        bounds = [k * len(xs) // count for k in range(count + 1)]
+        template = dask.delayed(template, traverse=False)
+        return [
+            dask.delayed(_shard)(template, a, xs[a:b], ys[a:b], weights[a:b])
+            for a, b in itertools.pairwise(bounds)
+        ]
+
+    def _task(self, local, shards):
+        member = local._members[0]
+        return Task(
+            member.network.layers,
+            member.network.loss,
+            member.network.dtype,
+            member.network.seed,
+            member.optimizer,
+            checks.check_int(self.batch_size, "batch_size", minimum=1),
+            self.epochs_per_round,
+            shards,
+        )
+
+    def _held_out(self, local, eval_set):
+        if eval_set is None:
+            return None
+        if isinstance(eval_set, list) and len(eval_set) == 1:  # as xgboost.dask has it
+            eval_set = eval_set[0]
+        X, y = dask.compute(*checks.check_pair(eval_set, "eval_set"))
+        X, y = local._check_data(np.asarray(X), np.asarray(y), reset=False)
+        return local._data(X, y, None)
+
+    def _train(self, rounds, runner, shards, held_out, local):
+        start, history = time.perf_counter(), rounds.history
+        bar = tqdm(total=self.rounds, desc="rounds", disable=not self.verbose)
+        try:
+            while rounds.done < self.rounds:
+                weights = rounds.network.get_weights()
+                arguments = rounds.task, weights, rounds.done
+                rounds.finish(runner.run(take_steps, shards, *arguments))
+                if held_out is not None:
+                    scores = rounds.network.evaluate(*held_out)
+                    for name in ("loss", "accuracy"):
+                        if name in scores:
+                            entries = history.history.setdefault(f"val_{name}", [])
+                            entries.append(scores[name])
+                history.seconds = time.perf_counter() - start
+                bar.set_postfix_str(f"loss {history['loss'][-1]:.4g}", refresh=False)
+                bar.update()
+        finally:
+            bar.close()
+            if rounds.done:
+                self._publish(local, rounds)
+
+    def _publish(self, local, rounds):
+        local.network_.set_weights(rounds.network.get_weights())
+        local.network_.history = rounds.history
+        local._monitor.loss_curve[:] = np.add(
+            rounds.history["loss"], rounds.history["penalty"]
+        ).tolist()
+        self._fitted = local
+        self.history_ = rounds.history
+        self.n_features_in_ = local.n_features_in_
+
+    # ---- prediction ------------------------------------------------------------------
+
+    @property
+    def network_(self):
+        """The trained `Network`."""
+        return self.to_local().network_
+
+    def to_local(self):
+        """The estimator of one process with this network.
+
+        Returns
+        -------
+        RegNetClassifier or RegNetRegressor
+        """
+        check_is_fitted(self, "_fitted")
+        return self._fitted
+
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "_fitted")
+
+    def predict(self, X):
+        """Predictions, lazy for dask collections.
+
+        Parameters
+        ----------
+        X : dask array or data frame, or what the local estimator takes
+
+        Returns
+        -------
+        dask array or series, or ndarray
+        """
+        outputs = getattr(self.to_local(), "n_outputs_", 1)
+        several = self._several_outputs(outputs)
+        return self._lazy(X, "predict", range(outputs) if several else None)
+
+    def _several_outputs(self, outputs):
+        return outputs > 1
+
+    def _lazy(self, X, method, columns):
+        local = self.to_local()
+        if not dask.is_dask_collection(X):
+            return getattr(local, method)(X)
+        one = getattr(local, method)(np.zeros((1, self.n_features_in_)))
+        if hasattr(X, "map_partitions"):
+            import pandas
+
+            if columns is None:
+                meta = pandas.Series(one[:0], name="prediction")
+            else:
+                meta = pandas.DataFrame(one[:0], columns=list(columns))
+            call = partial(_predicted_frame, local=local, method=method, meta=meta)
+            return X.map_partitions(call, meta=meta)
+        X = X.rechunk({1: -1})
+        shape = {"drop_axis": 1}
+        if columns is not None:
+            shape = {"chunks": (X.chunks[0], (len(columns),))}
+        return X.map_blocks(
+            _predicted, local, method, one[:0], meta=one[:0], dtype=one.dtype, **shape
+        )
+
+
+class DaskRegNetClassifier(ClassifierMixin, DaskRegNet):
+    """`RegNetClassifier` on a Dask cluster: rounds, with one result for any workers.
+
+    Partitions are joined to shards by their numbers.  In a round every shard takes its
+    steps from the same weights, on whatever worker; this process averages their weights
+    in the order of the shards and charges L1 and group penalties once.  The result
+    depends on rows, partition bounds, number of shards and the parameters, and on
+    nothing else: not on the number of workers, nor on those that are lost or come.
+
+    Parameters
+    ----------
+    hidden_layer_sizes, activation, loss, l1, l2, group_l1, dropout, max_norm, optimizer, \
+learning_rate, learning_rate_init
+        As for `RegNetClassifier` with ``preset="plain"``: X is taken as it is, so
+        standardise it.  A schedule counts the epochs of all rounds.
+    l1_rule : {"cumulative", "proximal"}
+    batch_size : int, default 128
+    rounds : int, default 20
+    epochs_per_round : int, default 1
+        Epochs of a shard between two averages; a round costs some ten milliseconds.
+    n_shards : int, optional
+        Default: as many as partitions, at most 8.
+    random_state : int, default 0
+    class_weight : dict, optional
+    dtype : {"float32", "float64"}, default "float32"
+    client : distributed.Client, None or "serial", default None
+        None: the client there is; serial: no cluster, the same result.
+    timeout : float, default 300
+        Seconds without the end of any task until `fit` raises TimeoutError.
+    retries : int, default 3
+        How often a task that raised is tried again; one whose worker is lost always is.
+    verbose : bool, default False
+        Show a progress bar with the rounds.
+
+    Attributes
+    ----------
+    network_ : Network
+    history_ : History
+        With an entry for each round.
+    classes_ : ndarray
+    n_features_in_ : int
+    """
+
+    def __init__(
+        self,
+        hidden_layer_sizes=(100,),
+        activation="relu",
+        *,
+        loss="auto",
+        l1=0.0,
+        l2=0.0,
+        group_l1=0.0,
+        l1_rule="cumulative",
+        dropout=0.0,
+        max_norm=None,
+        optimizer="adam",
+        learning_rate="constant",
+        learning_rate_init=None,
+        batch_size=128,
+        rounds=20,
+        epochs_per_round=1,
+        n_shards=None,
+        random_state=0,
+        class_weight=None,
+        dtype="float32",
+        client=None,
+        timeout=300.0,
+        retries=3,
+        verbose=False,
+    ):
+        given = {k: v for k, v in locals().items() if k not in ("self", "__class__")}
+        self.class_weight = given.pop("class_weight")
+        super().__init__(**given)
+
+    @property
+    def classes_(self):
+        """The classes, in the order of `predict_proba`."""
+        return self.to_local().classes_
+
+    def _template(self, runner, n_features, y, parts):
+        if isinstance(self.class_weight, str):
+            raise ValueError(
+                f"class_weight is {self.class_weight!r}, expected a dict or None"
+            )
+        if len(y.shape) != 1:
+            raise ValueError(f"y has {len(y.shape)} dimensions, expected 1")
+        found = [dask.delayed(np.unique)(part) for part in parts]
+        classes = [c for c in runner.results(found) if len(c)]
+        if not classes:
+            raise ValueError("y has no rows")
+        classes = np.unique(np.concatenate(classes))
+        local = self._local(RegNetClassifier, class_weight=self.class_weight)
+        rows = np.zeros((len(classes), n_features))
+        return local.partial_fit(rows, classes, classes=classes)
+
+    def _several_outputs(self, outputs):
+        return False
+
+    def predict_proba(self, X):
+        """Probabilities of the classes, lazy for dask collections.
+
+        Parameters
+        ----------
+        X : dask array or data frame, or what the local estimator takes
+
+        Returns
+        -------
+        dask array or data frame, or ndarray
+        """
+        return self._lazy(X, "predict_proba", self.classes_)
+
+
+class DaskRegNetRegressor(RegressorMixin, DaskRegNet):
+    """`RegNetRegressor` on a Dask cluster; as `DaskRegNetClassifier`.
+
+    Parameters
+    ----------
+    hidden_layer_sizes, activation, loss, l1, l2, group_l1, l1_rule, dropout, max_norm, \
+optimizer, learning_rate, learning_rate_init, batch_size, rounds, epochs_per_round, \
+n_shards, random_state, dtype, client, timeout, retries, verbose
+        As for `DaskRegNetClassifier`; y is taken as it is too.
+    """
+
+    def __init__(
+        self,
+        hidden_layer_sizes=(100,),
+        activation="relu",
+        *,
+        loss="squared_error",
+        l1=0.0,
+        l2=0.0,
+        group_l1=0.0,
+        l1_rule="cumulative",
+        dropout=0.0,
+        max_norm=None,
+        optimizer="adam",
+        learning_rate="constant",
+        learning_rate_init=None,
+        batch_size=128,
+        rounds=20,
+        epochs_per_round=1,
+        n_shards=None,
+        random_state=0,
+        dtype="float32",
+        client=None,
+        timeout=300.0,
+        retries=3,
+        verbose=False,
+    ):
+        given = {k: v for k, v in locals().items() if k not in ("self", "__class__")}
+        super().__init__(**given)
+
+    def _template(self, runner, n_features, y, parts):
+        local = self._local(RegNetRegressor)
+        shape = (2,) if len(y.shape) == 1 else (2, int(y.shape[1]))
+        return local.partial_fit(np.zeros((2, n_features)), np.ones(shape))

@@ -1,0 +1,256 @@
+"""Rounds: shards take steps on their own, their weights are averaged, penalties charged.
+
+In a round every shard starts from the same weights with a new optimiser and takes the
+steps of some epochs over its rows, by the smooth part of the objective and dropout alone.
+What comes of it is a function of (weights, shard, round, seed).  Then the weights are
+averaged in the order of the shards, in float64, by the weight of their rows, and L1 and
+group penalties are charged once, for all steps of the round: averages of shards that
+each charge them themselves are zero only where all of them are.
+"""
+
+import copy
+import dataclasses
+from typing import NamedTuple
+
+import numpy as np
+
+from ..._core import binding
+from ..._core.plan import GROUPS, L1_RULES
+from ...history import History
+from ...kernels.steps import first_step, rn_step
+from ...layers import Dense
+from ...network import Network
+from ...optimizers import SGD, Adam, AdamW, RMSprop
+from ...penalties import GROUP_RULES, L2
+
+_CREDIT_DECAY = 1 - 1 / 10_000  # of the ledger in a step, as in one process
+# between the seeds of two shards or rounds; odd, so that all 2^64 come first
+_NEXT_SEED = 0xBF58476D1CE4E5B9
+
+
+class Shard(NamedTuple):
+    """Checked rows, as a Network takes them; X None: there are none."""
+
+    X: np.ndarray | None
+    y: np.ndarray | None
+    sample_weight: np.ndarray | None
+
+    @property
+    def weight(self):
+        """Sum of the rows' weights."""
+        if self.sample_weight is None:
+            return float(len(self.X))
+        return float(self.sample_weight.sum())
+
+
+class Steps(NamedTuple):
+    """What a shard's steps of a round led to."""
+
+    weight: float  # of its rows
+    weights: list
+    divisors: list | None  # what the optimiser divides the steps of each matrix by
+    steps: int
+    response: float  # what it made of a constant unit gradient, in sum
+    loss: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Task:
+    """What is the same for all shards and rounds."""
+
+    layers: list
+    loss: object
+    dtype: np.dtype
+    seed: int
+    optimizer: object
+    batch_size: int
+    epochs_per_round: int
+    shards: int
+
+    def rate(self, round_):
+        """The learning rate of a round: schedules count its epochs."""
+        rates = self.optimizer.learning_rates(round_ * self.epochs_per_round, 1, 1)
+        return float(rates[0])
+
+
+def smooth(layer):
+    """The layer with the smooth part of its penalty alone."""
+    penalty = getattr(layer, "weight_penalty", None)
+    if penalty is None:
+        return layer
+    l2 = penalty.fields().get("l2", 0.0)
+    return layer.replace(weight_penalty=L2(l2) if l2 else None)
+
+
+def take_steps(shard, task, weights, round_, number):
+    """The steps of a shard in a round; None if it has no rows that count."""
+    if shard.X is None or shard.weight == 0:
+        return None
+    stream = 1 + round_ * task.shards + number
+    seed = (task.seed + stream * _NEXT_SEED) % 2**64
+    network = Network([*map(smooth, task.layers)], task.loss, task.dtype, seed)
+    network.set_weights(weights)
+    rate = task.rate(round_)
+    if rate == 0:  # the end of a schedule
+        loss = network.evaluate(*shard)["loss"]
+        return Steps(shard.weight, weights, None, 0, 0.0, loss)
+    optimizer = copy.copy(task.optimizer)
+    optimizer.learning_rate = rate
+    history = network.fit(
+        shard.X,
+        shard.y,
+        epochs=task.epochs_per_round,
+        batch_size=task.batch_size,
+        optimizer=optimizer,
+        sample_weight=shard.sample_weight,
+        threads=1,
+    )
+    steps = network._state.step
+    return Steps(
+        shard.weight,
+        network.get_weights(),
+        _divisors(network, optimizer),
+        steps,
+        _response(optimizer, steps),
+        float(np.mean(history["loss"])),
+    )
+
+
+def _divisors(network, optimizer):
+    """(sqrt(v) + eps) of each array, in float64; None where steps are not divided."""
+    state = network._state
+    if state.v is None:
+        return None
+    scale = 1.0
+    if isinstance(optimizer, (Adam, AdamW)):
+        scale = 1 / (1 - state.scalars.get()["beta2_power"])
+    views = network._plan.views(state.v)
+    epsilon = optimizer.constants()["epsilon"]
+    return [np.sqrt(v.astype(np.float64) * scale) + epsilon for v in views]
+
+
+def _response(optimizer, steps):
+    """What the steps make of a constant unit gradient before they are divided, in sum."""
+    rate, momentum = optimizer.learning_rate, optimizer.constants()["momentum"]
+    nesterov = getattr(optimizer, "nesterov", False)
+    total = response = 0.0
+    for _ in range(steps):
+        response = momentum * response + rate
+        total += momentum * response + rate if nesterov else response
+    return total
+
+
+def mean(arrays, shares):
+    """The weighted mean in float64, summed in the order in which the arrays stand."""
+    total = np.zeros(np.shape(arrays[0]))
+    for array, share in zip(arrays, shares, strict=True):
+        total += share * np.asarray(array, np.float64)
+    return total
+
+
+class Rounds:
+    """The weights, and what they owe, from round to round.
+
+    Parameters
+    ----------
+    task : Task
+
+    Attributes
+    ----------
+    network : Network
+    history : History
+        With an entry for each round.
+    """
+
+    def __init__(self, task):
+        self.task = task
+        self.network = Network(task.layers, task.loss, task.dtype, task.seed)
+        self.history = History()
+        self.network.history = self.history
+        self._penalties = _charged(self.network.layers)
+        self._credit, self._ledgers = 0.0, {}
+
+    @property
+    def done(self):
+        """Rounds finished."""
+        return self.history.epochs
+
+    def finish(self, results):
+        """Average what the shards made, in their order, and charge the penalties."""
+        found = [steps for steps in results if steps is not None]
+        if not found:
+            raise ValueError("all row weights are zero, or there are no rows")
+        total = sum(steps.weight for steps in found)
+        shares = [steps.weight / total for steps in found]
+        weights = [
+            mean(arrays, shares)
+            for arrays in zip(*(steps.weights for steps in found), strict=True)
+        ]
+        self._charge(weights, found, shares)
+        rate = self.task.rate(self.done)
+        self.network.set_weights(weights)
+        self.history.append(
+            {
+                "loss": float(mean([steps.loss for steps in found], shares)),
+                "penalty": self.network.penalty(),
+                "zeros": self.network.zeros(),
+                "learning_rate": rate,
+            }
+        )
+
+    def _charge(self, weights, found, shares):
+        """L1 and group penalties for all steps of the round, on `weights` in place."""
+        response = float(mean([steps.response for steps in found], shares))
+        count = float(mean([steps.steps for steps in found], shares))
+        decay = _CREDIT_DECAY**count
+        self._credit = decay * self._credit + 1
+        step = rn_step(SGD(1.0), response, first_step()) | {
+            "kind": RMSprop(1.0).kind,  # thresholds are divided by the root of v
+            "beta2": 1.0,  # which stays as it is
+            "epsilon": 0.0,
+            "credit": self._credit,
+            "credit_decay": decay,
+        }
+        for number, fields in self._penalties.items():
+            w = weights[number]
+            v = np.ones(w.shape)
+            if found[0].divisors is not None:
+                v = mean([steps.divisors[number] for steps in found], shares) ** 2
+            if fields.get("l1"):
+                self._charge_l1(number, fields, w, v, step)
+            if fields.get("group_strength"):
+                self._charge_groups(number, fields, w, v, step)
+
+    def _ledger(self, number, kind, w):
+        return self._ledgers.setdefault((number, kind), np.zeros(w.shape))
+
+    def _charge_l1(self, number, fields, w, v, step):
+        step = step | {"l1": fields["l1"], "l1_rule": L1_RULES[fields["l1_rule"]]}
+        q, nothing = self._ledger(number, "l1", w), np.zeros(w.size)
+        flat = [a.reshape(-1) for a in (w, np.zeros(w.size), v, q, nothing)]
+        binding.update(*flat, step)
+
+    def _charge_groups(self, number, fields, w, v, step):
+        cumulative = fields["group_rule"] == "cumulative"
+        q = self._ledger(number, "group", w) if cumulative else None
+        work = np.empty(16 * sum(w.shape))
+        code, strength = GROUPS[fields["group"]], fields["group_strength"]
+        binding.prox_group(code, w, v, q, strength, step, work)
+
+
+def _charged(layers):
+    """{number of an array: fields of its penalty} where there is more than L2."""
+    found, number = {}, 0
+    for layer in layers:
+        if not isinstance(layer, Dense):
+            continue
+        fields = layer.weight_penalty.fields() if layer.weight_penalty else {}
+        if fields.get("l1") and fields["l1_rule"] not in GROUP_RULES:
+            raise ValueError(
+                f"l1_rule is {fields['l1_rule']!r}, rounds expect one of "
+                f"{', '.join(GROUP_RULES)}"
+            )
+        if fields.get("l1") or fields.get("group_strength"):
+            found[number] = fields
+        number += 1 + layer.use_bias
+    return found
