@@ -701,7 +701,7 @@ def write_table(path, rng, n=80):
 @needs_cc
 def test_export_command_writes_c_with_a_legend(tmp_path, rng, capsys):
     table, model = write_table(tmp_path / "t.csv", rng), tmp_path / "m.safetensors"
-    options = "--target price --hidden 8 --l1 1e-4 --epochs 200 --quiet --dropout 0"
+    options = "--target price --hidden 8 --l1 1e-4 --epochs 400 --quiet --dropout 0"
     options += " --encoding standard"
     assert (
         main(["train", "--data", str(table), "--output", str(model), *options.split()])
