@@ -14,13 +14,17 @@ extensions = [
     "myst_parser",
     "sphinx.ext.autodoc",
     "numpydoc",
+    "sphinx_design",
     "gallery_pages",
+    "references",
 ]
 exclude_patterns = ["_build", "gallery/*.txt"]
+default_role = "py:obj"
+nitpicky = True
 html_theme = "furo"
 html_title = f"regnet_c {version}"
 
-myst_enable_extensions = ["dollarmath"]
+myst_enable_extensions = ["dollarmath", "colon_fence", "deflist"]
 myst_heading_anchors = 3  # so that pages may link to headings, here and on GitHub
 
 autodoc_typehints = "none"  # docstrings have shapes and dtypes as well

@@ -194,6 +194,17 @@ class EarlyStopping(_Settings, Callback):
     ----------
     best : float
     best_epoch : int
+
+    Examples
+    --------
+    >>> import numpy as np, regnet_c as rn
+    >>> X = np.random.RandomState(0).randn(300, 5)
+    >>> net = rn.Network([rn.Dense(5, 16, "relu"), rn.Dense(16, 1)])
+    >>> stopping = rn.EarlyStopping(patience=3)
+    >>> history = net.fit(X[:200], X[:200, :1], 500, callbacks=[stopping],
+    ...                   validation_data=(X[200:], X[200:, :1]))
+    >>> history.stopped_early, stopping.best_epoch < history.epochs
+    (True, True)
     """
 
     def __init__(
@@ -272,7 +283,7 @@ def _like(weights, flat):
 
 
 class Checkpoint(_Settings, Callback):
-    """Write the whole state of training to a file, for `fit(resume_from=)`.
+    """Write the whole state of training to a file, for `Network.fit` (``resume_from=``).
 
     The file is also a model that `Network.load` reads.  It is replaced as a whole or not
     at all, even if the machine stops.

@@ -23,7 +23,7 @@ class Dense(Layer):
     ----------
     n_in, n_out : int
     activation : str, default "identity"
-        A name of `regnet_c.activations.ACTIVATIONS`, which has the formulas; softmax only
+        A name of ``regnet_c.activations.ACTIVATIONS``, which has the formulas; softmax only
         in the last layer.  relu'(0) = 0.
     weight_penalty, bias_penalty : Penalty, optional
         Added to the objective; biases are not penalised by default.

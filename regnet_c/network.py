@@ -49,7 +49,7 @@ class Network:
         In the order of computation; a Dropout drops the outputs of the layer before it,
         or the inputs if it comes first.
     loss : str or Loss, default "squared_error"
-        See `regnet_c.losses`.  The cross-entropies contain their softmax or sigmoid: the
+        See `Loss`.  The cross-entropies contain their softmax or sigmoid: the
         last layer returns logits, and `predict` returns probabilities.
     dtype : {"float32", "float64"}, default "float32"
     seed : int, default 0
@@ -516,7 +516,7 @@ class Network:
     def loss_and_gradients(self, X, y, sample_weight=None, dropout_masks=None):
         """Data loss and its derivatives at the current weights; nothing is updated.
 
-        The penalty is not included: `penalty()` and the penalties' `subgradient` have it.
+        The penalty is not included: `penalty` and `Penalty.subgradient` have it.
 
         Parameters
         ----------
@@ -688,7 +688,7 @@ class Network:
         """Write weights and structure to a safetensors file, atomically.
 
         The old file at `path` is replaced as a whole or not at all, even if the machine
-        stops.  `network.metadata`, a dict of JSON values, is saved with it.
+        stops.  ``network.metadata``, a dict of JSON values, is saved with it.
 
         Parameters
         ----------

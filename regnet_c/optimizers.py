@@ -170,6 +170,12 @@ class Adagrad(Optimizer):
     ----------
     learning_rate : float or Schedule, default 0.01
     epsilon : float, default 1e-7
+
+    Examples
+    --------
+    >>> import regnet_c as rn
+    >>> rn.Adagrad(0.1).replace(learning_rate=0.05)
+    Adagrad(0.05)
     """
 
     algorithm = "adagrad"
@@ -189,6 +195,12 @@ class RMSprop(Optimizer):
     learning_rate : float or Schedule, default 0.001
     rho : float in [0, 1), default 0.9
     epsilon : float, default 1e-7
+
+    Examples
+    --------
+    >>> import regnet_c as rn
+    >>> rn.RMSprop(0.01, rho=0.95)
+    RMSprop(0.01, rho=0.95)
     """
 
     algorithm = "rmsprop"
@@ -211,6 +223,12 @@ class Adam(Optimizer):
     learning_rate : float or Schedule, default 0.001
     beta1, beta2 : float in [0, 1), default 0.9, 0.999
     epsilon : float, default 1e-8
+
+    Examples
+    --------
+    >>> import regnet_c as rn
+    >>> rn.Adam(rn.schedules.CosineDecay(0.01, epochs=30))
+    Adam(CosineDecay(0.01, 30.0))
     """
 
     algorithm = "adam"
@@ -233,6 +251,12 @@ class AdamW(Adam):
     weight_decay : float, default 0.01
     beta1, beta2 : float in [0, 1), default 0.9, 0.999
     epsilon : float, default 1e-8
+
+    Examples
+    --------
+    >>> import regnet_c as rn
+    >>> rn.AdamW(weight_decay=0.02)
+    AdamW(0.001, weight_decay=0.02)
     """
 
     algorithm = "adamw"

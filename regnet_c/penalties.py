@@ -476,6 +476,13 @@ class ElasticNet(Penalty):
         Of the l1 part, as for `L1`.
     sign_at_zero : {0, 1}
         As for `L1`.
+
+    Examples
+    --------
+    >>> import regnet_c as rn
+    >>> penalty = rn.ElasticNet(l1=0.5, l2=0.25)
+    >>> penalty.value([[1.0, -2.0]])  # 0.5 * 3 + 0.25 * 5
+    2.75
     """
 
     def __init__(self, l1, l2, rule="cumulative", sign_at_zero=0):

@@ -1,7 +1,7 @@
 """Plots of a training run and of a network's weights, drawn with matplotlib.
 
-matplotlib (the extra `plot`) is imported on first use.  Every function takes
-`ax` and returns the Axes it drew on, one or an array; size, style and saving are left
+matplotlib (the extra ``plot``) is imported on first use.  Every function takes
+``ax`` and returns the Axes it drew on, one or an array; size, style and saving are left
 to the caller.
 """
 
@@ -52,6 +52,12 @@ def plot_history(history, ax=None):
     Returns
     -------
     Axes, or an array of two if there are accuracies or zeros
+
+    Examples
+    --------
+    >>> from regnet_c import plots
+    >>> ax = plots.plot_history({"loss": [0.9, 0.5, 0.4], "val_loss": [1.0, 0.7, 0.6]})
+    >>> ax.figure.savefig("history.png")
     """
     network = getattr(history, "network_", history)
     unit = f" ({network.loss.name})" if hasattr(network, "loss") else ""
@@ -105,6 +111,15 @@ def plot_weights(network, layers=None, bins=60, ax=None):
     Returns
     -------
     Axes, or an array with one per layer
+
+    Examples
+    --------
+    >>> import regnet_c as rn
+    >>> from regnet_c import plots
+    >>> net = rn.Network([rn.Dense(4, 8, "relu"), rn.Dense(8, 1)])
+    >>> ax = plots.plot_weights(net, layers=[0])
+    >>> ax.get_xlabel()
+    'weight'
     """
     bins = checks.check_int(bins, "bins", minimum=1, maximum=10**6)
     chosen = _matrices(network, layers)
@@ -165,6 +180,15 @@ def plot_filters(network, shape=(28, 28), n=16, ax=None):
     Returns
     -------
     Axes, or an array with one per image
+
+    Examples
+    --------
+    >>> import regnet_c as rn
+    >>> from regnet_c import plots
+    >>> net = rn.Network([rn.Dense(64, 8, "relu"), rn.Dense(8, 10)])
+    >>> axes = plots.plot_filters(net, shape=(8, 8))
+    >>> len(axes)
+    8
     """
     n = checks.check_int(n, "n", minimum=1)
     w = _matrices(network, [0])[0][1]
@@ -210,6 +234,15 @@ def plot_sparsity(network, layers=None, ax=None):
     Returns
     -------
     Axes, or an array with one per layer
+
+    Examples
+    --------
+    >>> import regnet_c as rn
+    >>> from regnet_c import plots
+    >>> net = rn.Network([rn.Dense(4, 8, "relu"), rn.Dense(8, 1)])
+    >>> first, second = plots.plot_sparsity(net)
+    >>> second.get_xlabel()
+    'input'
     """
     chosen = _matrices(network, layers)
     axes = panels(ax, len(chosen), size=(6.4, 2.4))
@@ -242,6 +275,17 @@ def plot_decision_regions(network_or_function, X, y, resolution=200, ax=None):
     Returns
     -------
     Axes
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from regnet_c import plots
+    >>> X = np.random.RandomState(0).randn(100, 2)
+    >>> ax = plots.plot_decision_regions(
+    ...     lambda points: points[:, 0] > 0, X, X[:, 0] > 0, resolution=50
+    ... )
+    >>> ax.get_xlabel()
+    'first input'
     """
     X, y = checks.as_array(X, "X").astype(np.float64), np.asarray(y)
     if X.ndim != 2 or X.shape[1] != 2 or y.shape != X.shape[:1] or not len(X):
@@ -307,6 +351,18 @@ def plot_calibration(network, X, y, bins=10, ax=None):
     Returns
     -------
     Axes
+
+    Examples
+    --------
+    >>> import numpy as np, regnet_c as rn
+    >>> from regnet_c import plots
+    >>> X = np.random.RandomState(0).randn(300, 2)
+    >>> y = (X[:, 0] > 0).astype(int)
+    >>> net = rn.Network([rn.Dense(2, 1)], loss="binary_cross_entropy")
+    >>> history = net.fit(X[:200], y[:200])
+    >>> ax = plots.plot_calibration(net, X[200:], y[200:])
+    >>> ax.get_ylabel()
+    'share observed'
     """
     bins = checks.check_int(bins, "bins", minimum=1, maximum=10**4)
     probability, hit = _probabilities(network, X, np.asarray(y))

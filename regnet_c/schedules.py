@@ -68,6 +68,13 @@ class Constant(Schedule):
         Learning rate after the warm-up.
     warmup_epochs : float, default 0
         As for `Schedule`.
+
+    Examples
+    --------
+    >>> import regnet_c as rn
+    >>> schedule = rn.schedules.Constant(0.1, warmup_epochs=1)
+    >>> schedule([0, 4, 9, 20], steps_per_epoch=10)
+    array([0.01, 0.05, 0.1 , 0.1 ])
     """
 
     def factor(self, epochs):
@@ -84,6 +91,13 @@ class ExponentialDecay(Schedule):
     decay : float in (0, 1]
     warmup_epochs : float, default 0
         As for `Schedule`.
+
+    Examples
+    --------
+    >>> import regnet_c as rn
+    >>> schedule = rn.schedules.ExponentialDecay(0.5, decay=0.5)
+    >>> schedule([0, 10, 20], steps_per_epoch=10)
+    array([0.5  , 0.25 , 0.125])
     """
 
     def __init__(self, initial, decay, warmup_epochs=0.0):
@@ -108,6 +122,13 @@ class StepDecay(Schedule):
         Epochs between two drops.
     warmup_epochs : float, default 0
         As for `Schedule`.
+
+    Examples
+    --------
+    >>> import regnet_c as rn
+    >>> schedule = rn.schedules.StepDecay(0.5, decay=0.5, every=2)
+    >>> schedule([0, 10, 20], steps_per_epoch=10)
+    array([0.5 , 0.5 , 0.25])
     """
 
     def __init__(self, initial, decay, every, warmup_epochs=0.0):
@@ -142,6 +163,13 @@ class LinearDecay(_Until):
     final : float in [0, 1], default 0
     warmup_epochs : float, default 0
         As for `Schedule`.
+
+    Examples
+    --------
+    >>> import regnet_c as rn
+    >>> schedule = rn.schedules.LinearDecay(0.5, epochs=2)
+    >>> schedule([0, 10, 20], steps_per_epoch=10)
+    array([0.5 , 0.25, 0.  ])
     """
 
     def factor(self, epochs):
@@ -161,6 +189,13 @@ class CosineDecay(_Until):
     final : float in [0, 1], default 0
     warmup_epochs : float, default 0
         As for `Schedule`.
+
+    Examples
+    --------
+    >>> import regnet_c as rn
+    >>> schedule = rn.schedules.CosineDecay(0.5, epochs=2)
+    >>> schedule([0, 10, 20], steps_per_epoch=10)
+    array([0.5 , 0.25, 0.  ])
     """
 
     def factor(self, epochs):

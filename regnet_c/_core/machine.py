@@ -23,6 +23,12 @@ def cpu_info():
         if multiply-add rounds once: then results have the same bits on every such
         CPU), ``lanes`` (float32 numbers per vector), ``threads`` (CPUs this process
         may use), ``build_flags``.
+
+    Examples
+    --------
+    >>> import regnet_c as rn
+    >>> sorted(rn.cpu_info())
+    ['available', 'build_flags', 'fused', 'isa', 'lanes', 'threads']
     """
     return {
         "isa": binding.current_isa(),

@@ -43,7 +43,7 @@ def to_c(network, path, dtype="float32", prefix="net", calibration=None):
     and writes what `predict` returns.  The result is the class: the index of the
     largest output after a softmax or several sigmoids, whether one sigmoid is above
     1/2, and 0 for other losses.  Every layer is stored in the smallest of five forms
-    (`regnet_c.export.c_layer`).  Compiled with ``-DPREFIX_SELF_TEST`` the file has a
+    (``regnet_c.export.c_layer``).  Compiled with ``-DPREFIX_SELF_TEST`` the file has a
     main() that checks embedded rows and returns the number of wrong ones.  The .c file
     does not compile with the .h file of another export.
 
@@ -67,6 +67,14 @@ def to_c(network, path, dtype="float32", prefix="net", calibration=None):
         buffers on the stack (the compiler adds its frames); ``layers``, a list with
         ``n_in``, ``n_out``, ``weights`` (stored ones), ``form`` and ``bytes``; with a
         calibration set ``original`` and ``exported``, their loss and accuracy.
+
+    Examples
+    --------
+    >>> import regnet_c as rn
+    >>> net = rn.Network([rn.Dense(4, 3, "relu"), rn.Dense(3, 1)])
+    >>> report = net.to_c("model.c")
+    >>> sorted(report)
+    ['files', 'flash', 'layers', 'ram']
     """
     dtype = checks.check_name(dtype, DTYPES, "dtype")
     stem, prefix = _stem(path), _check_prefix(prefix)

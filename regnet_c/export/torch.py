@@ -76,7 +76,7 @@ def from_torch(cls, state_dict, activations="relu", loss="squared_error", dtype=
         Network or a subclass.
     state_dict : dict
         Names that end in "weight" (n_out, n_in) and, optionally, "bias" (n_out,), as
-        `torch.nn.Module.state_dict` returns them; tensors or arrays.
+        ``torch.nn.Module.state_dict`` returns them; tensors or arrays.
     activations : str or list of str, default "relu"
         One name for all hidden layers, or one for each layer; if the last is left out
         it is "identity".
@@ -93,6 +93,14 @@ def from_torch(cls, state_dict, activations="relu", loss="squared_error", dtype=
     ------
     TypeError, ValueError
         If the state_dict is not that of a chain of Linear layers.
+
+    Examples
+    --------
+    >>> import numpy as np, regnet_c as rn
+    >>> state = {"0.weight": np.ones((1, 3)), "0.bias": np.zeros(1)}
+    >>> net = rn.Network.from_torch(state)
+    >>> net.predict([[1.0, 2.0, 3.0]])
+    array([[6.]])
     """
     pairs = _linear_pairs(state_dict)
     names = _layer_activations(activations, len(pairs))

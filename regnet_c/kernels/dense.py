@@ -18,6 +18,12 @@ def dense_forward(x, w, b=None):
     Returns
     -------
     ndarray of shape (n, n_out)
+
+    Examples
+    --------
+    >>> from regnet_c import kernels
+    >>> kernels.dense_forward([[1.0, 2.0]], [[1.0], [1.0]], [0.5])
+    array([[3.5]])
     """
     x = as_floats(x, "x", 2)
     w = as_floats(w, "w", 2, x.dtype)

@@ -82,6 +82,13 @@ def softmax_forward(z):
     Returns
     -------
     ndarray of shape (n, n_out)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from regnet_c import kernels
+    >>> kernels.softmax_forward(np.zeros((1, 4)))
+    array([[0.25, 0.25, 0.25, 0.25]])
     """
     zt = np.ascontiguousarray(as_floats(z, "z", 2).T)
     a = np.empty_like(zt)
@@ -114,7 +121,7 @@ def loss_rows(name, z, y, scale=None, param=None):
     Parameters
     ----------
     name : str
-        See `regnet_c.losses`; logits for the cross-entropies, the log mean for poisson.
+        See `Loss`; logits for the cross-entropies, the log mean for poisson.
     z : array-like of shape (n, n_out)
     y : array-like of shape (n, n_out), or (n,) integer labels for the softmax loss
     scale : array-like of shape (n,), optional

@@ -21,6 +21,12 @@ def prox_l1(w, threshold):
     Returns
     -------
     ndarray like w
+
+    Examples
+    --------
+    >>> from regnet_c import kernels
+    >>> kernels.prox_l1([-2.0, 0.5, 3.0], 1.0)
+    array([-1.,  0.,  2.])
     """
     out = as_floats(w, "w").copy()
     binding.prox_l1(

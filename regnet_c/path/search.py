@@ -69,7 +69,7 @@ def regularization_path(
         splitter is one of scikit-learn's.
     n_jobs : int, optional
         Folds at a time, by joblib; -1: one per CPU.  Default: 1, or what
-        `joblib.parallel_config` states.
+        ``joblib.parallel_config`` states.
     progress : bool, default False
         Show a progress bar.
     **options

@@ -1,13 +1,13 @@
 """The fitted encoder: from columns to one float32 array, and to JSON and back.
 
 NumPy only.  `TableEncoder` and the command line learn an `Encoding` from training rows;
-model files carry it; the exporters write it as C and ONNX.  Its JSON form, version 1:
+model files carry it; the exporters write it as C and ONNX.  Its JSON form, version 1::
 
     {"format": "regnet_c.table", "version": 1,
      "columns": [...],      one entry per column of the training table, in its order
      "numbers": [...]}      all knots and values, end to end, in the order of the columns
 
-A column is one of
+A column is one of ::
 
     {"name": "age", "kind": "number", "missing": true, "fill": 37.0,
      "codes": [{"method": "robust", "center": 37.0, "scale": 20.0},
@@ -20,7 +20,7 @@ A column is one of
      "levels": ["False", "True"], "other": false, "missing": false}
     {"name": "id", "kind": "dropped", "reason": "row numbers"}
 
-and makes these outputs, side by side, in the order of the columns:
+and makes these outputs, side by side, in the order of the columns::
 
     number, date    each code in turn (formulas in `numbers`; `knots` counts the numbers it
                     takes from the list, quantile as many values after them).  A missing
