@@ -15,13 +15,21 @@ extensions = [
     "sphinx.ext.autodoc",
     "numpydoc",
     "sphinx_design",
+    "sphinxcontrib.bibtex",
     "gallery_pages",
+    "generated_pages",
+    "pictures",
     "references",
 ]
 exclude_patterns = ["_build", "gallery/*.txt"]
 default_role = "py:obj"
 nitpicky = True
 html_theme = "furo"
+html_logo = "_static/logo.svg"
+html_favicon = "_static/favicon.svg"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+bibtex_bibfiles = ["references.bib"]
 html_title = f"regnet_c {version}"
 
 myst_enable_extensions = ["dollarmath", "colon_fence", "deflist"]

@@ -44,12 +44,24 @@ INDEX = """# Gallery
 
 Each script in `examples/` answers one question with a table and a plot.
 
+::::{{grid}} 1 2 2 3
+:gutter: 3
+
+{cards}
+::::
+
 ```{{toctree}}
 :maxdepth: 1
+:hidden:
 
 {names}
 ```
 """
+CARD = """:::{{grid-item-card}} {title}
+:link: {name}
+:link-type: doc
+:img-top: {name}.png
+:::"""
 
 
 def run_example(script, plot, printed):
@@ -67,10 +79,23 @@ def run_example(script, plot, printed):
     printed.write_text("".join(done.stdout.splitlines(keepends=True)[:-1]))
 
 
-def page(script):
-    """The Markdown of one example; its docstring is a title and indented blocks."""
+def title_and_text(script):
+    """The docstring of an example: a title and indented blocks."""
     title, text = ast.get_docstring(ast.parse(script.read_text())).split("\n", 1)
-    return PAGE.format(title=title.rstrip("."), text=text.strip(), name=script.stem)
+    return title.rstrip("."), text.strip()
+
+
+def page(script):
+    """The Markdown of one example."""
+    title, text = title_and_text(script)
+    return PAGE.format(title=title, text=text, name=script.stem)
+
+
+def index(scripts):
+    """The Markdown of the gallery: a card with its plot for each example."""
+    cards = [CARD.format(title=title_and_text(s)[0], name=s.stem) for s in scripts]
+    names = "\n".join(script.stem for script in scripts)
+    return INDEX.format(cards="\n\n".join(cards), names=names)
 
 
 def write_pages(app):
@@ -82,8 +107,7 @@ def write_pages(app):
         if not plot.exists() or plot.stat().st_mtime < script.stat().st_mtime:
             run_example(script, plot, plot.with_suffix(".txt"))
         (PAGES / f"{script.stem}.md").write_text(page(script))
-    names = "\n".join(script.stem for script in scripts)
-    (PAGES / "index.md").write_text(INDEX.format(names=names))
+    (PAGES / "index.md").write_text(index(scripts))
 
 
 def setup(app):

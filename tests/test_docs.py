@@ -112,9 +112,10 @@ def test_there_are_examples_in_docstrings():
 
 
 PAGES = sorted(page.name for page in DOCS.glob("*.md"))
+COURSE = sorted(f"course/{page.name}" for page in DOCS.glob("course/*.md"))
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", PAGES + COURSE)
 def test_examples_in_pages(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert doctest.testfile(str(DOCS / page), module_relative=False).failed == 0
@@ -150,7 +151,7 @@ def test_every_page_is_in_the_index(page):
 
 def test_links_between_pages_exist():
     for page in DOCS.glob("**/*.md"):
-        if "_build" in page.parts or "gallery" in page.parts:
+        if {"_build", "gallery", "generated"} & set(page.parts):
             continue
         for target in re.findall(r"\]\(([\w/.]+\.md)", page.read_text()):
             assert (page.parent / target).exists(), f"{page.name}: {target}"
@@ -206,3 +207,54 @@ def test_every_page_of_evidence_is_linked():
     text = "".join(page.read_text() for page in USER_PAGES)
     for page in EVIDENCE.glob("*.md"):
         assert f"evidence/{page.name})" in text, page.name
+
+
+def page_maker(name, monkeypatch):
+    """A module of docs/."""
+    monkeypatch.syspath_prepend(str(DOCS))
+    return importlib.import_module(name)
+
+
+def test_the_command_line_page_has_every_option(monkeypatch):
+    from regnet_c.cli import build_parser
+
+    parser = build_parser()
+    text = page_maker("generated_pages", monkeypatch).command_page(parser)
+    commands = parser._subparsers._group_actions[0].choices
+    assert {f"## {name}" for name in commands} <= set(text.splitlines())
+    for command in commands.values():
+        for action in command._actions:
+            if action.dest != "help":
+                assert f"`` {', '.join(action.option_strings)}" in text, action
+
+
+def test_the_parameter_page_has_every_parameter(monkeypatch):
+    pytest.importorskip("sklearn")
+    pytest.importorskip("numpydoc")
+    makes = page_maker("generated_pages", monkeypatch)
+    names = [name for _, _, group in makes.TOPICS for name in group]
+    signatures = [
+        set(inspect.signature(estimator).parameters)
+        for estimator in (rn.RegNetClassifier, rn.RegNetRegressor)
+    ]
+    assert len(names) == len(set(names)) and set(names) == set.union(*signatures)
+    page = makes.parameters_page(rn.RegNetClassifier, rn.RegNetRegressor)
+    assert all(f"\n`{name}` — " in page for name in names)
+
+
+def test_the_logo_is_what_its_script_draws(monkeypatch):
+    for name, text in page_maker("logo", monkeypatch).FILES.items():
+        assert (DOCS / "_static" / name).read_text() == text
+
+
+PICTURES = {
+    name
+    for page in DOCS.rglob("*.md")
+    for name in re.findall(r"generated/(\w+)\.png", page.read_text())
+}
+
+
+def test_every_picture_has_a_function_that_draws_it(monkeypatch):
+    pytest.importorskip("matplotlib")
+    pictures = page_maker("pictures", monkeypatch)
+    assert {picture.__name__ for picture in pictures.PICTURES} == PICTURES
