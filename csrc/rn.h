@@ -120,12 +120,18 @@ typedef enum {
     RN_U64,
 } rn_dtype;
 
-/* A matrix somebody else owns, strides in bytes (any sign, zero allowed). */
+/* A matrix somebody else owns, strides in bytes (any sign, zero allowed).  With `start`
+ * it is CSR: the entries start[i] to start[i + 1] - 1 belong to row i, entry e is at
+ * data + e * col_stride and its column, rising within a row, at index[e]; what has no
+ * entry is zero; row_stride is 0. */
 typedef struct {
     const char *data;
     ptrdiff_t row_stride, col_stride;
     size_t n_rows, n_cols;
-    int dtype; /* rn_dtype */
+    int dtype;            /* rn_dtype */
+    int wide_index;       /* int64_t, not int32_t */
+    const int64_t *start; /* n_rows + 1; NULL: every number is there */
+    const void *index;
 } rn_source;
 
 /* What one optimiser step needs besides the arrays; see rn_update.inc.c. */

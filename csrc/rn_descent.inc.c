@@ -14,7 +14,8 @@ RN_INLINE void fetch_ahead(const rn_task *task, size_t k0, size_t k1) {
     const rn_source *x = task->run->x;
     const size_t from = task->first + task->block.count;
     const size_t to = rn_min(from + task->block.count, task->run->n);
-    if (x->col_stride < 0 || x->col_stride > (ptrdiff_t)sizeof(double)) return;
+    if (x->start || x->col_stride < 0 || x->col_stride > (ptrdiff_t)sizeof(double))
+        return;
     for (size_t i = from; i < to; i++) {
         const ptrdiff_t row = (ptrdiff_t)row_at(task->run, i);
         const char *p = x->data + row * x->row_stride;

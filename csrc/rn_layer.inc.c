@@ -183,12 +183,12 @@ static void layer_forward_plain_rows(const rn_layer_plan *plan, const rn_block *
     const size_t ld = columns_at(block, 0), count = block->count;
     const rn_cut parts = rn_tiles(count);
     const T *bias = layer->bias.w;
-    const rn_source z = {(const char *)work,
-                         (ptrdiff_t)(units * sizeof(T)),
-                         sizeof(T),
-                         count,
-                         units,
-                         RN_FLOAT ? RN_F32 : RN_F64};
+    const rn_source z = {.data = (const char *)work,
+                         .row_stride = (ptrdiff_t)(units * sizeof(T)),
+                         .col_stride = sizeof(T),
+                         .n_rows = count,
+                         .n_cols = units,
+                         .dtype = RN_FLOAT ? RN_F32 : RN_F64};
     for (size_t part = 0; part < parts.parts; part++) {
         const size_t i = rn_start(parts, part);
         const rn_tile t = {.n_outer = 1,

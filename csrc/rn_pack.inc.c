@@ -53,8 +53,25 @@ static void convert_row(size_t n, T *RN_RESTRICT out, const char *p, ptrdiff_t s
 
 /* True if the rows of s are contiguous numbers of type T already. */
 RN_INLINE int is_direct(const rn_source *s) {
-    return s->dtype == (RN_FLOAT ? RN_F32 : RN_F64) &&
+    return !s->start && s->dtype == (RN_FLOAT ? RN_F32 : RN_F64) &&
            s->col_stride == (ptrdiff_t)sizeof(T);
+}
+
+/* to[column * stride] = each entry of a row of CSR. */
+static void scatter_row(T *RN_RESTRICT to, size_t stride, const rn_source *s,
+                        ptrdiff_t row) {
+    const int64_t end = s->start[row + 1];
+    T value[RN_CHUNK];
+    for (int64_t e = s->start[row], count; e < end; e += count) {
+        const int32_t *narrow = (const int32_t *)s->index + e;
+        const int64_t *wide = (const int64_t *)s->index + e;
+        count = end - e < RN_CHUNK ? end - e : RN_CHUNK;
+        convert_row((size_t)count, value, s->data + e * s->col_stride, s->col_stride,
+                    s->dtype);
+        for (int64_t i = 0; i < count; i++) {
+            to[(size_t)(s->wide_index ? wide[i] : narrow[i]) * stride] = value[i];
+        }
+    }
 }
 
 /* Lanes that a panel of `count` samples uses: one vector or all of them. */
@@ -70,6 +87,14 @@ static void gather_panel(T *RN_RESTRICT panel, const rn_source *s, size_t count,
     const int direct = is_direct(s);
     const size_t columns = panel_columns(count);
     T buffer[RN_LANES * RN_CHUNK];
+    if (s->start) {
+        memset(panel, 0, s->n_cols * columns * sizeof(T));
+        for (size_t i = 0; i < count; i++) {
+            scatter_row(panel + i, columns, s,
+                        (ptrdiff_t)(order ? (size_t)order[i] : first + i));
+        }
+        return;
+    }
     for (size_t c0 = 0; c0 < s->n_cols; c0 += RN_CHUNK) {
         const size_t width = s->n_cols - c0 < RN_CHUNK ? s->n_cols - c0 : RN_CHUNK;
         for (size_t lane0 = 0; lane0 < columns; lane0 += RN_LANES) {
@@ -103,7 +128,10 @@ static void gather_rows(T *RN_RESTRICT rows, const rn_source *s, size_t count,
         const ptrdiff_t row = order ? (ptrdiff_t)order[i] : (ptrdiff_t)(first + i);
         const char *p = s->data + row * s->row_stride;
         T *to = rows + i * s->n_cols;
-        if (direct) memcpy(to, p, s->n_cols * sizeof(T));
+        if (s->start) {
+            memset(to, 0, s->n_cols * sizeof(T));
+            scatter_row(to, 1, s, row);
+        } else if (direct) memcpy(to, p, s->n_cols * sizeof(T));
         else convert_row(s->n_cols, to, p, s->col_stride, s->dtype);
     }
 }
@@ -176,24 +204,31 @@ static int all_finite(size_t n, const T *x) {
     return finite;
 }
 
+/* Whether n numbers of any type are finite as T. */
+static int are_finite(size_t n, const char *p, ptrdiff_t stride, int dtype) {
+    T buffer[RN_CHUNK];
+    int bad = 0;
+    for (size_t c = 0; c < n && !bad; c += RN_CHUNK) {
+        const size_t width = rn_min(n - c, RN_CHUNK);
+        convert_row(width, buffer, p + (ptrdiff_t)c * stride, stride, dtype);
+        for (size_t k = 0; k < width; k++) bad |= !(buffer[k] * 0 == 0);
+    }
+    return !bad;
+}
+
 /* The first row with a value that is not finite, or n_rows. */
 static size_t find_not_finite(const rn_source *s) {
     const int direct = is_direct(s);
-    T buffer[RN_CHUNK];
     for (size_t i = 0; i < s->n_rows; i++) {
         const char *row = s->data + (ptrdiff_t)i * s->row_stride;
-        if (direct && all_finite(s->n_cols, (const T *)(const void *)row)) {
-            continue;
+        size_t n = s->n_cols;
+        if (s->start) {
+            row += s->start[i] * s->col_stride;
+            n = (size_t)(s->start[i + 1] - s->start[i]);
         }
-        if (direct) return i;
-        for (size_t c = 0; c < s->n_cols; c += RN_CHUNK) {
-            const size_t width = rn_min(s->n_cols - c, RN_CHUNK);
-            convert_row(width, buffer, row + (ptrdiff_t)c * s->col_stride,
-                        s->col_stride, s->dtype);
-            int bad = 0;
-            for (size_t k = 0; k < width; k++) bad |= !(buffer[k] * 0 == 0);
-            if (bad) return i;
-        }
+        const int finite = direct ? all_finite(n, (const T *)(const void *)row)
+                                  : are_finite(n, row, s->col_stride, s->dtype);
+        if (!finite) return i;
     }
     return s->n_rows;
 }

@@ -44,6 +44,7 @@ RN_INLINE void apply_output(const rn_net *net, size_t n, size_t ld, T *a) {
 static size_t bad_row(const rn_source *x, size_t first, size_t count) {
     rn_source part = *x;
     part.data += (ptrdiff_t)first * x->row_stride;
+    if (x->start) part.start += first;
     part.n_rows = count;
     const size_t row = find_not_finite(&part);
     return row < count ? first + row : x->n_rows;

@@ -9,6 +9,7 @@ from ._core.data import checked_data
 from ._core.layerwise import layer_outputs
 
 _ROWS = 10_000  # of X that are looked at for dead units
+_ROWS_AT_A_TIME = 500
 _STALLED = 0.01  # relative progress over the last tenth of the epochs
 _ACCURACY_GAP = 0.03  # between training and validation, where it is over-fitting
 _LOSS_GAP = 0.3  # the same for regression, relative
@@ -108,28 +109,29 @@ def diagnose(network, X, y, validation_data=None):
     """See `Network.diagnose`."""
     network = network._frozen()
     train = network.evaluate(X, y)
-    validation, rows, floors = None, [len(X)], []
+    data = _one_hot(network, X, y)
+    validation, rows, floors = None, [data.n], []
     if validation_data is not None:
         validation = network.evaluate(*checks.check_validation_data(validation_data))
-        rows.append(len(validation_data[0]))
         held_out = _one_hot(network, *validation_data)
+        rows.append(held_out.n)
         floors = [network.loss.least(held_out.raw_y, held_out.sample_weight)]
-    baseline, floor = _loss_range(network.loss, _one_hot(network, X, y))
+    baseline, floor = _loss_range(network.loss, data)
     unexplained = (train["loss"] - floor) / max(baseline - floor, np.finfo(float).tiny)
     gap = _gap(train, validation, [floor, *floors])
     fit = _judge(validation, gap, unexplained, rows)
     converged = _converged(network.history, floor)
-    layers = _layers(network, X, y)
+    layers = _layers(network, X, y, data.raw_x)
     verdict = _verdict(fit, "accuracy" in train, gap, unexplained, converged, layers)
     return Diagnosis(
         layers, train, validation, gap, unexplained, fit, converged, verdict
     )
 
 
-def _layers(network, X, y):
+def _layers(network, X, y, x):
     _, gradients = network.loss_and_gradients(X, y)
     average = network.update_average()
-    dead = iter(_dead_units(network, np.asarray(X)[:_ROWS]))
+    dead = iter(_dead_units(network, x))
     found = []
     rows = zip(network._weights.views, gradients, network._plan.penalties, strict=True)
     for number, (w, g, penalty) in enumerate(rows):
@@ -158,11 +160,20 @@ def _layers(network, X, y):
 
 
 def _dead_units(network, x):
-    """Per Dense layer the number of units with slope 0 for all rows of x."""
-    for _, slope in layer_outputs(
-        network._weights, np.ascontiguousarray(x, network.dtype)
-    ):
-        yield 0 if slope is None else int((slope == 0).all(axis=0).sum())
+    """Per Dense layer the number of units with slope 0 for the first rows of x."""
+    dead, weights, n = None, network._weights, min(x.shape[0], _ROWS)
+    for first in range(0, n, _ROWS_AT_A_TIME):
+        rows = x[first : min(first + _ROWS_AT_A_TIME, n)]  # dense, also of a sparse x
+        found = [
+            slope is not None and (slope == 0).all(axis=0)
+            for _, slope in layer_outputs(
+                weights, np.ascontiguousarray(rows, network.dtype)
+            )
+        ]
+        dead = (
+            found if dead is None else [a & b for a, b in zip(dead, found, strict=True)]
+        )
+    return [int(np.sum(units)) for units in dead]
 
 
 def _loss_range(loss, data):

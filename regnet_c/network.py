@@ -3,7 +3,7 @@
 import numpy as np
 
 from . import export
-from ._core import binding, checks
+from ._core import binding, checks, csr
 from ._core.data import checked_data, checked_masks
 from ._core.initialization import fill_weights
 from ._core.keywords import explains_keywords
@@ -219,8 +219,8 @@ class Network:
 
         Parameters
         ----------
-        X : array-like of shape (n, n_in)
-            After `compact` all columns or the kept ones.
+        X : array-like or sparse matrix of shape (n, n_in)
+            As in `fit`; after `compact` all columns or the kept ones.
         threads : int, optional
             Maximum number; default: as many as are worthwhile.
 
@@ -252,7 +252,8 @@ class Network:
         weights = self._store.read() if weights is None else weights
         model, plan, n = weights.predictor, self._plan, len(x)
         threads = useful_threads(plan, threads, n, n, 1)
-        source, sparse = binding.Source(x), weights.sparse.layers(n)
+        source = x.source() if type(x) is csr.CSR else binding.Source(x)
+        sparse = weights.sparse.layers(n)
         out = np.empty((n, model.n_out), plan.dtype)
 
         def some(first, last):
@@ -275,7 +276,7 @@ class Network:
 
         Parameters
         ----------
-        X : array-like of shape (n, n_in)
+        X : array-like or sparse matrix of shape (n, n_in)
         y : array-like
             As in `fit`.
         sample_weight : array-like of shape (n,), optional
@@ -355,8 +356,12 @@ class Network:
 
         Parameters
         ----------
-        X : array-like of shape (n, n_in), or Blocks
+        X : array-like or sparse matrix of shape (n, n_in), or Blocks
             Any numeric dtype and memory layout; converted batch by batch, never copied.
+            Of sparse rows (CSR: SciPy's, or any object with ``indptr``, ``indices``,
+            ``data`` and ``shape``) only those of a block are made dense; other sparse
+            formats are copied to CSR once, and so are rows with unsorted or repeated
+            columns, whose entries are added.  The result has the bits of dense rows.
             `Blocks`, which have their targets and weights, are read one after the other.
         y : array-like
             Integer labels (n,) or one row of targets per sample (n, n_out).
@@ -477,7 +482,7 @@ class Network:
 
         Parameters
         ----------
-        X : array-like of shape (n, n_in)
+        X : array-like or sparse matrix of shape (n, n_in)
         y : array-like
             The batch, as in `fit`.
         optimizer : Optimizer
@@ -520,7 +525,7 @@ class Network:
 
         Parameters
         ----------
-        X : array-like of shape (n, n_in)
+        X : array-like or sparse matrix of shape (n, n_in)
         y : array-like
             As in `fit`.
         sample_weight : array-like of shape (n,), optional
@@ -556,7 +561,7 @@ class Network:
         Parameters
         ----------
         X, y : array-like
-            Training data.
+            Training data, as in `fit`.
         validation_data : tuple (X, y), optional
 
         Returns

@@ -268,6 +268,19 @@ def test_a_sparse_table_is_the_dense_one(container):
     )
 
 
+def test_sparse_bytes_are_divided_as_dense_ones():
+    sparse = pytest.importorskip("scipy.sparse")
+    X, y = load_digits(return_X_y=True)
+    X = X[:300].astype(np.uint8)
+    model = RegNetClassifier(max_iter=2, n_members=1, random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        want = model.fit(X, y[:300]).predict_proba(X)
+        rows = sparse.csr_array(X)
+        got = model.fit(rows, y[:300]).predict_proba(rows)
+    np.testing.assert_array_equal(got, want)
+
+
 def test_the_default_one_hot_encoder_is_taken():
     _X, _ = wave()
     table = np.stack([np.arange(600) % 40, np.arange(600) % 7], axis=1)

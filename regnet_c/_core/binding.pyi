@@ -82,9 +82,20 @@ def sparse_fill(
     end: NDArray[np.int64],
     w: Floats,
 ) -> None: ...
+def csr_fault(
+    start: NDArray[np.int64],
+    index: NDArray[np.int32] | NDArray[np.int64],
+    n_cols: int,
+) -> tuple[int, bool]: ...
 
 class Source:
-    def __init__(self, array: np.ndarray) -> None: ...
+    def __init__(
+        self,
+        array: np.ndarray,
+        start: NDArray[np.int64] | None = None,
+        index: NDArray[np.int32] | NDArray[np.int64] | None = None,
+        n_cols: int = 0,
+    ) -> None: ...
     def find_not_finite(self, single: bool) -> int: ...
 
 class WeightStore:

@@ -61,13 +61,19 @@ cdef int dtype_code(const char *format, Py_ssize_t itemsize) except -1:
 
 
 cdef class Source:
-    """A one- or two-dimensional array of any numeric type and any strides."""
+    """A one- or two-dimensional array of any numeric type and any strides, or CSR.
+
+    CSR: `array` has the entries, `start` (n + 1) where those of each row begin, `index`
+    (int32 or int64) their columns, of n_cols.
+    """
 
     cdef rn_source source
     cdef Py_buffer buffer
     cdef bint held
+    cdef object kept
 
-    def __cinit__(self, array):
+    def __cinit__(self, array, const int64_t[::1] start=None, index=None,
+                  size_t n_cols=0):
         cdef Py_buffer *b = &self.buffer
         PyObject_GetBuffer(array, b, PyBUF_STRIDES | PyBUF_FORMAT)
         self.held = True
@@ -78,6 +84,14 @@ cdef class Source:
         self.source.row_stride = b.strides[0]
         self.source.n_cols = b.shape[1] if b.ndim == 2 else 1
         self.source.col_stride = b.strides[1] if b.ndim == 2 else b.itemsize
+        if start is not None:
+            expect(b.ndim == 1 and start.shape[0] > 0 and len(index) == b.shape[0]
+                   and start[start.shape[0] - 1] <= b.shape[0], "entries do not fit")
+            self.kept = start, index
+            self.source.n_rows, self.source.n_cols = start.shape[0] - 1, n_cols
+            self.source.row_stride, self.source.col_stride = 0, b.strides[0]
+            self.source.start, self.source.index = &start[0], <void *>address(index)
+            self.source.wide_index = index.itemsize == 8
 
     def __dealloc__(self):
         if self.held:
@@ -88,6 +102,8 @@ cdef class Source:
         cdef rn_source part = self.source
         expect(first <= last <= part.n_rows, "there are no such rows")
         part.data += <Py_ssize_t>first * part.row_stride
+        if part.start != NULL:
+            part.start += first
         part.n_rows = last - first
         return part
 
@@ -108,6 +124,34 @@ cdef class Source:
                 return first + row
             PyErr_CheckSignals()
         return -1
+
+
+ctypedef fused column:
+    int32_t
+    int64_t
+
+
+def csr_fault(const int64_t[::1] start, const column[::1] index, int64_t n_cols):
+    """(first row whose entries are not there or in no column, or -1; rising columns?)"""
+    cdef int64_t n = start.shape[0] - 1, count = index.shape[0], row, e, k, last
+    cdef bint rising = True
+    with nogil:
+        for row in range(n):
+            if start[row] < 0 or start[row] > start[row + 1] or start[row + 1] > count:
+                break
+            last = -1
+            for e in range(start[row], start[row + 1]):
+                k = index[e]
+                if k < 0 or k >= n_cols:
+                    last = -2
+                    break
+                rising = rising and k > last
+                last = k
+            if last == -2:
+                break
+        else:
+            row = -1
+    return row, rising
 
 
 include "binding_networks.pxi"

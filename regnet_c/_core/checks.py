@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from . import binding, csr
 from .slices import copy_in_slices
 
 _NUMERIC_KINDS = "fiub"
@@ -219,16 +220,67 @@ def _native(array):
     return copy_in_slices(array, dtype.newbyteorder("="))
 
 
+def _is_sparse(X):
+    """Whether X is a sparse matrix: one of SciPy's, or anything with CSR's attributes."""
+    parts = ("indptr", "indices", "data", "shape")
+    return callable(getattr(X, "tocsr", None)) or all(hasattr(X, p) for p in parts)
+
+
+def _check_csr(X, name):
+    """CSR of real numbers in existing columns; a copy only where C cannot read X's."""
+    if type(X) is csr.CSR:
+        return X
+    X = X.tocsr() if hasattr(X, "tocsr") else X
+    shape = tuple(X.shape)
+    _expect_matrix(shape, name)
+    if getattr(X, "format", "csr") != "csr":
+        raise TypeError(f"{name} is sparse in the format {X.format!r}, expected 'csr'")
+    data = as_array(X.data, f"the data of {name}")
+    native = np.float64 if data.dtype.itemsize > 8 else data.dtype.newbyteorder("=")
+    with np.errstate(over="ignore"):  # of a long double
+        data = np.require(data, native, ["C", "A"])
+    parts = [as_array(getattr(X, p), f"{p} of {name}") for p in ("indices", "indptr")]
+    for part, kind in zip(parts, ("indices", "indptr"), strict=True):
+        if part.dtype.kind not in "iu" or part.ndim != 1:
+            raise TypeError(
+                f"{kind} of {name} is an array of {part.ndim} dimension(s) of "
+                f"{part.dtype}, expected one of integers"
+            )
+    narrow = parts[0].dtype == np.int32
+    indices = np.require(parts[0], np.int32 if narrow else np.int64, ["C", "A"])
+    indptr = np.require(parts[1], np.int64, ["C", "A"])
+    if data.shape != indices.shape or len(indptr) != shape[0] + 1:
+        raise ValueError(
+            f"{name} has {data.size} data, {indices.size} indices and {indptr.size} "
+            f"indptr, expected as many data as indices, and {shape[0] + 1} indptr"
+        )
+    row, rising = binding.csr_fault(indptr, indices, shape[1])
+    if row >= 0:
+        raise ValueError(
+            f"{name} is no CSR: row {row} ends before it begins, or behind the data, or "
+            f"has an entry outside columns 0 to {shape[1] - 1}"
+        )
+    if not rising:
+        data, indices, indptr = csr.summed(data, indices, indptr)
+    return csr.CSR(data, indices, indptr, shape)
+
+
+def _expect_matrix(shape, name):
+    if len(shape) != 2:
+        hint = ", use X.reshape(-1, 1) for one column" if len(shape) == 1 else ""
+        raise ValueError(f"{name} has {len(shape)} dimension(s), expected 2{hint}")
+
+
 def check_x(X, columns, name="X"):
-    """(n, n_in) numbers in any layout; not copied unless C cannot read them.
+    """(n, n_in) numbers in any layout, or CSR; not copied unless C cannot read them.
 
     `columns` is (n_in, those kept, of how many): of the last number of columns, if X
     has that many, the kept ones are taken.
     """
-    array = as_array(X, name)
+    sparse = type(X) is not np.ndarray and _is_sparse(X)
+    array = _check_csr(X, name) if sparse else as_array(X, name)
     if array.ndim != 2:
-        hint = ", use X.reshape(-1, 1) for one column" if array.ndim == 1 else ""
-        raise ValueError(f"{name} has {array.ndim} dimension(s), expected 2{hint}")
+        _expect_matrix(array.shape, name)
     n, n_columns = array.shape
     if n == 0:
         raise ValueError(f"{name} has no rows, shape {array.shape}")
@@ -236,7 +288,7 @@ def check_x(X, columns, name="X"):
         raise ValueError(f"{name} has {n} rows, more than memory can address")
     if n_columns != columns[0]:
         array = _kept_columns(array, columns, name)
-    return _native(array)
+    return array if sparse else _native(array)
 
 
 def _kept_columns(array, columns, name):
@@ -247,6 +299,8 @@ def _kept_columns(array, columns, name):
         raise ValueError(
             f"{name} has {array.shape[1]} columns, the network expects {wanted}"
         )
+    if type(array) is csr.CSR:
+        return array.columns(kept)
     return copy_in_slices(array, array.dtype, kept)
 
 

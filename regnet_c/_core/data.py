@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from . import binding, checks
+from . import binding, checks, csr
 from .digest import hexdigest, sha256
 
 _SIGNED = 64  # rows that tell a data set from others
@@ -22,7 +22,7 @@ class Data:
     labels : ndarray of int64 or None
     sample_weight : ndarray of float64 or None
     raw_x, raw_y : ndarray
-        The arrays behind x and y.
+        The arrays behind x and y; a sparse x is a `CSR`.
     """
 
     def __init__(self, x, y, labels, sample_weight, dtype):
@@ -30,7 +30,8 @@ class Data:
         self.lengths = (self.n,)
         self.raw_x, self.raw_y = x, y
         self.labels, self.sample_weight = labels, sample_weight
-        self.x, self.y = (None if a is None else binding.Source(a) for a in (x, y))
+        self.x = x.source() if type(x) is csr.CSR else binding.Source(x)
+        self.y = None if y is None else binding.Source(y)
         self._dtype = dtype
         for source, array, name in ((self.x, x, "X"), (self.y, y, "y")):
             if source is None or array.dtype.kind != "f":

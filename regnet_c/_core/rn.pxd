@@ -10,6 +10,9 @@ cdef extern from "rn.h" nogil:
         size_t n_rows
         size_t n_cols
         int dtype
+        int wide_index
+        const int64_t *start
+        const void *index
 
     ctypedef struct rn_step:
         int kind

@@ -66,7 +66,13 @@ class Units:
         return not self.y_mean.any() and bool((self.y_scale == 1).all())
 
     def inputs(self, X, dtype):
-        """X as the path's networks see it, a new array of this dtype."""
+        """X as the path's networks see it, a new array of this dtype.
+
+        Of a sparse X only the scales are taken.
+        """
+        if hasattr(X, "indptr"):
+            data = X.data / self.x_scale[X.indices]
+            return type(X)((data.astype(dtype), X.indices, X.indptr), X.shape)
         out = np.empty(X.shape, dtype)
         with np.errstate(over="ignore"):  # unscaled ones; the network reports where
             for j in range(X.shape[1]):  # one column at a time is widened

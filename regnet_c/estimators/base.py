@@ -25,7 +25,6 @@ from ..schedules import Schedule
 from ..tables.form import KEY, TableForm
 from .guard import (
     checked_table,
-    dense_blocks,
     take_rows,
     unchanged_if_refused,
     validated,
@@ -118,7 +117,8 @@ class BaseRegNet(BaseEstimator):
 
         Parameters
         ----------
-        X : array-like or data frame of shape (n, n_features)
+        X : array-like, sparse matrix or data frame of shape (n, n_features)
+            Sparse rows (CSR; other formats are converted) stay sparse.
         y : array-like of shape (n,) or (n, n_outputs)
         sample_weight : array-like of shape (n,), optional
             Non-negative; each batch is averaged with these weights.  The encoder leaves
@@ -476,10 +476,7 @@ class BaseRegNet(BaseEstimator):
         check_is_fitted(self)
         X = self._prepared.encoded(self._check_x(X))
         threads = recipe.thread_limit(self.n_jobs)
-        if not hasattr(X, "toarray"):
-            return self.network_.predict(X, threads=threads)
-        parts = dense_blocks(X, self.network_.dtype)
-        return np.concatenate([self.network_.predict(p, threads) for p in parts])
+        return self.network_.predict(X, threads=threads)
 
     # ---- fitted attributes -----------------------------------------------------------
 

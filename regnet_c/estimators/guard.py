@@ -13,7 +13,6 @@ from sklearn.utils.validation import check_X_y, validate_data
 from .._core import checks
 from ..tables.columns import as_array, is_frame, is_missing
 
-_ROWS_AT_A_TIME = 4096  # of a sparse X made dense
 _MOST_COLUMNS = 2**31  # a broadcast array may have more, which takes hours to read
 _INSIDE = tuple(
     str(folder)
@@ -57,7 +56,7 @@ def warn_user(message, category=UserWarning):
 def validated(estimator, X, *y, **options):
     """`validate_data`, and no masked entries, dates or integers beyond all floats.
 
-    A sparse X stays sparse (CSR); see `dense`.
+    A sparse X stays sparse (CSR).
 
     Returns
     -------
@@ -141,23 +140,6 @@ def _refuse_text_column(X):
                     f"column {name!r} of X holds {value!r:.60}, expected numbers; encode "
                     "or drop it"
                 ) from None
-
-
-def dense_blocks(X, dtype):
-    """The rows of a sparse X as small arrays, one after the other."""
-    for first in range(0, X.shape[0], _ROWS_AT_A_TIME):
-        yield X[first : first + _ROWS_AT_A_TIME].toarray().astype(dtype, copy=False)
-
-
-def dense(X, dtype):
-    """A checked X as an array; a sparse one block by block, without a float64 copy."""
-    if not hasattr(X, "toarray"):
-        return X
-    out, first = np.empty(X.shape, dtype), 0
-    for block in dense_blocks(X, dtype):
-        out[first : first + len(block)] = block
-        first += len(block)
-    return out
 
 
 def _check_labels(y=None):

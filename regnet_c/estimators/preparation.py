@@ -13,7 +13,7 @@ from .._core.units import Units
 from ..recipes.presets import AUTO, FEW_ROWS, is_auto
 from ..tables.columns import is_frame
 from ..tables.encoder import TableEncoder
-from .guard import dense, take_rows
+from .guard import take_rows
 
 _PIXELS = 16  # columns of bytes, at least, that are taken for an image
 
@@ -66,7 +66,6 @@ class Preparation:
         (first, encoded), self._first = self._first, (None, None)
         if X is not first:
             encoded = self.encoded(X)
-        encoded = dense(encoded, dtype)
         return encoded if self.units.keep_x else self.units.inputs(encoded, dtype)
 
     def targets(self, y):

@@ -150,11 +150,11 @@ class RegNetRegressor(RegressorMixin, BaseRegNet):
             return None
         X, y, weight = held_out
         # NumPy adds rows one after the other: in float32 that loses digits
-        y = y.reshape(len(X), -1).astype(np.float64)
+        y = y.reshape(len(y), -1).astype(np.float64)
         mean = np.average(y, axis=0, weights=weight)
         total = np.average(np.square(y - mean), axis=0, weights=weight)
 
-        if len(X) == 1:
+        if len(y) == 1:
             warn_user("R^2 of a single validation row is not defined: its score is nan")
             return lambda network, logs: float("nan")
 

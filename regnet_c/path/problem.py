@@ -102,7 +102,7 @@ class Problem:
         n_in = self.n_in
         if n_in is None:
             n_in = np.shape(array)[-1] if np.ndim(array) else 0
-        array = checks.check_x(array, (n_in, None, n_in), name)
+        array = checks.check_x(checks.as_array(array, name), (n_in, None, n_in), name)
         _expect_finite(array, name)
         return array
 

@@ -1,0 +1,69 @@
+"""Sparse rows (CSR) as the C core reads them: entries, their columns, where rows begin."""
+
+import numpy as np
+
+from . import binding
+
+
+class CSR:
+    """A checked sparse matrix; C puts its entries into the rows of one block at a time.
+
+    Parameters
+    ----------
+    data : ndarray of shape (count,)
+    indices : ndarray of int32 or int64 of shape (count,)
+        Columns, rising within each row.
+    indptr : ndarray of int64 of shape (n + 1,)
+    shape : tuple of int
+    """
+
+    ndim = 2
+
+    def __init__(self, data, indices, indptr, shape):
+        self.data, self.indices, self.indptr = data, indices, indptr
+        self.shape, self.dtype = shape, data.dtype
+
+    def __len__(self):
+        return self.shape[0]
+
+    def __getitem__(self, rows):
+        """Some rows as a dense array: rows by number, a slice or an array of numbers."""
+        numbers = np.arange(len(self))[rows]
+        out = np.zeros((*numbers.shape, self.shape[1]), self.dtype)
+        for row, to in zip(np.atleast_1d(numbers), np.atleast_2d(out), strict=True):
+            entries = slice(self.indptr[row], self.indptr[row + 1])
+            to[self.indices[entries]] = self.data[entries]
+        return out
+
+    def columns(self, kept):
+        """These columns, sorted numbers, as another CSR."""
+        place = np.full(self.shape[1], -1, self.indices.dtype)
+        place[kept] = np.arange(len(kept))
+        taken = place[self.indices] >= 0
+        before = np.concatenate(([0], np.cumsum(taken)))
+        shape = self.shape[0], len(kept)
+        return CSR(
+            self.data[taken],
+            place[self.indices[taken]],
+            before[self.indptr].astype(np.int64),
+            shape,
+        )
+
+    def source(self):
+        """What C reads."""
+        return binding.Source(self.data, self.indptr, self.indices, self.shape[1])
+
+
+def summed(data, indices, indptr):
+    """Copies with the columns of each row rising, entries of one place added in order."""
+    rows = np.repeat(np.arange(len(indptr) - 1), np.diff(indptr))
+    entries = slice(indptr[0], indptr[-1])
+    data, indices = data[entries], indices[entries]
+    order = np.lexsort((indices, rows))  # stable
+    rows, indices = rows[order], indices[order]
+    new = np.ones(len(rows), bool)
+    new[1:] = (rows[1:] != rows[:-1]) | (indices[1:] != indices[:-1])
+    total = np.zeros(np.count_nonzero(new), data.dtype)
+    np.add.at(total, np.cumsum(new) - 1, data[order])
+    start = np.searchsorted(rows[new], np.arange(len(indptr))).astype(np.int64)
+    return total, indices[new], start
