@@ -152,7 +152,6 @@ class Network:
         return [view.copy() for view in self._weights.views]
 
     @says_memory_error
-    @says_memory_error
     def set_weights(self, weights):
         """Replace all weights by arrays of the shapes `get_weights` returns.
 

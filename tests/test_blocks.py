@@ -137,7 +137,7 @@ def test_memory_maps_are_read_by_the_thread(tmp_path):
     assert type(rn.Blocks(maps).read(0)[0]) is np.ndarray
 
 
-def test_two_blocks_at_a_time_are_in_memory():
+def test_two_blocks_at_most_are_in_memory():
     """The one in use and the one that is read; their reader is gone at the end."""
     alive, most, threads = set(), [0], set()
 
@@ -157,7 +157,7 @@ def test_two_blocks_at_a_time_are_in_memory():
     numbers = itertools.count()
     before = threading.active_count()
     network().fit(rn.Blocks(block, 6, rows=[50] * 6), epochs=3, batch_size=2)
-    assert most[0] == 2 and not alive and next(numbers) == 19
+    assert 1 <= most[0] <= 2 and not alive and next(numbers) == 19
     assert threading.active_count() == before
     assert any(name.startswith("regnet_c reader") for name in threads)
 
