@@ -57,7 +57,8 @@ RN_INLINE int is_direct(const rn_source *s) {
            s->col_stride == (ptrdiff_t)sizeof(T);
 }
 
-/* to[column * stride] = each entry of a row of CSR. */
+/* to[column * stride] = each entry of a row of CSR; one outside the columns, which another
+ * thread has changed since they were checked, is left out. */
 static void scatter_row(T *RN_RESTRICT to, size_t stride, const rn_source *s,
                         ptrdiff_t row) {
     const int64_t end = s->start[row + 1];
@@ -69,7 +70,8 @@ static void scatter_row(T *RN_RESTRICT to, size_t stride, const rn_source *s,
         convert_row((size_t)count, value, s->data + e * s->col_stride, s->col_stride,
                     s->dtype);
         for (int64_t i = 0; i < count; i++) {
-            to[(size_t)(s->wide_index ? wide[i] : narrow[i]) * stride] = value[i];
+            const size_t column = (size_t)(s->wide_index ? wide[i] : narrow[i]);
+            if (column < s->n_cols) to[column * stride] = value[i];
         }
     }
 }

@@ -321,7 +321,7 @@ def test_an_error_of_the_function_comes_out():
 
 def test_blocks_have_their_targets():
     for name in ("y", "sample_weight"):
-        with pytest.raises(TypeError, match=f"a Blocks, which has its {name}"):
+        with pytest.raises(TypeError, match=f"a Blocks object, which has its {name}"):
             network().fit(rn.Blocks([GOOD]), **{name: np.zeros(4, int)})
 
 

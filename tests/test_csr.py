@@ -331,3 +331,14 @@ def test_a_loss_that_is_not_finite_names_its_step():
 def test_a_source_of_csr_checks_its_arrays():
     with pytest.raises(ValueError, match="entries do not fit"):
         binding.Source(np.zeros(2), np.array([0, 3]), np.zeros(2, np.int32), 4)
+
+
+@pytest.mark.parametrize("part", ["indices", "indptr"])
+def test_what_another_writes_during_a_call_reaches_no_foreign_memory(part):
+    parts = parts_of(rows_of())
+
+    class Writer(rn.Callback):
+        def on_epoch_end(self, epoch, logs):
+            getattr(parts, part)[:] = 2**30
+
+    network().fit(parts, labels(), 3, 16, callbacks=[Writer()])
