@@ -57,8 +57,8 @@ RN_INLINE int is_direct(const rn_source *s) {
            s->col_stride == (ptrdiff_t)sizeof(T);
 }
 
-/* to[column * stride] = each entry of a row of CSR; one outside the columns, which another
- * thread has changed since they were checked, is left out. */
+/* to[column * stride] = each entry of a row of CSR; one outside the columns, which
+ * another thread has changed since they were checked, is left out. */
 static void scatter_row(T *RN_RESTRICT to, size_t stride, const rn_source *s,
                         ptrdiff_t row) {
     const int64_t end = s->start[row + 1];

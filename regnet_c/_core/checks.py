@@ -227,7 +227,7 @@ def _is_sparse(X):
 
 
 def _check_csr(X, name):
-    """CSR of real numbers in existing columns; a copy of indptr, and where C cannot read X."""
+    """CSR of real numbers in existing columns; only indptr is copied if C can read X."""
     if type(X) is csr.CSR:
         return X
     X = X.tocsr() if hasattr(X, "tocsr") else X
@@ -248,7 +248,9 @@ def _check_csr(X, name):
             )
     narrow = parts[0].dtype == np.int32
     indices = np.require(parts[0], np.int32 if narrow else np.int64, ["C", "A"])
-    indptr = np.array(parts[1], np.int64)  # C must read what was checked, whoever writes
+    indptr = np.array(
+        parts[1], np.int64
+    )  # C must read what was checked, whoever writes
     if data.shape != indices.shape or len(indptr) != shape[0] + 1:
         raise ValueError(
             f"{name} has {data.size} data, {indices.size} indices and {indptr.size} "

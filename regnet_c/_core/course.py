@@ -39,7 +39,7 @@ class Course:
         self.count = len(data.lengths)
         self.steps = sum(map(self._steps, data.lengths))
         self._reader = Reader(data) if self.count > 1 else None
-        self._epoch, self._blocks = None, [0]
+        self._epoch, self._blocks = None, None
 
     def _steps(self, rows):
         return -(-rows // self._batch_size)
@@ -52,7 +52,7 @@ class Course:
 
     def _numbers(self, epoch):
         """The blocks of an epoch in their order."""
-        if self.count > 1 and epoch != self._epoch:
+        if epoch != self._epoch:
             self._blocks = range(self.count)
             if self._shuffle:  # the streams below count are the blocks' own
                 order = self._permutation(self.count, self.count, epoch)
@@ -61,11 +61,15 @@ class Course:
         return self._blocks
 
     def _number(self, at):
+        if self.count == 1:
+            return 0
         epoch, place = divmod(at, self.count)
         return self._numbers(epoch)[place]
 
     def _before(self, at):
         """Rows of each block of the epoch that comes before."""
+        if self.count == 1:
+            return ()
         epoch, place = divmod(at, self.count)
         return [self._data.lengths[k] for k in self._numbers(epoch)[:place]]
 
