@@ -16,7 +16,7 @@ class DivergenceError(ArithmeticError):
         First Dense layer whose output is not finite.
     """
 
-    def __init__(self, message, epoch, step, layer):
+    def __init__(self, message: str, epoch: int, step: int, layer: int | None) -> None:
         super().__init__(message)
         self.epoch, self.step, self.layer = epoch, step, layer
 

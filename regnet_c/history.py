@@ -1,9 +1,10 @@
 """The result of a training run: one list per quantity, one entry per epoch."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 
-class History(Mapping):
+class History(Mapping[str, list[Any]]):
     """Result of `Network.fit`: a mapping from a quantity's name to its values.
 
     Attributes
@@ -31,14 +32,14 @@ class History(Mapping):
     3
     """
 
-    def __init__(self):
-        self.history = {}
+    def __init__(self) -> None:
+        self.history: dict[str, list[Any]] = {}
         self.epochs = 0
         self.seconds = 0.0
         self.samples = 0
         self.stopped_early = False
 
-    def append(self, logs):
+    def append(self, logs: Mapping[str, Any]) -> None:
         """Add one epoch's values.
 
         Parameters
@@ -49,7 +50,7 @@ class History(Mapping):
             self.history.setdefault(name, []).append(value)
         self.epochs += 1
 
-    def extend(self, other):
+    def extend(self, other: "History") -> None:
         """Add the history of another call of `fit`.
 
         Parameters
@@ -64,24 +65,24 @@ class History(Mapping):
         self.stopped_early = other.stopped_early
 
     @property
-    def samples_per_second(self):
+    def samples_per_second(self) -> float:
         """Training rows per second, everything included."""
         return self.samples / self.seconds if self.seconds else 0.0
 
-    def __getitem__(self, name):
+    def __getitem__(self, name: str) -> list[Any]:
         return self.history[name]
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[str]:
         return iter(self.history)
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.history)
 
     # two runs with the same numbers are two runs
     __eq__ = object.__eq__
     __hash__ = object.__hash__
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         numbers = {
             k: v[-1] for k, v in self.history.items() if isinstance(v[-1], float)
         }
