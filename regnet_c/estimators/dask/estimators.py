@@ -70,14 +70,14 @@ def _predicted_frame(x, local, method, meta):
 
 
 class DaskRegNet(BaseEstimator):
-    """What both estimators share."""
+    """What both estimators share; the parameters are the regressor's."""
 
     def __init__(
         self,
         hidden_layer_sizes=(100,),
         activation="relu",
         *,
-        loss,
+        loss="squared_error",
         l1=0.0,
         l2=0.0,
         group_l1=0.0,
@@ -439,35 +439,6 @@ optimizer, learning_rate, learning_rate_init, batch_size, rounds, epochs_per_rou
 n_shards, random_state, dtype, client, timeout, retries, verbose
         As for `DaskRegNetClassifier`; y is taken as it is too.
     """
-
-    def __init__(
-        self,
-        hidden_layer_sizes=(100,),
-        activation="relu",
-        *,
-        loss="squared_error",
-        l1=0.0,
-        l2=0.0,
-        group_l1=0.0,
-        l1_rule="cumulative",
-        dropout=0.0,
-        max_norm=None,
-        optimizer="adam",
-        learning_rate="constant",
-        learning_rate_init=None,
-        batch_size=128,
-        rounds=20,
-        epochs_per_round=1,
-        n_shards=None,
-        random_state=0,
-        dtype="float32",
-        client=None,
-        timeout=300.0,
-        retries=3,
-        verbose=False,
-    ):
-        given = {k: v for k, v in locals().items() if k not in ("self", "__class__")}
-        super().__init__(**given)
 
     def _template(self, runner, n_features, y, parts):
         local = self._local(RegNetRegressor)

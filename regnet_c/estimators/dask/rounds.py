@@ -17,7 +17,7 @@ import numpy as np
 from ..._core import binding
 from ..._core.plan import GROUPS, L1_RULES
 from ...history import History
-from ...kernels.steps import first_step, rn_step
+from ...kernels.steps import first_step, rn_step, work_size
 from ...layers import Dense
 from ...network import Network
 from ...optimizers import SGD, Adam, AdamW, RMSprop
@@ -233,7 +233,7 @@ class Rounds:
     def _charge_groups(self, number, fields, w, v, step):
         cumulative = fields["group_rule"] == "cumulative"
         q = self._ledger(number, "group", w) if cumulative else None
-        work = np.empty(16 * sum(w.shape))
+        work = np.empty(work_size(w.shape, None))
         code, strength = GROUPS[fields["group"]], fields["group_strength"]
         binding.prox_group(code, w, v, q, strength, step, work)
 
