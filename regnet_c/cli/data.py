@@ -119,14 +119,19 @@ def _character(text):
     return {"\\t": "\t", "tab": "\t", "space": " "}.get(text, text)
 
 
-def auto_int(text):
-    """argparse's type of a whole number or auto."""
-    try:
-        return text if text == "auto" else int(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(
-            f"{text!r}, expected a whole number or auto"
-        ) from None
+def auto_or(convert, expected):
+    """argparse's type of what `convert` reads, or the word auto."""
+
+    def read(text):
+        try:
+            return text if text == "auto" else convert(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"{text!r}, expected {expected}") from None
+
+    return read
+
+
+auto_int = auto_or(int, "a whole number or auto")
 
 
 def dialect_of(args, before=None):

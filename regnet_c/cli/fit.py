@@ -114,7 +114,9 @@ def fit(args, chosen, rows, members):
     for number in range(presets.member_count(chosen, len(rows.X), layers)):
         seed = next_seed(args.seed, number) if number else args.seed
         network = Network(layers, loss=loss, dtype=args.dtype, seed=seed)
-        patience = args.patience
+        callbacks = []
+        if args.patience is not None:
+            callbacks.append(EarlyStopping(patience=args.patience))
         try:
             network.fit(
                 rows.X,
@@ -124,9 +126,7 @@ def fit(args, chosen, rows, members):
                 optimizer=recipe.make_optimizer(chosen),
                 sample_weight=rows.weights,
                 validation_data=rows.validation,
-                callbacks=[]
-                if patience is None
-                else [EarlyStopping(patience=patience)],
+                callbacks=callbacks,
                 progress=not args.quiet,
                 threads=args.threads,
             )

@@ -3,8 +3,6 @@
 Ctrl-C saves the network in its current state.
 """
 
-import argparse
-
 from .. import losses
 from .._core import checks
 from ..activations import HIDDEN
@@ -29,26 +27,13 @@ _EXAMPLE = """example:
 """
 
 
-def _sizes(text):
+def _whole_numbers(text):
     """'64,32' -> [64, 32]; '' -> []."""
-    try:
-        return (
-            text if text == "auto" else [int(part) for part in text.split(",") if part]
-        )
-    except ValueError:
-        raise argparse.ArgumentTypeError(
-            f"{text!r}, expected whole numbers such as 64,32"
-        ) from None
+    return [int(part) for part in text.split(",") if part]
 
 
-def _auto_float(text):
-    """argparse's type of a number or auto."""
-    try:
-        return text if text == "auto" else float(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(
-            f"{text!r}, expected a number or auto"
-        ) from None
+_sizes = data.auto_or(_whole_numbers, "whole numbers such as 64,32")
+_auto_float = data.auto_or(float, "a number or auto")
 
 
 def add_parser(commands, **options):
