@@ -19,7 +19,8 @@ def lint(session):
     session.install(*nox.project.dependency_groups(nox.project.load_toml(), "lint"))
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
-    session.run("bash", "-c", "cython-lint regnet_c/*/*.pyx regnet_c/*/*.px[id]")
+    cython = "regnet_c/*/*.pyx regnet_c/*/*.px[id] examples/cython/*.pyx"
+    session.run("bash", "-c", f"cython-lint {cython}")
     session.run("bash", "-c", "clang-format --dry-run -Werror csrc/*.[ch] tools/*.c")
     session.run("codespell")
     session.run("rumdl", "check", ".")

@@ -14,6 +14,7 @@ import numpy as np
 
 from ._core import checks
 from ._core.fixed import Fixed
+from ._core.plan import group_rows
 
 RULES = ("cumulative", "proximal", "shrink_first", "subgradient")
 GROUP_RULES = RULES[:2]
@@ -86,11 +87,11 @@ class NonNegativeTerm(NamedTuple):
 @functools.lru_cache(maxsize=16)
 def _layout(groups):
     """(inputs group after group, where each begins, the group of each input, sizes)."""
-    sizes = np.array([len(group) for group in groups])
-    order = np.concatenate([np.array(group) for group in groups])
+    order, ends = group_rows(groups)
+    sizes = np.diff(ends)
     group_of = np.empty(len(order), int)
     group_of[order] = np.repeat(np.arange(len(groups)), sizes)
-    return order, np.cumsum(sizes) - sizes, group_of, sizes
+    return order, ends[:-1], group_of, sizes
 
 
 class GroupTerm(NamedTuple):

@@ -248,9 +248,8 @@ def _check_csr(X, name):
             )
     narrow = parts[0].dtype == np.int32
     indices = np.require(parts[0], np.int32 if narrow else np.int64, ["C", "A"])
-    indptr = np.array(
-        parts[1], np.int64
-    )  # C must read what was checked, whoever writes
+    # a copy: C must read what was checked, whoever writes
+    indptr = np.array(parts[1], np.int64)
     if data.shape != indices.shape or len(indptr) != shape[0] + 1:
         raise ValueError(
             f"{name} has {data.size} data, {indices.size} indices and {indptr.size} "

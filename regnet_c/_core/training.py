@@ -318,8 +318,6 @@ class TrainingRun:
             seen = progress.rows_seen if progress.epoch == at else block.n
             self._bar.rows(course.rows_before(at) + seen, progress.mean_loss)
             self._publish_for_readers()
-        if course.count > 1:
-            self.state.note_block()
         return progress.epoch
 
     def _copy_weights(self):
