@@ -76,9 +76,7 @@ def to_onnx(network, path, encoder=True):
             outputs = [("y", double, ["rows", n_out])]
         else:
             outputs.append(("label", text, ["rows"]))
-    for number, layer in enumerate(layers):
-        name = graph.dense(f"dense_{number}", name, layer)
-    name = graph.activation("output", name, output, 0.0)
+    name = graph.network(name, layers, output)
     if table is None:
         graph.node("Identity", [name], "y")
     else:
@@ -133,6 +131,12 @@ class Graph:
         value = np.asarray(value, dtype, order="C")
         self.constants[name] = self.from_array(value, name)
         return name
+
+    def network(self, x, layers, output):
+        """All layers, and the output function that the loss contains."""
+        for number, layer in enumerate(layers):
+            x = self.dense(f"dense_{number}", x, layer)
+        return self.activation("output", x, output, 0.0)
 
     def dense(self, name, x, layer):
         inputs = [x, self.constant(f"{name}.weight", layer.w, self.dtype)]

@@ -130,9 +130,7 @@ def _network(operator, container):
         if network.dtype != np.float32:
             x = encoder.cast(x, network.dtype)
     layers, output = describe(network)
-    for number, layer in enumerate(layers):
-        x = graph.dense(f"dense_{number}", x, layer)
-    return graph, graph.activation("output", x, output, 0.0)
+    return graph, graph.network(x, layers, output)
 
 
 def _joined(graph, variables, network):
