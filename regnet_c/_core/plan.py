@@ -10,6 +10,7 @@ import math
 import numpy as np
 
 from . import binding
+from .memory import ALIGNMENT, aligned_zeros
 
 ACTIVATIONS = {name: code for code, name in enumerate(binding.activation_names())}
 L1_RULES = {name: code for code, name in enumerate(binding.l1_rule_names())}
@@ -26,7 +27,6 @@ _NO_PENALTY = {
     "group_strength": 0.0,
     "group_rows": None,
 }
-_ALIGNMENT = 64
 _PREDICTED_ROWS = 1024  # at least, and
 _PREDICTED_WORK = 1 << 27  # multiply-adds, in the first slice of a prediction
 
@@ -99,7 +99,7 @@ class Plan:
         """Room for one more array."""
         self.shapes.append(shape)
         self.offsets.append(self.size)
-        step = _ALIGNMENT // self.dtype.itemsize
+        step = ALIGNMENT // self.dtype.itemsize
         count = math.prod(shape)
         self.size += -(-count // step) * step
 
@@ -192,7 +192,13 @@ class Plan:
 
     def zeros(self):
         """A flat array for the weights, or for what is kept of each of them."""
-        return np.zeros(self.size, self.dtype)
+        return aligned_zeros(self.size, self.dtype)
+
+    def copy(self, flat):
+        """The same numbers in another such array."""
+        other = self.zeros()
+        np.copyto(other, flat)
+        return other
 
     def views(self, flat):
         """[W0, b0, W1, b1, ...], at last the skip's W, as views of a flat array."""

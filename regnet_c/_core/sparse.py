@@ -10,6 +10,7 @@ from itertools import pairwise
 import numpy as np
 
 from . import binding
+from .memory import aligned_zeros
 
 MAX_DENSITY = 0.25  # share of non-zero weights up to which lists pay,
 MAX_DENSITY_FEW = 0.125  # and where only FEW_ROWS or fewer are predicted at a time;
@@ -19,7 +20,6 @@ MIN_WEIGHTS = 4096  # of a layer; smaller ones are as fast as they can be
 MAX_SLICE = 400  # inputs whose values for a panel of rows fit in the first-level cache
 ROWS_BEFORE = 64  # predictions of a row that making the lists costs
 
-_ALIGNMENT = 64
 _MAX_INPUTS = np.iinfo(np.int32).max
 
 
@@ -83,8 +83,8 @@ def sparse_lists(w, max_slice=MAX_SLICE):
     unit[:, :n_out] = order = np.argsort(-counts, axis=1, kind="stable")
     longest = np.take_along_axis(counts, order[:, ::lanes], axis=1)
     start = np.concatenate([[0], np.cumsum(longest)])
-    value = _aligned_zeros(start[-1] * lanes, w.dtype)
-    index = _aligned_zeros(start[-1] * lanes, np.dtype(np.int32))
+    value = aligned_zeros(start[-1] * lanes, w.dtype)
+    index = aligned_zeros(start[-1] * lanes, np.dtype(np.int32))
     group, lane = np.divmod(np.arange(n_out), lanes)
     for number, part in enumerate(parts):
         begins = start[number * groups :]
@@ -96,11 +96,3 @@ def sparse_lists(w, max_slice=MAX_SLICE):
         # process where it gets none
         index[begins[0] * lanes : begins[groups] * lanes] += np.int32(bounds[number])
     return slices, start, unit.reshape(-1), index, value
-
-
-def _aligned_zeros(n, dtype):
-    """At least one zero, on the boundary of a cache line."""
-    size = max(int(n), 1) * dtype.itemsize
-    buffer = np.zeros(size + _ALIGNMENT, np.uint8)
-    begin = -buffer.ctypes.data % _ALIGNMENT
-    return buffer[begin : begin + size].view(dtype)

@@ -40,7 +40,7 @@ def sums_of_batch(plan, batch_size):
     """What `Model.bind` takes for the gradient of a long batch, nothing for others."""
     if batch_size <= binding.LONG_BATCH:
         return ()
-    return np.empty(plan.size, plan.dtype), np.empty(plan.size, plan.dtype)
+    return plan.zeros(), plan.zeros()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -167,7 +167,7 @@ class TrainingRun:
         gradient, sums = None, sums_of_batch(plan, options.batch_size)
         pieces = division["piece_rows"] or options.batch_size > division["block_rows"]
         if pieces or sums:
-            gradient = np.empty(plan.size, plan.dtype)
+            gradient = plan.zeros()
         model = plan.model()
         model.keep_zeros(options.keep_zeros)
         model.bind(None, state.m, state.v, state.q, gradient, state.ema, *sums)

@@ -48,7 +48,7 @@ class Weights:
 
     def copy(self):
         """The same weights in memory of their own."""
-        return Weights(self.plan, self.params.copy())
+        return Weights(self.plan, self.plan.copy(self.params))
 
     def replace(self, params):
         """Take other numbers into the same memory, while they are not published."""
