@@ -123,13 +123,15 @@ typedef enum {
 /* A matrix somebody else owns, strides in bytes (any sign, zero allowed).  With `start`
  * it is CSR: the entries start[i] to start[i + 1] - 1 belong to row i, entry e is at
  * data + e * col_stride and its column, rising within a row, at index[e]; what has no
- * entry is zero; row_stride is 0. */
+ * entry is zero; row_stride is 0.  Where `by_entry` is set (few entries, columns that
+ * int32_t can count) nothing of it is made dense; the bits are the same. */
 typedef struct {
     const char *data;
     ptrdiff_t row_stride, col_stride;
     size_t n_rows, n_cols;
-    int dtype;            /* rn_dtype */
-    int wide_index;       /* int64_t, not int32_t */
+    int dtype;      /* rn_dtype */
+    int wide_index; /* int64_t, not int32_t */
+    int by_entry;
     const int64_t *start; /* n_rows + 1; NULL: every number is there */
     const void *index;
 } rn_source;
@@ -329,7 +331,8 @@ typedef struct {
     X(size_t, find_not_finite, (const rn_source *s))                                   \
     X(size_t, train_work_size,                                                         \
       (const rn_net *net, size_t block_rows, size_t piece_rows, size_t n_threads))     \
-    X(size_t, predict_work_size, (const rn_net *net, size_t n, size_t n_threads))      \
+    X(size_t, predict_work_size,                                                       \
+      (const rn_net *net, const rn_source *x, size_t n_threads))                       \
     X(void, train, (rn_run * run))                                                     \
     X(size_t, predict,                                                                 \
       (const rn_net *net, const rn_source *x, T *out, size_t n_threads, void *work))

@@ -27,6 +27,7 @@
 #include "rn_group.inc.c"
 #include "rn_lassonet.inc.c"
 #include "rn_layer.inc.c"
+#include "rn_entries.inc.c"
 #include "rn_gradient.inc.c"
 #include "rn_work.inc.c"
 #include "rn_task.inc.c"

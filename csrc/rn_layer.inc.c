@@ -173,6 +173,23 @@ static void layer_forward(const rn_layer_plan *plan, const rn_block *block, T *a
     }
 }
 
+/* The panel a of a share of a layer's units from their sums z (count, units), which are
+ * rows; slope = f' unless NULL. */
+static void finish_rows(const rn_layer_plan *plan, size_t units, size_t count, T *a,
+                        T *slope, const T *z) {
+    const size_t ld = panel_columns(count);
+    const rn_source rows = {.data = (const char *)z,
+                            .row_stride = (ptrdiff_t)(units * sizeof(T)),
+                            .col_stride = sizeof(T),
+                            .n_rows = count,
+                            .n_cols = units,
+                            .dtype = RN_FLOAT ? RN_F32 : RN_F64};
+    gather_panel(a, &rows, count, NULL, 0);
+    if (plan->finish == RN_LEAVE) return;
+    activation_forward(plan->layer->activation, units * ld, a, slope, a,
+                       (T)plan->layer->activation_param);
+}
+
 /* layer_forward of a block of plain rows: a few rows of many inputs are vectorised over
  * units, which spares their transposition.  work: room for count rows of the share. */
 static void layer_forward_plain_rows(const rn_layer_plan *plan, const rn_block *block,
@@ -183,12 +200,6 @@ static void layer_forward_plain_rows(const rn_layer_plan *plan, const rn_block *
     const size_t ld = columns_at(block, 0), count = block->count;
     const rn_cut parts = rn_tiles(count);
     const T *bias = layer->bias.w;
-    const rn_source z = {.data = (const char *)work,
-                         .row_stride = (ptrdiff_t)(units * sizeof(T)),
-                         .col_stride = sizeof(T),
-                         .n_rows = count,
-                         .n_cols = units,
-                         .dtype = RN_FLOAT ? RN_F32 : RN_F64};
     for (size_t part = 0; part < parts.parts; part++) {
         const size_t i = rn_start(parts, part);
         const rn_tile t = {.n_outer = 1,
@@ -205,11 +216,7 @@ static void layer_forward_plain_rows(const rn_layer_plan *plan, const rn_block *
                            .unsigned_zero = 1};
         sweep_columns(rn_start(parts, part + 1) - i, units, t);
     }
-    gather_panel(a + j0 * ld, &z, count, NULL, 0);
-    if (plan->finish == RN_LEAVE) return;
-    activation_forward(layer->activation, units * ld, a + j0 * ld,
-                       slope ? slope + j0 * ld : NULL, a + j0 * ld,
-                       (T)layer->activation_param);
+    finish_rows(plan, units, count, a + j0 * ld, slope ? slope + j0 * ld : NULL, work);
 }
 
 /* dx = W dz for a share of the inputs, times the slope of the layer `before`, which

@@ -4,8 +4,9 @@
  * take part with the rest of their weights, if net->sparse is set.
  */
 
-static size_t predict_work_size(const rn_net *net, size_t n, size_t n_threads) {
-    return n_threads * (64 + own_predict_size(net, n) * sizeof(T));
+static size_t predict_work_size(const rn_net *net, const rn_source *x,
+                                size_t n_threads) {
+    return n_threads * (64 + own_predict_size(net, x) * sizeof(T));
 }
 
 typedef struct {
@@ -22,7 +23,7 @@ static void predict_worker(void *context, rn_worker worker) {
     const size_t panels = net->sparse ? RN_SPARSE_PANELS : RN_PREDICT_PANELS;
     const size_t rows = rn_min(panels * RN_PANEL, predict_rows(net, x->n_rows));
     const size_t blocks = rn_count(x->n_rows, rows);
-    T *work = task->work + worker.index * own_predict_size(net, x->n_rows);
+    T *work = task->work + worker.index * own_predict_size(net, x);
     const rn_fpmode before = rn_flush_denormals();
     rn_net dense = *net;
     dense.sparse = NULL;

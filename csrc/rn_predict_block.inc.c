@@ -19,12 +19,21 @@ RN_INLINE size_t predict_rows(const rn_net *net, size_t n) {
     return rn_min(rn_count(n, RN_PANEL), RN_PREDICT_PANELS) * RN_PANEL;
 }
 
+/* Elements of one buffer for a block's outputs of a layer, or its inputs if they are
+ * made dense. */
+RN_INLINE size_t predict_buffer(const rn_net *net, const rn_source *x) {
+    const size_t widest = x->by_entry ? rn_widest_output(net) : rn_widest(net);
+    return predict_rows(net, x->n_rows) * widest;
+}
+
 /* Elements of work memory of each thread.  A few rows go through panels, where W is
  * packed, only if some layers are sparse: the others may be wide. */
-RN_INLINE size_t own_predict_size(const rn_net *net, size_t n) {
+RN_INLINE size_t own_predict_size(const rn_net *net, const rn_source *x) {
+    const size_t n = x->n_rows;
     const int packs = n > few_rows(net) || (net->sparse && n > 1);
-    const size_t buffers = (net->skip ? 3 : 2) * predict_rows(net, n) * rn_widest(net);
-    const size_t pack = RN_PACKED_TILES * RN_TILE_ROWS * rn_deepest_pack(net);
+    const size_t buffers = (net->skip ? 3 : 2) * predict_buffer(net, x);
+    const size_t rows = x->by_entry ? RN_PANEL * rn_widest_output(net) : 0;
+    const size_t pack = rn_max(rn_pack_size(net, x->by_entry), rows);
     return rn_count(packs ? buffers + pack : buffers, 64) * 64;
 }
 
@@ -53,15 +62,17 @@ static size_t bad_row(const rn_source *x, size_t first, size_t count) {
 /* A few rows (at most few_rows) through dense layers, or a single row through any;
  * returns the first row of x that is not finite, or n_rows. */
 static size_t predict_few(const rn_net *net, const rn_source *x, T *out, T *work) {
-    const size_t n = x->n_rows, size = n * rn_widest(net);
-    T *a = work, *b = work + size;
-    gather_rows(a, x, n, NULL, 0);
-    if (!all_finite(n * x->n_cols, a)) return bad_row(x, 0, n);
+    const size_t n = x->n_rows;
+    T *a = work, *b = work + predict_buffer(net, x);
+    if (!x->by_entry) gather_rows(a, x, n, NULL, 0);
+    if (!x->by_entry && !all_finite(n * x->n_cols, a)) return bad_row(x, 0, n);
     for (size_t l = 0; l < net->n_layers; l++) {
         const rn_layer *layer = &net->layers[l];
         const rn_sparse *sparse = sparse_layer(net, l);
         T *z = l + 1 < net->n_layers ? b : out;
-        if (sparse && (l == 0 || all_finite(layer->n_in, a))) {
+        if (l == 0 && x->by_entry) {
+            if (!entries_forward(n, layer, z, x, 0)) return bad_row(x, 0, n);
+        } else if (sparse && (l == 0 || all_finite(layer->n_in, a))) {
             sparse_row(layer, sparse, z, a);
         } else {
             dense_forward(n, layer->n_in, layer->n_out, z, a, layer->weight.w,
@@ -88,39 +99,62 @@ static void predict_dense_layer(const rn_layer *layer, const rn_block *block, T 
     layer_forward(&plan, block, a, NULL, x, all, pack);
 }
 
-/* The layers over the panels of a block, from a to the array returned; NULL if a sparse
- * one met an infinity.  The inputs stay where a skip connection needs them. */
-static T *predict_layers(const rn_net *net, const rn_block *block, T *a, T *b, T *spare,
-                         T *pack) {
-    const T *inputs = a;
-    for (size_t l = 0; l < net->n_layers; l++) {
-        const rn_layer *layer = &net->layers[l];
-        const rn_sparse *sparse = sparse_layer(net, l);
-        T *used = a;
-        if (sparse && !predict_sparse_layer(layer, sparse, block, b, a, l > 0)) {
-            return NULL;
-        }
-        if (!sparse) predict_dense_layer(layer, block, b, a, pack);
-        a = b;
-        b = l == 0 && net->skip ? spare : used;
+/* The first layer, or the skip connection, over a block of sparse rows, `first` and the
+ * following; whether they are finite. */
+static int predict_entries(const rn_layer *layer, const rn_source *x, size_t first,
+                           const rn_block *block, T *a, T *rows) {
+    const rn_layer_plan plan = plan_layer(layer, 0);
+    int finite = 1;
+    for (size_t p = 0; p < block->panels; p++) {
+        const size_t count = panel_count(block, p);
+        T *ap = a + p * layer->n_out * RN_PANEL;
+        if (layer->adds) panel_to_rows(rows, ap, layer->n_out, count);
+        finite &= entries_forward(count, layer, rows, x, first + p * RN_PANEL);
+        finish_rows(&plan, layer->n_out, count, ap, NULL, rows);
     }
-    if (net->skip) predict_dense_layer(net->skip, block, a, inputs, pack);
-    return a;
+    return finite;
 }
 
-/* Rows [first, first + block->count) of x. */
+/* Layer l over the panels of a block, from a to b; false if a sparse one met an
+ * infinity. */
+static int predict_layer(const rn_net *net, size_t l, const rn_block *block, T *b,
+                         const T *a, T *pack) {
+    const rn_sparse *sparse = sparse_layer(net, l);
+    const rn_layer *layer = &net->layers[l];
+    if (sparse) return predict_sparse_layer(layer, sparse, block, b, a, l > 0);
+    predict_dense_layer(layer, block, b, a, pack);
+    return 1;
+}
+
+/* Rows [first, first + block->count) of x.  The inputs stay where a skip connection
+ * needs them. */
 static int predict_block(const rn_net *net, const rn_source *x, const rn_block *block,
                          size_t first, T *out, T *work) {
-    const size_t size = predict_rows(net, x->n_rows) * rn_widest(net);
+    const size_t size = predict_buffer(net, x);
     const size_t n_out = net->layers[net->n_layers - 1].n_out;
-    T *x_panels = work, *pack = work + (net->skip ? 3 : 2) * size;
-    for (size_t p = 0; p < block->panels; p++) {
-        T *xp = x_panels + p * x->n_cols * RN_PANEL;
+    T *inputs = work, *a = inputs, *b = work + size, *spare = b + size;
+    T *pack = work + (net->skip ? 3 : 2) * size;
+    for (size_t p = 0; !x->by_entry && p < block->panels; p++) {
+        T *xp = inputs + p * x->n_cols * RN_PANEL;
         gather_panel(xp, x, panel_count(block, p), NULL, first + p * RN_PANEL);
         if (!all_finite(x->n_cols * columns_at(block, p), xp)) return RN_BAD_INPUT;
     }
-    T *a = predict_layers(net, block, x_panels, work + size, work + 2 * size, pack);
-    if (!a) return RN_OVERFLOW;
+    for (size_t l = 0; l < net->n_layers; l++) {
+        T *used = a;
+        if (l == 0 && x->by_entry) {
+            if (!predict_entries(net->layers, x, first, block, b, pack))
+                return RN_BAD_INPUT;
+        } else if (!predict_layer(net, l, block, b, a, pack)) {
+            return RN_OVERFLOW;
+        }
+        a = b;
+        b = l == 0 && net->skip ? spare : used;
+    }
+    if (net->skip && x->by_entry) {
+        predict_entries(net->skip, x, first, block, a, pack);
+    } else if (net->skip) {
+        predict_dense_layer(net->skip, block, a, inputs, pack);
+    }
     for (size_t p = 0; p < block->panels; p++) {
         const size_t ld = columns_at(block, p);
         T *ap = a + p * n_out * RN_PANEL;

@@ -27,18 +27,23 @@ RN_INLINE void *rn_take(rn_arena *arena, size_t bytes) {
     return p;
 }
 
-RN_INLINE size_t rn_widest(const rn_net *net) {
-    size_t widest = net->layers[0].n_in;
+RN_INLINE size_t rn_widest_output(const rn_net *net) {
+    size_t widest = 0;
     for (size_t l = 0; l < net->n_layers; l++) {
         widest = rn_max(widest, net->layers[l].n_out);
     }
     return widest;
 }
 
-RN_INLINE size_t rn_deepest_pack(const rn_net *net) {
+RN_INLINE size_t rn_widest(const rn_net *net) {
+    return rn_max(net->layers[0].n_in, rn_widest_output(net));
+}
+
+/* Elements of the packed weights of the layers from l on. */
+RN_INLINE size_t rn_pack_size(const rn_net *net, size_t l) {
     size_t n_in = 0;
-    for (size_t l = 0; l < net->n_layers; l++) n_in = rn_max(n_in, net->layers[l].n_in);
-    return n_in;
+    for (; l < net->n_layers; l++) n_in = rn_max(n_in, net->layers[l].n_in);
+    return RN_PACKED_TILES * RN_TILE_ROWS * n_in;
 }
 
 /* A layer of few units leaves most lanes idle if dz is the vector of the weight
@@ -93,7 +98,7 @@ static rn_work lay_out(const rn_net *net, size_t block_rows, size_t n_threads,
     const size_t n = net->n_layers, panels = rn_count(block_rows, RN_PANEL);
     const size_t rows = panels * RN_PANEL, last = layers[n - 1].n_out;
     rn_work work = {.ld_units = rows * RN_PANEL};
-    work.pack_size = RN_PACKED_TILES * RN_TILE_ROWS * rn_deepest_pack(net);
+    work.pack_size = rn_pack_size(net, 0);
     work.transposed =
         rn_max(work.pack_size, rn_max(RN_PANEL * rn_widest(net), rn_group_work(net)));
     work.thread_size = work.transposed + RN_TILE_ROWS * RN_GRADIENT_COLUMNS;

@@ -55,6 +55,11 @@ def parts_of(x, index="int32"):
     )
 
 
+def csr_of(x):
+    parts = parts_of(x)
+    return csr.CSR(parts.data, parts.indices, parts.indptr.astype(np.int64), x.shape)
+
+
 def labels(n=N):
     return np.random.default_rng(8).integers(0, 3, n)
 
@@ -120,12 +125,43 @@ def test_every_type_of_data_and_index(dtype, index):
     assert trained(rows, network(), rn.SGD(0.1)) == trained(x, network(), rn.SGD(0.1))
 
 
-@pytest.mark.parametrize("n", [1, 2, 5, 9, 40, 1200])
-@pytest.mark.parametrize("threads", [1, 3])
-def test_predictions_of_few_and_many_rows(n, threads, real_threads, isa):
-    x, net = rows_of(n=n), network()
+@pytest.mark.parametrize(
+    ("n", "units", "activation", "use_bias", "dtype", "share", "threads"),
+    all_pairs(
+        n=[1, 2, 9, 40, 1200],
+        units=[1, 3, 16, 21, 100, 128, 140],
+        activation=["identity", "relu", "tanh"],
+        use_bias=[True, False],
+        dtype=["float32", "float64"],
+        share=[0.05, 0.5],
+        threads=[1, 3],
+    ),
+)
+def test_predictions_have_the_bits_of_dense_rows(
+    n, units, activation, use_bias, dtype, share, threads, real_threads, isa
+):
+    x = rows_of(dtype, n, share=share)
+    first = rn.Dense(N_IN, units, activation, use_bias=use_bias)
+    net = rn.Network([first, rn.Dense(units, 3)], "mse", dtype=dtype, seed=3)
+    rows = csr_of(x)
+    assert rows.by_entry == (share < 0.1 or n == 1)  # whose only row is empty
     want = net.predict(x, threads=threads)
-    np.testing.assert_array_equal(net.predict(parts_of(x), threads=threads), want)
+    np.testing.assert_array_equal(net.predict(rows, threads=threads), want)
+
+
+@pytest.mark.parametrize("n", [1, 5, 70])
+@pytest.mark.parametrize("density", [0.0, 1.0])
+def test_pruned_networks_and_lassonets_predict_sparse_rows(n, density, monkeypatch):
+    monkeypatch.setattr(csr, "MAX_DENSITY", density)
+    x, layers = rows_of(n=n), [rn.Dense(N_IN, 64, "relu"), rn.Dense(64, 3)]
+    pruned, lassonet = rn.Network(layers, "mse"), rn.LassoNet(layers, 1e-2, loss="mse")
+    weights = pruned.get_weights()
+    weights[0][np.random.default_rng(1).random(weights[0].shape) < 0.9] = 0
+    pruned.set_weights(weights)
+    pruned.predict(rows_of(n=500))  # which makes the lists of its weights
+    lassonet.train_step(x, np.ones((n, 3)), rn.SGD(0.1))
+    for net in (pruned, lassonet):
+        np.testing.assert_array_equal(net.predict(parts_of(x)), net.predict(x))
 
 
 def test_long_batches_sum_by_parts():
@@ -227,8 +263,7 @@ def test_entries_in_any_order_are_added_and_the_caller_keeps_them():
 
 def test_rows_of_a_csr_are_dense_arrays():
     x = rows_of(n=6, n_in=8, share=0.5)
-    rows = parts_of(x, "int64")
-    one = csr.CSR(rows.data, rows.indices, rows.indptr, rows.shape)
+    one = csr_of(x)
     for part in (2, slice(1, 4), np.array([5, 0, 5]), slice(0, 0)):
         np.testing.assert_array_equal(one[part], x[part])
 
@@ -331,6 +366,10 @@ def test_a_loss_that_is_not_finite_names_its_step():
 def test_a_source_of_csr_checks_its_arrays():
     with pytest.raises(ValueError, match="entries do not fit"):
         binding.Source(np.zeros(2), np.array([0, 3]), np.zeros(2, np.int32), 4)
+    wide = np.zeros(2), np.array([0, 2]), np.zeros(2, np.int64), 2**31
+    with pytest.raises(ValueError, match="too many columns"):
+        binding.Source(*wide, True)
+    binding.Source(*wide)
 
 
 @pytest.mark.parametrize("part", ["indices", "indptr"])

@@ -363,11 +363,11 @@ static void add_prediction(uint64_t *hash, model *m, const variant *v, data_set 
         x.n_rows = sizes[i];
         if (v->single) {
             void *work =
-                zeros(v->table->f32->predict_work_size(&m->net, sizes[i], v->threads));
+                zeros(v->table->f32->predict_work_size(&m->net, &x, v->threads));
             v->table->f32->predict(&m->net, &x, out, v->threads, work);
         } else {
             void *work =
-                zeros(v->table->f64->predict_work_size(&m->net, sizes[i], v->threads));
+                zeros(v->table->f64->predict_work_size(&m->net, &x, v->threads));
             v->table->f64->predict(&m->net, &x, out, v->threads, work);
         }
         add_floats(hash, out, sizes[i] * n_out, v->single);

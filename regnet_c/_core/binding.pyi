@@ -95,6 +95,7 @@ class Source:
         start: NDArray[np.int64] | None = None,
         index: NDArray[np.int32] | NDArray[np.int64] | None = None,
         n_cols: int = 0,
+        by_entry: bool = False,
     ) -> None: ...
     def find_not_finite(self, single: bool) -> int: ...
 

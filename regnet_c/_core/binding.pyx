@@ -9,7 +9,7 @@ cimport cython
 from cpython.buffer cimport (
     PyBUF_FORMAT, PyBUF_SIMPLE, PyBUF_STRIDES, PyBuffer_Release, PyObject_GetBuffer)
 from cpython.exc cimport PyErr_CheckSignals
-from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t, uintptr_t
+from libc.stdint cimport INT32_MAX, int32_t, int64_t, uint32_t, uint64_t, uintptr_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy, memset
 
@@ -64,7 +64,7 @@ cdef class Source:
     """A one- or two-dimensional array of any numeric type and any strides, or CSR.
 
     CSR: `array` has the entries, `start` (n + 1) where those of each row begin, `index`
-    (int32 or int64) their columns, of n_cols.
+    (int32 or int64) their columns, of n_cols; by_entry as in rn.h.
     """
 
     cdef rn_source source
@@ -73,7 +73,7 @@ cdef class Source:
     cdef object kept
 
     def __cinit__(self, array, const int64_t[::1] start=None, index=None,
-                  size_t n_cols=0):
+                  size_t n_cols=0, bint by_entry=False):
         cdef Py_buffer *b = &self.buffer
         PyObject_GetBuffer(array, b, PyBUF_STRIDES | PyBUF_FORMAT)
         self.held = True
@@ -92,6 +92,8 @@ cdef class Source:
             self.source.row_stride, self.source.col_stride = 0, b.strides[0]
             self.source.start, self.source.index = &start[0], <void *>address(index)
             self.source.wide_index = index.itemsize == 8
+            self.source.by_entry = by_entry
+            expect(not by_entry or n_cols <= INT32_MAX, "too many columns for by_entry")
 
     def __dealloc__(self):
         if self.held:

@@ -389,7 +389,8 @@ cdef class Model:
         if sparse is not None:
             expect(<size_t>sparse.n_layers == net.n_layers, "sparse has other layers")
             net.sparse = sparse.layers
-        work_size = dispatch.predict_work_size(t, self.single, &net, n, n_threads) + 64
+        work_size = dispatch.predict_work_size(
+            t, self.single, &net, &rows, n_threads) + 64
         if work_size > STACK_WORK:
             heap_work = <unsigned char *>malloc(work_size)
             if heap_work == NULL:

@@ -4,6 +4,9 @@ import numpy as np
 
 from . import binding
 
+MAX_DENSITY = 0.15  # share of entries up to which reading them one by one is faster
+_MAX_COLUMNS = np.iinfo(np.int32).max
+
 
 class CSR:
     """A checked sparse matrix; C puts its entries into the rows of one block at a time.
@@ -35,6 +38,13 @@ class CSR:
             to[self.indices[entries]] = self.data[entries]
         return out
 
+    @property
+    def by_entry(self):
+        """Whether so few entries pay to be read one by one; the bits are the same."""
+        n, n_columns = self.shape
+        count = self.indptr[-1] - self.indptr[0]
+        return n_columns <= _MAX_COLUMNS and count <= MAX_DENSITY * n * n_columns
+
     def columns(self, kept):
         """These columns, sorted numbers, as another CSR."""
         place = np.full(self.shape[1], -1, self.indices.dtype)
@@ -51,7 +61,9 @@ class CSR:
 
     def source(self):
         """What C reads."""
-        return binding.Source(self.data, self.indptr, self.indices, self.shape[1])
+        return binding.Source(
+            self.data, self.indptr, self.indices, self.shape[1], self.by_entry
+        )
 
 
 def summed(data, indices, indptr):

@@ -133,7 +133,7 @@ cdef size_t train_work_size(
     const rn_tables *t, bint single, const rn_net *net, size_t block_rows,
     size_t piece_rows, size_t n_threads) noexcept nogil
 cdef size_t predict_work_size(
-    const rn_tables *t, bint single, const rn_net *net, size_t n,
+    const rn_tables *t, bint single, const rn_net *net, const rn_source *x,
     size_t n_threads) noexcept nogil
 cdef void train(const rn_tables *t, bint single, rn_run *run) noexcept nogil
 cdef size_t predict(

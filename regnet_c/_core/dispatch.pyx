@@ -342,11 +342,11 @@ cdef size_t train_work_size(
 
 
 cdef size_t predict_work_size(
-        const rn_tables *t, bint single, const rn_net *net, size_t n,
+        const rn_tables *t, bint single, const rn_net *net, const rn_source *x,
         size_t n_threads) noexcept nogil:
     if single:
-        return t.f32.predict_work_size(net, n, n_threads)
-    return t.f64.predict_work_size(net, n, n_threads)
+        return t.f32.predict_work_size(net, x, n_threads)
+    return t.f64.predict_work_size(net, x, n_threads)
 
 
 cdef void train(const rn_tables *t, bint single, rn_run *run) noexcept nogil:

@@ -11,6 +11,7 @@ cdef extern from "rn.h" nogil:
         size_t n_cols
         int dtype
         int wide_index
+        int by_entry
         const int64_t *start
         const void *index
 
