@@ -69,7 +69,16 @@ __all__ = [
 
 # modules that are loaded when somebody asks for them: they are not needed to train, or
 # need an extra
-_LATER = ("cli", "datasets", "estimators", "plots", "recipes", "reproduce", "tables")
+_LATER = (
+    "cli",
+    "datasets",
+    "estimators",
+    "plots",
+    "recipes",
+    "reproduce",
+    "tables",
+    "typing",
+)
 
 
 def __getattr__(name):

@@ -5,11 +5,17 @@ Their arithmetic is the core's (rn_act.inc.c); what initialisation, the dead-sta
 here, its line in rn.h, its formula in C, and its text in export/c_math.py.
 """
 
-from collections.abc import Callable
+from __future__ import annotations
+
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ._core import binding, checks
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .typing import ActivationName
 
 
 @dataclass(frozen=True)
@@ -61,7 +67,7 @@ class Activation:
     torch_function: Callable | None = None
     hidden: bool = True
 
-    def is_identity(self, param):
+    def is_identity(self, param: float | None) -> bool:
         """True if f(z) = z for every z with this parameter."""
         return self.formula == "z" or (
             self.identity_at is not None and param == self.identity_at
@@ -216,17 +222,17 @@ OUTPUTS = ACTIVATIONS | {
 }
 
 
-def code(name):
+def code(name: str) -> int:
     """The core's number of an activation."""
     return _CODES[name]
 
 
-def check_activation(name, what="activation"):
+def check_activation(name: object, what: str = "activation") -> ActivationName:
     """One of `NAMES`; the error lists them and guesses which was meant."""
     return checks.check_name(name, NAMES, what)
 
 
-def check_param(name, value):
+def check_param(name: ActivationName, value: object) -> float | None:
     """The checked parameter of this activation: its default for None.
 
     An activation without a parameter keeps None, and refuses another value.

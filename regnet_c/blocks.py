@@ -1,10 +1,20 @@
 """Blocks: rows that are read block by block, for data larger than memory."""
 
+from __future__ import annotations
+
 import os
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from ._core import checks
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from .typing import AnyArray, Block, BlockSource, StrPath
+
+    CheckedBlock: TypeAlias = tuple[Any, Any, Any]  # the last one may be None
 
 _BLOCK_ROWS = 1 << 16
 _ARROW_SUFFIXES = {
@@ -76,15 +86,15 @@ class Blocks:
 
     def __init__(
         self,
-        source,
-        count=None,
-        rows=None,
+        source: BlockSource,
+        count: int | None = None,
+        rows: Sequence[int] | None = None,
         *,
-        target=None,
-        columns=None,
-        weight=None,
-        block_rows=_BLOCK_ROWS,
-    ):
+        target: str | Sequence[str] | None = None,
+        columns: Sequence[str] | None = None,
+        weight: str | None = None,
+        block_rows: int = _BLOCK_ROWS,
+    ) -> None:
         named = {"target": target, "columns": columns, "weight": weight}
         if isinstance(source, (str, os.PathLike)) or hasattr(source, "get_fragments"):
             _expect_none("a dataset", count=count, rows=rows)
@@ -98,14 +108,14 @@ class Blocks:
             self._source = _Arrays(source)
 
     @property
-    def count(self):
+    def count(self) -> int:
         return self._source.count
 
     @property
-    def lengths(self):
+    def lengths(self) -> list[int]:
         return self._source.lengths
 
-    def read(self, number):
+    def read(self, number: int) -> CheckedBlock:
         """One block.
 
         Parameters
@@ -129,17 +139,17 @@ class Blocks:
             )
         return block
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"Blocks({self._source}, {self.count} blocks)"
 
 
-def _expect_none(what, **arguments):
+def _expect_none(what: str, **arguments: object) -> None:
     for name, value in arguments.items():
         if value is not None:
             raise TypeError(f"{name} is {value!r}, the source is {what}: expected None")
 
 
-def _checked(block, number):
+def _checked(block: Any, number: int) -> CheckedBlock:
     """(X, y, weight or None) from a user's block."""
     if not isinstance(block, (tuple, list)) or len(block) not in (2, 3):
         raise TypeError(
@@ -154,7 +164,7 @@ def _checked(block, number):
     return X, y, weight
 
 
-def _in_memory(array):
+def _in_memory(array: Any) -> Any:
     """A copy of a memory map: it is read here, by the thread that reads ahead."""
     return np.array(array) if isinstance(array, np.memmap) else array
 
@@ -162,7 +172,7 @@ def _in_memory(array):
 class _Arrays:
     """A list of blocks."""
 
-    def __init__(self, source):
+    def __init__(self, source: Any) -> None:
         source = checks.check_list(source, "source", of="tuples (X, y)")
         if not source:
             raise ValueError("source is empty, expected at least one block")
@@ -170,17 +180,22 @@ class _Arrays:
         self.count = len(self._blocks)
         self.lengths = [len(X) for X, _, _ in self._blocks]
 
-    def read(self, number):
+    def read(self, number: int) -> CheckedBlock:
         return tuple(map(_in_memory, self._blocks[number]))
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return "list"
 
 
 class _Function:
     """A function that makes block i."""
 
-    def __init__(self, function, count, rows):
+    def __init__(
+        self,
+        function: Callable[[int], Block],
+        count: int | None,
+        rows: Sequence[int] | None,
+    ) -> None:
         self._function = function
         if count is None:
             raise TypeError("count is None, expected the number of blocks")
@@ -194,18 +209,18 @@ class _Function:
         if len(self.lengths) != self.count:
             raise ValueError(f"rows has {len(self.lengths)} entries, count is {count}")
 
-    def read(self, number):
+    def read(self, number: int) -> CheckedBlock:
         block = _checked(self._function(number), number)
         return tuple(map(_in_memory, block))
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return getattr(self._function, "__name__", "function")
 
 
 class _Dataset:
     """Files and row groups of a pyarrow dataset, joined to blocks."""
 
-    def __init__(self, source, named, block_rows):
+    def __init__(self, source: Any, named: dict[str, Any], block_rows: int) -> None:
         block_rows = checks.check_int(block_rows, "block_rows", minimum=1)
         self._place = source if isinstance(source, (str, os.PathLike)) else "dataset"
         if self._place is source:
@@ -229,7 +244,13 @@ class _Dataset:
         if not self.count:
             raise ValueError(f"{self._place} has no rows")
 
-    def _choose(self, names, target, columns, weight):
+    def _choose(
+        self,
+        names: list[str],
+        target: str | Sequence[str],
+        columns: Sequence[str] | None,
+        weight: str | None,
+    ) -> None:
         self._targets = [target] if isinstance(target, str) else list(target)
         self._weight = [] if weight is None else [weight]
         apart = {*self._targets, *self._weight}
@@ -240,7 +261,7 @@ class _Dataset:
             if name not in names:
                 raise ValueError(f"{self._place} has no column {name!r}, only {names}")
 
-    def read(self, number):
+    def read(self, number: int) -> CheckedBlock:
         names = [*self._columns, *self._targets, *self._weight]
         parts = [
             part.to_table(self._schema, columns=names) for part in self._blocks[number]
@@ -251,11 +272,11 @@ class _Dataset:
         weight = _matrix(parts, self._weight, n)[:, 0] if self._weight else None
         return X, y[:, 0] if len(self._targets) == 1 else y, weight
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return str(self._place)
 
 
-def _open(path):
+def _open(path: StrPath) -> Any:
     """A pyarrow dataset of a file, or of the files of a folder."""
     from .tables import extra
 
@@ -279,7 +300,7 @@ def _open(path):
     return pyarrow.dataset.dataset(path, format=found.pop(), partitioning="hive")
 
 
-def _parts(dataset):
+def _parts(dataset: Any) -> Iterator[Any]:
     """Row groups of Parquet files, other files as a whole, in the order of their paths."""
     fragments = sorted(dataset.get_fragments(), key=lambda f: getattr(f, "path", ""))
     for fragment in fragments:
@@ -287,7 +308,7 @@ def _parts(dataset):
         yield from [fragment] if split is None else split()
 
 
-def _rows(part):
+def _rows(part: Any) -> int:
     """Rows of a row group or file; `count_rows` takes a row group for its whole file."""
     groups = getattr(part, "row_groups", None)
     if groups is None:
@@ -295,7 +316,7 @@ def _rows(part):
     return sum(group.num_rows for group in groups)
 
 
-def _matrix(parts, names, n):
+def _matrix(parts: Sequence[Any], names: list[str], n: int) -> AnyArray:
     """Columns of some tables side by side, (n, len(names)), of their joint dtype."""
     columns = [[_numbers(part[name], name) for part in parts] for name in names]
     dtype = np.result_type(*(piece for column in columns for piece in column))
@@ -305,7 +326,7 @@ def _matrix(parts, names, n):
     return out
 
 
-def _numbers(column, name):
+def _numbers(column: Any, name: str) -> AnyArray:
     """A column of numbers as an array; missing ones are refused."""
     if column.null_count:
         raise ValueError(

@@ -4,19 +4,28 @@
 the smallest weights zero.  Their settings are fixed after construction.
 """
 
+from __future__ import annotations
+
 import math
 import os
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ._core import checks
 from ._core.fixed import Fixed
 
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from .network import Network
+    from .typing import BestMode, FloatArray, Logs, StrPath, Training
+
 
 class _Settings(Fixed):
     """The arguments of a callback are fixed; what it sets besides is its own."""
 
-    def _is_fixed(self, name):
+    def _is_fixed(self, name: str) -> bool:
         return name in self._names and super()._is_fixed(name)
 
     __eq__ = object.__eq__  # each has a state of its own
@@ -47,12 +56,12 @@ class Callback:
     True
     """
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         public = {k: v for k, v in vars(self).items() if not k.startswith("_")}
         inner = ", ".join(f"{name}={value!r:.99}" for name, value in public.items())
         return f"{type(self).__name__}({inner})"
 
-    def on_train_begin(self, network):
+    def on_train_begin(self, network: Network) -> None:
         """Called once before the first epoch.
 
         Parameters
@@ -60,7 +69,7 @@ class Callback:
         network : Network
         """
 
-    def on_epoch_end(self, epoch, logs):
+    def on_epoch_end(self, epoch: int, logs: Logs) -> bool | None:
         """Called after every epoch; return True to stop training.
 
         Parameters
@@ -71,7 +80,7 @@ class Callback:
             The epoch's entries of `History.history`.
         """
 
-    def on_checkpoint(self, training):
+    def on_checkpoint(self, training: Training) -> None:
         """Called where the state of training may be saved.
 
         That is after every epoch, when all callbacks have seen it, and when Ctrl-C (or
@@ -84,10 +93,10 @@ class Callback:
             ``ends`` is True after the last epoch and on Ctrl-C.
         """
 
-    def on_train_end(self):
+    def on_train_end(self) -> None:
         """Called once after the last epoch, also when training fails."""
 
-    def get_state(self):
+    def get_state(self) -> dict[str, Any] | None:
         """What a checkpoint has to keep of this callback after an epoch.
 
         Returns
@@ -98,7 +107,7 @@ class Callback:
             that may be infinite or NaN must be arrays.  None: nothing.
         """
 
-    def set_state(self, state):
+    def set_state(self, state: dict[str, Any]) -> None:
         """Take back what `get_state` returned, when training resumes.
 
         Called after `on_train_begin`; right afterwards the network gets the weights of
@@ -114,7 +123,9 @@ class Callback:
 class _Best:
     """The best value of a quantity so far, a smaller or a larger one by its name."""
 
-    def __init__(self, owner, monitor, min_delta, mode):
+    def __init__(
+        self, owner: str, monitor: str, min_delta: float, mode: BestMode
+    ) -> None:
         if not isinstance(monitor, str):
             raise TypeError(f"monitor is {monitor!r}, expected a name like 'val_loss'")
         self._owner, self.monitor = owner, monitor
@@ -123,11 +134,11 @@ class _Best:
         self._sign = -1 if maximise else 1
         self.reset()
 
-    def reset(self):
+    def reset(self) -> None:
         """Forget everything."""
         self.value, self.epoch = math.nan, None
 
-    def improves(self, epoch, logs):
+    def improves(self, epoch: int, logs: Logs) -> bool:
         """Whether this epoch is the best so far."""
         if self.monitor not in logs:
             raise ValueError(
@@ -143,11 +154,11 @@ class _Best:
             self.value, self.epoch = value, epoch
         return better
 
-    def get_state(self):
+    def get_state(self) -> dict[str, Any]:
         """As `Callback.get_state`."""
         return {"best": np.array(self.value, np.float64), "best_epoch": self.epoch}
 
-    def set_state(self, state):
+    def set_state(self, state: dict[str, Any]) -> None:
         """Take its two entries out of a state."""
         value, epoch = state.pop("best"), state.pop("best_epoch")
         if not isinstance(value, np.ndarray) or value.shape:
@@ -159,7 +170,7 @@ class _Best:
         self.value, self.epoch = float(value), epoch
 
 
-def _expect_alike(state, **settings):
+def _expect_alike(state: dict[str, Any], **settings: object) -> None:
     """Take the settings out of a state; ValueError if they differ from these."""
     for name, here in settings.items():
         found = state.pop(name)
@@ -169,7 +180,7 @@ def _expect_alike(state, **settings):
             )
 
 
-def _expect_empty(state):
+def _expect_empty(state: dict[str, Any]) -> None:
     if state:
         raise ValueError(f"its state has {', '.join(sorted(state))} too")
 
@@ -209,12 +220,12 @@ class EarlyStopping(_Settings, Callback):
 
     def __init__(
         self,
-        monitor="val_loss",
-        patience=5,
-        min_delta=0.0,
-        mode="auto",
-        restore_best_weights=True,
-    ):
+        monitor: str = "val_loss",
+        patience: int = 5,
+        min_delta: float = 0.0,
+        mode: BestMode = "auto",
+        restore_best_weights: bool = True,
+    ) -> None:
         self.patience = checks.check_int(patience, "patience", minimum=0)
         self.min_delta = checks.check_float(min_delta, "min_delta", minimum=0)
         self.mode = checks.check_name(mode, ("auto", "min", "max"), "mode")
@@ -226,21 +237,21 @@ class EarlyStopping(_Settings, Callback):
         self._wait, self._best_weights = 0, None
 
     @property
-    def best(self):
+    def best(self) -> float:
         """The best value so far, NaN before there is one."""
         return self._best.value
 
     @property
-    def best_epoch(self):
+    def best_epoch(self) -> int | None:
         """The epoch of the best value, None before there is one."""
         return self._best.epoch
 
-    def on_train_begin(self, network):
+    def on_train_begin(self, network: Network) -> None:
         self._network = network
         self._wait, self._best_weights = 0, None
         self._best.reset()
 
-    def on_epoch_end(self, epoch, logs):
+    def on_epoch_end(self, epoch: int, logs: Logs) -> bool:
         if self._best.improves(epoch, logs):
             self._wait = 0
             if self.restore_best_weights:
@@ -249,21 +260,21 @@ class EarlyStopping(_Settings, Callback):
         self._wait += 1
         return self._wait > self.patience
 
-    def on_train_end(self):
+    def on_train_end(self) -> None:
         if self._best_weights is not None:
             self._network.set_weights(self._best_weights)
         self._best_weights = self._network = None
 
-    def _settings(self):
+    def _settings(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in self._names}
 
-    def get_state(self):
+    def get_state(self) -> dict[str, Any]:
         state = self._settings() | self._best.get_state() | {"wait": self._wait}
         if self._best_weights is not None:
             state["best_weights"] = self._best_weights
         return state
 
-    def set_state(self, state):
+    def set_state(self, state: dict[str, Any]) -> None:
         state = dict(state)
         _expect_alike(state, **self._settings())
         self._best.set_state(state)
@@ -274,7 +285,7 @@ class EarlyStopping(_Settings, Callback):
         _expect_empty(state)
 
 
-def _like(weights, flat):
+def _like(weights: list[FloatArray], flat: ArrayLike) -> list[FloatArray]:
     """Weights of these shapes from one array of all of them end to end."""
     ends = np.cumsum([w.size for w in weights])
     flat = checks.check_array(flat, "best_weights", (int(ends[-1]),), weights[0].dtype)
@@ -313,7 +324,13 @@ class Checkpoint(_Settings, Callback):
     5
     """
 
-    def __init__(self, path, every=1, monitor=None, mode="auto"):
+    def __init__(
+        self,
+        path: StrPath,
+        every: int = 1,
+        monitor: str | None = None,
+        mode: BestMode = "auto",
+    ) -> None:
         self.path = os.fspath(path)
         self.every = checks.check_int(every, "every", minimum=1)
         self.monitor = monitor
@@ -327,28 +344,28 @@ class Checkpoint(_Settings, Callback):
             self._best = _Best("Checkpoint", monitor, 0.0, self.mode)
         self._due = False
 
-    def on_train_begin(self, network):
+    def on_train_begin(self, network: Network) -> None:
         self._due = False
         if self._best:
             self._best.reset()
 
-    def on_epoch_end(self, epoch, logs):
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         if self._best:
             self._due = self._best.improves(epoch, logs)
 
-    def on_checkpoint(self, training):
+    def on_checkpoint(self, training: Training) -> None:
         if not self._best:
             self._due = training.ends or training.epochs % self.every == 0
         if self._due:
             training.save(self.path)
             self._due = False
 
-    def get_state(self):
+    def get_state(self) -> dict[str, Any] | None:
         if not self._best:
             return None
         return {"monitor": self.monitor, "mode": self.mode} | self._best.get_state()
 
-    def set_state(self, state):
+    def set_state(self, state: dict[str, Any]) -> None:
         state = dict(state)
         _expect_alike(state, monitor=self.monitor, mode=self.mode)
         self._best.set_state(state)
@@ -385,14 +402,14 @@ class Prune(_Settings, Callback):
     0.75
     """
 
-    def __init__(self, density, begin, end):
+    def __init__(self, density: float, begin: int, end: int) -> None:
         self.density = checks.check_float(
             density, "density", minimum=0, open_minimum=True, maximum=1
         )
         self.begin = checks.check_int(begin, "begin", minimum=0)
         self.end = checks.check_int(end, "end", minimum=self.begin + 1)
 
-    def share(self, epoch):
+    def share(self, epoch: int) -> float:
         """Share of the weights left after this epoch.
 
         Parameters
@@ -409,10 +426,10 @@ class Prune(_Settings, Callback):
         done = min((epoch - self.begin) / (self.end - self.begin), 1)
         return self.density + (1 - self.density) * (1 - done) ** 3
 
-    def on_train_begin(self, network):
+    def on_train_begin(self, network: Network) -> None:
         self._network = network
 
-    def on_epoch_end(self, epoch, logs):
+    def on_epoch_end(self, epoch: int, logs: Logs) -> bool:
         weights = self._network.get_weights()
         matrices = [w for w in weights if w.ndim == 2]
         sizes = np.abs(np.concatenate([w.reshape(-1) for w in matrices]))
@@ -425,5 +442,5 @@ class Prune(_Settings, Callback):
         self._network.set_weights(weights)
         return False
 
-    def on_train_end(self):
+    def on_train_end(self) -> None:
         self._network = None

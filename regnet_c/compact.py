@@ -9,8 +9,11 @@ keeps every bit; the sign of a zero alone may differ, where a bias is -0 or a su
 underflows.  Folded constants and products of layers are rounded once, at the end.
 """
 
+from __future__ import annotations
+
 import copy
 import itertools
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -20,8 +23,14 @@ from .activations import ACTIVATIONS, code
 from .layers import Dropout, layer_from_config
 from .penalties import lists_inputs, penalty_from_config
 
+if TYPE_CHECKING:
+    from .network import Network
+    from .typing import AnyArray, BoolArray, Config, DType, FloatArray, IntArray
 
-def compact(network):
+    N = TypeVar("N", bound=Network)
+
+
+def compact(network: N) -> N:
     """A smaller network with the predictions of `network`, which does not change.
 
     Parameters
@@ -66,18 +75,25 @@ class _Layer:
     Numbers are wider than the network's, so that what is folded is rounded once.
     """
 
-    def __init__(self, config, w, b, dropout, dtype):
+    def __init__(
+        self,
+        config: Config,
+        w: FloatArray,
+        b: FloatArray | None,
+        dropout: float | None,
+        dtype: DType,
+    ) -> None:
         wide = np.float64 if dtype == np.float32 else np.longdouble
         self.config, self.dropout, self.dtype = config, dropout, dtype
         self.traits = ACTIVATIONS[config["activation"]]
         self.w, self.b = w.astype(wide), None if b is None else b.astype(wide)
         self.inputs = np.arange(len(w))
 
-    def keep_inputs(self, alive):
+    def keep_inputs(self, alive: BoolArray | slice) -> None:
         """Without the inputs that are not `alive`, a mask or a slice."""
         self.w, self.inputs = self.w[alive], self.inputs[alive]
 
-    def penalty(self):
+    def penalty(self) -> Config | None:
         """Configuration of the penalty of the inputs that are left."""
         config = self.config["weight_penalty"]
         if config is None:
@@ -85,14 +101,14 @@ class _Layer:
         penalty = penalty_from_config(config)
         return penalty.for_inputs(self.inputs.tolist()).get_config()
 
-    def signature(self):
+    def signature(self) -> tuple[tuple[int, ...], int]:
         """What changes whenever the layer does."""
         return self.w.shape, int(np.count_nonzero(self.w))
 
-    def biases(self):
+    def biases(self) -> AnyArray:
         return np.zeros(self.w.shape[1], self.w.dtype) if self.b is None else self.b
 
-    def constants(self):
+    def constants(self) -> AnyArray:
         """f(b): the outputs of units without inputs, by the core's own arithmetic."""
         z = self.biases().astype(self.dtype)
         param = self.config["activation_param"] or 0.0
@@ -100,13 +116,13 @@ class _Layer:
         binding.activation_forward(number, z, np.empty_like(z), z.copy(), param)
         return z.astype(self.w.dtype)
 
-    def size(self):
+    def size(self) -> tuple[int, int]:
         """(numbers, numbers that are not zero)."""
         biases = 0 if self.b is None else self.b.size
         return self.w.size + biases, np.count_nonzero(self.w) + biases
 
 
-def _unpack(network):
+def _unpack(network: Network) -> list[_Layer]:
     plan, weights = network._plan, iter(network.get_weights())
     layers = []
     for number, layer in enumerate(plan.dense):
@@ -117,7 +133,7 @@ def _unpack(network):
     return layers
 
 
-def _pack(network, layers, kept):
+def _pack(network: N, layers: list[_Layer], kept: IntArray) -> N:
     """The network of these layers, with the history of its inputs."""
     built, weights = [], []
     for layer in layers:
@@ -137,7 +153,7 @@ def _pack(network, layers, kept):
     return small
 
 
-def _drop_inputs(layers, kept):
+def _drop_inputs(layers: list[_Layer], kept: IntArray) -> IntArray:
     """Remove unused inputs, but not the last one; the inputs that remain."""
     alive = layers[0].w.any(axis=1)
     alive[0] |= not alive.any()
@@ -145,12 +161,12 @@ def _drop_inputs(layers, kept):
     return kept[alive]
 
 
-def _never_negative(layers, number):
+def _never_negative(layers: list[_Layer], number: int) -> bool:
     """True if no input of this layer can be negative."""
     return number and layers[number - 1].traits.non_negative
 
 
-def _fold_constants(layers):
+def _fold_constants(layers: list[_Layer]) -> None:
     """Let the next layer's biases stand for units whose output never changes."""
     for number, (layer, after) in enumerate(itertools.pairwise(layers)):
         constant = ~layer.w.any(axis=0)
@@ -165,7 +181,7 @@ def _fold_constants(layers):
         after.w[constant] = 0
 
 
-def _drop_units(layers, kept):
+def _drop_units(layers: list[_Layer], kept: IntArray) -> IntArray:
     """Remove unused units, last layer first; the inputs that remain.
 
     A layer that loses all units takes those before it too, and the next one keeps
@@ -185,12 +201,12 @@ def _drop_units(layers, kept):
     return kept
 
 
-def _product(a, b):
+def _product(a: AnyArray, b: AnyArray) -> AnyArray:
     """a b with the same bits on every machine, in slices between which Ctrl-C is seen."""
     a, b = np.ascontiguousarray(a), np.ascontiguousarray(b)
     out = np.zeros((len(a), b.shape[1]), b.dtype)
 
-    def some(first, last):
+    def some(first: int, last: int) -> None:
         if b.dtype == np.float64:
             binding.dense_forward(out[first:last], a[first:last], b, None)
         else:  # NumPy's own loop; the core knows no long doubles
@@ -200,7 +216,7 @@ def _product(a, b):
     return out
 
 
-def _is_linear(layers, number):
+def _is_linear(layers: list[_Layer], number: int) -> bool:
     """True if this layer's activation does nothing, whatever the input."""
     layer = layers[number]
     if layer.traits.is_identity(layer.config["activation_param"]):
@@ -209,7 +225,7 @@ def _is_linear(layers, number):
     return layer.traits.identity_above and positive and _never_negative(layers, number)
 
 
-def _merge_linear(layers):
+def _merge_linear(layers: list[_Layer]) -> None:
     """Multiply linear hidden layers into the next where that takes fewer numbers."""
     for number in range(len(layers) - 2, -1, -1):
         if not _is_linear(layers, number):

@@ -1,12 +1,27 @@
 """What regularisation does to a trained network: figures per layer and a verdict."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
 from ._core import checks
 from ._core.data import checked_data
 from ._core.layerwise import layer_outputs
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from ._core.csr import CSR
+    from ._core.data import Data
+    from .history import History
+    from .losses import Loss
+    from .network import Network
+    from .typing import AnyArray, Rows, Scores, ValidationData
+
+    Fit: TypeAlias = Literal["over-fitting", "under-fitting", "balanced", "unknown"]
 
 _ROWS = 10_000  # of X that are looked at for dead units
 _ROWS_AT_A_TIME = 500
@@ -83,7 +98,7 @@ class Diagnosis:
     converged: bool | None
     verdict: str
 
-    def __str__(self):
+    def __str__(self) -> str:
         head = (
             f"{'layer':>10} {'sum|w|':>10} {'zeros':>14} {'dead units':>10} "
             f"{'update':>9} {'pen/data':>9} {'KKT':>9}"
@@ -105,7 +120,12 @@ class Diagnosis:
         return "\n".join([*lines, self.verdict])
 
 
-def diagnose(network, X, y, validation_data=None):
+def diagnose(
+    network: Network,
+    X: Rows,
+    y: ArrayLike,
+    validation_data: ValidationData | None = None,
+) -> Diagnosis:
     """See `Network.diagnose`."""
     network = network._frozen()
     train = network.evaluate(X, y)
@@ -128,7 +148,9 @@ def diagnose(network, X, y, validation_data=None):
     )
 
 
-def _layers(network, X, y, x):
+def _layers(
+    network: Network, X: Rows, y: ArrayLike, x: AnyArray | CSR
+) -> list[LayerDiagnosis]:
     _, gradients = network.loss_and_gradients(X, y)
     average = network.update_average()
     dead = iter(_dead_units(network, x))
@@ -159,7 +181,7 @@ def _layers(network, X, y, x):
     return found
 
 
-def _dead_units(network, x):
+def _dead_units(network: Network, x: AnyArray | CSR) -> list[int]:
     """Per Dense layer the number of units with slope 0 for the first rows of x."""
     dead, weights, n = None, network._weights, min(x.shape[0], _ROWS)
     for first in range(0, n, _ROWS_AT_A_TIME):
@@ -176,14 +198,16 @@ def _dead_units(network, x):
     return [int(np.sum(units)) for units in dead]
 
 
-def _loss_range(loss, data):
+def _loss_range(loss: Loss, data: Data) -> tuple[float, float]:
     """(loss of the best constant output, lowest loss any outputs can have)."""
     constant = loss.best_constant(data.raw_y)
     baseline = loss.score(np.tile(constant, (data.n, 1)), data)["loss"]
     return baseline, loss.least(data.raw_y, data.sample_weight)
 
 
-def _one_hot(network, X, y, weight=None):
+def _one_hot(
+    network: Network, X: Rows, y: ArrayLike, weight: ArrayLike | None = None
+) -> Data:
     """The checked data set with rows of targets in place of labels."""
     plan = network._plan
     data = checked_data(plan, X, y, weight)
@@ -192,7 +216,7 @@ def _one_hot(network, X, y, weight=None):
     return data
 
 
-def _gap(train, validation, floors):
+def _gap(train: Scores, validation: Scores | None, floors: list[float]) -> float:
     """`floors` are the lowest losses of both."""
     if validation is None:
         return float("nan")
@@ -202,7 +226,9 @@ def _gap(train, validation, floors):
     return rest / fit - 1 if fit else float("inf")
 
 
-def _judge(validation, gap, unexplained, rows):
+def _judge(
+    validation: Scores | None, gap: float, unexplained: float, rows: list[int]
+) -> Fit:
     """One of the words of Diagnosis.fit."""
     if validation is not None and "accuracy" in validation:
         p = validation["accuracy"]
@@ -216,7 +242,7 @@ def _judge(validation, gap, unexplained, rows):
     return "unknown" if validation is None else "balanced"
 
 
-def _converged(history, floor):
+def _converged(history: History | None, floor: float) -> bool | None:
     """True if the objective moved by less than 1 % over the last tenth of the epochs."""
     if history is None or history.epochs < 10:
         return None
@@ -239,7 +265,14 @@ _ADVICE = {
 }
 
 
-def _verdict(fit, classification, gap, unexplained, converged, layers):
+def _verdict(
+    fit: Fit,
+    classification: bool,
+    gap: float,
+    unexplained: float,
+    converged: bool | None,
+    layers: list[LayerDiagnosis],
+) -> str:
     """The diagnosis in words."""
     if classification:
         gap_words = f"training accuracy is {100 * gap:.1f} points above validation"

@@ -1,5 +1,9 @@
 """LassoNet: a network with a linear skip connection that decides which inputs count."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NoReturn
+
 import numpy as np
 
 from ._core import checks
@@ -9,6 +13,16 @@ from .activations import ACTIVATIONS
 from .layers import split_layers
 from .network import Network
 from .penalties import GroupTerm, Penalty, check_groups, check_groups_fit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+    from .layers import Layer
+    from .losses import Loss
+    from .penalties import Term
+    from .typing import DTypeName, FloatArray, InputGroups, LossName
 
 _SKIP_STREAM = 1 << 16  # of the random numbers, beyond those of the layers
 
@@ -20,12 +34,14 @@ class SkipPenalty(Penalty):
     Groups of inputs: |b| is the norm of all skip weights of a group.
     """
 
-    def __init__(self, strength, hierarchy, groups="inputs"):
+    def __init__(
+        self, strength: float, hierarchy: float, groups: InputGroups = "inputs"
+    ) -> None:
         self.strength = checks.check_float(strength, "strength", minimum=0)
         self.hierarchy = checks.check_float(hierarchy, "hierarchy", minimum=0)
         self.groups = check_groups(groups, ("inputs",))
 
-    def terms(self):
+    def terms(self) -> Sequence[Term]:
         return [GroupTerm(self.strength, self.groups, None)]
 
 
@@ -84,18 +100,18 @@ class LassoNet(Network):
 
     def __init__(
         self,
-        layers,
-        strength,
-        hierarchy=10.0,
-        loss="squared_error",
-        dtype="float32",
-        seed=0,
-        groups="inputs",
-    ):
+        layers: Sequence[Layer],
+        strength: float,
+        hierarchy: float = 10.0,
+        loss: Loss | LossName = "squared_error",
+        dtype: DTypeName = "float32",
+        seed: int = 0,
+        groups: InputGroups = "inputs",
+    ) -> None:
         self.skip_penalty = SkipPenalty(strength, hierarchy, groups)
         super().__init__(layers, loss, dtype, seed)
 
-    def _make_plan(self):
+    def _make_plan(self) -> Plan:
         plan = Plan(
             split_layers(self.layers),
             self.loss,
@@ -118,12 +134,12 @@ class LassoNet(Network):
             )
         return plan
 
-    def _fill(self, views):
+    def _fill(self, views: Sequence[FloatArray]) -> None:
         super()._fill(views)
         init = ACTIVATIONS["identity"].initializer
         fill_weights(views[-1], init, self.seed, _SKIP_STREAM)
 
-    def selected(self):
+    def selected(self) -> NDArray[np.intp]:
         """Numbers of the inputs in use, in ascending order.
 
         Returns
@@ -133,7 +149,7 @@ class LassoNet(Network):
         norms = self.skip_penalty.terms()[0].norms(self._weights.views[-1])
         return np.flatnonzero(np.any(norms, axis=1))
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         inner = ",\n    ".join(repr(layer) for layer in self.layers)
         groups = "" if self.skip_penalty.groups == "inputs" else ", groups=..."
         return (
@@ -142,21 +158,21 @@ class LassoNet(Network):
             f"dtype={self.dtype.name!r}, seed={self.seed}{groups})"
         )
 
-    def __getstate__(self):
+    def __getstate__(self) -> Any:
         penalty = self.skip_penalty
         arguments = (penalty.strength, penalty.hierarchy, penalty.groups)
         return arguments, super().__getstate__()
 
-    def __setstate__(self, state):
+    def __setstate__(self, state: Any) -> None:
         arguments, state = state
         self.skip_penalty = SkipPenalty(*arguments)
         super().__setstate__(state)
 
 
-def _refused(name):
+def _refused(name: str) -> Callable[..., NoReturn]:
     """A method of Network whose result cannot hold the linear map."""
 
-    def method(*args, **kwargs):
+    def method(*args: object, **kwargs: object) -> NoReturn:
         raise TypeError(
             f"{name} has no place for a LassoNet's linear map; use a Network trained on "
             "its selected() columns, or pickle the LassoNet"

@@ -1,5 +1,9 @@
 """Dense and Dropout: what a network is made of, no arithmetic."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Self
+
 import numpy as np
 
 from ._core import checks
@@ -7,6 +11,12 @@ from ._core.fixed import Fixed
 from ._core.initialization import INITIALIZERS
 from .activations import ACTIVATIONS, check_activation, check_param
 from .penalties import Penalty, check_groups_fit, penalty_from_config
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .activations import Activation
+    from .typing import ActivationName, Config, WeightInit
 
 
 class Layer(Fixed):
@@ -47,16 +57,16 @@ class Dense(Layer):
 
     def __init__(
         self,
-        n_in,
-        n_out,
-        activation="identity",
-        weight_penalty=None,
-        bias_penalty=None,
-        weight_init=None,
-        use_bias=True,
-        max_norm=None,
-        activation_param=None,
-    ):
+        n_in: int,
+        n_out: int,
+        activation: ActivationName = "identity",
+        weight_penalty: Penalty | None = None,
+        bias_penalty: Penalty | None = None,
+        weight_init: WeightInit | None = None,
+        use_bias: bool = True,
+        max_norm: float | None = None,
+        activation_param: float | None = None,
+    ) -> None:
         self.n_in = checks.check_int(n_in, "n_in", minimum=1)
         self.n_out = checks.check_int(n_out, "n_out", minimum=1)
         self.activation = check_activation(activation)
@@ -75,11 +85,11 @@ class Dense(Layer):
         self.activation_param = check_param(self.activation, activation_param)
 
     @property
-    def traits(self):
+    def traits(self) -> Activation:
         """The activation's properties, a `regnet_c.activations.Activation`."""
         return ACTIVATIONS[self.activation]
 
-    def replace(self, **changes):
+    def replace(self, **changes: Any) -> Self:
         """A copy with some arguments changed; another activation has its own parameter.
 
         Parameters
@@ -100,7 +110,7 @@ class Dense(Layer):
             changes.setdefault("activation_param", None)
         return super().replace(**changes)
 
-    def __eq__(self, other):
+    def __eq__(self, other: object) -> bool:
         """Same configuration; initial arrays and functions must be the same object."""
         if not super().__eq__(other):
             return False
@@ -109,7 +119,7 @@ class Dense(Layer):
 
     __hash__ = None
 
-    def get_config(self):
+    def get_config(self) -> Config:
         """The arguments as JSON values; initial arrays and functions are left out.
 
         Returns
@@ -121,7 +131,7 @@ class Dense(Layer):
             config["weight_init"] = None
         return config
 
-    def _shown(self, name):
+    def _shown(self, name: str) -> str | None:
         value = getattr(self, name)
         if isinstance(value, np.ndarray):
             return f"<array {value.shape}>"
@@ -149,11 +159,11 @@ class Dropout(Layer):
     Dropout(0.5)
     """
 
-    def __init__(self, rate):
+    def __init__(self, rate: float) -> None:
         self.rate = checks.check_rate(rate)
 
 
-def split_layers(layers):
+def split_layers(layers: Sequence[Layer]) -> tuple[list[Dense], list[float], list[int]]:
     """The Dense layers, the dropout rate before the first and after each of them, and
     the positions in that list of rates which have a Dropout layer."""
     dense, rates, dropouts, last = [], [0.0], [], None
@@ -188,7 +198,7 @@ def split_layers(layers):
     return dense, rates, dropouts
 
 
-def layer_from_config(config):
+def layer_from_config(config: Config) -> Dense | Dropout:
     """The layer that `get_config` described; ValueError for an unknown type."""
     config = dict(config)
     kind = config.pop("type", None)
@@ -202,13 +212,13 @@ def layer_from_config(config):
     return Dense(**config)
 
 
-def _check_penalty(penalty, name):
+def _check_penalty(penalty: Penalty | None, name: str) -> Penalty | None:
     if penalty is not None and not isinstance(penalty, Penalty):
         raise TypeError(f"{name} is {penalty!r}, expected a penalty such as L1(1e-4)")
     return penalty
 
 
-def _check_init(init):
+def _check_init(init: WeightInit | None) -> WeightInit | None:
     if init is None or callable(init) or isinstance(init, np.ndarray):
         return init
     if isinstance(init, str):

@@ -1,13 +1,31 @@
 """Losses: each name is one stated convention; the arithmetic is the core's."""
 
-from collections.abc import Callable
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ._core import binding, checks
 from ._core.fixed import Fixed
 from ._core.slices import in_slices
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import ArrayLike
+
+    from ._core.data import Data
+    from .typing import (
+        AnyArray,
+        Config,
+        Float64Array,
+        FloatArray,
+        LossName,
+        OutputName,
+        Scores,
+    )
 
 _SCORED = 1 << 18  # outputs compared with their targets in the first slice
 _SUMMED = 1 << 20  # targets summed in the first slice
@@ -64,20 +82,20 @@ class LossTraits:
     least: Callable = lambda y: np.zeros(len(y))
 
 
-def _median(y, param):
+def _median(y: Float64Array, param: float) -> Float64Array:
     return np.quantile(y, 0.5, axis=0)
 
 
-def _log_mean(y, param):
+def _log_mean(y: Float64Array, param: float) -> Float64Array:
     return np.log(np.maximum(y.mean(axis=0), 1e-9))
 
 
-def _logit(y, param):
+def _logit(y: Float64Array, param: float) -> Float64Array:
     mean = np.clip(y.mean(axis=0), 1e-9, 1 - 1e-9)
     return np.log(mean / (1 - mean))
 
 
-def _y_log_y(y):
+def _y_log_y(y: Float64Array) -> Float64Array:
     return y * np.log(np.where(y > 0, y, 1))
 
 
@@ -164,7 +182,7 @@ class Loss(Fixed):
     Loss('quantile', 0.9)
     """
 
-    def __init__(self, name, param=None):
+    def __init__(self, name: LossName, param: float | None = None) -> None:
         self.name = checks.check_name(name, NAMES, "loss")
         if self.traits.parameter is None:
             if param not in (None, 0.0):
@@ -178,36 +196,36 @@ class Loss(Fixed):
         )
 
     @property
-    def traits(self):
+    def traits(self) -> LossTraits:
         """What the library knows of this loss, a `LossTraits`."""
         return LOSSES[self.name]
 
     @property
-    def code(self):
+    def code(self) -> int:
         """The core's number of this loss."""
         return _CODES[self.name]
 
     @property
-    def classification(self):
+    def classification(self) -> bool:
         """Whether the targets are classes."""
         return self.traits.classification
 
     @property
-    def takes_labels(self):
+    def takes_labels(self) -> bool:
         """Whether y may be integer labels of shape (n,)."""
         return self.traits.takes_labels
 
     @property
-    def output(self):
+    def output(self) -> OutputName:
         """What `predict` makes of the outputs: identity, softmax, sigmoid or exp."""
         return self.traits.output
 
     @property
-    def is_fused(self):
+    def is_fused(self) -> bool:
         """Whether the loss contains the function `output`."""
         return self.traits.is_fused
 
-    def best_constant(self, y):
+    def best_constant(self, y: ArrayLike) -> Float64Array:
         """The outputs that, the same for all rows, have the lowest loss on these targets.
 
         Parameters
@@ -221,7 +239,7 @@ class Loss(Fixed):
         """
         return self.traits.constant(np.asarray(y, np.float64), self.param)
 
-    def least(self, y, sample_weight=None):
+    def least(self, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """The lowest weighted mean loss that any outputs can have on these targets.
 
         Parameters
@@ -236,7 +254,7 @@ class Loss(Fixed):
         rows = self.traits.least(np.asarray(y, np.float64))
         return float(np.average(rows, weights=sample_weight))
 
-    def check_range(self, y):
+    def check_range(self, y: AnyArray) -> None:
         """ValueError if targets are outside what this loss allows.
 
         Parameters
@@ -259,12 +277,12 @@ class Loss(Fixed):
         if self.traits.sums_to_one:
             self._check_sums(y)
 
-    def _check_sums(self, y):
+    def _check_sums(self, y: AnyArray) -> None:
         """ValueError for a row that is not a distribution, up to rounding."""
         rounding = np.finfo(y.dtype).eps if y.dtype.kind == "f" else 0.0
         tolerance = max(1e-4, 4 * rounding)
 
-        def some(first, last):
+        def some(first: int, last: int) -> tuple[int, float] | None:
             sums = y[first:last].sum(axis=1, dtype=np.float64)
             wrong = np.abs(sums - 1) > tolerance
             if not wrong.any():
@@ -280,7 +298,7 @@ class Loss(Fixed):
                 f"probabilities that sum to 1{labels}"
             )
 
-    def transform(self, out):
+    def transform(self, out: FloatArray) -> FloatArray:
         """What predict returns: exp(out) for poisson, out itself otherwise.
 
         Parameters
@@ -298,7 +316,7 @@ class Loss(Fixed):
             binding.elementwise(function, flat, flat)
         return out
 
-    def score(self, z, data):
+    def score(self, z: FloatArray, data: Data) -> Scores:
         """Weighted mean loss (and accuracy) of raw outputs z against checked data.
 
         Parameters
@@ -314,7 +332,7 @@ class Loss(Fixed):
         """
         row_loss = np.empty(len(z), z.dtype)
 
-        def some(first, last):
+        def some(first: int, last: int) -> None:
             rows = slice(first, last)
             zt = np.ascontiguousarray(z[rows].T)
             y = labels = None
@@ -337,7 +355,7 @@ class Loss(Fixed):
             logs["accuracy"] = float(np.average(right, weights=weight))
         return logs
 
-    def row_scores(self, z, data):
+    def row_scores(self, z: FloatArray, data: Data) -> Float64Array:
         """Per row a score, higher is better: 1 if right (classification), or -loss.
 
         Parameters
@@ -358,14 +376,14 @@ class Loss(Fixed):
         binding.loss_rows(self.code, row_loss, dz, zt, y, None, None, self.param)
         return -row_loss.astype(np.float64)
 
-    def _right(self, z, data):
+    def _right(self, z: FloatArray, data: Data) -> Float64Array:
         """Per row: 1 if the most probable class is the given one (share of outputs)."""
         if not self.takes_labels:
             return ((z > 0) == (data.raw_y > 0.5)).mean(axis=1)
         labels = data.labels if data.labels is not None else data.raw_y.argmax(axis=1)
         return (z.argmax(axis=1) == labels).astype(np.float64)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         """The loss as JSON-able data, for `loss_from_config`.
 
         Returns
@@ -374,22 +392,22 @@ class Loss(Fixed):
         """
         return {"name": self.name, "param": self.param}
 
-    def _shown(self, name):
+    def _shown(self, name: str) -> str | None:
         if name == "param" and self.traits.parameter is None:
             return None
         return repr(getattr(self, name))
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         shown = [self._shown(name) for name in self._names]
         return f"Loss({', '.join(text for text in shown if text)})"
 
 
-def get_loss(loss):
+def get_loss(loss: Loss | LossName) -> Loss:
     """A Loss from a name or a Loss."""
     return loss if isinstance(loss, Loss) else Loss(loss)
 
 
-def loss_from_config(config):
+def loss_from_config(config: Config) -> Loss:
     """The loss that `get_config` described."""
     traits = LOSSES.get(config["name"])
     has_parameter = traits is not None and traits.parameter is not None

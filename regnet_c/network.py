@@ -1,5 +1,9 @@
 """Network: weights, prediction, training, files and other libraries."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self
+
 import numpy as np
 
 from . import export
@@ -23,6 +27,34 @@ from .layers import split_layers
 from .losses import get_loss
 from .optimizers import Adam, get_optimizer
 from .summary import Summary, network_html
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    import torch
+    from numpy.typing import ArrayLike
+    from sklearn.neural_network import MLPClassifier, MLPRegressor
+
+    from ._core.data import Data
+    from .diagnose import Diagnosis
+    from .history import History
+    from .layers import Layer
+    from .losses import Loss
+    from .optimizers import Optimizer
+    from .typing import (
+        ActivationName,
+        AnyArray,
+        AnyCallback,
+        DTypeName,
+        FloatArray,
+        IntArray,
+        LossName,
+        OptimizerName,
+        Rows,
+        Scores,
+        StrPath,
+        ValidationData,
+    )
 
 
 class Network:
@@ -67,11 +99,23 @@ class Network:
     True
     """
 
-    def __init__(self, layers, loss="squared_error", dtype="float32", seed=0):
+    def __init__(
+        self,
+        layers: Sequence[Layer],
+        loss: Loss | LossName = "squared_error",
+        dtype: DTypeName = "float32",
+        seed: int = 0,
+    ) -> None:
         self._build(layers, loss, dtype, seed)
         self._initialize()
 
-    def _build(self, layers, loss, dtype, seed):
+    def _build(
+        self,
+        layers: Sequence[Layer],
+        loss: Loss | LossName,
+        dtype: DTypeName,
+        seed: int,
+    ) -> None:
         """Everything but the first weights, which are zero."""
         self.layers = checks.check_layers(layers)
         self.loss = get_loss(loss)
@@ -83,15 +127,15 @@ class Network:
         self._state = None
         self._store = binding.WeightStore(Weights(self._plan, self._plan.zeros()))
 
-    def _make_plan(self):
+    def _make_plan(self) -> Plan:
         return Plan(split_layers(self.layers), self.loss, self.dtype, self.seed)
 
-    def _initialize(self):
+    def _initialize(self) -> None:
         params = self._plan.zeros()
         self._fill(self._plan.views(params))
         self._store.publish(Weights(self._plan, params))
 
-    def _fill(self, views):
+    def _fill(self, views: Sequence[FloatArray]) -> None:
         """Write the first weights."""
         views = iter(views)
         for number, layer in enumerate(self._plan.dense):
@@ -102,23 +146,23 @@ class Network:
             if layer.use_bias:
                 next(views)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         inner = ",\n    ".join(repr(layer) for layer in self.layers)
         return (
             f"Network(\n    [{inner}],\n    loss={self.loss.name!r}, "
             f"dtype={self.dtype.name!r}, seed={self.seed})"
         )
 
-    def _repr_html_(self):
+    def _repr_html_(self) -> str:
         return network_html(self)
 
-    def __getstate__(self):
+    def __getstate__(self) -> Any:
         """Structure, weights and history; lock and optimiser's memory stay behind."""
         names = ("layers", "loss", "dtype", "seed", "metadata", "history")
         attributes = {name: getattr(self, name) for name in names}
         return attributes, self.get_weights(), (self.n_inputs, self.kept_inputs)
 
-    def __setstate__(self, state):
+    def __setstate__(self, state: Any) -> None:
         attributes, weights, inputs = state
         Network.__init__(
             self, *(attributes[n] for n in ("layers", "loss", "dtype", "seed"))
@@ -130,18 +174,18 @@ class Network:
     # ---- weights ---------------------------------------------------------------------
 
     @property
-    def _weights(self):
+    def _weights(self) -> Weights:
         """The weights as they are now, to be taken once and kept for a whole call."""
         return self._store.read()
 
-    def _frozen(self):
+    def _frozen(self) -> Self:
         """This network with the weights as they are now, whatever becomes of them."""
         frozen = object.__new__(type(self))
         frozen.__dict__.update(self.__dict__)
         frozen._store = binding.WeightStore(self._weights)
         return frozen
 
-    def get_weights(self):
+    def get_weights(self) -> list[FloatArray]:
         """Copies of ``[W0, b0, W1, b1, ...]``.
 
         Returns
@@ -152,7 +196,7 @@ class Network:
         return [view.copy() for view in self._weights.views]
 
     @says_memory_error
-    def set_weights(self, weights):
+    def set_weights(self, weights: Iterable[ArrayLike]) -> None:
         """Replace all weights by arrays of the shapes `get_weights` returns.
 
         All at once: a call that reads the network in another thread has the old weights
@@ -172,7 +216,7 @@ class Network:
         weights = checks.check_weights(weights, self._plan.shapes, self.dtype)
         self._publish(weights)
 
-    def _publish(self, arrays):
+    def _publish(self, arrays: Sequence[FloatArray]) -> None:
         """Give readers copies of these arrays in place of the weights."""
         params = self._plan.zeros()
         for view, array in zip(self._plan.views(params), arrays, strict=True):
@@ -180,7 +224,7 @@ class Network:
         self._store.publish(Weights(self._plan, params))
 
     @says_memory_error
-    def penalty(self):
+    def penalty(self) -> float:
         """Value of the penalties at the current weights.
 
         Returns
@@ -190,7 +234,7 @@ class Network:
         return self._weights.penalty()
 
     @says_memory_error
-    def zeros(self):
+    def zeros(self) -> float:
         """Share of exact zeros among the weights, biases apart.
 
         Returns
@@ -200,7 +244,7 @@ class Network:
         return self._weights.zeros()
 
     @says_memory_error
-    def summary(self):
+    def summary(self) -> Summary:
         """Per Dense layer: n_in, n_out, weights, sum_abs (sum|w|), zeros (their share).
 
         Returns
@@ -213,7 +257,7 @@ class Network:
     # ---- prediction ------------------------------------------------------------------
 
     @says_memory_error
-    def predict(self, X, threads=None):
+    def predict(self, X: Rows, threads: int | None = None) -> FloatArray:
         """Outputs of the network, dropout off.
 
         Parameters
@@ -239,7 +283,7 @@ class Network:
         out = self._predict(checks.check_x(X, self._plan.columns), threads, raw=False)
         return self.loss.transform(out)
 
-    def _refuse_nan(self, out, first):
+    def _refuse_nan(self, out: FloatArray, first: int) -> NoReturn:
         """OverflowError for a NaN in the outputs: all that went in was finite."""
         row = first + int(np.argmax(np.isnan(out).any(axis=1)))
         raise OverflowError(
@@ -247,7 +291,13 @@ class Network:
             "smaller inputs or dtype='float64' may help"
         )
 
-    def _predict(self, x, threads, raw, weights=None):
+    def _predict(
+        self,
+        x: AnyArray | csr.CSR,
+        threads: int | None,
+        raw: bool,
+        weights: Weights | None = None,
+    ) -> FloatArray:
         weights = self._store.read() if weights is None else weights
         model, plan, n = weights.predictor, self._plan, len(x)
         threads = useful_threads(plan, threads, n, n, 1)
@@ -255,7 +305,7 @@ class Network:
         sparse = weights.sparse.layers(n)
         out = np.empty((n, model.n_out), plan.dtype)
 
-        def some(first, last):
+        def some(first: int, last: int) -> int | None:
             part = out if last - first == n else out[first:last]
             bad = model.predict(source, part, raw, threads, first, sparse)
             if bad == -1:
@@ -270,7 +320,13 @@ class Network:
         return out
 
     @says_memory_error
-    def evaluate(self, X, y, sample_weight=None, threads=None):
+    def evaluate(
+        self,
+        X: Rows,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        threads: int | None = None,
+    ) -> Scores:
         """Data loss, penalty and (for classification) accuracy on given data.
 
         Parameters
@@ -307,7 +363,9 @@ class Network:
         logs["objective"] = logs["loss"] + logs["penalty"]
         return logs
 
-    def _evaluate(self, data, threads, weights=None):
+    def _evaluate(
+        self, data: Data, threads: int | None, weights: Weights | None = None
+    ) -> Scores:
         z = self._predict(data.raw_x, threads, raw=True, weights=weights)
         return self.loss.score(z, data)
 
@@ -336,21 +394,21 @@ class Network:
     )
     def fit(
         self,
-        X,
-        y=None,
-        epochs=10,
-        batch_size=32,
-        optimizer=None,
-        sample_weight=None,
-        validation_data=None,
-        callbacks=(),
-        shuffle=True,
-        progress=False,
-        threads=None,
-        update_tau=None,
-        keep_zeros=False,
-        resume_from=None,
-    ):
+        X: Rows | Blocks,
+        y: ArrayLike | None = None,
+        epochs: int = 10,
+        batch_size: int = 32,
+        optimizer: Optimizer | OptimizerName | None = None,
+        sample_weight: ArrayLike | None = None,
+        validation_data: ValidationData | None = None,
+        callbacks: Sequence[AnyCallback] = (),
+        shuffle: bool = True,
+        progress: bool = False,
+        threads: int | None = None,
+        update_tau: float | None = None,
+        keep_zeros: bool = False,
+        resume_from: StrPath | None = None,
+    ) -> History:
         """Minimise the objective by mini-batch steps.
 
         Parameters
@@ -439,7 +497,9 @@ class Network:
                 saved = checkpoint.Saved(resume_from, self, options)
             return TrainingRun(self, options, saved).run()
 
-    def _stream(self, blocks, y, sample_weight):
+    def _stream(
+        self, blocks: Blocks, y: ArrayLike | None, sample_weight: ArrayLike | None
+    ) -> Stream:
         for name, value in {"y": y, "sample_weight": sample_weight}.items():
             if value is not None:
                 raise TypeError(
@@ -447,11 +507,11 @@ class Network:
                 )
         return Stream(blocks, self._plan)
 
-    def _save_training(self, run, path):
+    def _save_training(self, run: TrainingRun, path: StrPath) -> None:
         """See `TrainingRun.save`."""
         checkpoint.save(run, path)
 
-    def update_average(self):
+    def update_average(self) -> list[FloatArray] | None:
         """Bias-corrected moving average of the updates; see `fit`'s update_tau.
 
         Returns
@@ -462,7 +522,7 @@ class Network:
         average = None if self._state is None else self._state.update_average()
         return None if average is None else self._plan.views(average)
 
-    def _validation(self, validation_data):
+    def _validation(self, validation_data: ValidationData | None) -> Data | None:
         if validation_data is None:
             return None
         X, y, *weight = checks.check_validation_data(validation_data)
@@ -476,7 +536,14 @@ class Network:
         learning_rate="it is the optimizer's, optimizer=Adam(learning_rate=...)",
         lr="it is the optimizer's, optimizer=Adam(learning_rate=...)",
     )
-    def train_step(self, X, y, optimizer, sample_weight=None, dropout_masks=None):
+    def train_step(
+        self,
+        X: Rows,
+        y: ArrayLike,
+        optimizer: Optimizer | OptimizerName,
+        sample_weight: ArrayLike | None = None,
+        dropout_masks: Sequence[ArrayLike] | None = None,
+    ) -> float:
         """One optimiser step on one batch.
 
         Parameters
@@ -517,7 +584,13 @@ class Network:
             return step.progress.mean_loss
 
     @says_memory_error
-    def loss_and_gradients(self, X, y, sample_weight=None, dropout_masks=None):
+    def loss_and_gradients(
+        self,
+        X: Rows,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        dropout_masks: Sequence[ArrayLike] | None = None,
+    ) -> tuple[float, list[FloatArray]]:
         """Data loss and its derivatives at the current weights; nothing is updated.
 
         The penalty is not included: `penalty` and `Penalty.subgradient` have it.
@@ -554,7 +627,9 @@ class Network:
         return loss, self._plan.views(gradient)
 
     @says_memory_error
-    def diagnose(self, X, y, validation_data=None):
+    def diagnose(
+        self, X: Rows, y: ArrayLike, validation_data: ValidationData | None = None
+    ) -> Diagnosis:
         """What the regularisation does in each layer, and a verdict in words.
 
         Parameters
@@ -573,7 +648,7 @@ class Network:
     # ---- files, other libraries, smaller networks ------------------------------------
 
     @property
-    def kept_inputs(self):
+    def kept_inputs(self) -> IntArray:
         """The columns of the original data that this network reads, an array of int.
 
         All of them, unless `compact` dropped some; methods take these columns or all.
@@ -581,12 +656,12 @@ class Network:
         return self._plan.kept_inputs
 
     @property
-    def n_inputs(self):
+    def n_inputs(self) -> int:
         """Number of columns of the original data."""
         return self._plan.n_inputs
 
     @says_memory_error
-    def compact(self):
+    def compact(self) -> Self:
         """A smaller network with the same predictions, without what zeros disconnect.
 
         `regnet_c.compact.compact` states what is removed.
@@ -598,7 +673,13 @@ class Network:
         return compact(self)
 
     @says_memory_error
-    def to_c(self, path, dtype="float32", prefix="net", calibration=None):
+    def to_c(
+        self,
+        path: StrPath,
+        dtype: Literal["float32", "int8"] = "float32",
+        prefix: str = "net",
+        calibration: tuple[Rows, ArrayLike] | None = None,
+    ) -> dict[str, Any]:
         """Write the network as one C99 file and its header; see `regnet_c.export.to_c`.
 
         Parameters
@@ -620,7 +701,7 @@ class Network:
         return export.to_c(self, path, dtype, prefix, calibration)
 
     @says_memory_error
-    def to_onnx(self, path, encoder=True):
+    def to_onnx(self, path: StrPath, encoder: bool = True) -> None:
         """Write the network as an ONNX model; see `regnet_c.export.to_onnx`.
 
         Parameters
@@ -637,7 +718,7 @@ class Network:
         export.to_onnx(self, path, encoder)
 
     @says_memory_error
-    def to_torch(self, raw=False):
+    def to_torch(self, raw: bool = False) -> torch.nn.Sequential:
         """The network as a PyTorch module; see `regnet_c.export.to_torch`.
 
         Parameters
@@ -654,8 +735,12 @@ class Network:
     @classmethod
     @says_memory_error
     def from_torch(
-        cls, state_dict, activations="relu", loss="squared_error", dtype=None
-    ):
+        cls,
+        state_dict: Mapping[str, Any],
+        activations: ActivationName | Sequence[ActivationName] = "relu",
+        loss: Loss | LossName = "squared_error",
+        dtype: DTypeName | None = None,
+    ) -> Self:
         """A network from a state_dict of Linear layers; see `regnet_c.export.from_torch`.
 
         Parameters
@@ -673,7 +758,7 @@ class Network:
 
     @classmethod
     @says_memory_error
-    def from_sklearn(cls, mlp):
+    def from_sklearn(cls, mlp: MLPClassifier | MLPRegressor) -> Self:
         """A network from scikit-learn's MLP; see `regnet_c.export.from_sklearn`.
 
         Parameters
@@ -688,7 +773,7 @@ class Network:
         return export.from_sklearn(cls, mlp)
 
     @says_memory_error
-    def save(self, path):
+    def save(self, path: StrPath) -> None:
         """Write weights and structure to a safetensors file, atomically.
 
         The old file at `path` is replaced as a whole or not at all, even if the machine
@@ -710,7 +795,7 @@ class Network:
 
     @classmethod
     @says_memory_error
-    def load(cls, path):
+    def load(cls, path: StrPath) -> Self:
         """Read a network that `save` wrote; the file may be untrusted.
 
         Parameters

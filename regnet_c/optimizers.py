@@ -4,13 +4,18 @@ The effective strength of a penalty does not depend on the optimiser: an L1 thre
 l1 times what the optimiser makes of a constant unit gradient, and L2 is in the gradient.
 """
 
-from typing import NamedTuple
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from ._core import binding, checks
 from ._core.fixed import Fixed
 from .schedules import Schedule
+
+if TYPE_CHECKING:
+    from .typing import Float64Array, OptimizerName
 
 
 class Algorithm(NamedTuple):
@@ -45,16 +50,16 @@ class Optimizer(Fixed):
     epsilon = 0.0
     weight_decay = 0.0
 
-    def __init__(self, learning_rate):
+    def __init__(self, learning_rate: float | Schedule) -> None:
         self.learning_rate = learning_rate
 
     @property
-    def learning_rate(self):
+    def learning_rate(self) -> float | Schedule:
         """The rate, or the schedule of rates."""
         return self._learning_rate
 
     @learning_rate.setter
-    def learning_rate(self, rate):
+    def learning_rate(self, rate: float | Schedule) -> None:
         if not isinstance(rate, Schedule):
             rate = checks.check_float(
                 rate, "learning_rate", minimum=0, open_minimum=True
@@ -64,20 +69,20 @@ class Optimizer(Fixed):
     __eq__ = object.__eq__  # a network keeps the state of training of the very object
     __hash__ = object.__hash__
 
-    def _is_fixed(self, name):
+    def _is_fixed(self, name: str) -> bool:
         return name != "learning_rate" and super()._is_fixed(name)
 
     @property
-    def kind(self):
+    def kind(self) -> int:
         """The core's number of the algorithm."""
         return self.traits.code
 
     @property
-    def traits(self):
+    def traits(self) -> Algorithm:
         """The algorithm's number, and what it keeps for every weight."""
         return ALGORITHMS[self.algorithm]
 
-    def constants(self):
+    def constants(self) -> dict[str, float]:
         """The numbers the C core needs, by their names in rn.h.
 
         Returns
@@ -89,7 +94,9 @@ class Optimizer(Fixed):
             for name in ("momentum", "beta1", "beta2", "epsilon", "weight_decay")
         }
 
-    def learning_rates(self, first, count, steps_per_epoch):
+    def learning_rates(
+        self, first: int, count: int, steps_per_epoch: int
+    ) -> Float64Array:
         """Learning rates of `count` steps from step `first` on.
 
         Parameters
@@ -113,7 +120,7 @@ class Optimizer(Fixed):
         rates = self.learning_rate(steps, steps_per_epoch)
         return checks.check_learning_rates(rates, count)
 
-    def _shown(self, name):
+    def _shown(self, name: str) -> str | None:
         # the rate always, also where it is the default
         return (
             repr(self.learning_rate)
@@ -121,7 +128,7 @@ class Optimizer(Fixed):
             else super()._shown(name)
         )
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         shown = {name: self._shown(name) for name in self._names}
         parts = [f"{name}={text}" for name, text in shown.items() if text is not None]
         return (
@@ -129,11 +136,11 @@ class Optimizer(Fixed):
         )
 
 
-def _fraction(value, name):
+def _fraction(value: object, name: str) -> float:
     return checks.check_float(value, name, minimum=0, below=1)
 
 
-def _epsilon(value):
+def _epsilon(value: object) -> float:
     return checks.check_float(value, "epsilon", minimum=0, open_minimum=True)
 
 
@@ -153,7 +160,12 @@ class SGD(Optimizer):
     SGD(0.1, momentum=0.9)
     """
 
-    def __init__(self, learning_rate=0.01, momentum=0.0, nesterov=False):
+    def __init__(
+        self,
+        learning_rate: float | Schedule = 0.01,
+        momentum: float = 0.0,
+        nesterov: bool = False,
+    ) -> None:
         super().__init__(learning_rate)
         self.momentum = _fraction(momentum, "momentum")
         self.nesterov = checks.check_bool(nesterov, "nesterov")
@@ -180,7 +192,9 @@ class Adagrad(Optimizer):
 
     algorithm = "adagrad"
 
-    def __init__(self, learning_rate=0.01, epsilon=1e-7):
+    def __init__(
+        self, learning_rate: float | Schedule = 0.01, epsilon: float = 1e-7
+    ) -> None:
         super().__init__(learning_rate)
         self.epsilon = _epsilon(epsilon)
 
@@ -205,7 +219,12 @@ class RMSprop(Optimizer):
 
     algorithm = "rmsprop"
 
-    def __init__(self, learning_rate=0.001, rho=0.9, epsilon=1e-7):
+    def __init__(
+        self,
+        learning_rate: float | Schedule = 0.001,
+        rho: float = 0.9,
+        epsilon: float = 1e-7,
+    ) -> None:
         super().__init__(learning_rate)
         self.rho = self.beta2 = _fraction(rho, "rho")
         self.epsilon = _epsilon(epsilon)
@@ -233,7 +252,13 @@ class Adam(Optimizer):
 
     algorithm = "adam"
 
-    def __init__(self, learning_rate=0.001, beta1=0.9, beta2=0.999, epsilon=1e-8):
+    def __init__(
+        self,
+        learning_rate: float | Schedule = 0.001,
+        beta1: float = 0.9,
+        beta2: float = 0.999,
+        epsilon: float = 1e-8,
+    ) -> None:
         super().__init__(learning_rate)
         self.beta1 = _fraction(beta1, "beta1")
         self.beta2 = _fraction(beta2, "beta2")
@@ -263,12 +288,12 @@ class AdamW(Adam):
 
     def __init__(
         self,
-        learning_rate=0.001,
-        weight_decay=0.01,
-        beta1=0.9,
-        beta2=0.999,
-        epsilon=1e-8,
-    ):
+        learning_rate: float | Schedule = 0.001,
+        weight_decay: float = 0.01,
+        beta1: float = 0.9,
+        beta2: float = 0.999,
+        epsilon: float = 1e-8,
+    ) -> None:
         super().__init__(learning_rate, beta1, beta2, epsilon)
         self.weight_decay = checks.check_float(weight_decay, "weight_decay", minimum=0)
 
@@ -282,7 +307,7 @@ BY_NAME = {
 }
 
 
-def get_optimizer(optimizer):
+def get_optimizer(optimizer: Optimizer | OptimizerName) -> Optimizer:
     """An Optimizer from a name or an Optimizer."""
     if isinstance(optimizer, Optimizer):
         return optimizer

@@ -7,8 +7,10 @@ A penalty is a sum of terms.  Each term knows its value, its subgradient, its pr
 operator and the fields of rn_param that make the C core train with it.
 """
 
+from __future__ import annotations
+
 import functools
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self, TypeAlias
 
 import numpy as np
 
@@ -16,13 +18,33 @@ from ._core import checks
 from ._core.fixed import Fixed
 from ._core.plan import group_rows
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import ArrayLike, NDArray
+
+    from .typing import (
+        AnyArray,
+        Config,
+        Convention,
+        GroupRule,
+        Groups,
+        IntArray,
+        L1Rule,
+    )
+
+    Sums: TypeAlias = Sequence[float] | None
+    InputTuples: TypeAlias = tuple[tuple[int, ...], ...]
+    Term: TypeAlias = "L1Term | NonNegativeTerm | GroupTerm | L2Term"
+    Strength: TypeAlias = Callable[[float, Any, Any, Any], float]
+
 RULES = ("cumulative", "proximal", "shrink_first", "subgradient")
 GROUP_RULES = RULES[:2]
 GROUPS = ("units", "inputs")
 _SHOWN_INPUTS = 16  # groups of more are not written out
 
 
-def soft_threshold(w, threshold):
+def soft_threshold(w: AnyArray, threshold: float) -> AnyArray:
     """S(w, t) = sign(w) max(|w| - t, 0); leaves exact zeros."""
     return np.sign(w) * np.maximum(np.abs(w) - threshold, 0)
 
@@ -45,21 +67,21 @@ class L1Term(NamedTuple):
     rule: str
     sign_at_zero: int = 0
 
-    def value(self, w, sums):
+    def value(self, w: AnyArray, sums: Sums) -> float:
         return self.strength * (np.abs(w).sum() if sums is None else sums[0])
 
-    def subgradient(self, w):
+    def subgradient(self, w: AnyArray) -> AnyArray:
         sign = np.where(w == 0, self.sign_at_zero, np.sign(w)).astype(w.dtype)
         return self.strength * sign
 
-    def least(self, w, d):
+    def least(self, w: AnyArray, d: AnyArray) -> AnyArray:
         moved = d + self.strength * np.sign(w)
         return np.where(w == 0, soft_threshold(d, self.strength), moved)
 
-    def prox(self, w, step):
+    def prox(self, w: AnyArray, step: float) -> AnyArray:
         return soft_threshold(w, step * self.strength)
 
-    def fields(self):
+    def fields(self) -> Config:
         return {
             "l1": self.strength,
             "l1_rule": self.rule,
@@ -68,24 +90,26 @@ class L1Term(NamedTuple):
 
 
 class NonNegativeTerm(NamedTuple):
-    def value(self, w, sums):
+    def value(self, w: AnyArray, sums: Sums) -> float:
         return 0.0
 
-    def subgradient(self, w):
+    def subgradient(self, w: AnyArray) -> AnyArray:
         return np.zeros_like(w)
 
-    def least(self, w, d):
+    def least(self, w: AnyArray, d: AnyArray) -> AnyArray:
         return np.where(w == 0, np.minimum(d, 0), d)
 
-    def prox(self, w, step):
+    def prox(self, w: AnyArray, step: float) -> AnyArray:
         return np.maximum(w, 0)
 
-    def fields(self):
+    def fields(self) -> Config:
         return {"non_negative": True}
 
 
 @functools.lru_cache(maxsize=16)
-def _layout(groups):
+def _layout(
+    groups: InputTuples,
+) -> tuple[IntArray, IntArray, NDArray[np.intp], IntArray]:
     """(inputs group after group, where each begins, the group of each input, sizes)."""
     order, ends = group_rows(groups)
     sizes = np.diff(ends)
@@ -99,48 +123,48 @@ class GroupTerm(NamedTuple):
     groups: str | tuple
     rule: str | None
 
-    def norms(self, w):
+    def norms(self, w: AnyArray) -> AnyArray:
         """Euclidean norms of the groups, columns for units, else one for each row."""
         if isinstance(self.groups, str):
             axis = 0 if self.groups == "units" else 1
             return np.sqrt(np.square(w).sum(axis=axis, keepdims=True))
         return self._group_norms(w)[_layout(self.groups)[2]]
 
-    def value(self, w, sums):
+    def value(self, w: AnyArray, sums: Sums) -> float:
         if isinstance(self.groups, str):
             return self.strength * self.norms(w).sum()
         sizes = _layout(self.groups)[3]
         return self.strength * (np.sqrt(sizes)[:, None] * self._group_norms(w)).sum()
 
-    def subgradient(self, w):
+    def subgradient(self, w: AnyArray) -> AnyArray:
         norms = self.norms(w)
         return self._strengths(w) * w / np.where(norms == 0, 1, norms)
 
-    def least(self, w, d):
+    def least(self, w: AnyArray, d: AnyArray) -> AnyArray:
         shrunk = self._shrunk(d, self._strengths(w))
         return np.where(self.norms(w) == 0, shrunk, d + self.subgradient(w))
 
-    def prox(self, w, step):
+    def prox(self, w: AnyArray, step: float) -> AnyArray:
         return self._shrunk(w, step * self._strengths(w))
 
-    def _group_norms(self, w):
+    def _group_norms(self, w: AnyArray) -> AnyArray:
         order, begins, _, _ = _layout(self.groups)
         squares = np.square(w).sum(axis=1, keepdims=True)
         return np.sqrt(np.add.reduceat(squares[order], begins))
 
-    def _strengths(self, w):
+    def _strengths(self, w: AnyArray) -> Any:
         """Of all groups, or of each input's."""
         if isinstance(self.groups, str):
             return self.strength
         _, _, group_of, sizes = _layout(self.groups)
         return self.strength * np.sqrt(sizes)[group_of, None].astype(w.dtype)
 
-    def _shrunk(self, w, threshold):
+    def _shrunk(self, w: AnyArray, threshold: Any) -> AnyArray:
         norms = self.norms(w)
         safe = np.where(norms == 0, 1, norms)
         return w * np.where(norms <= threshold, 0, 1 - threshold / safe)
 
-    def fields(self):
+    def fields(self) -> Config:
         return {
             "group": self.groups,
             "group_rule": self.rule,
@@ -151,19 +175,19 @@ class GroupTerm(NamedTuple):
 class L2Term(NamedTuple):
     strength: float
 
-    def value(self, w, sums):
+    def value(self, w: AnyArray, sums: Sums) -> float:
         return self.strength * (np.square(w).sum() if sums is None else sums[1])
 
-    def subgradient(self, w):
+    def subgradient(self, w: AnyArray) -> AnyArray:
         return 2 * self.strength * w
 
-    def least(self, w, d):
+    def least(self, w: AnyArray, d: AnyArray) -> AnyArray:
         return d + self.subgradient(w)
 
-    def prox(self, w, step):
+    def prox(self, w: AnyArray, step: float) -> AnyArray:
         return w / (1 + 2 * step * self.strength)
 
-    def fields(self):
+    def fields(self) -> Config:
         return {"l2": self.strength}
 
 
@@ -178,7 +202,7 @@ class Penalty(Fixed):
 
     groups = None  # "units", "inputs" or lists of inputs where weights are joined
 
-    def terms(self):
+    def terms(self) -> Sequence[Term]:
         """The terms whose sum this penalty is, in the order of their operators.
 
         Returns
@@ -187,7 +211,7 @@ class Penalty(Fixed):
         """
         raise NotImplementedError
 
-    def fields(self):
+    def fields(self) -> Config:
         """The fields of rn_param that make the C core train with this penalty.
 
         Returns
@@ -200,7 +224,7 @@ class Penalty(Fixed):
             fields |= term.fields()
         return fields
 
-    def value(self, w, sums=None):
+    def value(self, w: ArrayLike, sums: Sums = None) -> float:
         """``l1 sum|w| + l2 sum w^2``, plus the group term.
 
         Parameters
@@ -219,7 +243,7 @@ class Penalty(Fixed):
         with np.errstate(over="ignore"):  # too large a penalty is infinite
             return float(sum(term.value(w, sums) for term in self.terms()))
 
-    def subgradient(self, w):
+    def subgradient(self, w: ArrayLike) -> AnyArray:
         """``l1 sign(w) + 2 l2 w + strength w/|group|``.
 
         sign(0) is `sign_at_zero`, 0/0 for a group of zeros is 0.
@@ -238,7 +262,7 @@ class Penalty(Fixed):
             slope = slope + term.subgradient(w)
         return slope
 
-    def least_subgradient(self, w, gradient):
+    def least_subgradient(self, w: ArrayLike, gradient: ArrayLike) -> AnyArray:
         """The subgradient of smallest norm of (data loss + penalty) at w.
 
         Zero exactly where w is stationary.
@@ -258,7 +282,7 @@ class Penalty(Fixed):
             d = term.least(w, d)
         return d
 
-    def for_inputs(self, kept):
+    def for_inputs(self, kept: Sequence[int]) -> Penalty:
         """The penalty of a layer that has only these inputs left, renumbered.
 
         Parameters
@@ -273,7 +297,7 @@ class Penalty(Fixed):
         """
         return self
 
-    def prox(self, w, step):
+    def prox(self, w: ArrayLike, step: float) -> AnyArray:
         """``argmin_x (x - w)^2 / 2 + step * penalty(x)``, with exact zeros.
 
         Parameters
@@ -292,15 +316,17 @@ class Penalty(Fixed):
         return x
 
 
-def _strength(value, name):
+def _strength(value: object, name: str) -> float:
     return checks.check_float(value, name, minimum=0)
 
 
-def _group_rule(rule):
+def _group_rule(rule: object) -> GroupRule:
     return checks.check_name(rule, GROUP_RULES, "rule of a group penalty")
 
 
-def check_groups(groups, names=GROUPS):
+def check_groups(
+    groups: Groups, names: tuple[Literal["units", "inputs"], ...] = GROUPS
+) -> Literal["units", "inputs"] | InputTuples:
     """A name, or groups of inputs as tuples of rising numbers, by their first one."""
     if groups is None or isinstance(groups, str):
         return checks.check_name(groups, names, "groups")
@@ -324,7 +350,7 @@ def check_groups(groups, names=GROUPS):
     return tuple(rows)
 
 
-def check_groups_fit(penalty, n_in, name):
+def check_groups_fit(penalty: Penalty | None, n_in: int, name: str) -> None:
     """ValueError unless the groups of a penalty, or None, are those of n_in inputs."""
     groups = None if penalty is None else penalty.groups
     if groups is None or isinstance(groups, str):
@@ -337,7 +363,7 @@ def check_groups_fit(penalty, n_in, name):
         )
 
 
-def _present(*terms):
+def _present(*terms: Term) -> Sequence[Term]:
     """The terms whose strength is not zero."""
     return [term for term in terms if term.strength]
 
@@ -367,16 +393,24 @@ class L1(Penalty):
     L1(0.0001)
     """
 
-    def __init__(self, l1, rule="cumulative", sign_at_zero=0):
+    def __init__(
+        self, l1: float, rule: L1Rule = "cumulative", sign_at_zero: Literal[0, 1] = 0
+    ) -> None:
         self.l1 = _strength(l1, "l1")
         self.rule = checks.check_name(rule, RULES, "rule")
         self.sign_at_zero = checks.check_int(sign_at_zero, "sign_at_zero", 0, 1)
 
-    def terms(self):
+    def terms(self) -> Sequence[Term]:
         return _present(L1Term(self.l1, self.rule, self.sign_at_zero))
 
     @classmethod
-    def from_convention(cls, convention, strength, n=None, rule="cumulative"):
+    def from_convention(
+        cls,
+        convention: Convention,
+        strength: float,
+        n: int | None = None,
+        rule: L1Rule = "cumulative",
+    ) -> Self:
         """The same penalty from another source's strength.
 
         Parameters
@@ -419,14 +453,20 @@ class L2(Penalty):
     L2(2.5e-07)
     """
 
-    def __init__(self, l2):
+    def __init__(self, l2: float) -> None:
         self.l2 = _strength(l2, "l2")
 
-    def terms(self):
+    def terms(self) -> Sequence[Term]:
         return _present(L2Term(self.l2))
 
     @classmethod
-    def from_convention(cls, convention, strength, n=None, batch_size=None):
+    def from_convention(
+        cls,
+        convention: Convention,
+        strength: float,
+        n: int | None = None,
+        batch_size: int | None = None,
+    ) -> Self:
         """The same penalty from another source's strength.
 
         Parameters
@@ -451,7 +491,7 @@ class L2(Penalty):
         return cls(convert(convention, strength, n, batch_size, l1_ratio=0.0)[1])
 
     @classmethod
-    def from_sklearn(cls, alpha, batch_size):
+    def from_sklearn(cls, alpha: float, batch_size: int) -> Self:
         """``alpha/(2m) sum w^2``, as scikit-learn's MLP adds it to each batch of m rows.
 
         Parameters
@@ -486,19 +526,30 @@ class ElasticNet(Penalty):
     2.75
     """
 
-    def __init__(self, l1, l2, rule="cumulative", sign_at_zero=0):
+    def __init__(
+        self,
+        l1: float,
+        l2: float,
+        rule: L1Rule = "cumulative",
+        sign_at_zero: Literal[0, 1] = 0,
+    ) -> None:
         self.l1 = _strength(l1, "l1")
         self.l2 = _strength(l2, "l2")
         self.rule = checks.check_name(rule, RULES, "rule")
         self.sign_at_zero = checks.check_int(sign_at_zero, "sign_at_zero", 0, 1)
 
-    def terms(self):
+    def terms(self) -> Sequence[Term]:
         return _present(L1Term(self.l1, self.rule, self.sign_at_zero), L2Term(self.l2))
 
     @classmethod
     def from_convention(
-        cls, convention, strength, l1_ratio=None, n=None, rule="cumulative"
-    ):
+        cls,
+        convention: Convention,
+        strength: float,
+        l1_ratio: float | None = None,
+        n: int | None = None,
+        rule: L1Rule = "cumulative",
+    ) -> Self:
         """The same penalty from another source's strength.
 
         For conventions without an l1_ratio of their own, the l1 term gets
@@ -538,20 +589,20 @@ class ElasticNet(Penalty):
 class _GroupPenalty(Penalty):
     """Base of the penalties with groups, which are not shown if they are many."""
 
-    def get_config(self):
+    def get_config(self) -> Config:
         config = super().get_config()
         if not isinstance(self.groups, str):
             config["groups"] = [list(group) for group in self.groups]
         return config
 
-    def for_inputs(self, kept):
+    def for_inputs(self, kept: Sequence[int]) -> Self:
         if isinstance(self.groups, str):
             return self
         place = {k: number for number, k in enumerate(kept)}
         groups = [[place[k] for k in group if k in place] for group in self.groups]
         return self.replace(groups=groups)
 
-    def _shown(self, name):
+    def _shown(self, name: str) -> str | None:
         value = getattr(self, name)
         if name == "groups" and not isinstance(value, str):
             inputs = sum(map(len, value))
@@ -591,12 +642,14 @@ class GroupLasso(_GroupPenalty):
            [0. ]])
     """
 
-    def __init__(self, strength, groups="units", rule="cumulative"):
+    def __init__(
+        self, strength: float, groups: Groups = "units", rule: GroupRule = "cumulative"
+    ) -> None:
         self.strength = _strength(strength, "strength")
         self.groups = check_groups(groups)
         self.rule = _group_rule(rule)
 
-    def terms(self):
+    def terms(self) -> Sequence[Term]:
         return _present(GroupTerm(self.strength, self.groups, self.rule))
 
 
@@ -618,14 +671,21 @@ class SparseGroupLasso(_GroupPenalty):
         holds what it has been charged for itself and for its group.
     """
 
-    def __init__(self, l1, strength, groups="units", l2=0.0, rule="cumulative"):
+    def __init__(
+        self,
+        l1: float,
+        strength: float,
+        groups: Groups = "units",
+        l2: float = 0.0,
+        rule: GroupRule = "cumulative",
+    ) -> None:
         self.l1 = _strength(l1, "l1")
         self.strength = _strength(strength, "strength")
         self.groups = check_groups(groups)
         self.l2 = _strength(l2, "l2")
         self.rule = _group_rule(rule)
 
-    def terms(self):
+    def terms(self) -> Sequence[Term]:
         return _present(
             L1Term(self.l1, self.rule),
             GroupTerm(self.strength, self.groups, self.rule),
@@ -648,7 +708,7 @@ class NonNegative(Penalty):
     array([0. , 0. , 1.5])
     """
 
-    def __init__(self, penalty=None):
+    def __init__(self, penalty: Penalty | None = None) -> None:
         if penalty is not None and not isinstance(penalty, Penalty):
             raise TypeError(
                 f"penalty is {penalty!r}, expected a penalty such as L1(1e-4)"
@@ -656,14 +716,14 @@ class NonNegative(Penalty):
         self.penalty = penalty
         self.groups = None if penalty is None else penalty.groups
 
-    def for_inputs(self, kept):
+    def for_inputs(self, kept: Sequence[int]) -> Self:
         return (
             self
             if self.penalty is None
             else self.replace(penalty=self.penalty.for_inputs(kept))
         )
 
-    def terms(self):
+    def terms(self) -> Sequence[Term]:
         terms = [] if self.penalty is None else self.penalty.terms()
         return sorted([NonNegativeTerm(), *terms], key=lambda t: _ORDER[type(t)])
 
@@ -675,7 +735,7 @@ _CLASSES = {
 }
 
 
-def penalty_from_config(config):
+def penalty_from_config(config: Config) -> Penalty:
     """The penalty that `get_config` described; ValueError for an unknown type."""
     config = dict(config)
     kind = config.pop("type", None)
@@ -686,7 +746,7 @@ def penalty_from_config(config):
     return _CLASSES[kind](**config)
 
 
-def lists_inputs(config):
+def lists_inputs(config: Config | None) -> bool:
     """Whether the penalty that `get_config` described, or None, lists inputs."""
     groups = None if config is None else penalty_from_config(config).groups
     return groups is not None and not isinstance(groups, str)
@@ -716,7 +776,13 @@ CONVENTIONS = {
 _NEEDS = {"weight-decay": "n", "dropout": "batch_size", "sklearn": "batch_size"}
 
 
-def convert(convention, strength, n=None, batch_size=None, l1_ratio=None):
+def convert(
+    convention: Convention,
+    strength: float,
+    n: int | None = None,
+    batch_size: int | None = None,
+    l1_ratio: float | None = None,
+) -> tuple[float | None, float | None, Literal[0, 1]]:
     """(l1, l2, sign_at_zero) of a foreign strength; l1 or l2 is None if it has no such.
 
     Parameters

@@ -1,9 +1,18 @@
 """Learning-rate schedules: a rate for every step, computed for many steps at once."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from ._core import checks
 from ._core.fixed import Fixed
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from .typing import Float64Array
 
 
 class Schedule(Fixed):
@@ -17,7 +26,7 @@ class Schedule(Fixed):
         The rate rises linearly from 0 over these epochs.
     """
 
-    def __init__(self, initial, warmup_epochs=0.0):
+    def __init__(self, initial: float, warmup_epochs: float = 0.0) -> None:
         self.initial = checks.check_float(
             initial, "initial", minimum=0, open_minimum=True
         )
@@ -25,7 +34,7 @@ class Schedule(Fixed):
             warmup_epochs, "warmup_epochs", minimum=0
         )
 
-    def __call__(self, steps, steps_per_epoch):
+    def __call__(self, steps: ArrayLike, steps_per_epoch: int) -> Float64Array:
         """Learning rates (float64) of the given step numbers, counted from 0.
 
         Parameters
@@ -45,7 +54,7 @@ class Schedule(Fixed):
             rates = rates * np.minimum(done, 1)
         return rates
 
-    def factor(self, epochs):
+    def factor(self, epochs: Float64Array) -> Float64Array:
         """Share of the initial rate after these (fractional) numbers of epochs.
 
         Parameters
@@ -77,7 +86,7 @@ class Constant(Schedule):
     array([0.01, 0.05, 0.1 , 0.1 ])
     """
 
-    def factor(self, epochs):
+    def factor(self, epochs: Float64Array) -> Float64Array:
         return np.ones_like(epochs)
 
 
@@ -100,13 +109,15 @@ class ExponentialDecay(Schedule):
     array([0.5  , 0.25 , 0.125])
     """
 
-    def __init__(self, initial, decay, warmup_epochs=0.0):
+    def __init__(
+        self, initial: float, decay: float, warmup_epochs: float = 0.0
+    ) -> None:
         super().__init__(initial, warmup_epochs)
         self.decay = checks.check_float(
             decay, "decay", minimum=0, open_minimum=True, maximum=1
         )
 
-    def factor(self, epochs):
+    def factor(self, epochs: Float64Array) -> Float64Array:
         return self.decay**epochs
 
 
@@ -131,21 +142,29 @@ class StepDecay(Schedule):
     array([0.5 , 0.5 , 0.25])
     """
 
-    def __init__(self, initial, decay, every, warmup_epochs=0.0):
+    def __init__(
+        self, initial: float, decay: float, every: float, warmup_epochs: float = 0.0
+    ) -> None:
         super().__init__(initial, warmup_epochs)
         self.decay = checks.check_float(
             decay, "decay", minimum=0, open_minimum=True, maximum=1
         )
         self.every = checks.check_float(every, "every", minimum=0, open_minimum=True)
 
-    def factor(self, epochs):
+    def factor(self, epochs: Float64Array) -> Float64Array:
         return self.decay ** np.floor(epochs / self.every)
 
 
 class _Until(Schedule):
     """A schedule that reaches `final` * initial after `epochs` epochs and stays there."""
 
-    def __init__(self, initial, epochs, final=0.0, warmup_epochs=0.0):
+    def __init__(
+        self,
+        initial: float,
+        epochs: float,
+        final: float = 0.0,
+        warmup_epochs: float = 0.0,
+    ) -> None:
         super().__init__(initial, warmup_epochs)
         self.epochs = checks.check_float(epochs, "epochs", minimum=0, open_minimum=True)
         self.final = checks.check_float(final, "final", minimum=0, maximum=1)
@@ -172,7 +191,7 @@ class LinearDecay(_Until):
     array([0.5 , 0.25, 0.  ])
     """
 
-    def factor(self, epochs):
+    def factor(self, epochs: Float64Array) -> Float64Array:
         done = np.minimum(epochs / self.epochs, 1)
         return 1 - (1 - self.final) * done
 
@@ -198,6 +217,6 @@ class CosineDecay(_Until):
     array([0.5 , 0.25, 0.  ])
     """
 
-    def factor(self, epochs):
+    def factor(self, epochs: Float64Array) -> Float64Array:
         done = np.minimum(epochs / self.epochs, 1)
         return self.final + (1 - self.final) * (1 + np.cos(np.pi * done)) / 2

@@ -1,6 +1,16 @@
 """What a network consists of, as tables: in the terminal and as HTML for notebooks."""
 
+from __future__ import annotations
+
 from html import escape
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from .layers import Layer
+    from .network import Network
+    from .typing import LayerSummary
 
 _HEADS = ("layer", "n_in", "n_out", "weights", "sum|w|", "zeros")
 
@@ -16,7 +26,7 @@ class Summary(list):
     32
     """
 
-    def _lines(self):
+    def _lines(self) -> list[Sequence[str]]:
         """The cells of the table, line by line, and a last line with the sums."""
         if not self:
             return [_HEADS]
@@ -32,7 +42,7 @@ class Summary(list):
         lines = [_cells(number, row) for number, row in enumerate(self)]
         return [_HEADS, *lines, _cells("all", total)]
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         lines = self._lines()
         widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
         return "\n".join(
@@ -40,16 +50,16 @@ class Summary(list):
             for line in lines
         )
 
-    def _repr_html_(self):
+    def _repr_html_(self) -> str:
         return html_table(*self._lines())
 
 
-def _cells(number, row):
+def _cells(number: int | str, row: Mapping[str, Any]) -> list[str]:
     sizes = [str(row[name]) for name in ("n_in", "n_out", "weights")]
     return [str(number), *sizes, f"{row['sum_abs']:.4g}", f"{row['zeros']:.1%}"]
 
 
-def html_table(heads, *lines):
+def html_table(heads: Sequence[str], *lines: Sequence[str]) -> str:
     """A table of cells of plain text.
 
     Parameters
@@ -65,12 +75,12 @@ def html_table(heads, *lines):
     return f"<table>{''.join(rows)}</table>"
 
 
-def _html_row(tag, cells):
+def _html_row(tag: str, cells: Sequence[str]) -> str:
     inner = "".join(f"<{tag}>{escape(cell)}</{tag}>" for cell in cells)
     return f"<tr>{inner}</tr>"
 
 
-def network_html(network):
+def network_html(network: Network) -> str:
     """A network for a notebook: one line per layer, and what it minimises.
 
     Parameters
@@ -88,7 +98,7 @@ def network_html(network):
     return f"<p><b>Network</b> {escape(facts)}</p>{html_table(heads, *lines)}"
 
 
-def _layer_cells(layer, rows):
+def _layer_cells(layer: Layer, rows: Iterator[LayerSummary]) -> list[str]:
     if not hasattr(layer, "activation"):  # a Dropout has no weights
         return [repr(layer), "", "", "", ""]
     row = next(rows)

@@ -32,13 +32,21 @@ MODULES = {name_of(p): p for p in sorted((ROOT / "regnet_c").rglob("*.py"))}
 BINDINGS = {"_core.binding", "kernels.cython_kernels"}
 
 
+def for_types(test):
+    """Whether this is the condition of ``if TYPE_CHECKING:``."""
+    return isinstance(test, ast.Name) and test.id == "TYPE_CHECKING"
+
+
 def local_imports(name):
-    """The modules of the package that `name` imports, also inside functions."""
+    """The modules of the package that `name` imports, also inside functions, but not for
+    type checkers alone."""
     path = MODULES[name]
     here = path.relative_to(ROOT / "regnet_c").parent.parts
-    found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        if not (isinstance(node, ast.ImportFrom) and node.level):
+    tree, found = ast.parse(path.read_text()), set()
+    typing = [n for n in ast.walk(tree) if isinstance(n, ast.If) and for_types(n.test)]
+    unread = {child for node in typing for child in ast.walk(node)}
+    for node in ast.walk(tree):
+        if not (isinstance(node, ast.ImportFrom) and node.level) or node in unread:
             continue
         base = [*here[: len(here) - node.level + 1]]
         base += node.module.split(".") if node.module else []

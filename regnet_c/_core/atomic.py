@@ -6,18 +6,28 @@ step, and the folder is forced to disk.  The process's umask is never touched: t
 applies it to new files by itself, and a file that is replaced hands on its rights.
 """
 
+from __future__ import annotations
+
 import contextlib
 import errno
 import os
 import secrets
 import stat
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from _typeshed import ReadableBuffer
+
+    from ..typing import StrPath
 
 _O_TMPFILE = getattr(os, "O_TMPFILE", 0)
 _O_NEW = os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 _NO_FOLDER_SYNC = (errno.EACCES, errno.EPERM, errno.EINVAL, errno.ENOTSUP)
 
 
-def write_atomically(path, chunks):
+def write_atomically(path: StrPath, chunks: Sequence[ReadableBuffer]) -> None:
     """Replace the file at `path` by these bytes, or leave it as it was.
 
     Parameters
@@ -52,7 +62,7 @@ def write_atomically(path, chunks):
         raise OSError(error.errno, error.strerror, path) from None
 
 
-def _old_file(target):
+def _old_file(target: str) -> os.stat_result | None:
     """The stat result of the file to be replaced, None if there is none."""
     try:
         old = os.stat(target)
@@ -67,7 +77,9 @@ def _old_file(target):
     return old
 
 
-def _write_new(folder, name, chunks, old):
+def _write_new(
+    folder: str, name: str, chunks: Sequence[ReadableBuffer], old: os.stat_result | None
+) -> None:
     """A complete file called `name`, on disk; without a name until then if possible."""
     mode = 0o666 if old is None else 0o600
     if _O_TMPFILE:
@@ -80,7 +92,14 @@ def _write_new(folder, name, chunks, old):
     return None
 
 
-def _fill(where, flags, mode, chunks, old, name=None):
+def _fill(
+    where: str,
+    flags: int,
+    mode: int,
+    chunks: Sequence[ReadableBuffer],
+    old: os.stat_result | None,
+    name: str | None = None,
+) -> None:
     """Write, set the rights, force to disk, and name the file if it has no name."""
     file = os.open(where, os.O_WRONLY | flags, mode)
     try:
@@ -95,13 +114,13 @@ def _fill(where, flags, mode, chunks, old, name=None):
         os.close(file)
 
 
-def _write(file, chunk):
+def _write(file: int, chunk: ReadableBuffer) -> None:
     chunk = memoryview(chunk).cast("B")
     while chunk:
         chunk = chunk[os.write(file, chunk[: 1 << 30]) :]
 
 
-def _hand_on_rights(file, old):
+def _hand_on_rights(file: int, old: os.stat_result) -> None:
     """Owner, group and permissions of the old file, as far as we may set them."""
     mode = stat.S_IMODE(old.st_mode) & 0o777
     new = os.fstat(file)
@@ -117,7 +136,7 @@ def _hand_on_rights(file, old):
         os.fchmod(file, mode)
 
 
-def _sync_folder(folder):
+def _sync_folder(folder: str) -> None:
     """Force the new name to disk, where the system lets a folder be forced."""
     try:
         handle = os.open(folder, os.O_RDONLY)

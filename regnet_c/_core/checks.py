@@ -5,23 +5,51 @@ with a sentence that states what was got and what was expected.  NaN in large ar
 searched by the C core; only its message is made here.
 """
 
+from __future__ import annotations
+
 import difflib
 import math
 import numbers
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import numpy as np
 
 from . import binding, csr
 from .slices import copy_in_slices
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from numpy.typing import ArrayLike
+
+    from ..layers import Layer
+    from ..losses import Loss
+    from ..typing import (
+        AnyArray,
+        DType,
+        Float64Array,
+        FloatArray,
+        IntArray,
+        Rows,
+        StrPath,
+        ValidationData,
+    )
+
+    T = TypeVar("T")
+    U = TypeVar("U")
+    Name = TypeVar("Name", bound=str)
+
+    # (columns the network reads, their numbers or None for all, of how many)
+    Columns: TypeAlias = tuple[int, IntArray | None, int]
+
 _NUMERIC_KINDS = "fiub"
 _MAX_ROWS = 2**47  # not even one byte for each could be addressed
 _MODEST = 2.0**500  # sums of weights up to this size, and down to its inverse, are safe
 
 
-def _shown(value):
+def _shown(value: object) -> str:
     """repr, cut where it is long; the size of an integer with too many digits."""
     if isinstance(value, numbers.Integral) and int(value).bit_length() > 1024:
         return f"an integer of {int(value).bit_length()} bits"
@@ -29,15 +57,20 @@ def _shown(value):
     return text if len(text) <= 200 else text[:197] + "..."
 
 
-def a_type(value):
+def a_type(value: object) -> str:
     """The name of the value's type with its article: a list, an int."""
     name = type(value).__name__
     return f"{'an' if name[0] in 'aeioAEIO' else 'a'} {name}"
 
 
 def check_float(
-    value, name, minimum=None, maximum=None, open_minimum=False, below=None
-):
+    value: object,
+    name: str,
+    minimum: float | None = None,
+    maximum: float | None = None,
+    open_minimum: bool = False,
+    below: float | None = None,
+) -> float:
     """A finite float in the stated range."""
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
         raise TypeError(f"{name} is {_shown(value)}, expected a number")
@@ -62,7 +95,9 @@ def check_float(
     return value
 
 
-def check_int(value, name, minimum=None, maximum=None):
+def check_int(
+    value: object, name: str, minimum: int | None = None, maximum: int | None = None
+) -> int:
     """An int in the stated range."""
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Integral):
         raise TypeError(f"{name} is {_shown(value)}, expected an integer")
@@ -74,19 +109,19 @@ def check_int(value, name, minimum=None, maximum=None):
     return value
 
 
-def check_bool(value, name):
+def check_bool(value: object, name: str) -> bool:
     """True or False."""
     if not isinstance(value, (bool, np.bool_)):
         raise TypeError(f"{name} is {_shown(value)}, expected True or False")
     return bool(value)
 
 
-def check_rate(value, name="rate"):
+def check_rate(value: object, name: str = "rate") -> float:
     """A dropout rate in [0, 1)."""
     return check_float(value, name, minimum=0, below=1)
 
 
-def check_name(value, names, what):
+def check_name(value: object, names: tuple[Name, ...], what: str) -> Name:
     """One of `names`; the error lists them and guesses which was meant."""
     if isinstance(value, str) and value in names:
         return names[names.index(value)]  # the same string for all who use it
@@ -98,7 +133,7 @@ def check_name(value, names, what):
     )
 
 
-def check_dtype(value):
+def check_dtype(value: object) -> DType:
     """numpy.dtype float32 or float64."""
     try:
         dtype = None if value is None else np.dtype(value)
@@ -109,7 +144,7 @@ def check_dtype(value):
     return dtype
 
 
-def check_layers(layers):
+def check_layers(layers: Sequence[Layer]) -> list[Layer]:
     """A non-empty list of layers; what they are is checked by the plan."""
     if not isinstance(layers, (list, tuple)):
         raise TypeError(f"layers is {a_type(layers)}, expected a list of layers")
@@ -118,19 +153,19 @@ def check_layers(layers):
     return list(layers)
 
 
-def check_threads(threads):
+def check_threads(threads: object) -> int | None:
     """None or a positive int."""
     return None if threads is None else check_int(threads, "threads", minimum=1)
 
 
-def check_tau(tau):
+def check_tau(tau: object) -> float | None:
     """None, or the update average's tau."""
     if tau is None:
         return None
     return check_float(tau, "update_tau", minimum=0, open_minimum=True, maximum=1)
 
 
-def check_validation_data(data):
+def check_validation_data(data: ValidationData) -> ValidationData:
     """A tuple (X, y) or (X, y, sample_weight)."""
     if not isinstance(data, (tuple, list)) or len(data) not in (2, 3):
         raise TypeError(
@@ -139,21 +174,21 @@ def check_validation_data(data):
     return data
 
 
-def check_pair(data, name):
+def check_pair(data: tuple[T, U], name: str) -> tuple[T, U]:
     """A tuple (X, y)."""
     if not isinstance(data, (tuple, list)) or len(data) != 2:
         raise TypeError(f"{name} must be a tuple (X, y)")
     return data
 
 
-def check_list(value, name, of="arrays"):
+def check_list(value: Iterable[T], name: str, of: str = "arrays") -> list[T]:
     """A list of what a list, tuple or other iterable holds."""
     if isinstance(value, (str, bytes)) or not hasattr(value, "__iter__"):
         raise TypeError(f"{name} is {_shown(value)}, expected a list of {of}")
     return list(value)
 
 
-def check_output(path):
+def check_output(path: StrPath) -> None:
     """OSError before the work rather than after it."""
     folder = Path(path).absolute().parent
     if not folder.is_dir():
@@ -165,7 +200,7 @@ def check_output(path):
 # ---- arrays --------------------------------------------------------------------------
 
 
-def check_unmasked(value, name):
+def check_unmasked(value: object, name: str) -> None:
     """ValueError for a masked array with masked entries."""
     if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
         raise ValueError(
@@ -173,7 +208,7 @@ def check_unmasked(value, name):
         )
 
 
-def as_array(value, name):
+def as_array(value: object, name: str) -> AnyArray:
     """An ndarray of real numbers: no strings, dates, complex numbers or masks."""
     if type(value) is np.ndarray and value.dtype.kind in _NUMERIC_KINDS:
         return value
@@ -195,7 +230,7 @@ def as_array(value, name):
     return array
 
 
-def _numbers_from_objects(array, name):
+def _numbers_from_objects(array: AnyArray, name: str) -> Float64Array:
     """float64 from an object array of Python numbers."""
     if not all(isinstance(x, (numbers.Real, np.bool_)) for x in array.flat):
         kinds = {type(x).__name__ for x in array.flat} or {"nothing"}
@@ -209,7 +244,7 @@ def _numbers_from_objects(array, name):
         raise ValueError(f"{name} has an integer too large for a float") from None
 
 
-def _native(array):
+def _native(array: AnyArray) -> AnyArray:
     """The array itself if C can read it in place, else an aligned native copy."""
     dtype = array.dtype
     if dtype.itemsize > 8:  # long double
@@ -220,13 +255,13 @@ def _native(array):
     return copy_in_slices(array, dtype.newbyteorder("="))
 
 
-def _is_sparse(X):
+def _is_sparse(X: object) -> bool:
     """Whether X is a sparse matrix: one of SciPy's, or anything with CSR's attributes."""
     parts = ("indptr", "indices", "data", "shape")
     return callable(getattr(X, "tocsr", None)) or all(hasattr(X, p) for p in parts)
 
 
-def _check_csr(X, name):
+def _check_csr(X: Any, name: str) -> csr.CSR:
     """CSR of real numbers in existing columns; only indptr is copied if C can read X."""
     if type(X) is csr.CSR:
         return X
@@ -266,13 +301,13 @@ def _check_csr(X, name):
     return csr.CSR(data, indices, indptr, shape)
 
 
-def _expect_matrix(shape, name):
+def _expect_matrix(shape: tuple[int, ...], name: str) -> None:
     if len(shape) != 2:
         hint = ", use X.reshape(-1, 1) for one column" if len(shape) == 1 else ""
         raise ValueError(f"{name} has {len(shape)} dimension(s), expected 2{hint}")
 
 
-def check_x(X, columns, name="X"):
+def check_x(X: Rows, columns: Columns, name: str = "X") -> AnyArray | csr.CSR:
     """(n, n_in) numbers in any layout, or CSR; not copied unless C cannot read them.
 
     `columns` is (n_in, those kept, of how many): of the last number of columns, if X
@@ -292,7 +327,9 @@ def check_x(X, columns, name="X"):
     return array if sparse else _native(array)
 
 
-def _kept_columns(array, columns, name):
+def _kept_columns(
+    array: AnyArray | csr.CSR, columns: Columns, name: str
+) -> AnyArray | csr.CSR:
     """Those that the network reads, of all; ValueError if there are not as many."""
     n_in, kept, n_original = columns
     if array.shape[1] != n_original:
@@ -305,7 +342,9 @@ def _kept_columns(array, columns, name):
     return copy_in_slices(array, array.dtype, kept)
 
 
-def check_targets(y, n, n_out, loss):
+def check_targets(
+    y: ArrayLike, n: int, n_out: int, loss: Loss
+) -> tuple[AnyArray, None] | tuple[None, IntArray]:
     """(y (n, n_out), None) or (None, int64 labels (n,)), as the loss wants them."""
     array = as_array(y, "y")
     shape = array.shape
@@ -324,7 +363,7 @@ def check_targets(y, n, n_out, loss):
     return _native(array), None
 
 
-def check_labels(array, n_classes):
+def check_labels(array: AnyArray, n_classes: int) -> IntArray:
     """Integer class labels in [0, n_classes) as contiguous int64."""
     if array.dtype.kind == "f":
         bad = ~np.isfinite(array) | (array != np.round(array))
@@ -342,7 +381,7 @@ def check_labels(array, n_classes):
     return labels
 
 
-def check_sample_weight(weight, n):
+def check_sample_weight(weight: ArrayLike | None, n: int) -> Float64Array | None:
     """None or non-negative finite float64 (n,), not all zero.
 
     Only their ratios matter: huge and tiny ones are scaled by a power of two, which
@@ -369,7 +408,9 @@ def check_sample_weight(weight, n):
     return weight
 
 
-def check_weights(weights, shapes, dtype):
+def check_weights(
+    weights: Iterable[ArrayLike], shapes: list[tuple[int, ...]], dtype: DType
+) -> list[FloatArray]:
     """Arrays of exactly these shapes, finite in this dtype."""
     weights = check_list(weights, "weights")
     if len(weights) != len(shapes):
@@ -380,7 +421,9 @@ def check_weights(weights, shapes, dtype):
     return arrays
 
 
-def check_array(array, name, shape, dtype):
+def check_array(
+    array: ArrayLike, name: str, shape: tuple[int, ...], dtype: DType
+) -> FloatArray:
     """An array of exactly this shape, finite in this dtype."""
     array = as_array(array, name)
     if array.shape != shape:
@@ -392,7 +435,7 @@ def check_array(array, name, shape, dtype):
     return array
 
 
-def check_learning_rates(rates, count):
+def check_learning_rates(rates: ArrayLike, count: int) -> Float64Array:
     """float64 (count,), finite and not negative."""
     rates = np.require(as_array(rates, "the schedule's result"), np.float64, ["C", "A"])
     if rates.shape != (count,):
@@ -407,7 +450,9 @@ def check_learning_rates(rates, count):
     return rates
 
 
-def check_masks(masks, shapes):
+def check_masks(
+    masks: Iterable[ArrayLike], shapes: list[tuple[int, ...]]
+) -> list[AnyArray]:
     """One array of zeros and ones of each of these shapes."""
     masks = check_list(masks, "dropout_masks")
     if len(masks) != len(shapes):
@@ -427,7 +472,9 @@ def check_masks(masks, shapes):
     return arrays
 
 
-def not_finite_message(array, name, row, dtype):
+def not_finite_message(
+    array: AnyArray | csr.CSR, name: str, row: int, dtype: DType
+) -> str:
     """Says where the first NaN or infinity of `row` is, and what it is."""
     values = np.atleast_1d(array[row])
     with np.errstate(over="ignore"):

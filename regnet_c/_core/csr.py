@@ -1,8 +1,15 @@
 """Sparse rows (CSR) as the C core reads them: entries, their columns, where rows begin."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from . import binding
+
+if TYPE_CHECKING:
+    from ..typing import AnyArray, IntArray
 
 MAX_DENSITY = 0.15  # share of entries up to which reading them one by one is faster
 _MAX_COLUMNS = np.iinfo(np.int32).max
@@ -22,14 +29,20 @@ class CSR:
 
     ndim = 2
 
-    def __init__(self, data, indices, indptr, shape):
+    def __init__(
+        self,
+        data: AnyArray,
+        indices: AnyArray,
+        indptr: IntArray,
+        shape: tuple[int, int],
+    ) -> None:
         self.data, self.indices, self.indptr = data, indices, indptr
         self.shape, self.dtype = shape, data.dtype
 
-    def __len__(self):
+    def __len__(self) -> int:
         return self.shape[0]
 
-    def __getitem__(self, rows):
+    def __getitem__(self, rows: Any) -> AnyArray:
         """Some rows as a dense array: rows by number, a slice or an array of numbers."""
         numbers = np.arange(len(self))[rows]
         out = np.zeros((*numbers.shape, self.shape[1]), self.dtype)
@@ -39,13 +52,13 @@ class CSR:
         return out
 
     @property
-    def by_entry(self):
+    def by_entry(self) -> bool:
         """Whether so few entries pay to be read one by one; the bits are the same."""
         n, n_columns = self.shape
         count = self.indptr[-1] - self.indptr[0]
         return n_columns <= _MAX_COLUMNS and count <= MAX_DENSITY * n * n_columns
 
-    def columns(self, kept):
+    def columns(self, kept: IntArray) -> CSR:
         """These columns, sorted numbers, as another CSR."""
         place = np.full(self.shape[1], -1, self.indices.dtype)
         place[kept] = np.arange(len(kept))
@@ -59,14 +72,16 @@ class CSR:
             shape,
         )
 
-    def source(self):
+    def source(self) -> binding.Source:
         """What C reads."""
         return binding.Source(
             self.data, self.indptr, self.indices, self.shape[1], self.by_entry
         )
 
 
-def summed(data, indices, indptr):
+def summed(
+    data: AnyArray, indices: AnyArray, indptr: IntArray
+) -> tuple[AnyArray, AnyArray, IntArray]:
     """Copies with the columns of each row rising, entries of one place added in order."""
     rows = np.repeat(np.arange(len(indptr) - 1), np.diff(indptr))
     entries = slice(indptr[0], indptr[-1])

@@ -1,9 +1,24 @@
 """What users pass in, checked and ready for the C core, which reads it in place."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeAlias
+
 import numpy as np
 
 from . import binding, checks, csr
 from .digest import hexdigest, sha256
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from numpy.typing import ArrayLike
+
+    from ..typing import AnyArray, DType, Float64Array, IntArray, Rows
+    from .plan import Plan
+
+    # of the inputs, and of each Dense layer's outputs
+    Masks: TypeAlias = tuple[binding.Source | None, list[binding.Source | None] | None]
 
 _SIGNED = 64  # rows that tell a data set from others
 
@@ -25,7 +40,14 @@ class Data:
         The arrays behind x and y; a sparse x is a `CSR`.
     """
 
-    def __init__(self, x, y, labels, sample_weight, dtype):
+    def __init__(
+        self,
+        x: AnyArray | csr.CSR,
+        y: AnyArray | None,
+        labels: IntArray | None,
+        sample_weight: Float64Array | None,
+        dtype: DType,
+    ) -> None:
         self.n = len(x)
         self.lengths = (self.n,)
         self.raw_x, self.raw_y = x, y
@@ -40,11 +62,11 @@ class Data:
             if bad >= 0:
                 raise ValueError(checks.not_finite_message(array, name, bad, dtype))
 
-    def block(self, number):
+    def block(self, number: int) -> Data:
         """Block 0, which is all of them."""
         return self
 
-    def checksum(self):
+    def checksum(self) -> str:
         """16 hexadecimal digits that tell these data from others.
 
         They are those of 64 rows as the core reads them, the first and the last among
@@ -60,7 +82,9 @@ class Data:
         return hexdigest(digest)[:16]
 
 
-def checked_data(plan, X, y, sample_weight):
+def checked_data(
+    plan: Plan, X: Rows, y: ArrayLike, sample_weight: ArrayLike | None
+) -> Data:
     """The data set as `plan`'s network needs it, or the error that states why not."""
     x = checks.check_x(X, plan.columns)
     y, labels = checks.check_targets(y, len(x), plan.dense[-1].n_out, plan.loss)
@@ -68,7 +92,7 @@ def checked_data(plan, X, y, sample_weight):
     return Data(x, y, labels, weight, plan.dtype)
 
 
-def checked_masks(plan, masks, n):
+def checked_masks(plan: Plan, masks: Iterable[ArrayLike] | None, n: int) -> Masks:
     """(input mask, masks per Dense layer) as Sources, from one per Dropout layer."""
     if masks is None:
         return None, None

@@ -1,6 +1,9 @@
 """Networks that cannot learn, and weights that are no longer finite."""
 
+from __future__ import annotations
+
 import warnings
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -8,8 +11,12 @@ from ..errors import DeadStartWarning
 from . import binding
 from .layerwise import layer_outputs
 
+if TYPE_CHECKING:
+    from ..typing import AnyArray, FloatArray
+    from .weights import Weights
 
-def warn_of_dead_start(weights):
+
+def warn_of_dead_start(weights: Weights) -> None:
     """Warn if layers of zeros pass no gradient: relu'(0) = 0, or f(0) = 0 before zeros."""
     views = iter(weights.views)
     zero_before = False
@@ -28,7 +35,7 @@ def warn_of_dead_start(weights):
         zero_before = zero and traits.zero_at_zero and not bias.any()
 
 
-def _warn(reason):
+def _warn(reason: str) -> None:
     warnings.warn(
         f"this network can never learn: {reason}; start from random weights",
         DeadStartWarning,
@@ -36,14 +43,14 @@ def _warn(reason):
     )
 
 
-def all_finite(array):
+def all_finite(array: FloatArray | None) -> bool:
     """True for None and for an array without NaN and infinities."""
     if array is None or np.isfinite(binding.penalty_sums(array)[0]):
         return True
     return bool(np.isfinite(array).all())  # the sum of finite numbers may overflow
 
 
-def first_not_finite(weights, x):
+def first_not_finite(weights: Weights, x: AnyArray) -> int | None:
     """Number of the first Dense layer whose output on x is not finite, or None."""
     with np.errstate(over="ignore"):
         a = np.asarray(x, weights.plan.dtype, order="C")

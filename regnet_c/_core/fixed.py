@@ -4,15 +4,23 @@ What a network trains with is read when it is built, so an attribute that could 
 later would be shown and saved but not trained.
 """
 
+from __future__ import annotations
+
 import functools
 from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..typing import Config
 
 
-def _sealing(init):
+def _sealing(init: Callable[..., None]) -> Callable[..., None]:
     """The constructor `init`, which seals the object when it returns."""
 
     @functools.wraps(init)
-    def __init__(self, *args, **kwargs):
+    def __init__(self: Fixed, *args: Any, **kwargs: Any) -> None:
         init(self, *args, **kwargs)
         if type(self).__init__ is __init__:  # not called by that of a subclass
             # not by self.__dict__, which would make a dict for every layer of a file
@@ -30,7 +38,7 @@ class Fixed:
     _names = ()  # the constructor's arguments
     _defaults = MappingProxyType({})
 
-    def __init_subclass__(cls, **kwargs):
+    def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         init = cls.__dict__.get("__init__")
         if init is not None:
@@ -40,20 +48,20 @@ class Fixed:
             cls._defaults = dict(zip(cls._names[first:], values, strict=True))
             cls.__init__ = _sealing(init)
 
-    def _is_fixed(self, name):
+    def _is_fixed(self, name: str) -> bool:
         return getattr(self, "_sealed", False) and not name.startswith("_")
 
-    def __setattr__(self, name, value):
+    def __setattr__(self, name: str, value: Any) -> None:
         if self._is_fixed(name):
             raise AttributeError(self._refusal(name))
         super().__setattr__(name, value)
 
-    def __delattr__(self, name):
+    def __delattr__(self, name: str) -> None:
         if self._is_fixed(name):
             raise AttributeError(self._refusal(name))
         super().__delattr__(name)
 
-    def _refusal(self, name):
+    def _refusal(self, name: str) -> str:
         kind = type(self).__name__
         if name in self._names:
             return (
@@ -62,7 +70,7 @@ class Fixed:
             )
         return f"{kind} has no argument {name!r}, only {', '.join(self._names)}"
 
-    def replace(self, **changes):
+    def replace(self, **changes: Any) -> Self:
         """A copy with some arguments changed; the object itself stays as it is.
 
         Parameters
@@ -87,10 +95,10 @@ class Fixed:
                 )
         return type(self)(**{n: getattr(self, n) for n in self._names} | changes)
 
-    def __replace__(self, /, **changes):  # copy.replace of Python 3.13
+    def __replace__(self, /, **changes: Any) -> Self:  # copy.replace of Python 3.13
         return self.replace(**changes)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         """The arguments of the constructor as JSON values, and the class as ``type``.
 
         Returns
@@ -103,20 +111,20 @@ class Fixed:
             config[name] = value.get_config() if isinstance(value, Fixed) else value
         return config
 
-    def __eq__(self, other):
+    def __eq__(self, other: object) -> bool:
         return type(self) is type(other) and self.get_config() == other.get_config()
 
-    def __hash__(self):
+    def __hash__(self) -> int:
         return hash((type(self), *(getattr(self, name) for name in self._names)))
 
-    def _shown(self, name):
+    def _shown(self, name: str) -> str | None:
         """The argument as `repr` shows it, None where that is not needed."""
         value = getattr(self, name, None)
         if name in self._defaults and value == self._defaults[name]:
             return None
         return repr(value)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         parts = []
         for name in self._names:
             text = self._shown(name)

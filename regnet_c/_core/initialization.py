@@ -3,11 +3,17 @@
 The same seed gives the same weights on every machine and with every NumPy.
 """
 
+from __future__ import annotations
+
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from . import binding, checks
+
+if TYPE_CHECKING:
+    from ..typing import FloatArray, WeightInit
 
 # name -> (normal?, standard deviation as a function of n_in, n_out)
 INITIALIZERS = {
@@ -20,7 +26,7 @@ INITIALIZERS = {
 }
 
 
-def fill_weights(weight, init, seed, stream):
+def fill_weights(weight: FloatArray, init: WeightInit, seed: int, stream: int) -> None:
     """Fill weight (n_in, n_out) in place.
 
     Parameters

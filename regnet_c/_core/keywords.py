@@ -1,10 +1,18 @@
 """A sentence for keyword arguments that a public function does not have."""
 
+from __future__ import annotations
+
 import difflib
 import functools
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Function = TypeVar("Function", bound=Callable[..., Any])
 
 
-def explains_keywords(**hints):
+def explains_keywords(**hints: str) -> Callable[[Function], Function]:
     """A decorator: an unknown keyword gets a TypeError that states where it belongs.
 
     Parameters
@@ -13,12 +21,12 @@ def explains_keywords(**hints):
         keyword -> what to write instead.
     """
 
-    def decorate(function):
+    def decorate(function: Function) -> Function:
         code = function.__code__
         known = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
 
         @functools.wraps(function)
-        def checked(self, /, *args, **kwargs):
+        def checked(self: object, /, *args: Any, **kwargs: Any) -> Any:
             for name in kwargs:
                 if name not in known[1:]:
                     raise TypeError(_message(type(self), function, name, known, hints))
@@ -29,7 +37,13 @@ def explains_keywords(**hints):
     return decorate
 
 
-def _message(owner, function, name, known, hints):
+def _message(
+    owner: type,
+    function: Callable[..., Any],
+    name: str,
+    known: tuple[str, ...],
+    hints: dict[str, str],
+) -> str:
     called = owner.__name__
     if function.__name__ != "__init__":
         called += f".{function.__name__}"

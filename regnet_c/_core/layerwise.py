@@ -1,11 +1,23 @@
 """The forward pass one layer at a time, for those who look between the layers."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from . import binding
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
-def layer_outputs(weights, x):
+    from ..typing import FloatArray
+    from .weights import Weights
+
+
+def layer_outputs(
+    weights: Weights, x: FloatArray
+) -> Iterator[tuple[FloatArray, FloatArray | None]]:
     """Each Dense layer's outputs on the rows of x, dropout off, and their slopes.
 
     Parameters

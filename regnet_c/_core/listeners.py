@@ -1,6 +1,16 @@
 """The callbacks of one call of `fit`: any objects with some of the methods of Callback."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from . import checks
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..network import Network
+    from ..typing import AnyCallback, Logs, Training
 
 _METHODS = (
     "on_train_begin",
@@ -12,7 +22,7 @@ _METHODS = (
 )
 
 
-def check_callbacks(callbacks):
+def check_callbacks(callbacks: Sequence[AnyCallback]) -> list[AnyCallback]:
     """A list of objects that have at least one of the methods of Callback."""
     if not isinstance(callbacks, (list, tuple)):
         raise TypeError(
@@ -37,13 +47,13 @@ def check_callbacks(callbacks):
     return list(callbacks)
 
 
-def _call(callback, name, *args):
+def _call(callback: AnyCallback, name: str, *args: Any) -> Any:
     """What the callback's method returns; None if it has no such method."""
     method = getattr(callback, name, None)
     return None if method is None else method(*args)
 
 
-def _end(callbacks):
+def _end(callbacks: list[AnyCallback]) -> None:
     if callbacks:
         try:
             _call(callbacks[0], "on_train_end")
@@ -57,32 +67,32 @@ class Listeners:
     Whatever happens, every callback that began is ended.
     """
 
-    def __init__(self, callbacks):
+    def __init__(self, callbacks: Sequence[AnyCallback]) -> None:
         self._callbacks = callbacks
         self._begun = []
 
-    def train_begin(self, network):
+    def train_begin(self, network: Network) -> None:
         """Tell all of them that training begins."""
         for callback in self._callbacks:
             _call(callback, "on_train_begin", network)
             self._begun.append(callback)
 
-    def epoch_end(self, epoch, logs):
+    def epoch_end(self, epoch: int, logs: Logs) -> bool:
         """Tell all of them; True if one wants to stop."""
         answers = [_call(c, "on_epoch_end", epoch, logs) for c in self._callbacks]
         return any(answers)
 
-    def checkpoint(self, training):
+    def checkpoint(self, training: Training) -> None:
         """Offer all of them to save."""
         for callback in self._callbacks:
             _call(callback, "on_checkpoint", training)
 
-    def train_end(self):
+    def train_end(self) -> None:
         """End those that began, also if one of them raises."""
         begun, self._begun = self._begun, []
         _end(begun)
 
-    def states(self):
+    def states(self) -> list[tuple[AnyCallback, dict[str, Any]]]:
         """[(callback, its state)] of those that have one."""
         states = [(c, _call(c, "get_state")) for c in self._callbacks]
         return [(callback, state) for callback, state in states if state is not None]

@@ -1,10 +1,16 @@
 """The machine: which kernels its CPU runs, and where the header of the C core is."""
 
+from __future__ import annotations
+
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from . import binding
 from .team import available_threads
+
+if TYPE_CHECKING:
+    from ..typing import CPUInfo
 
 if os.environ.get("REGNET_C_ISA"):
     try:
@@ -13,7 +19,7 @@ if os.environ.get("REGNET_C_ISA"):
         raise ImportError(f"REGNET_C_ISA: {error}") from None
 
 
-def cpu_info():
+def cpu_info() -> CPUInfo:
     """What the C core runs on.
 
     Returns
@@ -40,7 +46,7 @@ def cpu_info():
     }
 
 
-def get_include():
+def get_include() -> str:
     """The folder of rn.h, for building other modules on the C kernels.
 
     Returns

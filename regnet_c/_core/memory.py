@@ -1,13 +1,23 @@
 """Memory on cache lines, and what NumPy leaves out when it gets none."""
 
+from __future__ import annotations
+
 import functools
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..typing import AnyArray
+
+    Function = TypeVar("Function", bound=Callable[..., Any])
 
 ALIGNMENT = 64  # bytes of a cache line, and of the longest vectors
 
 
-def aligned_zeros(n, dtype):
+def aligned_zeros(n: int, dtype: np.dtype[Any]) -> AnyArray:
     """At least one zero, on the boundary of a cache line.
 
     NumPy's own arrays begin anywhere on 16 bytes, and a vector that crosses cache lines
@@ -19,7 +29,7 @@ def aligned_zeros(n, dtype):
     return buffer[begin : begin + size].view(dtype)
 
 
-def says_memory_error(function):
+def says_memory_error(function: Function) -> Function:
     """`function`, raising MemoryError where NumPy forgets to.
 
     With NumPy 2 a reduction, `np.where` or a ufunc whose iterator cannot be allocated
@@ -28,7 +38,7 @@ def says_memory_error(function):
     """
 
     @functools.wraps(function)
-    def wrapper(*args, **kwargs):
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
         try:
             return function(*args, **kwargs)
         except SystemError as error:

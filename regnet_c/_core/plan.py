@@ -4,13 +4,27 @@ All weights and biases live in one flat array, each matrix on a 64-byte boundary
 optimiser state, ledgers and gradients use the same offsets in arrays of their own.
 """
 
+from __future__ import annotations
+
 import functools
 import math
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from . import binding
 from .memory import ALIGNMENT, aligned_zeros
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import ArrayLike
+
+    from ..lassonet import SkipPenalty
+    from ..layers import Dense
+    from ..losses import Loss
+    from ..penalties import Penalty
+    from ..typing import ActivationName, DType, FloatArray, IntArray
 
 ACTIVATIONS = {name: code for code, name in enumerate(binding.activation_names())}
 L1_RULES = {name: code for code, name in enumerate(binding.l1_rule_names())}
@@ -68,7 +82,14 @@ class Plan:
         What `check_x` has to know: X has the network's columns or the original ones.
     """
 
-    def __init__(self, parts, loss, dtype, seed, skip=None):
+    def __init__(
+        self,
+        parts: tuple[list[Dense], list[float], list[int]],
+        loss: Loss,
+        dtype: DType,
+        seed: int,
+        skip: SkipPenalty | None = None,
+    ) -> None:
         self.dense, self.rates, self.dropouts = parts
         self.loss, self.dtype, self.seed = loss, np.dtype(dtype), seed
         self.shapes, self.offsets = [], []
@@ -90,12 +111,12 @@ class Plan:
         self.slice_rows = max(_PREDICTED_ROWS, _PREDICTED_WORK // self.size)
         self._read(self.dense[0].n_in, None)
 
-    def _read(self, n, kept):
+    def _read(self, n: int, kept: IntArray | None) -> None:
         """Read the columns `kept`, or all, of n original ones."""
         self.n_inputs, self.kept = n, kept
         self.columns = self.dense[0].n_in, kept, n
 
-    def _place(self, shape):
+    def _place(self, shape: tuple[int, ...]) -> None:
         """Room for one more array."""
         self.shapes.append(shape)
         self.offsets.append(self.size)
@@ -104,7 +125,7 @@ class Plan:
         self.size += -(-count // step) * step
 
     @functools.cached_property
-    def _specs(self):
+    def _specs(self) -> list[dict[str, Any]]:
         """What C has to know of each layer; made when a model is, not to refuse a file."""
         offsets, specs = iter(self.offsets), []
         for number, layer in enumerate(self.dense):
@@ -116,13 +137,19 @@ class Plan:
         return specs
 
     @property
-    def _skip_spec(self):
+    def _skip_spec(self) -> dict[str, Any] | None:
         if self._skip is None:
             return None
         weight = _param_spec(self.offsets[-1], self._skip)
         return {"weight": weight, "hierarchy": self._skip.hierarchy}
 
-    def _layer_spec(self, number, layer, weight, bias):
+    def _layer_spec(
+        self,
+        number: int,
+        layer: Dense,
+        weight: dict[str, Any],
+        bias: dict[str, Any] | None,
+    ) -> dict[str, Any]:
         activation = layer.activation
         if number == len(self.dense) - 1 and self.loss.is_fused:
             activation = "identity"  # the loss contains it
@@ -138,7 +165,7 @@ class Plan:
             "bias": bias,
         }
 
-    def keep_inputs(self, n, kept):
+    def keep_inputs(self, n: int, kept: ArrayLike) -> None:
         """Read the columns `kept` of n original ones; ValueError if they do not fit."""
         array = np.asarray(kept)
         n_in = self.dense[0].n_in
@@ -156,19 +183,19 @@ class Plan:
         self._read(n, array.astype(np.int64))
 
     @property
-    def kept_inputs(self):
+    def kept_inputs(self) -> IntArray:
         return np.arange(self.n_inputs) if self.kept is None else self.kept
 
-    def activation_code(self, number):
+    def activation_code(self, number: int) -> int:
         """C code of Dense layer `number`'s activation (identity where fused)."""
         return self._specs[number]["activation"]
 
     @property
-    def fused_output(self):
+    def fused_output(self) -> ActivationName | None:
         """The output function the loss contains (softmax, sigmoid), or None."""
         return self.loss.output if self.loss.is_fused else None
 
-    def model(self, dropout=True):
+    def model(self, dropout: bool = True) -> binding.Model:
         """A `binding.Model` of these layers, not yet bound to arrays."""
         specs = self._specs
         if not dropout:
@@ -186,11 +213,11 @@ class Plan:
         )
 
     @functools.cached_property
-    def predictor(self):
+    def predictor(self) -> binding.Model:
         """A `binding.Model` without dropout, not bound to arrays."""
         return self.model(dropout=False)
 
-    def zeros(self):
+    def zeros(self) -> FloatArray:
         """A flat array for the weights, or for what is kept of each of them."""
         return aligned_zeros(self.size, self.dtype)
 
@@ -200,7 +227,7 @@ class Plan:
         np.copyto(other, flat)
         return other
 
-    def views(self, flat):
+    def views(self, flat: FloatArray) -> list[FloatArray]:
         """[W0, b0, W1, b1, ...], at last the skip's W, as views of a flat array."""
         return [
             flat[offset : offset + math.prod(shape)].reshape(shape)
@@ -208,12 +235,12 @@ class Plan:
         ]
 
     @functools.cached_property
-    def matrices(self):
+    def matrices(self) -> list[int]:
         """The numbers among `views` of the matrices."""
         return [n for n, shape in enumerate(self.shapes) if len(shape) == 2]
 
     @functools.cached_property
-    def penalties(self):
+    def penalties(self) -> list[Penalty | None]:
         """The penalty (or None) of each array of `views`."""
         found = []
         for layer in self.dense:
@@ -222,20 +249,20 @@ class Plan:
                 found.append(layer.bias_penalty)
         return found if self._skip is None else [*found, self._skip]
 
-    def needs_ledger(self):
+    def needs_ledger(self) -> bool:
         """True if some array is trained by the cumulative L1 rule."""
         specs = [s[kind] for s in self._specs for kind in ("weight", "bias")]
         cumulative = L1_RULES["cumulative"]
         return any(s and cumulative in (s["l1_rule"], s["group_rule"]) for s in specs)
 
 
-def group_rows(groups):
+def group_rows(groups: Sequence[Sequence[int]]) -> tuple[IntArray, IntArray]:
     """(rows of W group after group, where each group begins and the last one ends)."""
     ends = np.cumsum([0, *map(len, groups)], dtype=np.int64)
     return np.array([row for group in groups for row in group], np.int64), ends
 
 
-def _param_spec(offset, penalty):
+def _param_spec(offset: int, penalty: Penalty | None) -> dict[str, Any]:
     """The fields of rn_param; rules and groups become the core's codes."""
     fields = penalty.fields() if penalty else {}
     spec = {"offset": offset, **_NO_PENALTY, **fields}

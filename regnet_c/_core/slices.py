@@ -1,14 +1,24 @@
 """Long work in slices of some 20 ms: between two of them Python looks for Ctrl-C."""
 
+from __future__ import annotations
+
 import time
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..typing import AnyArray, IntArray
+
+    T = TypeVar("T")
 
 _SECONDS = 0.02
 _COPIED = 1 << 20  # numbers copied in the first slice
 
 
-def in_slices(n, call, size):
+def in_slices(n: int, call: Callable[[int, int], T | None], size: int) -> T | None:
     """call(first, last) for consecutive parts of range(n), each taking about 20 ms.
 
     Parameters
@@ -37,11 +47,13 @@ def in_slices(n, call, size):
     return None
 
 
-def copy_in_slices(array, dtype, columns=slice(None)):
+def copy_in_slices(
+    array: AnyArray, dtype: np.dtype[Any], columns: slice | IntArray = slice(None)
+) -> AnyArray:
     """array[:, columns].astype(dtype), of an array (n, n_columns)."""
     out = np.empty((len(array), array[:0, columns].shape[1]), dtype)
 
-    def some(first, last):
+    def some(first: int, last: int) -> None:
         out[first:last] = array[first:last, columns]
 
     in_slices(len(array), some, max(1, _COPIED // max(1, array[:1].size)))

@@ -5,12 +5,20 @@ prediction that repays it.  No bit of a prediction depends on whether they are u
 The constants are measured by `benchmarks/bench_sparse.py`.
 """
 
+from __future__ import annotations
+
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from . import binding
 from .memory import aligned_zeros
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from ..typing import FloatArray, IntArray
 
 MAX_DENSITY = 0.25  # share of non-zero weights up to which lists pay,
 MAX_DENSITY_FEW = 0.125  # and where only FEW_ROWS or fewer are predicted at a time;
@@ -32,7 +40,7 @@ class SparseWeights:
         One for each layer; never changed.
     """
 
-    def __init__(self, matrices):
+    def __init__(self, matrices: list[FloatArray]) -> None:
         self._matrices = [
             w if w.size >= MIN_WEIGHTS and len(w) <= _MAX_INPUTS else None
             for w in matrices
@@ -41,7 +49,7 @@ class SparseWeights:
         self._rows = 0
         self.made = None  # lists for few rows, for many
 
-    def layers(self, n):
+    def layers(self, n: int) -> binding.SparseLayers | None:
         """What `Model.predict` of n rows takes: lists of some layers, or None."""
         if self._never:
             return None
@@ -53,7 +61,7 @@ class SparseWeights:
         few, many = self.made
         return few if n <= FEW_ROWS else many
 
-    def _make(self):
+    def _make(self) -> tuple[binding.SparseLayers | None, binding.SparseLayers | None]:
         few, many = [], []
         for w in self._matrices:
             density = 1 if w is None else np.count_nonzero(w) / w.size
@@ -66,7 +74,9 @@ class SparseWeights:
         )
 
 
-def sparse_lists(w, max_slice=MAX_SLICE):
+def sparse_lists(
+    w: FloatArray, max_slice: int = MAX_SLICE
+) -> tuple[int, IntArray, NDArray[np.int32], NDArray[np.int32], FloatArray]:
     """(slices, start, unit, index, value) of w as rn.h describes it.
 
     Units with equally many weights are put together, so that few places are left over.

@@ -4,11 +4,23 @@ Together with the weights, the seed and the arguments of `fit` it decides all fu
 bits: dropout masks depend on the step, the order of the rows on the epoch.
 """
 
+from __future__ import annotations
+
 import math
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from . import binding, checks
+
+if TYPE_CHECKING:
+    from ..optimizers import Optimizer
+    from ..typing import AnyArray, FloatArray
+    from .course import Course
+    from .plan import Plan
+    from .training import FitOptions
+
+    Cut: TypeAlias = tuple[tuple[int, ...], int, bool | None]
 
 _CREDIT_DECAY = 1 - 1 / 10_000  # forgetting of the cumulative penalty's ledger
 _ARRAYS = ("m", "v", "q", "ema")
@@ -30,7 +42,7 @@ class TrainingState:
         sums are those of the whole block.
     """
 
-    def __init__(self, plan, optimizer):
+    def __init__(self, plan: Plan, optimizer: Optimizer) -> None:
         self.optimizer = optimizer
         self.progress, self._cut = binding.Progress(), None  # of FitOptions
         self._blocks, self._sums = 1, {}  # {number of a block: sums of its losses}
@@ -44,14 +56,14 @@ class TrainingState:
             kind=optimizer.kind, credit_decay=_CREDIT_DECAY, **optimizer.constants()
         )
 
-    def track_updates(self, tau):
+    def track_updates(self, tau: float | None) -> None:
         """Keep a moving average of the updates with this tau from now on, or stop."""
         if tau != self.tau:
             # an allocation that fails must leave nothing changed
             ema = None if tau is None else self._plan.zeros()
             self.tau, self.ema_start, self.ema = tau, self.step, ema
 
-    def update_average(self):
+    def update_average(self) -> FloatArray | None:
         """The bias-corrected moving average of the updates, flat; None without one."""
         if self.ema is None or self.step == self.ema_start:
             return None
@@ -60,16 +72,16 @@ class TrainingState:
     # ---- epochs ----------------------------------------------------------------------
 
     @property
-    def epoch(self):
+    def epoch(self) -> int:
         """The epoch being trained, or the next one."""
         return self.progress.epoch // self._blocks
 
     @property
-    def begun(self):
+    def begun(self) -> bool:
         """Whether some rows of the epoch are done."""
         return bool(self.progress.row or self.progress.epoch % self._blocks)
 
-    def cut_epochs(self, cut):
+    def cut_epochs(self, cut: Cut) -> None:
         """Epochs are cut like this: one that was interrupted begins again if it was cut in
         another way."""
         if self._cut != cut:
@@ -79,7 +91,7 @@ class TrainingState:
                 self._blocks, self._sums = blocks, {}
             self._cut = cut
 
-    def note_block(self):
+    def note_block(self) -> None:
         """Keep the sums of the last block, before the next one begins; once is enough."""
         last = self.progress.epoch - 1
         if last >= 0 and self.progress.rows_seen == 0:
@@ -88,7 +100,7 @@ class TrainingState:
         first = last // self._blocks * self._blocks
         self._sums = {at: sums for at, sums in self._sums.items() if at >= first}
 
-    def mean_loss(self):
+    def mean_loss(self) -> float:
         """Mean data loss of the epoch that ended last."""
         if self._blocks == 1:
             return self.progress.mean_loss
@@ -98,13 +110,13 @@ class TrainingState:
         return loss / weight if weight else math.nan
 
     @property
-    def step(self):
+    def step(self) -> int:
         """Steps taken so far."""
         return self.scalars.step
 
     # ---- checkpoints -----------------------------------------------------------------
 
-    def get_state(self):
+    def get_state(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """What a checkpoint has: JSON values, and arrays as lists of parts."""
         progress = self.progress
         values = {
@@ -128,7 +140,13 @@ class TrainingState:
                 arrays[_SUMS] = np.array(sums, np.float64)
         return values, arrays
 
-    def set_state(self, values, arrays, options, course):
+    def set_state(
+        self,
+        values: dict[str, Any],
+        arrays: dict[str, AnyArray],
+        options: FitOptions,
+        course: Course,
+    ) -> None:
         """Continue from a state of the same plan, optimiser, tau and cut.
 
         It may be untrusted: ValueError for what `get_state` does not return.
@@ -155,7 +173,9 @@ class TrainingState:
         self.progress.set(values["epoch"], row, *sums)
         self._cut = options.cut
 
-    def _noted(self, at, arrays):
+    def _noted(
+        self, at: int, arrays: dict[str, AnyArray]
+    ) -> dict[int, tuple[float, float]]:
         """Sums of the blocks of this epoch, from an array that may be untrusted."""
         if self._blocks == 1 or _SUMS not in arrays:
             return {}
@@ -168,7 +188,7 @@ class TrainingState:
             raise ValueError(f"the losses of its blocks are not among {known}")
         return sums
 
-    def _fill(self, arrays):
+    def _fill(self, arrays: dict[str, AnyArray]) -> None:
         """Take the arrays' numbers."""
         for name in _ARRAYS:
             own, array = getattr(self, name), arrays.pop(name, None)

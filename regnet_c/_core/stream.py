@@ -1,9 +1,17 @@
 """Data that come block by block: checked as they come, and read one block ahead."""
 
+from __future__ import annotations
+
 from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
 from .data import checked_data
 from .digest import hexdigest, sha256
+
+if TYPE_CHECKING:
+    from ..blocks import Blocks
+    from .data import Data
+    from .plan import Plan
 
 
 class Stream:
@@ -27,7 +35,7 @@ class Stream:
         For a first block that does not fit the network.
     """
 
-    def __init__(self, blocks, plan):
+    def __init__(self, blocks: Blocks, plan: Plan) -> None:
         self._blocks, self._plan, self._kept = blocks, plan, None
         first = self.block(0)
         self.lengths = tuple(blocks.lengths)
@@ -35,7 +43,7 @@ class Stream:
         if len(self.lengths) == 1:
             self._kept = first
 
-    def block(self, number):
+    def block(self, number: int) -> Data:
         """Read a block; a Data."""
         if self._kept is not None:
             return self._kept
@@ -45,7 +53,7 @@ class Stream:
             raise type(error)(f"block {number}: {error}") from error
         return data
 
-    def checksum(self):
+    def checksum(self) -> str:
         """16 hexadecimal digits that tell these blocks from others.
 
         They are those of the number of rows of each and of the first one's content: to
@@ -58,10 +66,10 @@ class Stream:
 class Reader:
     """Reads the block that comes next while another one is in use."""
 
-    def __init__(self, stream):
+    def __init__(self, stream: Data | Stream) -> None:
         self._stream, self._pool, self._ahead = stream, None, {}
 
-    def read(self, number, following):
+    def read(self, number: int, following: int | None) -> Data:
         """Block `number`, and begin with `following` if there is one."""
         if self._pool is None:
             self._pool = ThreadPoolExecutor(1, "regnet_c reader")
@@ -72,10 +80,10 @@ class Reader:
             self._submit(following)
         return block
 
-    def _submit(self, number):
+    def _submit(self, number: int) -> None:
         self._ahead[number] = self._pool.submit(self._stream.block, number)
 
-    def close(self):
+    def close(self) -> None:
         """Wait for the block that is being read, and forget it."""
         pool, self._pool, self._ahead = self._pool, None, {}
         if pool is not None:

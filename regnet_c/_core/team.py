@@ -3,13 +3,28 @@
 No bit of a result depends on what is decided here: only the time does.
 """
 
+from __future__ import annotations
+
 import math
 import os
 import time
+from typing import TYPE_CHECKING, TypedDict
 
 import numpy as np
 
 from . import binding
+
+if TYPE_CHECKING:
+    from .plan import Plan
+
+    class Division(TypedDict):
+        """Members of rn_run."""
+
+        n_threads: int
+        block_rows: int
+        piece_rows: int
+        by_layer: bool
+
 
 _STEP_WORK = (
     1_500_000  # multiply-adds of a step that pay for one more thread's barriers
@@ -25,14 +40,16 @@ _BLOCK_BYTES = 1 << 18
 MIN_BLOCK_ROWS = 256
 
 
-def available_threads():
+def available_threads() -> int:
     """Number of CPUs this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
-def useful_threads(plan, threads, step_rows, call_rows, products):
+def useful_threads(
+    plan: Plan, threads: int | None, step_rows: int, call_rows: int, products: int
+) -> int:
     """At most `threads`, fewer where starting and meeting would cost more than it saves.
 
     Between two barriers lies a step of `step_rows`, between two starts of the team a call
@@ -48,14 +65,14 @@ def useful_threads(plan, threads, step_rows, call_rows, products):
     return int(min(limit, paid + 1))
 
 
-def block_rows(plan, batch_size):
+def block_rows(plan: Plan, batch_size: int) -> int:
     """Rows whose activations are kept at a time; no bit depends on it."""
     units = plan.dense[0].n_in + 3 * sum(layer.n_out for layer in plan.dense)
     rows = max(MIN_BLOCK_ROWS, _BLOCK_BYTES // (units * plan.dtype.itemsize))
     return batch_size if batch_size <= 2 * rows else rows // 64 * 64
 
 
-def divide(plan, threads, batch_size, n):
+def divide(plan: Plan, threads: int | None, batch_size: int, n: int) -> Division:
     """How a step is divided among threads and cut into blocks; no bit depends on it.
 
     Returns
@@ -96,15 +113,15 @@ class Crowd:
     The result has the same bits.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._alone_until, self._pause = -math.inf, _FIRST_PAUSE
         self._seconds = self._asleep = 0.0
 
-    def threads(self, wanted):
+    def threads(self, wanted: int) -> int:
         """How many of the wanted threads to use now."""
         return 1 if time.monotonic() < self._alone_until else wanted
 
-    def report(self, threads, seconds, asleep):
+    def report(self, threads: int, seconds: float, asleep: float) -> None:
         """Note the time of a call of n threads, and how long they slept in sum."""
         if threads == 1:
             return

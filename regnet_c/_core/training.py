@@ -10,10 +10,12 @@ Steps change a copy of the weights.  At the end of the epoch it is published, an
 published before becomes the next copy if nobody has read it.
 """
 
+from __future__ import annotations
+
 import dataclasses
 import functools
 import time
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -21,13 +23,21 @@ from ..errors import DivergenceError
 from ..history import History
 from . import binding
 from .course import Course
-from .data import Data
 from .divergence import all_finite, first_not_finite, warn_of_dead_start
 from .listeners import Listeners
 from .progress_bar import ProgressBar
 from .slices import in_slices
 from .state import TrainingState
 from .team import MIN_BLOCK_ROWS, Crowd, divide
+
+if TYPE_CHECKING:
+    from .._files.checkpoint import Saved
+    from ..network import Network
+    from ..typing import Float64Array, FloatArray, Logs, StrPath
+    from .data import Data, Masks
+    from .plan import Plan
+    from .state import Cut
+    from .team import Division
 
 _SLICE_SECONDS = 0.02  # between two looks at Ctrl-C
 _PUBLISH_SECONDS = 1.0  # between two copies for readers in other threads
@@ -36,7 +46,7 @@ _STEPS_PER_CALL = 4096  # learning rates computed ahead
 _crowd = Crowd()  # a property of the machine, not of a network
 
 
-def sums_of_batch(plan, batch_size):
+def sums_of_batch(plan: Plan, batch_size: int) -> tuple[FloatArray, ...]:
     """What `Model.bind` takes for the gradient of a long batch, nothing for others."""
     if batch_size <= binding.LONG_BATCH:
         return ()
@@ -60,13 +70,13 @@ class FitOptions:
     update_tau: float | None = None
 
     @property
-    def cut(self):
+    def cut(self) -> Cut:
         """How an epoch is cut; a position in one that is cut otherwise means nothing."""
         lengths = self.data.lengths
         return lengths, self.batch_size, self.shuffle if len(lengths) > 1 else None
 
     @functools.cached_property
-    def arguments(self):
+    def arguments(self) -> dict[str, Any]:
         """What has to be the same when another call resumes this one, as JSON values."""
         blocks = self.data.lengths
         return {
@@ -109,7 +119,13 @@ class TrainingRun:
         Whether no other epoch follows: it was the last one, or Ctrl-C was pressed.
     """
 
-    def __init__(self, network, options, saved=None, progress=None):
+    def __init__(
+        self,
+        network: Network,
+        options: FitOptions,
+        saved: Saved | None = None,
+        progress: binding.Progress | None = None,
+    ) -> None:
         self.network, self.options = network, options
         self._saved = saved
         self.state = network._state
@@ -142,11 +158,11 @@ class TrainingRun:
         self._block = self._order = self.c_run = None
 
     @property
-    def _end(self):
+    def _end(self) -> int:
         """The number behind the last block of the call."""
         return (self.first_epoch + self.options.epochs) * self.course.count
 
-    def _make_run(self, block):
+    def _make_run(self, block: Data) -> binding.Run:
         """The C run on a block's rows."""
         return binding.Run(
             self.model,
@@ -161,7 +177,7 @@ class TrainingRun:
             **self._division,
         )
 
-    def _make_model(self, division):
+    def _make_model(self, division: Division) -> binding.Model:
         """The network as C sees it, on the arrays of the state."""
         options, state, plan = self.options, self.state, self.network._plan
         gradient, sums = None, sums_of_batch(plan, options.batch_size)
@@ -175,7 +191,7 @@ class TrainingRun:
 
     # ---- epochs ----------------------------------------------------------------------
 
-    def run(self):
+    def run(self) -> History:
         """Train; the history."""
         options, done = self.options, self._saved.epochs if self._saved else 0
         if self.state.step == 0 and not self._saved:
@@ -205,7 +221,7 @@ class TrainingRun:
                 self._bar.close()
         return self.history
 
-    def _start(self):
+    def _start(self) -> None:
         """Take what a checkpoint has; from here on the network has this training."""
         if self._saved:
             self._restore()
@@ -214,7 +230,7 @@ class TrainingRun:
         self._remember()
         self._started = True
 
-    def _restore(self):
+    def _restore(self) -> None:
         """Continue from the file, or leave the network as it was."""
         weights = self.network.get_weights()
         try:
@@ -226,26 +242,26 @@ class TrainingRun:
                 self.network.set_weights(weights)
             raise
 
-    def save(self, path):
+    def save(self, path: StrPath) -> None:
         """Write all that a call with `resume_from` needs, atomically."""
         self.network._save_training(self, path)
 
     @property
-    def epochs(self):
+    def epochs(self) -> int:
         """Epochs that all callbacks have seen."""
         return self.reported.epochs
 
     @property
-    def ends(self):
+    def ends(self) -> bool:
         """True if no epoch follows in this call."""
         return self._interrupted or self.finished
 
     @property
-    def finished(self):
+    def finished(self) -> bool:
         """True after the last epoch."""
         return self.history.stopped_early or self.history.epochs >= self.options.epochs
 
-    def _report(self, start):
+    def _report(self, start: float) -> None:
         """Tell the history, the progress bar and the callbacks of the last epoch."""
         history, logs, options = self.history, self._logs(), self.options
         epoch = self.first_epoch + history.epochs
@@ -257,7 +273,7 @@ class TrainingRun:
             history.stopped_early = True
         self._remember()
 
-    def _logs(self):
+    def _logs(self) -> Logs:
         network, options = self.network, self.options
         weights = network._store.published
         logs = {"loss": self.state.mean_loss(), "penalty": weights.penalty()}
@@ -273,14 +289,14 @@ class TrainingRun:
             ]
         return logs
 
-    def _remember(self):
+    def _remember(self) -> None:
         history = self.history
         states = [(type(c).__name__, state) for c, state in self.listeners.states()]
         self.reported = Reported(history.epochs, history.stopped_early, states)
 
     # ---- one epoch -------------------------------------------------------------------
 
-    def train_epoch(self):
+    def train_epoch(self) -> None:
         """Train to the end of the epoch, block by block."""
         progress, course = self.progress, self.course
         self._copy_weights()
@@ -292,7 +308,7 @@ class TrainingRun:
         self.network._store.publish_working()
         self._working = self._last_finite = None
 
-    def _train_block(self, at):
+    def _train_block(self, at: int) -> int:
         """Train to the end of the block that is number `at` of the course; the next `at`.
 
         What `Progress` calls an epoch is one block.
@@ -320,7 +336,7 @@ class TrainingRun:
             self._publish_for_readers()
         return progress.epoch
 
-    def _copy_weights(self):
+    def _copy_weights(self) -> None:
         """Copy the published weights to where steps change them."""
         store = self.network._store
         self._last_finite, self._copied = store.published, time.monotonic()
@@ -332,7 +348,7 @@ class TrainingRun:
         self.model.bind_weights(self._working.params)
         store.begin(self._working)
 
-    def _publish_for_readers(self):
+    def _publish_for_readers(self) -> None:
         """In long epochs: a copy of the weights for other threads, if they look."""
         store, now = self.network._store, time.monotonic()
         if not store.seen or now - self._copied < _PUBLISH_SECONDS:
@@ -342,7 +358,7 @@ class TrainingRun:
             store.publish_copy(copy)
             self._last_finite, self._copied = copy, now
 
-    def _learning_rate(self):
+    def _learning_rate(self) -> float:
         """The rate of the last step, even if another call took it."""
         if self._last_rate is not None:
             return self._last_rate
@@ -350,7 +366,7 @@ class TrainingRun:
         rates = self.options.optimizer.learning_rates(last, 1, self.steps_per_epoch)
         return float(rates[0])
 
-    def _learning_rates(self, at):
+    def _learning_rates(self, at: int) -> Float64Array:
         """Those of the next steps, to the end of the block or for one call."""
         done = self.progress.row // self.options.batch_size
         count = min(self.course.steps_of(at) - done, _STEPS_PER_CALL)
@@ -358,7 +374,7 @@ class TrainingRun:
             self.state.step, count, self.steps_per_epoch
         )
 
-    def _divergence(self, at, row):
+    def _divergence(self, at: int, row: int) -> DivergenceError:
         """The error for the batch of this row of block `at`, or for the step after it.
 
         Puts back finite weights and forgets what the optimiser made of infinite ones.
@@ -383,13 +399,13 @@ class TrainingRun:
             layer,
         )
 
-    def _blamed_layer(self, step):
+    def _blamed_layer(self, step: int) -> int | None:
         """The first layer whose output is not finite for a row of this batch."""
         data, order = self._block, self._order
         first = step * self.options.batch_size
         last = min(first + self.options.batch_size, data.n)
 
-        def search(a, b):
+        def search(a: int, b: int) -> int | None:
             rows = slice(first + a, first + b)
             return first_not_finite(
                 self._working, data.raw_x[rows if order is None else order[rows]]
@@ -398,7 +414,9 @@ class TrainingRun:
         return in_slices(last - first, search, MIN_BLOCK_ROWS)
 
 
-def loss_and_gradient(plan, params, data, masks):
+def loss_and_gradient(
+    plan: Plan, params: FloatArray, data: Data, masks: Masks | None
+) -> tuple[float, FloatArray]:
     """Mean data loss and its derivatives, flat; masks None: dropout is off."""
     gradient, progress = plan.zeros(), binding.Progress()
     model = plan.model(dropout=masks is not None)

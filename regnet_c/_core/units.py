@@ -5,9 +5,18 @@ three see the unit and the offset of the data.  So X and y are brought to a scal
 own, and weights, predictions and scores are returned in the units of the input.
 """
 
+from __future__ import annotations
+
 import math
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..losses import Loss
+    from ..typing import AnyArray, DType, Float64Array, FloatArray, IntArray
 
 _FAR = 1024.0  # deviations from 0 that cost float32 the digits of a prediction
 
@@ -31,7 +40,15 @@ class Units:
         Of means and deviations.
     """
 
-    def __init__(self, X, y, loss, standardize, joint=None, sample_weight=None):
+    def __init__(
+        self,
+        X: Any,
+        y: AnyArray,
+        loss: Loss | None,
+        standardize: bool,
+        joint: bool | None = None,
+        sample_weight: Float64Array | None = None,
+    ) -> None:
         n_in = X.shape[1]
         self.x_mean, self.x_scale = np.zeros(n_in), np.ones(n_in)
         if standardize:
@@ -56,16 +73,16 @@ class Units:
                 self.y_scale = np.full(n_out, _joint(self.y_scale))
 
     @property
-    def keep_x(self):
+    def keep_x(self) -> bool:
         """Whether the networks see X as it is."""
         return not self.x_mean.any() and bool((self.x_scale == 1).all())
 
     @property
-    def keep_y(self):
+    def keep_y(self) -> bool:
         """Whether the networks see y as it is."""
         return not self.y_mean.any() and bool((self.y_scale == 1).all())
 
-    def inputs(self, X, dtype):
+    def inputs(self, X: Any, dtype: DType) -> Any:
         """X as the path's networks see it, a new array of this dtype.
 
         Of a sparse X only the scales are taken.
@@ -79,21 +96,21 @@ class Units:
                 out[:, j] = self._scaled(X[:, j], self.x_mean[j], self.x_scale[j])
         return out
 
-    def targets(self, y):
+    def targets(self, y: AnyArray) -> AnyArray:
         """y as the path's networks see it; labels as they are."""
         return self._scaled(y, self.y_mean, self.y_scale) if self._power else y
 
     @staticmethod
-    def _scaled(values, mean, scale):
+    def _scaled(values: AnyArray, mean: Any, scale: Any) -> Float64Array:
         return (values.astype(np.float64) - mean) / scale
 
-    def scaled(self, loss):
+    def scaled(self, loss: Loss) -> Loss:
         """The loss of targets on the path's scale: one with a distance has a new one."""
         if not loss.traits.parameter_has_unit:
             return loss
         return loss.replace(param=loss.param / float(self.y_scale[0]))
 
-    def scores(self, rows, y):
+    def scores(self, rows: Float64Array, y: AnyArray) -> Float64Array:
         """Row scores in units of y; those of several scaled targets stay as they are.
 
         Parameters
@@ -112,17 +129,22 @@ class Units:
         return rows * scale**self._power
 
     @property
-    def least_gain(self):
+    def least_gain(self) -> float:
         """By how much outputs in the user's units are larger than the path's, at least."""
         return 1.0 if self._log else float(self.y_scale.min())
 
-    def far(self, columns):
+    def far(self, columns: slice | IntArray) -> bool:
         """True if float32 weights in the user's units would lose a prediction's digits."""
         x = np.abs(self.x_mean[columns]) / self.x_scale[columns]
         y = np.abs(self.y_mean) / self.y_scale
         return bool(max(x.max(initial=0), y.max()) > _FAR)
 
-    def weights(self, weights, columns, skip=False):
+    def weights(
+        self,
+        weights: Sequence[FloatArray],
+        columns: slice | IntArray,
+        skip: bool = False,
+    ) -> list[Float64Array]:
         """The weights with the same predictions on unscaled X, in the units of y.
 
         Parameters
@@ -154,7 +176,9 @@ class Units:
         return w
 
 
-def _moments(array, robust=False, weight=None):
+def _moments(
+    array: AnyArray, robust: bool = False, weight: Float64Array | None = None
+) -> tuple[Float64Array, Float64Array]:
     """Centre and spread of each column: mean and standard deviation, or, if `robust`,
     the median and the mean absolute distance from it."""
     if weight is not None:
@@ -179,7 +203,7 @@ def _moments(array, robust=False, weight=None):
     return centers, spreads
 
 
-def _median(values, weight):
+def _median(values: Float64Array, weight: Float64Array | None) -> float:
     if weight is None:
         return np.median(values)
     order = np.argsort(values)
@@ -187,7 +211,7 @@ def _median(values, weight):
     return values[order][np.searchsorted(total, total[-1] / 2)]
 
 
-def _joint(spreads):
+def _joint(spreads: Float64Array) -> float:
     """One spread for all targets."""
     largest = spreads.max()
     return largest * math.sqrt(np.mean(np.square(spreads / largest)))

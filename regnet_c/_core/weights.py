@@ -6,11 +6,19 @@ other threads do.  Training changes a copy that no reader sees; see `WeightStore
 binding_networks.pxi for how copies become published.
 """
 
+from __future__ import annotations
+
 import math
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .sparse import SparseWeights
+
+if TYPE_CHECKING:
+    from ..typing import FloatArray, LayerSummary
+    from . import binding
+    from .plan import Plan
 
 
 class Weights:
@@ -36,43 +44,43 @@ class Weights:
     # made when somebody asks: training publishes far more than is read
     _made = ("views", "predictor", "sparse", "sums")
 
-    def __init__(self, plan, params):
+    def __init__(self, plan: Plan, params: FloatArray) -> None:
         self.plan, self.params = plan, params
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> Any:
         if name not in self._made:
             raise AttributeError(name)
         made = getattr(self, f"_make_{name}")()
         setattr(self, name, made)
         return made
 
-    def copy(self):
+    def copy(self) -> Weights:
         """The same weights in memory of their own."""
         return Weights(self.plan, self.plan.copy(self.params))
 
-    def replace(self, params):
+    def replace(self, params: FloatArray) -> None:
         """Take other numbers into the same memory, while they are not published."""
         np.copyto(self.params, params)
         for name in ("sparse", "sums"):  # the others only know where the numbers are
             self.__dict__.pop(name, None)
 
-    def _make_views(self):
+    def _make_views(self) -> list[FloatArray]:
         views = self.plan.views(self.params)
         for view in views:
             view.flags.writeable = False
         return views
 
-    def _make_predictor(self):
+    def _make_predictor(self) -> binding.Model:
         return self.plan.predictor.bound_to(self.params)
 
-    def _make_sparse(self):
+    def _make_sparse(self) -> SparseWeights:
         matrices = [view for view in self.views if view.ndim == 2]
         return SparseWeights(matrices[: len(self.plan.dense)])
 
-    def _make_sums(self):
+    def _make_sums(self) -> list[tuple[float, float, int]]:
         return self.predictor.weight_sums()
 
-    def are_finite(self):
+    def are_finite(self) -> bool:
         """Whether there is no NaN and no infinity."""
         total = 0.0
         for sum_abs, _, _ in self.sums:
@@ -81,7 +89,7 @@ class Weights:
             return True
         return bool(np.isfinite(self.params).all())  # the sum may overflow
 
-    def penalty(self):
+    def penalty(self) -> float:
         """Value of the penalties."""
         value = 0.0
         for number, penalty in enumerate(self.plan.penalties):
@@ -89,14 +97,14 @@ class Weights:
                 value += penalty.value(self.views[number], self.sums[number])
         return value
 
-    def zeros(self):
+    def zeros(self) -> float:
         """Share of exact zeros among the weights, biases apart."""
         zeros = 0
         for number in self.plan.matrices:
             zeros += self.sums[number][2]
         return zeros / self.plan.products
 
-    def summary(self):
+    def summary(self) -> list[LayerSummary]:
         """See `Network.summary`."""
         return [
             {

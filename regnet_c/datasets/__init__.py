@@ -1,11 +1,19 @@
 """Real data included in the package: 1797 handwritten digits (UCI)."""
 
+from __future__ import annotations
+
 from importlib.resources import files
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
-def load_digits():
+    from ..typing import IntArray
+
+
+def load_digits() -> tuple[NDArray[np.uint8], IntArray]:
     """The UCI handwritten digits, 8 x 8 pixels each.
 
     1797 digits written by 43 people (the test part of the UCI set "Optical Recognition of
