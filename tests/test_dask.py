@@ -18,7 +18,7 @@ distributed = pytest.importorskip("distributed")
 da = pytest.importorskip("dask.array")
 pytest.importorskip("sklearn")
 
-from regnet_c.estimators.dask import (  # noqa: E402
+from regnet_c.dask import (  # noqa: E402
     DaskRegNetClassifier,
     DaskRegNetRegressor,
     cluster,

@@ -8,7 +8,6 @@ saving, exporting, compacting and predicting need not know about members.
 import numpy as np
 
 from ..layers import Dense
-from ..network import Network
 
 # odd, so that all 2^64 seeds come before the first again
 NEXT_SEED = 0x9E3779B97F4A7C15
@@ -46,7 +45,8 @@ def combine(networks, units, loss):
         Dense(*w.shape, activation=layer.activation)
         for layer, w in zip(dense, weights[::2], strict=True)
     ]
-    network = Network(layers, loss=loss, dtype=dtype, seed=networks[0].seed)
+    kind = type(networks[0])
+    network = kind(layers, loss=loss, dtype=dtype, seed=networks[0].seed)
     network.set_weights(weights)
     network.history = networks[0].history
     return network

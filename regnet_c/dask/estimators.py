@@ -10,9 +10,9 @@ from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 from tqdm.auto import tqdm
 
-from ..._core import checks
-from ..classifier import RegNetClassifier
-from ..regressor import RegNetRegressor
+from .._core import checks
+from ..estimators.classifier import RegNetClassifier
+from ..estimators.regressor import RegNetRegressor
 from .cluster import executor
 from .rounds import Rounds, Shard, Task, take_steps
 

@@ -8,7 +8,7 @@ import dask
 import distributed
 from distributed.comm import CommClosedError
 
-from ..._core import checks
+from .._core import checks
 
 _LOOK = 0.5  # seconds between two looks at the connection
 _GRACE = 10.0  # seconds in which it may come back

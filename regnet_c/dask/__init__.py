@@ -10,7 +10,7 @@ try:
     import distributed as _distributed  # noqa: F401
 except ImportError as error:
     raise ImportError(
-        "regnet_c.estimators.dask needs dask and distributed: "
+        "regnet_c.dask needs dask and distributed: "
         f"pip install 'regnet-c[dask,sklearn]' ({error})"
     ) from None
 

@@ -14,14 +14,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..._core import binding
-from ..._core.plan import GROUPS, L1_RULES
-from ...history import History
-from ...kernels.steps import first_step, rn_step, work_size
-from ...layers import Dense
-from ...network import Network
-from ...optimizers import SGD, Adam, AdamW, RMSprop
-from ...penalties import GROUP_RULES, L2
+from .._core import binding
+from .._core.plan import GROUPS, L1_RULES
+from ..history import History
+from ..kernels.steps import first_step, rn_step, work_size
+from ..layers import Dense
+from ..network import Network
+from ..optimizers import SGD, Adam, AdamW, RMSprop
+from ..penalties import GROUP_RULES, L2
 
 _CREDIT_DECAY = 1 - 1 / 10_000  # of the ledger in a step, as in one process
 # between the seeds of two shards or rounds; odd, so that all 2^64 come first
