@@ -2,13 +2,13 @@
  *
  * C does arithmetic in memory that the caller owns: it never allocates, never fails,
  * never calls Python and never decides policy.  The only exception is rn_threads.c,
- * which starts and joins the threads of one call.
+ * which starts and joins the threads of a call.
  *
  * Dimension letters, the same everywhere:
  *   n       rows (samples)
  *   n_in    inputs of a layer
  *   n_out   outputs of a layer
- * Row-major arrays unless a comment states otherwise; W is (n_in, n_out).
+ * Arrays are row-major unless a comment states otherwise; W is (n_in, n_out).
  * `dx` is the derivative of the objective with respect to x.
  * Parameter order: sizes, outputs, inputs, scalars.
  */
@@ -22,9 +22,9 @@
 extern "C" {
 #endif
 
-/* What exists in several forms is one list, X(constant, name, ...).  A list makes the
- * enum, the switches of the core and the names that the binding exports; a line without
- * its function in the core does not compile. */
+/* Everything that comes in several forms is one list, X(constant, name, ...).  A list
+ * makes the enum, the switches of the core and the names that the binding exports; a
+ * line without its function in the core does not compile. */
 #define RN_CONSTANT(constant, ...) constant,
 
 /* X(constant, name, function in rn_act.inc.c) */
@@ -44,7 +44,7 @@ extern "C" {
     X(RN_SELU, "selu", selu)                                                           \
     X(RN_MISH, "mish", mish)
 
-/* Softmax looks at all units of a row: it is for the last layer alone. */
+/* Softmax needs all units of a row: only the last layer may have it. */
 #define RN_ACTIVATIONS(X)                                                              \
     RN_HIDDEN_ACTIVATIONS(X) X(RN_SOFTMAX, "softmax", softmax_forward)
 
@@ -62,7 +62,7 @@ typedef enum { RN_ACTIVATIONS(RN_CONSTANT) } rn_activation;
     X(RN_QUANTILE, "quantile", quantile)                                               \
     X(RN_POISSON, "poisson", poisson)
 
-/* With softmax, whose outputs depend on one another. */
+/* Applies softmax itself, whose outputs depend on one another. */
 #define RN_LOSSES(X)                                                                   \
     X(RN_SOFTMAX_CROSS_ENTROPY, "softmax_cross_entropy", softmax_rows)                 \
     RN_OUTPUT_LOSSES(X)
@@ -105,7 +105,7 @@ typedef enum { RN_L1_RULES(RN_CONSTANT) } rn_l1_rule;
  * outgoing ones (a row). */
 typedef enum { RN_GROUP_NONE, RN_GROUP_UNITS, RN_GROUP_INPUTS } rn_group;
 
-/* Element types a data source may have; C converts row by row while packing. */
+/* Element types of a data source; C converts them row by row while packing. */
 typedef enum {
     RN_F32,
     RN_F64,
@@ -167,11 +167,12 @@ typedef struct {
 typedef struct {
     void *w, *m, *v, *q; /* values, optimiser state, ledger of the cumulative rule */
     void *g;             /* where the gradient goes if it must be kept */
-    void *sum, *rest;    /* of a long batch: g of the parts that ended, what it lost */
-    void *ema;           /* moving average of the update */
+    /* of a long batch: g of the finished parts, and its rounding error */
+    void *sum, *rest;
+    void *ema; /* moving average of the update */
     double l1, l2;
     int l1_rule, sign_at_zero, non_negative;
-    int keep_zeros;        /* what is zero stays zero */
+    int keep_zeros;        /* zeros stay zero */
     int group, group_rule; /* rn_group; cumulative or proximal.  If l1_rule is
                               cumulative too, both are charged together */
     double group_strength;
@@ -221,7 +222,7 @@ typedef struct {
     uint64_t seed;
 } rn_net;
 
-/* What an optimiser remembers besides the arrays; saved and restored with them. */
+/* An optimiser's scalar state; saved and restored with its arrays. */
 typedef struct {
     int kind; /* rn_optimizer_kind */
     double momentum, beta1, beta2, epsilon, weight_decay;
@@ -229,9 +230,9 @@ typedef struct {
     uint64_t step;
 } rn_optimizer;
 
-/* Where a training stands, between two calls and between two runs: the run points to it
- * as to the optimiser.  With the last row of an epoch the next one begins at row 0; the
- * sums are those of the old one until its first block is done. */
+/* The position of a training, kept between calls and between runs: the run points to it
+ * as it does to the optimiser.  With the last row of an epoch the next one begins at
+ * row 0; the sums are those of the old one until its first block is done. */
 typedef struct {
     uint64_t epoch;
     size_t row;                  /* next row of the epoch */

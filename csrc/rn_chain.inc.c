@@ -11,14 +11,15 @@ static void prepare_chain(const rn_task *task) {
     transpose_weights(work->plans[1].layer, own_transposed(task), work->ld_transposed);
 }
 
-/* Where units are dropped: a mask drawn for this layer number, or the caller's. */
+/* Where units are dropped: a mask drawn for this layer number, or one from the caller.
+ */
 typedef struct {
     double keep;
     uint32_t layer;
     const rn_source *mask;
 } rn_drop;
 
-/* Drops units [j0, j1) of n_units of panel p. */
+/* Drops out units [j0, j1) of n_units of panel p. */
 static void drop(const rn_task *task, const rn_drop *how, T *a, T *slope,
                  size_t n_units, size_t p, size_t j0, size_t j1) {
     const size_t ld = columns_at(&task->block, p);
@@ -128,7 +129,7 @@ static void panel_loss(const rn_task *task, size_t p) {
         const size_t row = row_at(run, task->first + p * RN_PANEL + i);
         if (run->labels) label[i] = run->labels[row];
         if (!run->sample_weight) continue;
-        /* a batch whose rows all weigh nothing has no data gradient */
+        /* a batch whose rows all have weight 0 has no data gradient */
         const double weight = run->sample_weight[row];
         scale[i] = weight > 0 ? (T)(weight / task->batch_weight) : (T)0;
     }

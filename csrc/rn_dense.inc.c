@@ -1,4 +1,5 @@
-/* Dense products on plain row-major arrays, for people and for a few rows at a time.
+/* Dense products on plain row-major arrays, for users' own calls and for a few rows at
+ * a time.
  *
  * Training works on panels (rn_layer.inc.c); these are the same tiles with other
  * strides and give the same bits.
@@ -31,7 +32,7 @@ static void dense_forward(size_t n, size_t n_in, size_t n_out, T *RN_RESTRICT z,
 enum { RN_NO_PART, RN_FIRST_PART, RN_NEXT_PART, RN_LAST_PART };
 
 /* Adds g, the sum of the part of a long batch that ends here, to the batch's sum, and
- * what that loses by rounding to rest; after the last part g is the batch's gradient.
+ * its rounding error to rest; after the last part g is the batch's gradient.
  * Elements [at, at + n). */
 static void end_part(int part, const rn_param *p, size_t at, size_t n) {
     T *g = (T *)p->g + at, *sum = (T *)p->sum + at, *rest = (T *)p->rest + at;

@@ -1,14 +1,14 @@
 /* The descent of a block: weight gradients of all layers, and their updates.
  *
- * The threads share the rows of each gradient.  While they work, the rows of the next
- * small batch are asked for.
+ * The threads share the rows of each gradient.  Meanwhile the rows of the next small
+ * batch are prefetched.
  */
 
-enum { RN_FETCH_TILES = 4 }; /* tiles of W between two requests for rows */
+enum { RN_FETCH_TILES = 4 }; /* tiles of W between two prefetches of rows */
 
-/* Asks for columns [k0, k1) of the rows that the next block of plain rows will gather:
- * they are far away if X is large, and come near while this block is at work.  Inline:
- * GCC drops calls of a function that only prefetches. */
+/* Prefetches columns [k0, k1) of the rows that the next block of plain rows will
+ * gather: if X is large they are in main memory, and arrive while this block is
+ * computed.  Inline: GCC drops calls of a function that only prefetches. */
 RN_INLINE void fetch_ahead(const rn_task *task, size_t k0, size_t k1) {
     enum { LINE = 64 };
     const rn_source *x = task->run->x;

@@ -8,7 +8,8 @@
 #if defined(_MSC_VER) && !defined(__clang__)
 #define RN_ELEMENTWISE __pragma(loop(ivdep))
 #elif defined(__clang__)
-/* A wish: where Clang cannot (log, log1p on some CPUs) the loop stays scalar. */
+/* Only a request: where Clang cannot (log, log1p on some CPUs) the loop stays scalar.
+ */
 #pragma clang diagnostic ignored "-Wpass-failed"
 #define RN_ELEMENTWISE _Pragma("clang loop vectorize(assume_safety) unroll(disable)")
 #else

@@ -1,8 +1,8 @@
 /* The floating-point mode while training, restored on the way out, never process-wide.
  *
  * Denormals are flushed to zero: they cost a hundred cycles each, and shrinking weights
- * produce them by the million.  The rest does not follow the caller's mode either,
- * which the team's threads do not have: to the nearest, and without traps.
+ * produce them by the million.  Rounding is to nearest and nothing traps, whatever the
+ * caller's mode: the team's threads would not have it.
  */
 #ifndef RN_FPMODE_H
 #define RN_FPMODE_H

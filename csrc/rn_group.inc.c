@@ -194,8 +194,8 @@ static void charge_singles(const rn_groups *b) {
 /* Cumulative penalty of a group, the rule of rn_update.inc.c: all past charges are
  * undone, u = w - t q, and all `credit` steps of penalty that are owed by now charged
  * at once, which is the operator above with credit t in place of t.  A group that was
- * silent has been charged little, so that what is left brings it back to zero after a
- * noisy step.  Zeros that are kept forget their charges. */
+ * zero has been charged little, so that the rest of what it owes brings it back to zero
+ * after a noisy step.  Weights kept at zero forget their charges. */
 static void charge_group(const rn_groups *b, T credit, T decay) {
     T s[RN_GROUP_LANES];
     for (size_t c = 0; c < b->chunks; c++) {

@@ -23,7 +23,7 @@ enum { RN_HIERARCHY_LANES = 8, RN_HIERARCHY_ITERATIONS = 60 };
 typedef struct {
     size_t n_hidden, n_out;        /* padded */
     double *size, *stiffness;      /* |u_k| and 1/r_k */
-    double *v, *t;                 /* t is 0 where v is 0, which then has no say */
+    double *v, *t;                 /* t is 0 where v is 0, which then has no effect */
     double strength, m, c, growth; /* c(s) and its slope */
 } rn_hierarchy;
 
@@ -101,7 +101,7 @@ static double hierarchy_norm(rn_hierarchy *h) {
         double slope;
         pull_at(h, s);
         const double square = excess_at(h, s, &slope);
-        if (!is_finite(square)) return square; /* a NaN is not hidden */
+        if (!is_finite(square)) return square; /* a NaN is passed on */
         const double next = s + square * (sqrt(square) - 1) / slope;
         if (!(next > s)) break;
         s = next;

@@ -6,15 +6,16 @@
 
 enum { RN_PACKED_TILES = 4 }; /* tiles of W packed at a time */
 
-/* What becomes of a layer's sums: nothing, relu in the tile, the activation later. */
+/* What is done to a layer's sums: nothing, relu in the tile, or the activation later.
+ */
 enum { RN_LEAVE, RN_CLIP, RN_ACTIVATE };
 
-/* How a gradient enters a layer.  ReLU needs no stored slope: its own output states
+/* How a gradient enters a layer.  ReLU needs no stored slope: its own output shows
  * where the gradient passes, dropped units included. */
 enum { RN_PLAIN, RN_SLOPE, RN_GATE };
 
-/* How a layer is computed.  Decided once: for training when the work memory is laid out
- * (rn_work.inc.c), for prediction at the call. */
+/* How a layer is computed. It is decided once: for training when the work memory is
+ * laid out (rn_work.inc.c), for prediction at the call. */
 typedef struct {
     const rn_layer *layer;
     int start;       /* of the sums: RN_FROM_ZERO, RN_FROM_ROW_BIAS or RN_FROM_C */
@@ -109,7 +110,7 @@ RN_INLINE void pack_row(T *RN_RESTRICT pack, const T *RN_RESTRICT w, size_t n_in
 
 /* The weights of tiles [first, last) of the units from j0 on, each tile's broadcasts in
  * the order of their use: pack[(tile's first unit) * n_in + k * rows + r] = w[k][j +
- * r]. All tiles of a row at a time, and asked for ahead: every row is on another page.
+ * r]. All tiles of a row at a time, and prefetched: every row is on another page.
  */
 static void pack_tiles(T *RN_RESTRICT pack, const rn_layer *layer, size_t j0,
                        rn_cut tiles, size_t first, size_t last) {

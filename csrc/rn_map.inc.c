@@ -2,7 +2,7 @@
  *
  * The loop is always inlined with a constant function, so that each copy of it has one
  * formula and no branch.  The last, partial vector goes through a buffer: a scalar loop
- * over the rest would cost more than all the rest of a short array.
+ * over the remainder would cost more than everything else in a short array.
  */
 
 enum { MAP_EXP, MAP_EXPM1, MAP_LOG, MAP_LOG1P, MAP_TANH, MAP_ATAN, MAP_ERF };

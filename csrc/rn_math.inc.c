@@ -1,7 +1,7 @@
 /* The elementary functions of one T: exp, expm1, tanh, log, log1p and atan.
  *
- * Own polynomials over explicit fused multiply-add instead of the C library, whose bits
- * differ between machines and whose calls do not vectorise.  Every function is one
+ * Polynomials of our own over explicit fused multiply-add replace the C library, whose
+ * bits differ between machines and whose calls do not vectorise.  Every function is one
  * straight line of arithmetic, comparisons and selects, so that the compiler vectorises
  * the loop around it; inf, NaN, -0, overflow and gradual underflow come out right.
  * Comparisons are written so that NaN falls through: x > c ? c : x.
@@ -23,7 +23,7 @@ RN_INLINE T four_terms(T x, T x2, const T *c, int k) {
 }
 
 /* c[0] x^(n-1) + ... + c[n-1] for 4 <= n <= 24, by pairs or fours: one long chain of
- * dependent operations would be slower.  Not a loop: it has to be gone before the
+ * dependent operations would be slower.  Not a loop: it must have vanished before the
  * compiler looks at the loop around it, and a constant n folds these conditions. */
 RN_INLINE T polynomial(T x, const T *c, int n) {
     const T x2 = x * x, x4 = x2 * x2;

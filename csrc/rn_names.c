@@ -1,4 +1,4 @@
-/* The lists of rn.h as arrays of names, for those who do not read C. */
+/* The lists of rn.h as arrays of names, for other languages. */
 #include "rn.h"
 
 #define RN_NAME(constant, name, ...) name,

@@ -7,7 +7,7 @@
  */
 #include "rn_fpmode.h"
 
-enum { RN_NEAR_BYTES = 1 << 16 }; /* outputs and their dz: about the nearest cache */
+enum { RN_NEAR_BYTES = 1 << 16 }; /* outputs and dz: about the first-level cache */
 
 RN_INLINE size_t rn_units(const rn_net *net) {
     size_t units = 0;
@@ -92,13 +92,13 @@ static rn_task next_task(const rn_run *run, const rn_work *work, rn_worker worke
     return task;
 }
 
-/* A batch whose rows all weigh nothing is as if it were not there. */
+/* A batch whose rows all have weight 0 is treated as if it were not there. */
 RN_INLINE int takes_step(const rn_task *task) {
     return !task->run->gradient_only && task->batch_weight > 0;
 }
 
-/* Thread 0 writes down what the block did, between two barriers.  Whether the epoch
- * ended with it. */
+/* Thread 0 records what the block did, between two barriers. Returns whether it ended
+ * the epoch. */
 static int record(rn_run *run, const rn_task *task, double loss, int last) {
     rn_optimizer *o = run->optimizer;
     rn_progress *progress = run->progress;
@@ -133,7 +133,8 @@ typedef struct {
     int stop;
 } rn_training;
 
-/* The chain of panels [p0, p1), as many at a time as leave what they write near. */
+/* The chain of panels [p0, p1), as many at a time as keep what they write in the cache.
+ */
 static void chain_panels(rn_task *task, size_t p0, size_t p1) {
     const size_t bytes = 2 * rn_units(task->run->net) * RN_PANEL * sizeof(T);
     const size_t at_once = rn_max(1, RN_NEAR_BYTES / bytes);
@@ -168,8 +169,8 @@ static double share_block(rn_task *task, int first, int last) {
 }
 
 /* A block in pieces of piece_rows: each goes through everything on one CPU, so that
- * activations never travel; only the small gradient and the loss do, from piece to
- * piece in their order.  The last piece updates: by then no other thread reads the
+ * activations never move between CPUs; only the small gradient and the loss do, from
+ * piece to piece in order.  The last piece updates: by then no other thread reads the
  * weights. */
 static double take_pieces(rn_training *training, const rn_task *task,
                           size_t pieces_before, int first, int last) {
@@ -179,7 +180,8 @@ static double take_pieces(rn_training *training, const rn_task *task,
     own.work = &training->works[task->worker.index];
     own.worker = (rn_worker){.index = 0, .count = 1};
     own.block.plain_rows = 0;
-    /* who has no piece would read the weights while the last one updates them */
+    /* a thread without a piece would read the weights while the last one updates them
+     */
     if (task->worker.index < pieces) prepare_chain(&own);
     for (size_t t = task->worker.index; t < pieces; t += task->worker.count) {
         rn_task piece = own;

@@ -9,10 +9,10 @@
  */
 enum { RN_PREDICT_PANELS = 8, RN_SPARSE_PANELS = 2 };
 
-/* With a skip connection even a few rows go the way of many. */
+/* With a skip connection a few rows take the same way as many. */
 RN_INLINE size_t few_rows(const rn_net *net) { return net->skip ? 0 : RN_LANES / 2; }
 
-/* Rows that there is room for, samples of empty lanes included. */
+/* Rows there is room for, including the samples of empty lanes. */
 RN_INLINE size_t predict_rows(const rn_net *net, size_t n) {
     if (n <= 1 && !net->skip) return 1;
     if (n <= few_rows(net)) return RN_LANES;
@@ -37,7 +37,7 @@ RN_INLINE size_t own_predict_size(const rn_net *net, const rn_source *x) {
     return rn_count(packs ? buffers + pack : buffers, 64) * 64;
 }
 
-enum { RN_PREDICTED, RN_BAD_INPUT, RN_OVERFLOW }; /* what became of a block */
+enum { RN_PREDICTED, RN_BAD_INPUT, RN_OVERFLOW }; /* the result of a block */
 
 /* What happens to the last layer's outputs (n_out, n), element (j, i) at j * ld + i. */
 RN_INLINE void apply_output(const rn_net *net, size_t n, size_t ld, T *a) {

@@ -19,8 +19,8 @@ static uint32_t next_word(rn_word_stream *s) {
     return s->words[s->used++];
 }
 
-/* Uniform on 0 .. bound-1 without bias (Lemire 2019): the product's low half states
- * when to draw again, and the division is needed in bound / 2^32 of the cases only. */
+/* Uniform on 0 .. bound-1 without bias (Lemire 2019): the product's low half tells
+ * when to draw again, and the division is only needed in bound / 2^32 of all cases. */
 static uint64_t below_small(rn_word_stream *s, uint32_t bound) {
     uint64_t product = (uint64_t)next_word(s) * bound;
     if ((uint32_t)product < bound) {
@@ -30,7 +30,8 @@ static uint64_t below_small(rn_word_stream *s, uint32_t bound) {
     return product >> 32;
 }
 
-/* More than 2^32 rows: draw bits until they fall below, at most half are lost. */
+/* More than 2^32 rows: draw until the number is below bound; at most half are rejected.
+ */
 static uint64_t below_large(rn_word_stream *s, uint64_t bound) {
     uint64_t mask = bound - 1, draw;
     for (int shift = 1; shift < 64; shift *= 2) mask |= mask >> shift;

@@ -1,17 +1,17 @@
 /* Layers with many zeros: the weights that are left, and their products with rows.
  *
- * Units are taken RN_SPARSE_UNITS at a time, so that as many chains of multiply-adds
+ * RN_SPARSE_UNITS units are taken at a time, so that as many chains of multiply-adds
  * run side by side; a list holds for each of them one weight and the number of its
  * input, in the order of the inputs.  Lists shorter than the longest of their group are
- * filled up with zero weights of any input.
+ * padded with zero weights of any input.
  *
- * The inputs of a large layer come in slices, so that those of a panel of samples stay
- * in the first-level cache while the lists pick among them: a quarter less time for 784
- * inputs.  Sums wait in the output between two slices.
+ * The inputs of a large layer are cut into slices, so that those of a panel of samples
+ * stay in the first-level cache while the lists pick among them: a quarter less time
+ * for 784 inputs.  Between two slices the sums are kept in the output.
  *
  * The bits are those of the dense layer: it adds the same terms in the same order, and
  * zeros times finite inputs between them, which change nothing but the sign of a zero,
- * and that one is positive in the end (rn_tile.unsigned_zero).  Inputs that are not
+ * and that is made positive at the end (rn_tile.unsigned_zero).  Inputs that are not
  * finite go through the dense layer.
  */
 

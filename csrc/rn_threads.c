@@ -5,9 +5,9 @@
  * team; a second one, from another thread of the program, works alone.  A forked child
  * starts a team of its own.
  *
- * Inside a call threads meet at spin barriers (about 0.1 microseconds).  Who has waited
- * for some 50 microseconds sleeps: on a busy machine the others may need this very CPU
- * before they can arrive.
+ * Inside a call threads meet at spin barriers (about 0.1 microseconds).  A thread that
+ * has waited for some 50 microseconds goes to sleep: on a busy machine the others may
+ * need its CPU before they can arrive.
  */
 #if !defined(_WIN32) && !defined(_POSIX_C_SOURCE)
 #define _POSIX_C_SOURCE 200809L
@@ -70,8 +70,8 @@ static void spin_hint(void) {}
 #define SPIN_SECONDS 50e-6
 enum { MAX_THREADS = 256, SPINS_PER_LOOK = 64 }; /* at the clock */
 
-/* Where threads sleep.  Those without a part in the call have a place of their own: no
- * barrier of the others wakes them. */
+/* Where threads sleep. Those without a part in the call have a place of their own, so
+ * that barriers do not wake them. */
 typedef struct {
     atomic_size_t sleepers;
     rn_signal changed;
@@ -139,9 +139,9 @@ static void wait_in_call(atomic_size_t *word, size_t value) {
     unlock(&team.lock);
 }
 
-/* After a change of a word.  A sleeper counts itself, then looks at the word; here it
- * is the other way round: in the one order of all these steps, one of the two sees the
- * other. */
+/* Called after a word has changed. A sleeper counts itself, then reads the word; here
+ * the order is reversed. All these steps have one total order, so one of the two sees
+ * the other. */
 static void wake_sleepers(rn_place *place) {
     if (atomic_load(&place->sleepers) == 0) return;
     lock(&team.lock);
@@ -204,8 +204,8 @@ static void forget_team(void) { /* in a forked child, where its threads do not e
     team_size = 1;
     atomic_flag_clear(&busy);
 }
-/* No signal is handled in a thread of the team: the program's own threads wait for it.
- * Faults stay, as they belong to the thread that makes them. */
+/* Threads of the team handle no signals: those are for the program's own threads.
+ * Faults are not blocked, since they belong to the thread that causes them. */
 static int create_without_signals(rn_member *member) {
     static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT};
     sigset_t blocked, before;

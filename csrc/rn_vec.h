@@ -25,7 +25,7 @@
 #endif
 #endif
 
-/* A hint to bring a cache line near; never a fault. */
+/* A prefetch hint; never faults. */
 #if !defined(_MSC_VER) || defined(__clang__)
 #define RN_PREFETCH(p) __builtin_prefetch((p), 0, 2)
 #elif defined(_M_X64)
@@ -46,7 +46,7 @@
 #define RN_SSE2 1
 #endif
 
-/* One rounding where the CPU can; the table of the minimum x86-64 variant states it. */
+/* Rounds once where the CPU can; in the minimum x86-64 variant it rounds twice. */
 #if defined(__AVX512F__) || defined(__AVX2__)
 #define RN_FUSED 1
 #elif defined(RN_NEON) || defined(__FP_FAST_FMA)
@@ -77,8 +77,8 @@
 #define RN_LOW_ROWS 2
 #endif
 
-/* Keeps a vector in its register: GCC would rather read it again for every use in a
- * small loop, and run out of loads. */
+/* Keeps a vector in its register: in a small loop GCC would read it again for every
+ * use, and run out of load slots. */
 #if defined(__GNUC__) && !defined(__clang__) && defined(__AVX512F__)
 #define RN_KEEP(v) __asm__("" : "+v"(v))
 #elif defined(__GNUC__) && !defined(__clang__) && defined(__AVX2__)

@@ -80,7 +80,7 @@ static void plan_network(const rn_net *net, rn_work *work) {
                        net->layers[0].n_in >= 4 * RN_LANES;
 }
 
-/* Elements that the groups of a network need of a thread's work. */
+/* Elements of a thread's work memory that the groups of a network need. */
 static size_t rn_group_work(const rn_net *net) {
     size_t most = RN_GROUP_LANES * rn_widest(net);
     for (size_t l = 0; l < net->n_layers; l++) {

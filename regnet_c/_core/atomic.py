@@ -1,9 +1,10 @@
-"""Replace a file as a whole or not at all, whatever fails on the way.
+"""Replaces a file completely or not at all, whatever fails on the way.
 
 The new content goes into a file without a name (where the system has none, under a
-temporary name) in the same folder, is forced to disk, takes the old file's place in one
-step, and the folder is forced to disk.  The process's umask is never touched: the system
-applies it to new files by itself, and a file that is replaced hands on its rights.
+temporary name) in the same folder, is synced to disk and takes the old file's place in
+one step; then the folder is synced.  The process's umask is never touched: the system
+applies it to new files by itself, and a file that is replaced passes on its
+permissions.
 """
 
 from __future__ import annotations
@@ -41,8 +42,9 @@ def write_atomically(path: StrPath, chunks: Sequence[ReadableBuffer]) -> None:
     Raises
     ------
     OSError
-        If the folder is missing or read-only, the disk is full, the file is read-only or
-        is not a regular file; nothing has changed then and no temporary file is left.
+        If the folder is missing or read-only, the disk is full, the file is read-only
+        or is not a regular file; nothing has changed then and no temporary file is
+        left.
     """
     path = os.fspath(path)
     target = os.path.realpath(path)
@@ -80,7 +82,7 @@ def _old_file(target: str) -> os.stat_result | None:
 def _write_new(
     folder: str, name: str, chunks: Sequence[ReadableBuffer], old: os.stat_result | None
 ) -> None:
-    """A complete file called `name`, on disk; without a name until then if possible."""
+    """Write a complete file called `name` to disk, nameless until then if possible."""
     mode = 0o666 if old is None else 0o600
     if _O_TMPFILE:
         try:
@@ -100,7 +102,7 @@ def _fill(
     old: os.stat_result | None,
     name: str | None = None,
 ) -> None:
-    """Write, set the rights, force to disk, and name the file if it has no name."""
+    """Write, set the permissions, sync to disk, and name the file if it has no name."""
     file = os.open(where, os.O_WRONLY | flags, mode)
     try:
         for chunk in chunks:
@@ -137,7 +139,7 @@ def _hand_on_rights(file: int, old: os.stat_result) -> None:
 
 
 def _sync_folder(folder: str) -> None:
-    """Force the new name to disk, where the system lets a folder be forced."""
+    """Sync the new name to disk, where the system can sync a folder."""
     try:
         handle = os.open(folder, os.O_RDONLY)
     except OSError:

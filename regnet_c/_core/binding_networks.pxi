@@ -27,7 +27,7 @@ cdef class WeightStore:
     def __enter__(self):
         cdef unsigned long long me = get_ident()
         cdef bint mine
-        with cython.critical_section(self):  # nothing where there is a GIL
+        with cython.critical_section(self):  # a no-op with the GIL
             mine = self.lock.acquire(False)
             if mine:
                 self.holder = me
@@ -303,7 +303,7 @@ cdef class Model:
         self.arrays = (w, m, v, q, g, ema, sum, rest)
 
     def bind_weights(self, w):
-        """Point the layers into another flat array of weights, all else as it is."""
+        """Point the layers into another flat array of weights; everything else stays."""
         cdef size_t byte, size = 4 if self.single else 8
         cdef uintptr_t aw = address(w)
         for i, (weight, bias) in enumerate(self.offsets):
@@ -372,7 +372,7 @@ cdef class Model:
         cdef size_t bad, work_size, size = n * n_out
         cdef double sums[3]
         cdef rn_net net = self.net
-        # one variant, whoever sets another meanwhile
+        # one variant, even if another is set meanwhile
         cdef const rn_tables *t = dispatch.current_tables()
         cdef rn_source rows = x.rows(first, first + <size_t>n)
         cdef unsigned char stack_work[STACK_WORK]
@@ -436,7 +436,7 @@ cdef class Optimizer:
 
 
 cdef class Progress:
-    """Where a training stands: C moves it on with every step, so that it is right whenever
+    """The position of a training: C advances it with every step, so it is right whenever
     an interrupt comes.
 
     With the last row of an epoch `epoch` is the next one and `row` 0; the sums are those of
@@ -494,7 +494,7 @@ cdef class Run:
     """
 
     cdef rn_run run
-    cdef const rn_tables *tables  # of one variant, whoever sets another meanwhile
+    cdef const rn_tables *tables  # of one variant, even if another is set meanwhile
     cdef bint busy
     cdef readonly size_t max_threads
     cdef object kept, order
@@ -585,7 +585,7 @@ cdef class Run:
         return self.run.seconds_asleep
 
     cdef void _enter(self) except *:
-        with cython.critical_section(self):  # nothing where there is a GIL
+        with cython.critical_section(self):  # a no-op with the GIL
             if self.busy:
                 raise RuntimeError("another thread is in this run")
             self.busy = True

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .data import Data
     from .stream import Stream
 
-# between the seeds of two blocks; odd, so that all 2^64 come before the first again
+# between the seeds of two blocks; odd, so that all 2^64 are visited before one repeats
 _NEXT_SEED = 0xD1B54A32D192ED03
 
 

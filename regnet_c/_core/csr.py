@@ -82,7 +82,7 @@ class CSR:
 def summed(
     data: AnyArray, indices: AnyArray, indptr: IntArray
 ) -> tuple[AnyArray, AnyArray, IntArray]:
-    """Copies with the columns of each row rising, entries of one place added in order."""
+    """A copy with the columns of each row rising, duplicate entries added in order."""
     rows = np.repeat(np.arange(len(indptr) - 1), np.diff(indptr))
     entries = slice(indptr[0], indptr[-1])
     data, indices = data[entries], indices[entries]

@@ -39,7 +39,7 @@ def _warn(reason: str) -> None:
     warnings.warn(
         f"this network can never learn: {reason}; start from random weights",
         DeadStartWarning,
-        stacklevel=7,  # of who calls fit
+        stacklevel=7,  # the caller of fit
     )
 
 

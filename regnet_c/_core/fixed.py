@@ -1,7 +1,7 @@
-"""Objects that describe: made once, compared by their arguments, never changed.
+"""Descriptions: objects that are made once, compared by their arguments and never changed.
 
-What a network trains with is read when it is built, so an attribute that could be set
-later would be shown and saved but not trained.
+A network reads them when it is built, so an attribute set later would be shown and saved
+but would have no effect on training.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def _sealing(init: Callable[..., None]) -> Callable[..., None]:
 
 
 class Fixed:
-    """Base of what is described by the arguments of its constructor.
+    """Base of objects that are described by the arguments of their constructor.
 
     Each argument is an attribute of the same name and a key of `get_config`.
     """

@@ -1,4 +1,4 @@
-"""A sentence for keyword arguments that a public function does not have."""
+"""Helpful errors for keyword arguments that a public function does not have."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def explains_keywords(**hints: str) -> Callable[[Function], Function]:
-    """A decorator: an unknown keyword gets a TypeError that states where it belongs.
+    """A decorator: an unknown keyword raises a TypeError that says where it belongs.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The forward pass one layer at a time, for those who look between the layers."""
+"""The forward pass one layer at a time, for callers that need what is in between."""
 
 from __future__ import annotations
 

@@ -64,7 +64,7 @@ def _end(callbacks: list[AnyCallback]) -> None:
 class Listeners:
     """Calls the callbacks in their order, each only with the methods it has.
 
-    Whatever happens, every callback that began is ended.
+    Whatever happens, train_end is called for every callback whose train_begin was.
     """
 
     def __init__(self, callbacks: Sequence[AnyCallback]) -> None:
@@ -72,23 +72,23 @@ class Listeners:
         self._begun = []
 
     def train_begin(self, network: Network) -> None:
-        """Tell all of them that training begins."""
+        """Call all of them at the beginning of training."""
         for callback in self._callbacks:
             _call(callback, "on_train_begin", network)
             self._begun.append(callback)
 
     def epoch_end(self, epoch: int, logs: Logs) -> bool:
-        """Tell all of them; True if one wants to stop."""
+        """Call all of them; True if one wants to stop."""
         answers = [_call(c, "on_epoch_end", epoch, logs) for c in self._callbacks]
         return any(answers)
 
     def checkpoint(self, training: Training) -> None:
-        """Offer all of them to save."""
+        """Give all of them the chance to save."""
         for callback in self._callbacks:
             _call(callback, "on_checkpoint", training)
 
     def train_end(self) -> None:
-        """End those that began, also if one of them raises."""
+        """End those that began, even if one of them raises."""
         begun, self._begun = self._begun, []
         _end(begun)
 

@@ -1,4 +1,4 @@
-"""Memory on cache lines, and what NumPy leaves out when it gets none."""
+"""Memory on cache lines, and the exception that NumPy forgets when it gets none."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ class Plan:
         Shapes of [W0, b0, W1, b1, ...]; biases that do not exist are left out, and the
         weights of a skip connection come last.
     products : int
-        Multiply-adds of one row's prediction.
+        Multiply-adds to predict one row.
     n_inputs : int
         Columns of the original data.
     kept : ndarray of int or None
@@ -77,7 +77,7 @@ class Plan:
     kept_inputs : ndarray of int
         The same, made when it is asked for.
     slice_rows : int
-        Rows predicted between two looks at Ctrl-C, to begin with.
+        Rows predicted before the first check for Ctrl-C.
     columns : tuple
         What `check_x` has to know: X has the network's columns or the original ones.
     """
@@ -126,7 +126,7 @@ class Plan:
 
     @functools.cached_property
     def _specs(self) -> list[dict[str, Any]]:
-        """What C has to know of each layer; made when a model is, not to refuse a file."""
+        """What C has to know about each layer; made late: refusing a file stays cheap."""
         offsets, specs = iter(self.offsets), []
         for number, layer in enumerate(self.dense):
             weight = _param_spec(next(offsets), layer.weight_penalty)

@@ -1,4 +1,4 @@
-"""Long work in slices of some 20 ms: between two of them Python looks for Ctrl-C."""
+"""Long work in slices of some 20 ms, between which Python checks for Ctrl-C."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ MIN_SIDE_FEW = 100  # then only in layers with this many inputs and units
 FEW_ROWS = 8
 MIN_WEIGHTS = 4096  # of a layer; smaller ones are as fast as they can be
 MAX_SLICE = 400  # inputs whose values for a panel of rows fit in the first-level cache
-ROWS_BEFORE = 64  # predictions of a row that making the lists costs
+ROWS_BEFORE = 64  # rows whose prediction costs as much as making the lists
 
 _MAX_INPUTS = np.iinfo(np.int32).max
 
@@ -79,7 +79,7 @@ def sparse_lists(
 ) -> tuple[int, IntArray, NDArray[np.int32], NDArray[np.int32], FloatArray]:
     """(slices, start, unit, index, value) of w as rn.h describes it.
 
-    Units with equally many weights are put together, so that few places are left over.
+    Units with similar numbers of weights are grouped, so that few places are wasted.
     """
     n_in, n_out = w.shape
     lanes = binding.SPARSE_UNITS
@@ -102,7 +102,7 @@ def sparse_lists(
         first[order[number]] = begins[group] * lanes + lane
         end[order[number]] = begins[group + 1] * lanes
         binding.sparse_fill(value, index, first, end, part)
-        # int32 as index is: NumPy would take another type through a buffer, and ends the
-        # process where it gets none
+        # int32 as index is: NumPy would convert another type through a buffer, and
+        # aborts the process if it cannot allocate one
         index[begins[0] * lanes : begins[groups] * lanes] += np.int32(bounds[number])
     return slices, start, unit.reshape(-1), index, value

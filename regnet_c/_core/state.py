@@ -1,6 +1,6 @@
-"""What an optimiser remembers from call to call, and how a checkpoint has it.
+"""What an optimiser remembers from call to call, and its form in a checkpoint.
 
-Together with the weights, the seed and the arguments of `fit` it decides all further
+Together with the weights, the seed and the arguments of `fit` it determines all further
 bits: dropout masks depend on the step, the order of the rows on the epoch.
 """
 
@@ -38,7 +38,7 @@ class TrainingState:
         are owed, the moving average of the updates.
     scalars : binding.Optimizer
     progress : binding.Progress
-        Moved on by the C core, one `epoch` for every block of rows; after a block its
+        Advanced by the C core, one `epoch` for every block of rows; after a block its
         sums are those of the whole block.
     """
 
@@ -92,7 +92,7 @@ class TrainingState:
             self._cut = cut
 
     def note_block(self) -> None:
-        """Keep the sums of the last block, before the next one begins; once is enough."""
+        """Keep the sums of the last block before the next begins; twice does no harm."""
         last = self.progress.epoch - 1
         if last >= 0 and self.progress.rows_seen == 0:
             sums = self.progress.loss_sum, self.progress.weight_sum

@@ -1,4 +1,4 @@
-"""Data that come block by block: checked as they come, and read one block ahead."""
+"""Data that arrive block by block, are checked then, and are read one block ahead."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Stream:
-    """Blocks of rows for a network; one of them is read at once, to refuse wrong ones.
+    """Blocks of rows for a network; one is read here, so that wrong data are refused early.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ class Stream:
 
 
 class Reader:
-    """Reads the block that comes next while another one is in use."""
+    """Reads the next block while another one is in use."""
 
     def __init__(self, stream: Data | Stream) -> None:
         self._stream, self._pool, self._ahead = stream, None, {}

@@ -26,12 +26,10 @@ if TYPE_CHECKING:
         by_layer: bool
 
 
-_STEP_WORK = (
-    1_500_000  # multiply-adds of a step that pay for one more thread's barriers
-)
-_CALL_WORK = 4_000_000  # and of a call, for starting it
-_ASLEEP = 0.2  # share of the threads' time that may be slept through
-_WINDOW = 0.02  # seconds of threads at work that say something about the machine
+_STEP_WORK = 1_500_000  # multiply-adds of a step that repay one more thread's barriers
+_CALL_WORK = 4_000_000  # and of a call that repay starting it
+_ASLEEP = 0.2  # share of the threads' time that they may spend asleep
+_WINDOW = 0.02  # seconds of work after which the machine is judged
 _FIRST_PAUSE, _LAST_PAUSE = 0.5, 10.0  # seconds of one thread on a crowded machine
 _PIECE_BYTES = 1 << 15  # weights whose gradient travels from thread to thread
 _PIECE_ROWS, _PIECES = 256, 64  # rows of a piece, pieces of a block
@@ -52,9 +50,9 @@ def useful_threads(
 ) -> int:
     """At most `threads`, fewer where starting and meeting would cost more than it saves.
 
-    Between two barriers lies a step of `step_rows`, between two starts of the team a call
-    of about `call_rows`; `products` is the dense products per layer: 3 in training, 1 in
-    prediction.
+    Between two barriers lies a step of `step_rows`, between two starts of the team a
+    call of about `call_rows`; `products` is the dense products per layer: 3 in
+    training, 1 in prediction.
     """
     work = products * plan.products
     step, call = step_rows * work, call_rows * work
@@ -105,12 +103,12 @@ def divide(plan: Plan, threads: int | None, batch_size: int, n: int) -> Division
 
 
 class Crowd:
-    """Whether other programs leave room for a team of threads.
+    """Whether other programs leave CPUs free for a team of threads.
 
     Threads that meet many times in a millisecond need their CPUs at the same time.
-    Where others hold a CPU, they sleep for each other most of the time, and one thread is
-    faster: then only one is used for a while, each time longer, before the next attempt.
-    The result has the same bits.
+    Where other programs hold a CPU, the threads mostly sleep, waiting for each other,
+    and one thread is faster: then only one is used for a while, longer each time,
+    before the next attempt. The result has the same bits.
     """
 
     def __init__(self) -> None:

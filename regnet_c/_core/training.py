@@ -1,13 +1,13 @@
 """A call of `Network.fit`: checked options, one training run, the C run.
 
-An epoch is first trained, then reported: history, callbacks, and only then may a
-checkpoint be written.  It is trained in some calls of the C core, each about 20 ms
-without the GIL; between them there is time for Ctrl-C, the progress bar and the schedule.
-Ctrl-C can come anywhere: where training stands is in `TrainingState`, moved on by C, and
-an epoch that was trained but not reported is reported by the call that resumes.
+An epoch is first trained, then reported to the history and the callbacks; only then may
+a checkpoint be written.  It is trained in several calls of the C core, each about 20 ms
+without the GIL; between them come Ctrl-C, the progress bar and the schedule. Ctrl-C can
+come anywhere: the position is in `TrainingState`, advanced by C, and an epoch that was
+trained but not reported is reported by the call that resumes.
 
-Steps change a copy of the weights.  At the end of the epoch it is published, and what was
-published before becomes the next copy if nobody has read it.
+Steps change a copy of the weights.  At the end of the epoch it is published, and what
+was published before becomes the next copy if nobody has read it.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from .state import Cut
     from .team import Division
 
-_SLICE_SECONDS = 0.02  # between two looks at Ctrl-C
+_SLICE_SECONDS = 0.02  # between two checks for Ctrl-C
 _PUBLISH_SECONDS = 1.0  # between two copies for readers in other threads
 _STEPS_PER_CALL = 4096  # learning rates computed ahead
 
@@ -92,7 +92,7 @@ class FitOptions:
 
 
 class Reported(NamedTuple):
-    """What all callbacks have seen, changed in one step."""
+    """What all callbacks have seen, replaced in one step."""
 
     epochs: int
     stopped_early: bool
@@ -109,7 +109,7 @@ class TrainingRun:
     saved : checkpoint.Saved, optional
         What the run continues from.
     progress : binding.Progress, optional
-        Where training stands, if that is not for the network to remember.
+        The position of training, if the network should not remember it.
 
     Attributes
     ----------
@@ -136,7 +136,7 @@ class TrainingRun:
         ):
             self.state = TrainingState(network._plan, options.optimizer)
         self.state.track_updates(options.update_tau)
-        if not self._saved:  # else only when everything in the file has been taken
+        if not self._saved:  # otherwise only once everything has been restored
             network._state = self.state
         self.progress = self.state.progress if progress is None else progress
         self.history, self.first_epoch = History(), self.state.epoch
@@ -202,7 +202,7 @@ class TrainingRun:
             self._start()
             start = time.perf_counter() - self.history.seconds
             while not self.finished:
-                # else an epoch that was trained comes from a checkpoint
+                # otherwise the checkpoint brought an epoch that was trained
                 if self.state.epoch - self.first_epoch == self.history.epochs:
                     self.train_epoch()
                 self._report(start)
@@ -222,7 +222,7 @@ class TrainingRun:
         return self.history
 
     def _start(self) -> None:
-        """Take what a checkpoint has; from here on the network has this training."""
+        """Restore a checkpoint, if any; from here on the network has this training."""
         if self._saved:
             self._restore()
         self.state.cut_epochs(self.options.cut)
@@ -243,7 +243,7 @@ class TrainingRun:
             raise
 
     def save(self, path: StrPath) -> None:
-        """Write all that a call with `resume_from` needs, atomically."""
+        """Write everything that a call with `resume_from` needs, atomically."""
         self.network._save_training(self, path)
 
     @property
@@ -349,7 +349,7 @@ class TrainingRun:
         store.begin(self._working)
 
     def _publish_for_readers(self) -> None:
-        """In long epochs: a copy of the weights for other threads, if they look."""
+        """In long epochs: publish a copy of the weights, if other threads read them."""
         store, now = self.network._store, time.monotonic()
         if not store.seen or now - self._copied < _PUBLISH_SECONDS:
             return

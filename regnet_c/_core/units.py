@@ -1,8 +1,8 @@
 """The scale on which paths and estimators train, and the way back to the user's units.
 
 A penalty compares sizes of weights, an optimiser has a step size, biases start at 0: all
-three see the unit and the offset of the data.  So X and y are brought to a scale of their
-own, and weights, predictions and scores are returned in the units of the input.
+three depend on the unit and the offset of the data.  So X and y are standardised, and
+weights, predictions and scores are returned in the units of the input.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ..losses import Loss
     from ..typing import AnyArray, DType, Float64Array, FloatArray, IntArray
 
-_FAR = 1024.0  # deviations from 0 that cost float32 the digits of a prediction
+_FAR = 1024.0  # deviations from 0 at which float32 loses the digits of a prediction
 
 
 class Units:

@@ -1,4 +1,4 @@
-"""One set of a network's weights, and what follows from it.
+"""One set of a network's weights, and what is derived from it.
 
 A network's weights are published as one object that is never changed afterwards: readers
 take it once and keep it, so that every prediction is that of one set of weights, whatever
@@ -41,7 +41,7 @@ class Weights:
         (sum|w|, sum w^2, exact zeros) of each view.
     """
 
-    # made when somebody asks: training publishes far more than is read
+    # made on demand: training publishes far more than is read
     _made = ("views", "predictor", "sparse", "sums")
 
     def __init__(self, plan: Plan, params: FloatArray) -> None:
@@ -59,7 +59,7 @@ class Weights:
         return Weights(self.plan, self.plan.copy(self.params))
 
     def replace(self, params: FloatArray) -> None:
-        """Take other numbers into the same memory, while they are not published."""
+        """Copy other numbers into the same memory; not for published weights."""
         np.copyto(self.params, params)
         for name in ("sparse", "sums"):  # the others only know where the numbers are
             self.__dict__.pop(name, None)

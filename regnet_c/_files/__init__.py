@@ -1,1 +1,1 @@
-"""Files: models, checkpoints, and their replacement in one go."""
+"""Files: models, checkpoints, and replacing them atomically."""

@@ -1,9 +1,9 @@
 """The state of a call of `Network.fit` in a file, and back.
 
 The file is a model file (header.py) with a state behind the weights: the call's
-arguments, the optimiser's memory, the history and the states of callbacks.  A state is
-taken up only by a call with the same network, data and arguments, and nothing has changed
-if it is refused.
+arguments, the optimiser's memory, the history and the states of callbacks.  Only a call
+with the same network, data and arguments resumes from it; if it is refused,
+nothing has changed.
 """
 
 import zlib
@@ -22,7 +22,7 @@ _KEYS = ["arguments", "training", "history", "callbacks"]
 def save(run, path):
     """Write the state of a TrainingRun, atomically; see `model_file.save`.
 
-    RuntimeError in another thread than the one that trains: optimiser and weights change.
+    RuntimeError in any thread but the one that trains, since optimiser and weights change.
     """
     run.network._store.expect_no_other()
     options, reported, history = run.options, run.reported, run.history
@@ -179,7 +179,7 @@ class Saved:
 
 
 def _cut(text):
-    """As much of a text as a message has room for."""
+    """A text cut to what fits in a message."""
     return text if len(text) <= 400 else text[:397] + "..."
 
 

@@ -1,4 +1,4 @@
-"""The header of a model file: the one text that belongs to a network, both ways.
+"""The header of a model file: each network has exactly one text, written and read here.
 
     8 bytes   length of the header, little-endian
     header    {"__metadata__":{"format":"regnet_c","format_version":"1",
@@ -189,7 +189,7 @@ def parse(start, size):
 
 
 def _check_cost(start, begin, end, limit):
-    """ValueError for metadata that decode to far more bytes than the file has."""
+    """ValueError for metadata that would take far more memory than the file has bytes."""
     containers = start.count(b"{", begin, end) + start.count(b"[", begin, end)
     cost = 72 * containers + 32 * start.count(b",", begin, end)
     if cost > limit:

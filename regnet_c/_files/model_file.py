@@ -136,12 +136,12 @@ def load_with_state(cls, path):
 
 
 def _open_at_once(path, flags):
-    """Open without waiting for the other end of a pipe."""
+    """Open a file; a pipe does not block."""
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def short_reason(error):
-    """One short line; a file decides neither its length nor its control characters."""
+    """One short line: a file chooses neither its length nor its control characters."""
     text = " ".join(str(error).split())
     text = text if len(text) <= 300 else text[:297] + "..."
     return "".join(c if c.isprintable() else "?" for c in text)

@@ -5,7 +5,7 @@
 It is a JSON string inside the header, with its quotes escaped.  It is read only if
 it is, byte for byte, what is written for the values in it; a parameter that a layer does
 not mention has its default, so that later releases can have more of them.  Layers are
-decoded one by one from a window: a bomb does not go off.
+decoded one by one from a window, so that a small file cannot expand into a huge structure.
 """
 
 import json

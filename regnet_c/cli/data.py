@@ -1,4 +1,4 @@
-"""Files for the commands: read, understood, encoded, and told in a few lines."""
+"""Files for the commands: reading, inferring, encoding, and reporting in a few lines."""
 
 import argparse
 import contextlib

@@ -48,7 +48,7 @@ def add_parser(commands, **options):
 
 
 def run(args):
-    """Write the file and print what it weighs."""
+    """Write the file and print its size."""
     suffix = Path(args.output).suffix
     if suffix not in (".c", ".onnx"):
         raise ValueError(f"{args.output} ends in {suffix!r}, expected .c or .onnx")

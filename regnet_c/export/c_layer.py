@@ -95,8 +95,8 @@ def gaps_arrays(w, bits):
     steps = np.where(first, at, np.diff(at, prepend=0))
     words = steps // longest + 1
     codes = np.full(words.sum(), longest, np.uint8)
-    # uint8 as codes is: NumPy would cast through a buffer, and ends the process where
-    # it gets none
+    # uint8 as codes is: NumPy would cast through a buffer, and aborts the process if
+    # it cannot allocate one
     codes[np.cumsum(words) - 1] = (steps % longest).astype(np.uint8)
     if bits == 4:
         codes = np.append(codes, np.zeros(len(codes) % 2, np.uint8))

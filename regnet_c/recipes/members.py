@@ -2,14 +2,14 @@
 
 Networks of the same layers that differ in their seeds make, side by side, one network
 whose outputs are the mean of theirs (for the cross-entropies: of their logits). So
-saving, exporting, compacting and predicting need not know about members.
+saving, exporting, compacting and predicting need no notion of members.
 """
 
 import numpy as np
 
 from ..layers import Dense
 
-# odd, so that all 2^64 seeds come before the first again
+# odd, so that all 2^64 seeds come before one repeats
 NEXT_SEED = 0x9E3779B97F4A7C15
 
 

@@ -10,9 +10,9 @@ from .._core import checks
 
 AUTO = "auto"
 PRESETS = ("auto", "plain")
-FEW_ROWS = 64  # with fewer, bins, batches and dropout gain nothing
+FEW_ROWS = 64  # with fewer, bins, batches and dropout do not help
 _MANY_ROWS = 10_000
-_ROWS_PER_COLUMN = 200  # with more a deeper network over-fits little
+_ROWS_PER_COLUMN = 200  # with more, a deeper network hardly over-fits
 _BUDGET = 1.2e11  # multiply-adds of training that further members may cost in all
 _MOST_MEMBERS = 3
 
@@ -89,7 +89,7 @@ def resolve(params, shape, classification, one_epoch=False):
         Of X before it is encoded.
     classification : bool
     one_epoch : bool
-        For partial_fit, which has no end: a constant rate and one network.
+        For partial_fit, which has no last epoch: a constant rate and one network.
     """
     preset = checks.check_name(params["preset"], PRESETS, "preset")
     n_rows, n_columns = shape

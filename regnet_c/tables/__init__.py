@@ -1,6 +1,6 @@
-"""Tables as people have them: frames and files in, one float32 array out.
+"""Tables as users have them: frames and files in, one float32 array out.
 
-`columns` gives frames and arrays one face, `learning` infers kinds and learns codes
+`columns` gives frames and arrays one interface, `learning` infers kinds and learns codes
 (`numbers`, `dates`), `encoding` applies them and is what model files store, `encoder` is
 the scikit-learn transformer.  The extra ``[table]`` (narwhals and pyarrow) is needed for
 frames and files; arrays need NumPy only.

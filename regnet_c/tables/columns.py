@@ -1,6 +1,6 @@
-"""One face for the columns of data frames and arrays.
+"""One interface to the columns of data frames and arrays.
 
-A column states what it holds (`holds`) and offers itself in three forms: `floats()`, real
+A column knows what it holds (`holds`) and comes in three forms: `floats()`, real
 numbers with NaN where a value is missing; `codes()`, the position of each value in a
 list of texts, -1 where it is missing; `micros()`, microseconds since 1970.  Arrays need
 NumPy only.  Frames are read through narwhals and pyarrow, whose dictionaries save every
@@ -203,7 +203,7 @@ def is_frame(X):
 
 
 def as_array(X):
-    """An array of two dimensions; lists of unlike things are not turned into text."""
+    """An array of two dimensions; lists of mixed types are not turned into text."""
     if hasattr(X, "toarray") or hasattr(X, "todense"):
         raise TypeError(
             "X is a sparse matrix, the encoder expects a data frame or a dense array"
@@ -384,7 +384,7 @@ def level_text(value):
 
 
 def is_whole(values):
-    """True if every number is a whole one; missing values are not looked at."""
+    """True if every number is whole; missing values are ignored."""
     if values.dtype.kind in "iub":
         return True
     if values.dtype.kind != "f":
@@ -400,7 +400,7 @@ def _seconds(values):
 
 
 def parse_number(text):
-    """The float that a text is, or None; `1_1`, `0x1` and words are no numbers."""
+    """The float that a text is, or None; `1_1`, `0x1` and words are not numbers."""
     text = text.strip()
     if not text or not set(text) <= set("0123456789+-.eE"):
         return None

@@ -59,7 +59,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
 
     Notes
     -----
-    Missing numbers are encoded as the median is (the mean where "standard" comes first),
+    Missing numbers get the code of the median (the mean where "standard" comes first),
     with an indicator column if the training rows had any; a missing category is a
     level of its own.  A level that the training rows did not have is encoded as
     "another", or as zeros if no level was rare.  Booleans and categories of two levels

@@ -248,7 +248,7 @@ class Encoding:
         columns : list of ArrayColumn or ArrowColumn
             Of all needed columns, in any order; others are not looked at.
         needed : list of str, optional
-            Those that are looked at, if not all: other columns have outputs of 0.
+            Those that are read, if not all: the other columns have outputs of 0.
 
         Raises
         ------

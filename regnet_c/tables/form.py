@@ -25,7 +25,7 @@ VERSION = 1
 
 @dataclass(frozen=True)
 class Dialect:
-    """How a CSV file is written; None is found out.
+    """How a CSV file is written; None means detected.
 
     Attributes
     ----------

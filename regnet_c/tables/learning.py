@@ -1,8 +1,8 @@
-"""What a table's columns are, and their codes, learned from training rows.
+"""The kinds of a table's columns and their codes, learned from training rows.
 
 The kind of a column follows from what it holds, from how its values repeat and, for
-row numbers, from its name; `Options` override it.  Every decision ends in the schema,
-with its reason where it is not plain.
+row numbers, from its name; `Options` override it.  Every decision is recorded in the
+schema, with its reason where it is not obvious.
 """
 
 import difflib
@@ -32,7 +32,7 @@ _ROW_NUMBERS = re.compile(
 )
 
 
-_MANY_NUMBERS = 100  # columns from which on one output each has to do
+_MANY_NUMBERS = 100  # with this many columns, each gets one output
 _ROWS_OF_MANY_BINS = range(10_000, 200_000)
 _MANY = "text with more levels"
 
@@ -70,7 +70,7 @@ class Options:
         """Decide what "auto" stands for.
 
         Of numbers: both codes, or one if there are many columns.  Of bins: more where
-        many rows bear them (California, Bike and Adult lose 2-4 % of their error by it)
+        there are enough rows (California, Bike and Adult lose 2-4 % of their error by it)
         and do not yet fill the memory.
         """
         if self.n_bins == "auto":
@@ -237,7 +237,7 @@ def _number_codes(name, ordered, options):
 
 
 def _are_row_numbers(name, ordered):
-    """True for different whole numbers in a column without a name, or called so."""
+    """True for distinct whole numbers in a column without a name, or one named like id."""
     if len(ordered) < 2 or not _ROW_NUMBERS.fullmatch(name.strip().lower()):
         return False
     return is_whole(ordered) and bool((ordered[1:] != ordered[:-1]).all())

@@ -72,8 +72,8 @@ class NumberCode:
             part /= widths.take(bins)
             rows = below.take(bins, axis=0)
             bins += np.arange(0, rows.size, self.n_outputs)
-            # float32 as rows are: NumPy would cast through a buffer, and ends the process
-            # where it gets none
+            # float32 as rows are: NumPy would cast through a buffer, and aborts the process
+            # if it cannot allocate one
             rows.put(bins, _cut(part, 0.0, 1.0).astype(rows.dtype))
             out[...] = rows
         elif self.method == "quantile":

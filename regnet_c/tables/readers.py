@@ -27,9 +27,9 @@ _PARQUET = (".parquet", ".pq")
 _ARROW = (".feather", ".arrow", ".ipc")
 _COMPRESSED = (".gz", ".bz2")
 _DELIMITERS = (",", ";", "\t", "|")
-_SAMPLE = 1 << 18  # bytes that the dialect is found in
+_SAMPLE = 1 << 18  # bytes in which the dialect is detected
 _BLOCK = 1 << 24  # bytes that pyarrow reads at a time
-_SOME = 100_000  # distinct texts that are looked at one by one
+_SOME = 100_000  # distinct texts that are parsed one by one
 
 
 class Table:
@@ -40,7 +40,7 @@ class Table:
     path : str
     columns : list of ArrowColumn
     notes : list of str
-        What was found out about the file's dialect.
+        What was detected of the file's dialect.
     """
 
     def __init__(self, path, columns, notes=(), csv_form=None, rows=None):
