@@ -17,6 +17,7 @@ import os
 import shutil
 import sys
 import sysconfig
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from Cython.Build import cythonize
@@ -49,6 +50,14 @@ UNIX_FLAGS = [
     *TOOL_FLAGS,
 ]
 GENERATED_FLAGS = ["-Wno-unused-parameter"]  # Cython's C, not ours
+# Linux only, and not for tools/: sanitizers want the calls that these replace
+HARDENED = sys.platform == "linux" and not DEBUG and not TOOL_FLAGS
+HARDENING_FLAGS = [
+    "-fstack-protector-strong",
+    "-U_FORTIFY_SOURCE",
+    "-D_FORTIFY_SOURCE=2",
+]
+LINK_HARDENING = ["-Wl,-z,relro,-z,now"]
 COMMON_FLAGS = {
     "unix": UNIX_FLAGS,
     "msvc": ["/O2", "/std:c11", "/experimental:c11atomics", "/fp:precise"],
@@ -115,23 +124,32 @@ class BuildVariants(build_ext):
             if not name.endswith(suffix):
                 Path(*ext.name.split(".")).with_suffix(suffix).unlink(missing_ok=True)
 
-    def toolchain(self):
-        """The key of the flag tables; prepares the compiler if it is clang-cl."""
+    def build_extensions(self):
+        """The extensions side by side, as many files at a time as there are CPUs."""
+        self.parallel = self.parallel or os.cpu_count()
+        self.toolchain = self.prepared_toolchain()
+        super().build_extensions()
+
+    def prepared_toolchain(self):
+        """The key of the flag tables; a compiler that threads can share."""
         if self.compiler.compiler_type != "msvc":
             return "unix"
+        if not self.compiler.initialized:
+            self.compiler.initialize(self.plat_name)
         if os.environ.get("CC") != "clang-cl":
             return "msvc"
-        self.compiler.initialize(self.plat_name)
         self.compiler.cc = shutil.which("clang-cl") or "clang-cl"
         return "clang-cl"
 
     def build_extension(self, ext):
-        toolchain = self.toolchain()
-        common, variants = COMMON_FLAGS[toolchain], VARIANT_FLAGS[toolchain]
+        common, variants = COMMON_FLAGS[self.toolchain], VARIANT_FLAGS[self.toolchain]
+        if HARDENED:
+            common = common + HARDENING_FLAGS
+            ext.extra_link_args += LINK_HARDENING
         if ext.name == DISPATCH:
             self.add_variants(ext, common, variants)
         ext.extra_compile_args += common
-        if toolchain == "unix":
+        if self.toolchain == "unix":
             self.add_unix_options(ext)
         super().build_extension(ext)
 
@@ -140,8 +158,10 @@ class BuildVariants(build_ext):
         x86 = is_x86(self.plat_name)
         macros = [("RN_HAVE_X86_VARIANTS", "1")] if x86 else []
         chosen = variants if x86 else {"base": variants["base"]}
-        for source, flags in c_sources(chosen):
-            ext.extra_objects += self.compiler.compile(
+
+        def compiled(job):
+            source, flags = job
+            return self.compiler.compile(
                 [str(CSRC / source)],
                 output_dir=self.build_temp,
                 macros=macros,
@@ -149,6 +169,10 @@ class BuildVariants(build_ext):
                 extra_preargs=common + flags,
                 depends=HEADERS,
             )
+
+        with ThreadPoolExecutor(self.parallel) as pool:
+            for objects in pool.map(compiled, c_sources(chosen)):
+                ext.extra_objects += objects
         flags = " ".join(common)
         ext.define_macros.append(("RN_BUILD_FLAGS", f'"{flags}"'))
 

@@ -1,0 +1,46 @@
+"""What the compiled modules were built with, read from the modules themselves."""
+
+import struct
+import sys
+
+import pytest
+
+import regnet_c as rn
+from regnet_c._core import binding, dispatch
+
+BUILD_FLAGS = rn.cpu_info()["build_flags"]
+DT_FLAGS, BIND_NOW = 30, 8
+PT_DYNAMIC, PT_GNU_RELRO = 2, 0x6474E552
+
+
+def segments(data):
+    """{type: (offset, size)} of the program headers of a 64-bit little-endian ELF file."""
+    (start,) = struct.unpack_from("<Q", data, 32)
+    entry, count = struct.unpack_from("<HH", data, 54)
+    found = {}
+    for at in range(start, start + entry * count, entry):
+        kind, _, offset, _, _, size = struct.unpack_from("<IIQQQQ", data, at)
+        found[kind] = offset, size
+    return found
+
+
+def dynamic(data):
+    """{tag: value} of an ELF file's dynamic section."""
+    offset, size = segments(data)[PT_DYNAMIC]
+    return dict(struct.iter_unpack("<QQ", data[offset : offset + size]))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="flags of Linux's linkers")
+@pytest.mark.skipif(
+    "-fsanitize" in BUILD_FLAGS or "--coverage" in BUILD_FLAGS,
+    reason="a build of tools/",
+)
+@pytest.mark.parametrize("module", [dispatch, binding])
+def test_modules_are_hardened(module):
+    with open(module.__file__, "rb") as file:
+        data = file.read()
+    assert PT_GNU_RELRO in segments(data)
+    assert dynamic(data)[DT_FLAGS] & BIND_NOW
+    assert b"__stack_chk_fail\0" in data
+    for flag in ("-fstack-protector-strong", "-D_FORTIFY_SOURCE=2"):
+        assert flag in BUILD_FLAGS.split()
