@@ -5,9 +5,30 @@ matplotlib (the extra ``plot``) is imported on first use.  Every function takes
 to the caller.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeAlias
+
 import numpy as np
 
 from ._core import checks
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import ModuleType
+
+    from matplotlib.axes import Axes
+    from matplotlib.colors import ListedColormap
+    from matplotlib.figure import FigureBase
+    from matplotlib.gridspec import GridSpecBase
+    from matplotlib.ticker import EngFormatter, PercentFormatter
+    from numpy.typing import ArrayLike, NDArray
+
+    from .typing import AnyArray, BoolArray, Float64Array, FloatArray, IntArray, Rows
+
+    AxesLike: TypeAlias = Axes | Sequence[Axes] | NDArray[Any] | None
+    AxesOrArray: TypeAlias = Any  # Axes, or an array if there are several panels
+    Fitted: TypeAlias = Any  # a Network, or an estimator that has one
 
 __all__ = [
     "COLORS",
@@ -40,7 +61,7 @@ _SHARES = {
 }
 
 
-def plot_history(history, ax=None):
+def plot_history(history: Any, ax: AxesLike = None) -> AxesOrArray:
     """Losses above, accuracy and share of exact zeros below, against epochs.
 
     Parameters
@@ -92,7 +113,12 @@ def plot_history(history, ax=None):
     return one_or_all(axes)
 
 
-def plot_weights(network, layers=None, bins=60, ax=None):
+def plot_weights(
+    network: Fitted,
+    layers: Sequence[int] | None = None,
+    bins: int = 60,
+    ax: AxesLike = None,
+) -> AxesOrArray:
     """Histogram of each layer's weights; exact zeros appear as a separate spike.
 
     The bars count the weights that are not zero.  Both are shares of all weights of the
@@ -130,7 +156,7 @@ def plot_weights(network, layers=None, bins=60, ax=None):
     return one_or_all(axes)
 
 
-def _weight_histogram(ax, w, bins):
+def _weight_histogram(ax: Axes, w: FloatArray, bins: int) -> None:
     left, share = w[w != 0].astype(np.float64), float((w == 0).mean())
     if left.size:
         weight = np.full(left.size, 1 / w.size)
@@ -155,14 +181,16 @@ def _weight_histogram(ax, w, bins):
     plain(ax, "weight", "share of the weights")
 
 
-def _edges(values, bins):
+def _edges(values: Float64Array, bins: int) -> Float64Array:
     """About `bins` equal intervals over the values, one of them centred on zero."""
     low, high = values.min(), values.max()
     width = (high - low) / bins or abs(high)
     return (np.arange(np.round(low / width), np.round(high / width) + 2) - 0.5) * width
 
 
-def plot_filters(network, shape=(28, 28), n=16, ax=None):
+def plot_filters(
+    network: Fitted, shape: Sequence[int] = (28, 28), n: int = 16, ax: AxesLike = None
+) -> AxesOrArray:
     """The first layer's weights as images: one per unit, longest weight vector first.
 
     Red is positive, blue negative, the palest grey zero; all images share one scale.
@@ -217,7 +245,9 @@ def plot_filters(network, shape=(28, 28), n=16, ax=None):
     return one_or_all(axes)
 
 
-def plot_sparsity(network, layers=None, ax=None):
+def plot_sparsity(
+    network: Fitted, layers: Sequence[int] | None = None, ax: AxesLike = None
+) -> AxesOrArray:
     """Which weights are left: dark where a weight is not zero, white where it is.
 
     An input without a dark mark in its column is not used, a unit without one in its row
@@ -257,7 +287,13 @@ def plot_sparsity(network, layers=None, ax=None):
     return one_or_all(axes)
 
 
-def plot_decision_regions(network_or_function, X, y, resolution=200, ax=None):
+def plot_decision_regions(
+    network_or_function: Any,
+    X: ArrayLike,
+    y: ArrayLike,
+    resolution: int = 200,
+    ax: AxesLike = None,
+) -> Axes:
     """The predicted class over the plane, and the points.
 
     Parameters
@@ -328,7 +364,9 @@ def plot_decision_regions(network_or_function, X, y, resolution=200, ax=None):
     return ax
 
 
-def plot_calibration(network, X, y, bins=10, ax=None):
+def plot_calibration(
+    network: Fitted, X: Rows, y: ArrayLike, bins: int = 10, ax: AxesLike = None
+) -> Axes:
     """Whether predicted probabilities come true: the share observed against the predicted.
 
     Rows are sorted by the predicted probability and cut into bins of equal counts; each
@@ -390,7 +428,9 @@ def plot_calibration(network, X, y, bins=10, ax=None):
     return ax
 
 
-def _probabilities(network, X, y):
+def _probabilities(
+    network: Fitted, X: Rows, y: AnyArray
+) -> tuple[Float64Array, BoolArray]:
     """(probability, whether it was observed) of class 1, or of the predicted class."""
     predict = getattr(network, "predict_proba", None)
     loss = getattr(network, "loss", None)
@@ -415,7 +455,9 @@ def _probabilities(network, X, y):
     return p.max(axis=1).astype(np.float64), y == np.asarray(classes)[p.argmax(axis=1)]
 
 
-def _wilson(share, count, z=1.96):
+def _wilson(
+    share: Float64Array, count: IntArray, z: float = 1.96
+) -> tuple[Float64Array, Float64Array]:
     """Lowest and highest share that the counts are compatible with."""
     middle = share + z * z / (2 * count)
     half = z * np.sqrt(share * (1 - share) / count + (z / (2 * count)) ** 2)
@@ -425,7 +467,9 @@ def _wilson(share, count, z=1.96):
 # ---- networks ------------------------------------------------------------------------
 
 
-def _matrices(network, layers):
+def _matrices(
+    network: Fitted, layers: Sequence[int] | None
+) -> list[tuple[int, FloatArray]]:
     """[(number, W)] of the Dense layers asked for."""
     network = getattr(network, "network_", network)
     if not hasattr(network, "get_weights"):
@@ -448,14 +492,14 @@ def _matrices(network, layers):
     return [(number, matrices[number]) for number in numbers]
 
 
-def _layer_name(number, w):
+def _layer_name(number: int, w: FloatArray) -> str:
     return f"layer {number}: {w.shape[0]} × {w.shape[1]}"
 
 
 # ---- axes and colours ----------------------------------------------------------------
 
 
-def pyplot():
+def pyplot() -> ModuleType:
     """matplotlib.pyplot, or an error that states how to install it."""
     try:
         import matplotlib.pyplot as plt
@@ -466,7 +510,13 @@ def pyplot():
     return plt
 
 
-def panels(ax, count, size, columns=1, **options):
+def panels(
+    ax: AxesLike,
+    count: int,
+    size: tuple[float, float],
+    columns: int = 1,
+    **options: Any,
+) -> AnyArray:
     """An array of `count` Axes: those given, or parts of the one given, or new ones."""
     plt = pyplot()
     rows = -(-count // columns)
@@ -487,7 +537,9 @@ def panels(ax, count, size, columns=1, **options):
     return given
 
 
-def fill(grid, figure, count, sharex=False):
+def fill(
+    grid: GridSpecBase, figure: FigureBase, count: int, sharex: bool = False
+) -> AnyArray:
     """The first `count` cells of a grid as Axes."""
     axes = []
     for number in range(count):
@@ -496,39 +548,39 @@ def fill(grid, figure, count, sharex=False):
     return np.array(axes, dtype=object)
 
 
-def one_or_all(axes):
+def one_or_all(axes: AnyArray) -> AxesOrArray:
     """The only one of them, or all."""
     return axes[0] if len(axes) == 1 else axes
 
 
-def plain(ax, xlabel, ylabel):
+def plain(ax: Axes, xlabel: str, ylabel: str) -> None:
     """Labels, and no frame at the top and at the right."""
     ax.set(xlabel=xlabel, ylabel=ylabel)
     ax.spines[["top", "right"]].set_visible(False)
 
 
-def percent():
+def percent() -> PercentFormatter:
     """Tick labels 0 % to 100 % for shares."""
     from matplotlib.ticker import PercentFormatter
 
     return PercentFormatter(1, decimals=0)
 
 
-def engineering():
+def engineering() -> EngFormatter:
     """Tick labels such as 20 k or 5 m, without a factor next to the axis."""
     from matplotlib.ticker import EngFormatter
 
     return EngFormatter()
 
 
-def class_colors(count):
+def class_colors(count: int) -> Sequence[Any]:
     """Okabe and Ito's for up to eight classes, then steps of a continuous scale."""
     if count <= len(COLORS):
         return COLORS[:count]
     return [pyplot().cm.viridis(x) for x in np.linspace(0, 1, count)]
 
 
-def color_map(colors):
+def color_map(colors: Sequence[Any]) -> ListedColormap:
     """Colour number i for the value i."""
     from matplotlib.colors import ListedColormap
 
@@ -538,7 +590,9 @@ def color_map(colors):
 # ---- the plane of `plot_decision_regions` --------------------------------------------
 
 
-def grid(X, resolution):
+def grid(
+    X: Float64Array, resolution: int
+) -> tuple[Float64Array, tuple[float, float, float, float]]:
     """Centres of resolution^2 cells around the points (row by row), and their edges."""
     low, high = X.min(axis=0), X.max(axis=0)
     margin = 0.05 * np.where(high > low, high - low, 1)
@@ -549,7 +603,7 @@ def grid(X, resolution):
     return points, (low[0], high[0], low[1], high[1])
 
 
-def region(scores, y):
+def region(scores: AnyArray, y: AnyArray) -> tuple[Float64Array, AnyArray]:
     """(place of each predicted class in the labels, NaN for none; the labels)."""
     if scores.ndim == 1:
         labels = np.unique(y)

@@ -14,7 +14,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 if TYPE_CHECKING:
+    from .losses import Loss
     from .network import Network
+    from .optimizers import Optimizer
+    from .tables.encoder import TableEncoder
 
 StrPath: TypeAlias = str | PathLike[str]
 
@@ -57,7 +60,7 @@ class Frame(Protocol):
 
 
 Rows: TypeAlias = ArrayLike | CSRMatrix | SparseMatrix
-Table: TypeAlias = Rows | Frame
+TableLike: TypeAlias = Rows | Frame
 Targets: TypeAlias = ArrayLike | Frame
 ValidationData: TypeAlias = (
     tuple[Rows, ArrayLike] | tuple[Rows, ArrayLike, ArrayLike | None]
@@ -121,6 +124,15 @@ Convention: TypeAlias = Literal[
     "skglm",
 ]
 OptimizerName: TypeAlias = Literal["sgd", "adagrad", "rmsprop", "adam", "adamw"]
+ScheduleName: TypeAlias = Literal["constant", "cosine", "linear", "exponential"]
+Auto: TypeAlias = Literal["auto"]
+Preset: TypeAlias = Literal["auto", "plain"]
+ClassLoss: TypeAlias = Literal["auto", "softmax_cross_entropy", "binary_cross_entropy"]
+ClassWeight: TypeAlias = Literal["balanced"] | dict[Any, float] | None
+RandomState: TypeAlias = int | np.random.RandomState | None
+PathPenalty: TypeAlias = Literal["group_inputs", "l1", "lassonet"]
+Direction: TypeAlias = Literal["up", "down"]
+PathRule: TypeAlias = Literal["best", "1se"]
 BestMode: TypeAlias = Literal["auto", "min", "max"]
 
 # ---- configurations, results, callbacks ---------------------------------------------
@@ -139,6 +151,36 @@ class CPUInfo(TypedDict):
     lanes: int
     threads: int
     build_flags: str
+
+
+class PathOptions(TypedDict, total=False):
+    """Further arguments of `regnet_c.regularization_path`."""
+
+    hidden: Sequence[int]
+    activation: ActivationName
+    loss: Loss | LossName | None
+    standardize: bool
+    encoder: TableEncoder | Auto | None
+    hierarchy: float
+    l2: float
+    epochs: tuple[int, int] | None
+    patience: tuple[int, int] | None
+    optimizer: Optimizer | OptimizerName | None
+    batch_size: int
+    dtype: DTypeName
+    seed: int
+    threads: int | None
+    relax: bool
+    adaptive: float
+
+
+class Splitter(Protocol):
+    """One of scikit-learn's splitters."""
+
+    def split(self, X: Any, y: Any) -> Any: ...
+
+
+Splits: TypeAlias = int | Sequence[tuple[ArrayLike, ArrayLike]] | Splitter
 
 
 class LayerSummary(TypedDict):

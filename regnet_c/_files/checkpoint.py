@@ -6,7 +6,10 @@ with the same network, data and arguments resumes from it; if it is refused,
 nothing has changed.
 """
 
+from __future__ import annotations
+
 import zlib
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,10 +19,16 @@ from ..layers import layer_from_config
 from . import model_file
 from .structure import ERRORS
 
+if TYPE_CHECKING:
+    from .._core.listeners import Listeners
+    from .._core.training import FitOptions, TrainingRun
+    from ..network import Network
+    from ..typing import AnyArray, StrPath
+
 _KEYS = ["arguments", "training", "history", "callbacks"]
 
 
-def save(run, path):
+def save(run: TrainingRun, path: StrPath) -> None:
     """Write the state of a TrainingRun, atomically; see `model_file.save`.
 
     RuntimeError in any thread but the one that trains, since optimiser and weights change.
@@ -55,7 +64,7 @@ def save(run, path):
     model_file.save(run.network, path, (values, arrays))
 
 
-def _is_array(value):
+def _is_array(value: object) -> bool:
     if isinstance(value, list):
         return bool(value) and all(isinstance(part, np.ndarray) for part in value)
     return isinstance(value, np.ndarray)
@@ -78,7 +87,7 @@ class Saved:
         If it belongs to another network or to a call with other data or arguments.
     """
 
-    def __init__(self, path, network, options):
+    def __init__(self, path: StrPath, network: Network, options: FitOptions) -> None:
         self._path = path
         self._network, state = model_file.load_with_state(type(network), path)
         if state is None:
@@ -97,15 +106,17 @@ class Saved:
         self._expect_same("call of fit", arguments, options.arguments)
 
     @property
-    def epochs(self):
+    def epochs(self) -> int:
         """Epochs reported."""
         return self._history["epochs"]
 
-    def _broken(self, error):
+    def _broken(self, error: BaseException | str) -> ModelFileError:
         reason = model_file.short_reason(error)
         return ModelFileError(f"{self._path} is not a regnet_c checkpoint: {reason}")
 
-    def _expect_same(self, what, found, here):
+    def _expect_same(
+        self, what: str, found: dict[str, Any], here: dict[str, Any]
+    ) -> None:
         """ValueError for two dicts of which an entry differs."""
         differences = []
         for name in dict.fromkeys([*here, *found]):
@@ -122,7 +133,7 @@ class Saved:
                 f"{self._path} belongs to another {what}: {'; '.join(differences)}"
             )
 
-    def restore(self, run):
+    def restore(self, run: TrainingRun) -> None:
         """Fill a TrainingRun whose state is new, its callbacks and its network."""
         arrays = dict(self._arrays)
         try:
@@ -135,7 +146,7 @@ class Saved:
             raise self._broken(f"its state has the arrays {', '.join(arrays)} too")
         run.network.set_weights(self._network.get_weights())
 
-    def _restore_training(self, run, arrays):
+    def _restore_training(self, run: TrainingRun, arrays: dict[str, AnyArray]) -> None:
         options, saved, history = run.options, self._history, run.history
         run.state.set_state(self._values["training"], arrays, options, run.course)
         run.first_epoch = saved["first_epoch"]
@@ -155,7 +166,12 @@ class Saved:
         history.samples = saved["epochs"] * options.data.n
         history.stopped_early = saved["stopped_early"]
 
-    def _restore_callbacks(self, listeners, states, arrays):
+    def _restore_callbacks(
+        self,
+        listeners: Listeners,
+        states: list[tuple[str, dict[str, Any]]],
+        arrays: dict[str, AnyArray],
+    ) -> None:
         callbacks = [callback for callback, _ in listeners.states()]
         found = [name for name, _ in states]
         here = [type(callback).__name__ for callback in callbacks]
@@ -178,12 +194,12 @@ class Saved:
                 ) from error
 
 
-def _cut(text):
+def _cut(text: str) -> str:
     """A text cut to what fits in a message."""
     return text if len(text) <= 400 else text[:397] + "..."
 
 
-def _description(network):
+def _description(network: Network) -> dict[str, Any]:
     """What a model file states about a network's structure, by short names."""
     kept = network.kept_inputs
     layers = [layer_from_config(layer.get_config()) for layer in network.layers]
@@ -196,7 +212,7 @@ def _description(network):
     } | {f"layers[{i}]": layer for i, layer in enumerate(layers)}
 
 
-def _checked_history(values):
+def _checked_history(values: dict[str, Any]) -> dict[str, Any]:
     """What a file states about the history; ValueError for what `save` does not write."""
     if list(values) != ["first_epoch", "epochs", "seconds", "stopped_early"]:
         raise ValueError(f"its history has the entries {list(values)}")

@@ -15,9 +15,11 @@ A checkpoint has format version 2: "state", JSON too, follows "metadata", and th
 own tensors, float32 or float64, follow the weights.
 """
 
+from __future__ import annotations
+
 import math
 import re
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -32,6 +34,15 @@ from .structure import (
     loads,
     read_structure,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from .._core.plan import Plan
+    from ..layers import Layer
+    from ..network import Network
+    from ..typing import DType
+    from .structure import Arguments
 
 FORMAT_VERSION = 2  # of checkpoints; that of networks alone is 1
 NO_CHECKSUM = b"0" * 64
@@ -62,12 +73,12 @@ class Tensor(NamedTuple):
     shape: tuple
 
     @property
-    def numpy_dtype(self):
+    def numpy_dtype(self) -> np.dtype[np.float32] | np.dtype[np.float64]:
         """As written in the file."""
         return np.dtype("<f4" if self.dtype == "F32" else "<f8")
 
     @property
-    def nbytes(self):
+    def nbytes(self) -> int:
         """Bytes in the file."""
         return math.prod(self.shape) * self.numpy_dtype.itemsize
 
@@ -86,7 +97,11 @@ class Header(NamedTuple):
 # ---- writing -------------------------------------------------------------------------
 
 
-def compose(network, values=None, tensors=()):
+def compose(
+    network: Network,
+    values: dict[str, Any] | None = None,
+    tensors: Sequence[Tensor] = (),
+) -> bytes:
     """Length and header of the file, with a checksum of zeros.
 
     A checkpoint has the state's JSON `values` and a Tensor for each of its arrays.
@@ -115,7 +130,7 @@ def compose(network, values=None, tensors=()):
     return len(header).to_bytes(8, "little") + header.encode("ascii")
 
 
-def _metadata_text(metadata, plan):
+def _metadata_text(metadata: object, plan: Plan) -> str:
     if not isinstance(metadata, dict):
         raise TypeError(f"metadata is {checks.a_type(metadata)}, expected a dict")
     if INPUTS in metadata:
@@ -129,14 +144,16 @@ def _metadata_text(metadata, plan):
         raise ValueError("metadata is nested too deeply to be saved") from None
 
 
-def _entry(name, dtype, shape, begin, end):
+def _entry(name: str, dtype: str, shape: tuple[int, ...], begin: int, end: int) -> str:
     """The text of a tensor in the header."""
     shape = ",".join(map(str, shape))
     values = f'"dtype":"{dtype}","shape":[{shape}],"data_offsets":[{begin},{end}]'
     return f',"{name}":{{{values}}}'
 
 
-def _weight_entries(layers, dtype):
+def _weight_entries(
+    layers: Sequence[Layer], dtype: DType
+) -> Iterator[tuple[str, tuple[int, ...]]]:
     """The text of each weight tensor in the header, and its shape."""
     number, offset = 0, 0
     for layer in layers:
@@ -155,7 +172,7 @@ def _weight_entries(layers, dtype):
 # ---- reading -------------------------------------------------------------------------
 
 
-def parse(start, size):
+def parse(start: bytes, size: int) -> Header:
     """The Header of a file of this size; ValueError unless `save` writes such a one."""
     version = _VERSION.match(start, 8)
     if version is None:
@@ -188,7 +205,7 @@ def parse(start, size):
     return Header(arguments, shapes, tensors, checksum.span(1), metadata, state)
 
 
-def _check_cost(start, begin, end, limit):
+def _check_cost(start: bytes, begin: int, end: int, limit: int) -> None:
     """ValueError for metadata that would take far more memory than the file has bytes."""
     containers = start.count(b"{", begin, end) + start.count(b"[", begin, end)
     cost = 72 * containers + 32 * start.count(b",", begin, end)
@@ -198,7 +215,7 @@ def _check_cost(start, begin, end, limit):
         )
 
 
-def read_values(text, what):
+def read_values(text: str, what: str) -> dict[str, Any]:
     """The dict in the metadata or the state; ValueError unless `text` is its one text."""
     values = loads(text, what)
     if not isinstance(values, dict):
@@ -208,7 +225,7 @@ def read_values(text, what):
     return values
 
 
-def take_inputs(metadata, plan):
+def take_inputs(metadata: dict[str, Any], plan: Plan) -> None:
     """Move what compact() kept from a file's metadata to the plan."""
     if INPUTS not in metadata:
         return
@@ -221,7 +238,7 @@ def take_inputs(metadata, plan):
         raise ValueError(f"{INPUTS} in its metadata is not in canonical form")
 
 
-def read_string(quoted, what):
+def read_string(quoted: str, what: str) -> str:
     """The text of a JSON string; ValueError for escapes that are not needed."""
     text = loads(quoted, what)
     if len(quoted) != len(text) + text.count('"') + text.count("\\") + 2:
@@ -229,7 +246,9 @@ def read_string(quoted, what):
     return text
 
 
-def _check_tensors(start, position, arguments, has_state):
+def _check_tensors(
+    start: bytes, position: int, arguments: Arguments, has_state: bool
+) -> tuple[list[tuple[int, ...]], list[Tensor]]:
     """Shapes of the weights, and the state's tensors, in the list from `position`."""
     shapes, tensors, offset = [], [], 0
     dtype = np.dtype(arguments["dtype"])
@@ -250,7 +269,7 @@ def _check_tensors(start, position, arguments, has_state):
     return shapes, tensors
 
 
-def _read_tensors(start, position, offset):
+def _read_tensors(start: bytes, position: int, offset: int) -> tuple[list[Tensor], int]:
     """The state's tensors from `position` on, and where their list ends."""
     tensors, names = [], set()
     while match := _TENSOR.match(start, position):

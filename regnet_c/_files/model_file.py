@@ -9,9 +9,12 @@ Nothing is ever unpickled and no name in a file is resolved to code: layer class
 activations and losses are looked up in fixed tables.
 """
 
+from __future__ import annotations
+
 import math
 import os
 import stat
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -31,13 +34,28 @@ from .header import (
 )
 from .structure import ERRORS, quoted_part
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from io import BufferedReader
+
+    from numpy.typing import NDArray
+
+    from ..layers import Layer
+    from ..network import Network
+    from ..typing import AnyArray, FloatArray, StrPath
+    from .header import Header
+
+    N = TypeVar("N", bound=Network)
+    # a dict of JSON values, and arrays or lists of arrays
+    State: TypeAlias = tuple[dict[str, Any], dict[str, Any]]
+
 _CHUNK = 1 << 20  # bytes read and hashed at a time
 
 
 # ---- writing -------------------------------------------------------------------------
 
 
-def save(network, path, state=None):
+def save(network: Network, path: StrPath, state: State | None = None) -> None:
     """Write a network, atomically.
 
     Parameters
@@ -72,7 +90,7 @@ def save(network, path, state=None):
     write_atomically(path, [start.replace(NO_CHECKSUM, checksum, 1), *chunks])
 
 
-def _tensor(name, array):
+def _tensor(name: str, array: AnyArray | list[AnyArray]) -> Tensor:
     """What the header states about an array of the state."""
     parts = array if isinstance(array, list) else [array]
     dtype = {"float32": "F32", "float64": "F64"}.get(parts[0].dtype.name)
@@ -85,7 +103,9 @@ def _tensor(name, array):
     return Tensor(name, dtype, shape)
 
 
-def _check_what_will_be_read(start, weights, tensors):
+def _check_what_will_be_read(
+    start: bytes, weights: list[FloatArray], tensors: list[Tensor]
+) -> None:
     """ValueError for a network that could not be loaded again."""
     try:
         if len(start) - 8 > MAX_HEADER:
@@ -112,7 +132,7 @@ def _check_what_will_be_read(start, weights, tensors):
 # ---- reading -------------------------------------------------------------------------
 
 
-def load(cls, path):
+def load(cls: type[N], path: StrPath) -> N:
     """Read the file at `path` into a new network of class `cls`.
 
     Raises
@@ -125,7 +145,7 @@ def load(cls, path):
     return load_with_state(cls, path)[0]
 
 
-def load_with_state(cls, path):
+def load_with_state(cls: type[N], path: StrPath) -> tuple[N, State | None]:
     """The network, and the state that `save` got or None; errors as for `load`."""
     with open(path, "rb", opener=_open_at_once) as file:
         try:
@@ -135,19 +155,19 @@ def load_with_state(cls, path):
     raise ModelFileError(f"{path} is not a regnet_c model: {reason}")
 
 
-def _open_at_once(path, flags):
+def _open_at_once(path: str, flags: int) -> int:
     """Open a file; a pipe does not block."""
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
-def short_reason(error):
+def short_reason(error: BaseException | str) -> str:
     """One short line: a file chooses neither its length nor its control characters."""
     text = " ".join(str(error).split())
     text = text if len(text) <= 300 else text[:297] + "..."
     return "".join(c if c.isprintable() else "?" for c in text)
 
 
-def _load(cls, file):
+def _load(cls: type[N], file: BufferedReader) -> tuple[N, State | None]:
     status = os.fstat(file.fileno())
     if not stat.S_ISREG(status.st_mode):
         raise ValueError("it is not a regular file")
@@ -170,7 +190,9 @@ def _load(cls, file):
     return network, state
 
 
-def _check_table(metadata, layers, n_inputs):
+def _check_table(
+    metadata: dict[str, Any], layers: Sequence[Layer], n_inputs: int
+) -> None:
     """ValueError for an encoder of tables that does not fit the network."""
     if "regnet_c.table" in metadata:
         from ..tables.form import KEY, TableForm
@@ -179,7 +201,7 @@ def _check_table(metadata, layers, n_inputs):
         TableForm.from_config(metadata[KEY], n_inputs, n_outputs)
 
 
-def _read_start(file, size):
+def _read_start(file: BufferedReader, size: int) -> bytes:
     """The header's length and the header, as written."""
     start = file.read(8)
     length = int.from_bytes(start, "little")
@@ -189,7 +211,9 @@ def _read_start(file, size):
     return file.read(8 + length)
 
 
-def _read_arrays(file, start, header, file_size):
+def _read_arrays(
+    file: BufferedReader, start: bytes, header: Header, file_size: int
+) -> tuple[list[FloatArray], dict[str, AnyArray]]:
     """The weights, a list, and the arrays of the state by their names."""
     weight_dtype = np.dtype(header.arguments["dtype"]).newbyteorder("<")
     kinds = [(weight_dtype, shape) for shape in header.shapes]
@@ -211,7 +235,9 @@ def _read_arrays(file, start, header, file_size):
     return weights, dict(zip(names, arrays, strict=True))
 
 
-def _read_body(file, start, header, body):
+def _read_body(
+    file: BufferedReader, start: bytes, header: Header, body: NDArray[np.uint8]
+) -> NDArray[np.uint8]:
     """Fill `body` from the file; ValueError if it is not what was saved."""
     begin, end = header.checksum
     digest = sha256(start[:begin])

@@ -8,11 +8,29 @@ not mention has its default, so that later releases can have more of them.  Laye
 decoded one by one from a window, so that a small file cannot expand into a huge structure.
 """
 
+from __future__ import annotations
+
 import json
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from .._core import checks
 from ..layers import Dropout, layer_from_config, split_layers
 from ..losses import loss_from_config
+
+if TYPE_CHECKING:
+    from ..layers import Dense
+    from ..losses import Loss
+    from ..network import Network
+    from ..typing import Config
+
+    class Arguments(TypedDict):
+        """Of Network, read from a file."""
+
+        layers: list[Dense | Dropout]
+        loss: Loss
+        dtype: str
+        seed: int
+
 
 MAX_STRUCTURE = 1 << 21  # bytes, over 7000 layers
 DTYPES = {"float32": "F32", "float64": "F64"}
@@ -22,12 +40,12 @@ MAX_LAYER = 1 << 17  # bytes, over 15 000 inputs in lists
 _LAYERS = ',"layers":['
 
 
-def dumps(value):
+def dumps(value: object) -> str:
     """The one JSON text of a value."""
     return json.dumps(value, allow_nan=False, separators=(",", ":"))
 
 
-def loads(text, what):
+def loads(text: str, what: str) -> Any:
     """The value of a JSON text."""
     try:
         return json.loads(text)
@@ -35,12 +53,12 @@ def loads(text, what):
         raise ValueError(f"{what} cannot be decoded: {error}") from None
 
 
-def quoted_part(start, begin, end):
+def quoted_part(start: bytes, begin: int, end: int) -> str:
     """A part of the header as a str."""
     return str(memoryview(start)[begin:end], "ascii")
 
 
-def compose_structure(network):
+def compose_structure(network: Network) -> str:
     """The text of a network's structure."""
     head = {
         "dtype": network.dtype.name,
@@ -58,18 +76,18 @@ def compose_structure(network):
     return dumps(head)[:-1] + _LAYERS + ",".join(layers) + "]}"
 
 
-def _escaped(text):
+def _escaped(text: str) -> bytes:
     """JSON text as written inside a string of the header, without its quotes."""
     return dumps(text)[1:-1].encode("ascii")
 
 
-def _window(start, begin, end, size=_WINDOW):
+def _window(start: bytes, begin: int, end: int, size: int = _WINDOW) -> str:
     """The next part of the structure's text, which has no backslash of its own."""
     quoted = quoted_part(start, begin, min(begin + size, end))
     return quoted.replace('\\"', '"')
 
 
-def read_structure(start, begin, end):
+def read_structure(start: bytes, begin: int, end: int) -> Arguments:
     """The arguments of Network in this part of the header."""
     text, mark, _ = _window(start, begin, end).partition(_LAYERS)
     if not mark:
@@ -91,7 +109,7 @@ def read_structure(start, begin, end):
     return {"layers": layers, "loss": loss, "dtype": dtype, "seed": seed}
 
 
-def _read_layers(start, begin, end):
+def _read_layers(start: bytes, begin: int, end: int) -> list[Dense | Dropout]:
     """The layers in this part of the header."""
     layers, units = [], None
     while True:
@@ -115,7 +133,7 @@ def _read_layers(start, begin, end):
         begin += 1
 
 
-def _decoded(start, begin, end):
+def _decoded(start: bytes, begin: int, end: int) -> Any:
     """The value at the beginning of this text, from a window as wide as it needs."""
     size = _WINDOW
     while True:
@@ -127,7 +145,7 @@ def _decoded(start, begin, end):
             size *= 2
 
 
-def _read_layer(config, units):
+def _read_layer(config: Any, units: int | None) -> tuple[Dense | Dropout, bytes]:
     """The layer of these values, and what the header has for it.
 
     units : those of the layer before; a large number that both have is kept once.
@@ -140,7 +158,7 @@ def _read_layer(config, units):
     return layer, _escaped(dumps(_mentioned(layer.get_config(), config)))
 
 
-def _mentioned(full, config):
+def _mentioned(full: Config, config: Config) -> Config:
     """What `full` states about the parameters in `config`; the others have defaults."""
     return {
         name: _mentioned(value, config[name])

@@ -4,11 +4,17 @@ Errors are one line on standard error and exit status 2; Ctrl-C while training s
 network in its current state and exits with 130.
 """
 
+from __future__ import annotations
+
 import argparse
 import sys
+from typing import TYPE_CHECKING, NoReturn
 
 from .._version import __version__
 from . import evaluate, export, info, predict, reproduce, train
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _LONGEST = 300  # characters of an error
 
@@ -18,7 +24,7 @@ class _Formatter(
 ):
     """Help with defaults, except where the text explains None."""
 
-    def _get_help_string(self, action):
+    def _get_help_string(self, action: argparse.Action) -> str | None:
         if action.default in (None, [], False, True) or "default" in action.help:
             return action.help
         return super()._get_help_string(action)
@@ -27,12 +33,12 @@ class _Formatter(
 class _Parser(argparse.ArgumentParser):
     """An argparse parser whose errors are one line."""
 
-    def error(self, message):
+    def error(self, message: str) -> NoReturn:
         _print_error(message)
         sys.exit(2)
 
 
-def build_parser():
+def build_parser() -> argparse.ArgumentParser:
     """The argument parser of all commands."""
     formatter = {"formatter_class": _Formatter}
     parser = _Parser(
@@ -45,7 +51,7 @@ def build_parser():
     return parser
 
 
-def main(argv=None):
+def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; the exit status."""
     args = build_parser().parse_args(argv)
     try:
@@ -67,7 +73,7 @@ def main(argv=None):
         return 2
 
 
-def _print_error(message):
+def _print_error(message: str) -> None:
     """One line of at most 300 characters on standard error."""
     line = " ".join(f"regnet-c: error: {message}".split())
     line = line if len(line) <= _LONGEST else line[: _LONGEST - 3] + "..."

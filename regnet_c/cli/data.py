@@ -1,9 +1,12 @@
 """Files for the commands: reading, inferring, encoding, and reporting in a few lines."""
 
+from __future__ import annotations
+
 import argparse
 import contextlib
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -19,6 +22,21 @@ from ..tables.learning import Options, learn, learn_pixels, no_column
 from ..tables.numbers import METHODS
 from ..tables.schema import shown
 from ..tables.task import class_weights, encode_target, learn_target
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from ..network import Network
+    from ..tables.columns import Column
+    from ..tables.encoding import Encoding
+    from ..tables.schema import Schema
+    from ..tables.task import Target, TaskName
+    from ..typing import AnyArray, BoolArray, StrPath
+
+    T = TypeVar("T")
+    Commands: TypeAlias = argparse._SubParsersAction[argparse.ArgumentParser]
 
 _EPOCH = 2**63  # of the random split: one that training never reaches
 _CLASSES = 5  # named in a line
@@ -40,7 +58,7 @@ class TrainingData:
 # ---- options -------------------------------------------------------------------------
 
 
-def add_dialect(parser, header=True):
+def add_dialect(parser: argparse.ArgumentParser, header: bool | None = True) -> None:
     """Options for the format of a file; None: detected, or as in training."""
     parser.add_argument(
         "--header",
@@ -78,7 +96,7 @@ def add_dialect(parser, header=True):
     )
 
 
-def add_columns(parser):
+def add_columns(parser: argparse.ArgumentParser) -> None:
     """Options that override what was inferred about the columns."""
     for name, text in (
         ("drop", "columns to leave out"),
@@ -115,14 +133,14 @@ def add_columns(parser):
     )
 
 
-def _character(text):
+def _character(text: str) -> str:
     return {"\\t": "\t", "tab": "\t", "space": " "}.get(text, text)
 
 
-def auto_or(convert, expected):
+def auto_or(convert: Callable[[str], T], expected: str) -> Callable[[str], T | str]:
     """argparse's type of what `convert` reads, or the word auto."""
 
-    def read(text):
+    def read(text: str) -> T | str:
         try:
             return text if text == "auto" else convert(text)
         except ValueError:
@@ -134,7 +152,7 @@ def auto_or(convert, expected):
 auto_int = auto_or(int, "a whole number or auto")
 
 
-def dialect_of(args, before=None):
+def dialect_of(args: argparse.Namespace, before: Dialect | None = None) -> Dialect:
     """The Dialect of the options; what they leave open is as `before`."""
     before = before or Dialect()
     for name in ("delimiter", "thousands"):
@@ -150,7 +168,7 @@ def dialect_of(args, before=None):
     )
 
 
-def _options(args):
+def _options(args: argparse.Namespace) -> Options:
     options = Options(
         numeric=args.encoding,
         numbers=frozenset(args.numeric),
@@ -168,7 +186,7 @@ def _options(args):
 # ---- training ------------------------------------------------------------------------
 
 
-def training_data(args):
+def training_data(args: argparse.Namespace) -> TrainingData:
     """The TrainingData that the options of `train` describe."""
     if args.data is None:
         data = _arrays(args, "1797 handwritten digits", *load_digits())
@@ -184,14 +202,22 @@ def training_data(args):
     return data
 
 
-def _learned(columns, options):
+def _learned(
+    columns: Sequence[Column], options: Options
+) -> tuple[Encoding, Schema, list[str]]:
     """`learn`, of few rows with one output for each number, as the estimators do."""
     if options.numeric == AUTO and len(columns[0]) < FEW_ROWS:
         options.numeric = "standard"
     return learn(columns, options)
 
 
-def _arrays(args, path, X, y, test=None):
+def _arrays(
+    args: argparse.Namespace,
+    path: StrPath,
+    X: AnyArray,
+    y: AnyArray,
+    test: tuple[AnyArray, AnyArray] | None = None,
+) -> TrainingData:
     """TrainingData of arrays; whole numbers of a byte are pixels."""
     where = str(path)
     if X.dtype.kind == "c":
@@ -226,7 +252,9 @@ def _arrays(args, path, X, y, test=None):
     )
 
 
-def _array_targets(y, task, where):
+def _array_targets(
+    y: AnyArray, task: TaskName | Literal["auto"], where: str
+) -> list[Target]:
     """A Target per column of y."""
     if y.ndim == 1:
         return [learn_target(ArrayColumn("y", y), task, where)]
@@ -241,7 +269,7 @@ def _array_targets(y, task, where):
     ]
 
 
-def _table(args):
+def _table(args: argparse.Namespace) -> TrainingData:
     """TrainingData of a file with named columns."""
     dialect = dialect_of(args)
     names = readers.column_names(args.data, dialect)
@@ -280,7 +308,7 @@ def _table(args):
     return TrainingData(form, X, _values(form, [found], fit), validation, lines, schema)
 
 
-def _target_name(args, names):
+def _target_name(args: argparse.Namespace, names: list[str]) -> str:
     if args.target is None:
         few = ", ".join(map(shown, names[-3:]))
         raise ValueError(
@@ -297,7 +325,14 @@ def _target_name(args, names):
     raise ValueError(message)
 
 
-def _form(args, encoding, name, targets, fit, dialect=None):
+def _form(
+    args: argparse.Namespace,
+    encoding: Encoding,
+    name: str,
+    targets: Sequence[Target],
+    fit: NDArray[np.intp],
+    dialect: Dialect | None = None,
+) -> TableForm:
     dialect = dialect or Dialect()
     if targets[0].classes is not None:
         return TableForm(encoding, name, targets[0].classes, dialect=dialect)
@@ -321,7 +356,9 @@ def _form(args, encoding, name, targets, fit, dialect=None):
     )
 
 
-def _values(form, targets, rows):
+def _values(
+    form: TableForm, targets: Sequence[Target], rows: NDArray[np.intp]
+) -> AnyArray:
     """y as the network learns it."""
     if form.classes is not None:
         return targets[0].values[rows]
@@ -329,7 +366,9 @@ def _values(form, targets, rows):
     return y[:, 0] if y.shape[1] == 1 else y
 
 
-def _split(rows, args):
+def _split(
+    rows: NDArray[np.intp], args: argparse.Namespace
+) -> tuple[NDArray[np.intp], NDArray[np.intp] | None]:
     """(rows to train on, rows to validate on or None)."""
     share = 0.2 if args.validation is None else args.validation
     share = checks.check_float(share, "--validation", 0, below=1)
@@ -347,7 +386,13 @@ def _split(rows, args):
 # ---- other rows ----------------------------------------------------------------------
 
 
-def encoded_file(form, network, path, dialect=None, need_target=False):
+def encoded_file(
+    form: TableForm,
+    network: Network,
+    path: StrPath,
+    dialect: Dialect | None = None,
+    need_target: bool = False,
+) -> tuple[AnyArray, Any]:
     """(X, y or None) of a file for a trained model.
 
     Reads only the columns that the network still needs.  Where a target is needed, the
@@ -376,7 +421,9 @@ def encoded_file(form, network, path, dialect=None, need_target=False):
     return X, y
 
 
-def _encoded_npz(form, path, need_target):
+def _encoded_npz(
+    form: TableForm, path: StrPath, need_target: bool
+) -> tuple[AnyArray, Any]:
     X, y = npz.read_npz(path, need_target)
     names = form.encoding.names
     if names != [f"x{i}" for i in range(len(names))]:
@@ -393,7 +440,9 @@ def _encoded_npz(form, path, need_target):
         return form.encoding.encode(columns_of(X)), y
 
 
-def encoded_targets(form, y, where):
+def encoded_targets(
+    form: TableForm, y: AnyArray, where: object
+) -> tuple[AnyArray, BoolArray]:
     """(y as the network learns it, rows that have one) of an array."""
     with _cells(where):
         if form.classes is not None:
@@ -414,7 +463,9 @@ def encoded_targets(form, y, where):
     return (y[:, 0] if y.shape[1] == 1 else y), present
 
 
-def check_not_an_input(output, data, model=None):
+def check_not_an_input(
+    output: StrPath, data: StrPath | None, model: StrPath | None = None
+) -> None:
     """ValueError if a file to be written is one that is read, or in the data's folder."""
     place = Path(output).resolve()
     if place in [Path(path).resolve() for path in (data, model) if path is not None]:
@@ -426,7 +477,7 @@ def check_not_an_input(output, data, model=None):
 
 
 @contextlib.contextmanager
-def _cells(where, place=None):
+def _cells(where: object, place: Callable[[int], str] | None = None) -> Iterator[None]:
     """Name the file and the line of a refused value."""
     try:
         yield
@@ -444,7 +495,16 @@ def _cells(where, place=None):
 # ---- how the data were read ----------------------------------------------------------
 
 
-def _lines(where, n_rows, n_columns, notes, schema, targets, without, dropped=()):
+def _lines(
+    where: object,
+    n_rows: int,
+    n_columns: int,
+    notes: Sequence[str],
+    schema: Schema,
+    targets: Sequence[Target],
+    without: int,
+    dropped: Sequence[str] = (),
+) -> list[str]:
     """The lines that print how the data were read."""
     lines = [f"data      {where}: {n_rows} rows, {n_columns} columns"]
     lines += [f"          {note}" for note in notes]
@@ -478,7 +538,7 @@ def _lines(where, n_rows, n_columns, notes, schema, targets, without, dropped=()
     return lines
 
 
-def _line_of_rows(n_fit, validation):
+def _line_of_rows(n_fit: int, validation: tuple[AnyArray, AnyArray] | None) -> str:
     if validation is None:
         return f"rows      {n_fit} to train on, none to validate on"
     return f"rows      {n_fit} to train on, {len(validation[0])} to validate on"

@@ -1,13 +1,23 @@
 """The command `evaluate`: how well a saved model predicts the target of a file."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from ..network import Network
 from ..tables.form import TableForm
 from . import data
 
+if TYPE_CHECKING:
+    from argparse import Namespace
 
-def add_parser(commands, **options):
+    from ..typing import AnyArray, FloatArray
+    from .data import Commands
+
+
+def add_parser(commands: Commands, **options: Any) -> None:
     """Add the command to an argparse object of sub-commands."""
     parser = commands.add_parser(
         "evaluate",
@@ -23,7 +33,7 @@ def add_parser(commands, **options):
     parser.set_defaults(run=run)
 
 
-def run(args):
+def run(args: Namespace) -> int:
     """Print the figures."""
     network = Network.load(args.model)
     form = TableForm.of(network, args.model)
@@ -36,7 +46,7 @@ def run(args):
     return 0
 
 
-def scores(form, out, y):
+def scores(form: TableForm, out: FloatArray, y: AnyArray) -> list[tuple[str, str]]:
     """Figures of the outputs for encoded targets, as (name, text) pairs."""
     if form.classes is not None:
         probabilities = form.probabilities(out)

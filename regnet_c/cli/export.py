@@ -1,12 +1,21 @@
 """The command `export`: a saved model as C or ONNX."""
 
+from __future__ import annotations
+
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from ..export.c import DTYPES, to_c
 from ..network import Network
 from ..tables import npz
 from ..tables.form import KEY, TableForm
 from . import data
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+    from ..typing import AnyArray, StrPath
+    from .data import Commands
 
 _ABOUT = """\
 Writes the network together with the encoder of its table.  The C file takes raw rows
@@ -16,7 +25,7 @@ classes, or the target in its own unit.
 """
 
 
-def add_parser(commands, **options):
+def add_parser(commands: Commands, **options: Any) -> None:
     """Add the command to an argparse object of sub-commands."""
     parser = commands.add_parser(
         "export",
@@ -47,7 +56,7 @@ def add_parser(commands, **options):
     parser.set_defaults(run=run)
 
 
-def run(args):
+def run(args: Namespace) -> int:
     """Write the file and print its size."""
     suffix = Path(args.output).suffix
     if suffix not in (".c", ".onnx"):
@@ -77,14 +86,14 @@ def run(args):
     return 0
 
 
-def _write_onnx(network, path):
+def _write_onnx(network: Network, path: StrPath) -> None:
     try:
         network.to_onnx(path)
     except ImportError as error:
         raise ValueError(error) from None
 
 
-def _print_report(report):
+def _print_report(report: dict[str, Any]) -> None:
     for number, row in enumerate(report["layers"]):
         print(
             f"layer {number}: {row['n_in']} x {row['n_out']:<5} {row['weights']} weights, "
@@ -98,7 +107,9 @@ def _print_report(report):
             print(f"{name:<20} {scores}")
 
 
-def read_calibration(network, model, path):
+def read_calibration(
+    network: Network, model: str, path: StrPath
+) -> tuple[AnyArray, AnyArray]:
     """(X, y) of a file, encoded as the metadata of the network say; `model`: its file."""
     if KEY not in network.metadata:
         return npz.read_npz(path)

@@ -1,5 +1,9 @@
 """The training of the command `train`: the estimators' recipe, overridden by options."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from .._core import checks
 from ..callbacks import EarlyStopping
 from ..losses import FOR_NUMBERS, get_loss
@@ -7,6 +11,14 @@ from ..network import Network
 from ..optimizers import SGD
 from ..recipes import presets, recipe
 from ..recipes.members import combine, next_seed
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+    from ..losses import Loss
+    from ..recipes.presets import Recipe
+    from ..tables.form import TableForm
+    from .data import TrainingData
 
 # without a file the command shows what L1 does
 _DIGITS = {
@@ -24,12 +36,12 @@ _SOFTMAX, _BINARY = "softmax_cross_entropy", "binary_cross_entropy"
 _WITH_MOMENTUM = {"sgd": False, "nesterov": True}  # nesterov or not
 
 
-def resolve(args, form, n_rows):
+def resolve(args: Namespace, form: TableForm, n_rows: int) -> Recipe:
     """The Recipe of the options for a table.
 
     Parameters
     ----------
-    args : argparse.Namespace
+    args : Namespace
     form : TableForm
     n_rows : int
         To train on.
@@ -69,7 +81,7 @@ def resolve(args, form, n_rows):
     return found
 
 
-def _check(args):
+def _check(args: Namespace) -> None:
     """ValueError that names the option that is wrong."""
     for size in () if presets.is_auto(args.hidden) else args.hidden:
         checks.check_int(size, "--hidden", minimum=1)
@@ -88,11 +100,11 @@ def _check(args):
             checks.check_rate(value, option)
 
 
-def _value(args, option):
+def _value(args: Namespace, option: str) -> Any:
     return getattr(args, option.removeprefix("--").replace("-", "_"))
 
 
-def _optimizer(args):
+def _optimizer(args: Namespace) -> Any:
     """A name, or an optimiser with the momentum of the options."""
     if args.optimizer not in _WITH_MOMENTUM:
         return args.optimizer
@@ -100,7 +112,9 @@ def _optimizer(args):
     return SGD(momentum=args.momentum, nesterov=nesterov)
 
 
-def fit(args, chosen, rows, members):
+def fit(
+    args: Namespace, chosen: Recipe, rows: TrainingData, members: list[Network]
+) -> bool:
     """Train networks and add them to `members`; False if it was interrupted.
 
     On Ctrl-C the first counts in its current state; of the others only finished ones.
@@ -140,7 +154,7 @@ def fit(args, chosen, rows, members):
     return True
 
 
-def _loss(name, form):
+def _loss(name: Any, form: TableForm) -> tuple[Loss, int]:
     """(Loss, outputs) of a name, or of the task; two classes share one output."""
     if form.classes is None:
         what, fitting, n_out = "a target of numbers", FOR_NUMBERS, len(form.centers)
@@ -155,7 +169,7 @@ def _loss(name, form):
     return get_loss(name), n_out
 
 
-def joined(members):
+def joined(members: list[Network]) -> Network:
     """One network with the mean of the members' outputs."""
     if len(members) == 1:
         return members[0]

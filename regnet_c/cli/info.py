@@ -1,13 +1,24 @@
 """The command `info`: what the package runs on, or what a model file holds."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from .._core.machine import cpu_info
 from .._version import __version__
 from ..network import Network
 from ..tables.form import KEY, TableForm
 from ..tables.schema import shown
 
+if TYPE_CHECKING:
+    from argparse import Namespace
+    from collections.abc import Collection
 
-def add_parser(commands, **options):
+    from ..typing import StrPath
+    from .data import Commands
+
+
+def add_parser(commands: Commands, **options: Any) -> None:
     """Add the command to an argparse object of sub-commands."""
     parser = commands.add_parser(
         "info",
@@ -17,7 +28,7 @@ def add_parser(commands, **options):
     parser.set_defaults(run=run)
 
 
-def run(args):
+def run(args: Namespace) -> int:
     """Print what the package runs on, or what the file holds."""
     if args.model is not None:
         return _print_model(args.model)
@@ -30,7 +41,7 @@ def run(args):
     return 0
 
 
-def _print_model(path):
+def _print_model(path: StrPath) -> int:
     network = Network.load(path)
     if KEY in network.metadata:
         form = TableForm.of(network, path)
@@ -46,7 +57,7 @@ def _print_model(path):
     return 0
 
 
-def _print_form(form, needed):
+def _print_form(form: TableForm, needed: Collection[str]) -> None:
     if form.classes is not None:
         names = ", ".join(name[:30] for name in form.classes[:10])
         names += ", ..." * (len(form.classes) > 10)

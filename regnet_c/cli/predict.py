@@ -1,7 +1,10 @@
 """The command `predict`: a saved model applied to a file, written as a CSV."""
 
+from __future__ import annotations
+
 import csv
 import io
+from typing import TYPE_CHECKING, Any
 
 from .._core import checks
 from .._core.atomic import write_atomically
@@ -9,8 +12,14 @@ from ..network import Network
 from ..tables.form import TableForm
 from . import data
 
+if TYPE_CHECKING:
+    from argparse import Namespace
 
-def add_parser(commands, **options):
+    from ..typing import FloatArray
+    from .data import Commands
+
+
+def add_parser(commands: Commands, **options: Any) -> None:
     """Add the command to an argparse object of sub-commands."""
     parser = commands.add_parser(
         "predict", help="apply a saved model to a file and write a CSV", **options
@@ -31,7 +40,7 @@ def add_parser(commands, **options):
     parser.set_defaults(run=run)
 
 
-def run(args):
+def run(args: Namespace) -> int:
     """Write a CSV with one line per row of the data file."""
     checks.check_output(args.output)
     data.check_not_an_input(args.output, args.data, args.model)
@@ -53,7 +62,9 @@ def run(args):
     return 0
 
 
-def _write_classes(writer, form, probabilities, all_of_them):
+def _write_classes(
+    writer: Any, form: TableForm, probabilities: FloatArray, all_of_them: bool
+) -> None:
     """The most probable class of each row, and probabilities if they are asked for."""
     best = [form.classes[i] for i in probabilities.argmax(axis=1).tolist()]
     if not all_of_them:

@@ -1,9 +1,18 @@
 """The command `reproduce`: the reference systems as a table."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from ..reproduce import SYSTEMS, print_table, run
 
+if TYPE_CHECKING:
+    from argparse import Namespace
 
-def add_parser(commands, **options):
+    from .data import Commands
+
+
+def add_parser(commands: Commands, **options: Any) -> None:
     """Add the command to an argparse object of sub-commands."""
     parser = commands.add_parser(
         "reproduce",
@@ -31,7 +40,7 @@ def add_parser(commands, **options):
     parser.set_defaults(run=run_reproduce)
 
 
-def run_reproduce(args):
+def run_reproduce(args: Namespace) -> int:
     """Print the table; 1 if a figure is missed."""
     everything = "all" in args.systems
     names = list(SYSTEMS) if everything else args.systems

@@ -3,6 +3,10 @@
 Ctrl-C saves the network in its current state.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from .. import losses
 from .._core import checks
 from ..activations import HIDDEN
@@ -11,6 +15,13 @@ from ..tables.form import KEY
 from . import data
 from .evaluate import scores
 from .fit import fit, joined, resolve
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
+
+    from ..network import Network
+    from ..typing import StrPath
+    from .data import Commands, TrainingData
 
 _OPTIMIZERS = ("auto", "sgd", "nesterov", "adagrad", "rmsprop", "adam", "adamw")
 _SCHEDULES = ("auto", "constant", "cosine", "linear", "exponential")
@@ -27,7 +38,7 @@ _EXAMPLE = """example:
 """
 
 
-def _whole_numbers(text):
+def _whole_numbers(text: str) -> list[int]:
     """'64,32' -> [64, 32]; '' -> []."""
     return [int(part) for part in text.split(",") if part]
 
@@ -36,7 +47,7 @@ _sizes = data.auto_or(_whole_numbers, "whole numbers such as 64,32")
 _auto_float = data.auto_or(float, "a number or auto")
 
 
-def add_parser(commands, **options):
+def add_parser(commands: Commands, **options: Any) -> None:
     """Add the command to an argparse object of sub-commands."""
     parser = commands.add_parser(
         "train",
@@ -49,7 +60,7 @@ def add_parser(commands, **options):
     _add_arguments(parser)
 
 
-def _add_arguments(parser):
+def _add_arguments(parser: ArgumentParser) -> None:
     files = parser.add_argument_group("data")
     files.add_argument(
         "--data",
@@ -183,7 +194,7 @@ def _add_arguments(parser):
     run.add_argument("--quiet", action="store_true", help="no progress bar")
 
 
-def run(args):
+def run(args: Namespace) -> int:
     """Train, report, save."""
     checks.check_output(args.output)
     data.check_not_an_input(args.output, args.data)
@@ -206,7 +217,9 @@ def run(args):
     return 0
 
 
-def _report(network, members, rows, path):
+def _report(
+    network: Network, members: list[Network], rows: TrainingData, path: StrPath
+) -> None:
     X, y = rows.validation or (rows.X, rows.y)
     where = "validation" if rows.validation else "training"
     count = len(members)

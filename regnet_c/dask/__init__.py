@@ -5,6 +5,8 @@ and notices when nothing comes back; `estimators` is what users see.  Needs the 
 ``[dask]``, and imports it on first use.
 """
 
+from __future__ import annotations
+
 try:
     import dask.base as _dask  # noqa: F401
     import distributed as _distributed  # noqa: F401

@@ -1,14 +1,23 @@
 """Tasks on the workers of a cluster, or one after the other in this process."""
 
+from __future__ import annotations
+
 import contextlib
 import time
 from concurrent.futures import CancelledError
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
 import dask
 import distributed
 from distributed.comm import CommClosedError
 
 from .._core import checks
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    T = TypeVar("T")
+    Client: TypeAlias = distributed.Client | Literal["serial"] | None
 
 _LOOK = 0.5  # seconds between two looks at the connection
 _GRACE = 10.0  # seconds in which it may come back
@@ -17,13 +26,15 @@ _GRACE = 10.0  # seconds in which it may come back
 class Serial:
     """Runs tasks here: what the workers of a cluster have to agree with."""
 
-    def compute(self, delayed):
+    def compute(self, delayed: Sequence[Any]) -> list[Any]:
         """Results of delayed objects, kept in memory."""
         return list(dask.compute(*delayed, scheduler="synchronous"))
 
     results = compute
 
-    def run(self, function, shards, *arguments):
+    def run(
+        self, function: Callable[..., T], shards: Sequence[Any], *arguments: Any
+    ) -> list[T]:
         """[function(shard, *arguments, its number)] for all shards."""
         return [function(s, *arguments, number=k) for k, s in enumerate(shards)]
 
@@ -40,16 +51,20 @@ class Cluster:
         How often a task that raised is tried again.
     """
 
-    def __init__(self, client, timeout, retries):
+    def __init__(
+        self, client: distributed.Client, timeout: float, retries: int
+    ) -> None:
         self._client, self._timeout, self._retries = client, timeout, retries
 
-    def compute(self, delayed):
+    def compute(self, delayed: Sequence[Any]) -> list[Any]:
         """Futures of delayed objects, which stay on the workers."""
         futures = self._client.compute(delayed, retries=self._retries)
         self._wait(futures)
         return futures
 
-    def run(self, function, shards, *arguments):
+    def run(
+        self, function: Callable[..., T], shards: Sequence[Any], *arguments: Any
+    ) -> list[T]:
         """[function(shard, *arguments, its number)] for all shards, in their order."""
         futures = [
             self._client.submit(
@@ -64,13 +79,13 @@ class Cluster:
         ]
         return self._wait(futures, gather=True)
 
-    def results(self, delayed):
+    def results(self, delayed: Sequence[Any]) -> list[Any]:
         """Results of delayed objects."""
         return self._wait(
             self._client.compute(delayed, retries=self._retries), gather=True
         )
 
-    def _wait(self, futures, gather=False):
+    def _wait(self, futures: Sequence[Any], gather: bool = False) -> list[Any]:
         """Wait for all; errors of tasks are raised.
 
         TimeoutError if none ends in time, ConnectionError without a scheduler.
@@ -96,11 +111,11 @@ class Cluster:
                 raise TimeoutError(self._stuck(len(pending)))
         return [results[number] for number in range(len(futures))]
 
-    def _look(self, futures):
+    def _look(self, futures: Sequence[Any]) -> None:
         with contextlib.suppress(TimeoutError):
             distributed.wait(futures, timeout=_LOOK, return_when="FIRST_COMPLETED")
 
-    def _result(self, future, gather):
+    def _result(self, future: Any, gather: bool) -> Any:
         """Its result; without `gather` it stays where it is, and only errors come."""
         if gather:
             return future.result(timeout=self._timeout)
@@ -108,13 +123,13 @@ class Cluster:
             future.result(timeout=self._timeout)
         return None
 
-    def _lost(self):
+    def _lost(self) -> ConnectionError:
         return ConnectionError(
             "the connection to the Dask scheduler is lost; the network has the weights "
             "of the last round that ended"
         )
 
-    def _stuck(self, count):
+    def _stuck(self, count: int) -> str:
         workers = self._client.scheduler_info(n_workers=-1)["workers"]
         names = ", ".join(sorted(workers)) or "none"
         return (
@@ -122,7 +137,7 @@ class Cluster:
         )
 
 
-def executor(client, timeout, retries):
+def executor(client: Client, timeout: float, retries: int) -> Serial | Cluster:
     """Where tasks run: "serial", a Client, or None for the one there is.
 
     Raises

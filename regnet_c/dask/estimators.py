@@ -1,8 +1,11 @@
 """DaskRegNetClassifier and DaskRegNetRegressor."""
 
+from __future__ import annotations
+
 import itertools
 import time
 from functools import partial
+from typing import TYPE_CHECKING, Any, Self, TypeAlias, TypeVar
 
 import dask
 import numpy as np
@@ -16,10 +19,31 @@ from ..estimators.regressor import RegNetRegressor
 from .cluster import executor
 from .rounds import Rounds, Shard, Task, take_steps
 
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from ..estimators.base import Rows3
+    from ..network import Network
+    from ..optimizers import Optimizer
+    from ..schedules import Schedule
+    from ..typing import (
+        ActivationName,
+        AnyArray,
+        ClassLoss,
+        DTypeName,
+        GroupRule,
+        OptimizerName,
+        ScheduleName,
+    )
+    from .cluster import Client, Cluster, Serial
+
+    Local: TypeAlias = RegNetClassifier | RegNetRegressor
+    L = TypeVar("L", RegNetClassifier, RegNetRegressor)
+
 _SHARDS = 8  # at most, by default: the more, the less a round does
 
 
-def _partitions(value, name):
+def _partitions(value: Any, name: str) -> list[Any]:
     """Delayed partitions of a dask array or frame, as many columns as there are."""
     if not dask.is_dask_collection(value):
         raise TypeError(
@@ -30,7 +54,13 @@ def _partitions(value, name):
     return list(np.ravel(value.to_delayed()))
 
 
-def _shard(template, first, xs, ys, weights):
+def _shard(
+    template: Local,
+    first: int,
+    xs: Sequence[Any],
+    ys: Sequence[Any],
+    weights: Sequence[Any],
+) -> Shard:
     """The rows of some partitions, checked and encoded; `first` is the number of one."""
     parts = []
     for number, (x, y, w) in enumerate(zip(xs, ys, weights, strict=True), first):
@@ -54,12 +84,12 @@ def _shard(template, first, xs, ys, weights):
     return Shard(*template._data(x, y, w))
 
 
-def _predicted(x, local, method, empty):
+def _predicted(x: Any, local: Local, method: str, empty: AnyArray) -> AnyArray:
     x = np.asarray(x)
     return getattr(local, method)(x) if len(x) else empty
 
 
-def _predicted_frame(x, local, method, meta):
+def _predicted_frame(x: Any, local: Local, method: str, meta: Any) -> Any:
     if not len(x):
         return meta
     values = getattr(local, method)(np.asarray(x))
@@ -74,30 +104,30 @@ class DaskRegNet(BaseEstimator):
 
     def __init__(
         self,
-        hidden_layer_sizes=(100,),
-        activation="relu",
+        hidden_layer_sizes: int | Sequence[int] = (100,),
+        activation: ActivationName = "relu",
         *,
-        loss="squared_error",
-        l1=0.0,
-        l2=0.0,
-        group_l1=0.0,
-        l1_rule="cumulative",
-        dropout=0.0,
-        max_norm=None,
-        optimizer="adam",
-        learning_rate="constant",
-        learning_rate_init=None,
-        batch_size=128,
-        rounds=20,
-        epochs_per_round=1,
-        n_shards=None,
-        random_state=0,
-        dtype="float32",
-        client=None,
-        timeout=300.0,
-        retries=3,
-        verbose=False,
-    ):
+        loss: Any = "squared_error",
+        l1: float = 0.0,
+        l2: float = 0.0,
+        group_l1: float = 0.0,
+        l1_rule: GroupRule = "cumulative",
+        dropout: float | Sequence[float] = 0.0,
+        max_norm: float | None = None,
+        optimizer: Optimizer | OptimizerName = "adam",
+        learning_rate: ScheduleName | Schedule = "constant",
+        learning_rate_init: float | None = None,
+        batch_size: int = 128,
+        rounds: int = 20,
+        epochs_per_round: int = 1,
+        n_shards: int | None = None,
+        random_state: int = 0,
+        dtype: DTypeName = "float32",
+        client: Client = None,
+        timeout: float = 300.0,
+        retries: int = 3,
+        verbose: bool = False,
+    ) -> None:
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
         self.loss = loss
@@ -121,14 +151,20 @@ class DaskRegNet(BaseEstimator):
         self.retries = retries
         self.verbose = verbose
 
-    def __getstate__(self):
+    def __getstate__(self) -> Any:
         """Everything but the client, which belongs to its process."""
         client = "serial" if self.client == "serial" else None
         return super().__getstate__() | {"client": client}
 
     # ---- training --------------------------------------------------------------------
 
-    def fit(self, X, y, sample_weight=None, eval_set=None):
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        eval_set: tuple[Any, Any] | list[tuple[Any, Any]] | None = None,
+    ) -> Self:
         """Train in rounds from new weights.
 
         Parameters
@@ -173,11 +209,11 @@ class DaskRegNet(BaseEstimator):
         self._train(Rounds(task), runner, shards, held_out, local)
         return self
 
-    def _limits(self):
+    def _limits(self) -> tuple[float, int]:
         timeout = checks.check_float(self.timeout, "timeout", 0, open_minimum=True)
         return timeout, checks.check_int(self.retries, "retries", minimum=0)
 
-    def _local(self, kind, **more):
+    def _local(self, kind: type[L], **more: Any) -> L:
         """An estimator of one process with these parameters, not yet fitted."""
         names = "hidden_layer_sizes activation loss l1 l2 group_l1 l1_rule dropout"
         names += " max_norm optimizer learning_rate learning_rate_init batch_size"
@@ -188,7 +224,9 @@ class DaskRegNet(BaseEstimator):
         given |= {"preset": "plain", "encoder": None, "max_iter": rounds * epochs}
         return kind(**given, **more)
 
-    def _shards(self, template, xs, ys, weights):
+    def _shards(
+        self, template: Local, xs: list[Any], ys: list[Any], weights: list[Any]
+    ) -> list[Any]:
         """Delayed shards: lists of partitions by number, whoever will have them."""
         count = min(len(xs), _SHARDS)
         if self.n_shards is not None:
@@ -202,7 +240,7 @@ class DaskRegNet(BaseEstimator):
             for a, b in itertools.pairwise(bounds)
         ]
 
-    def _task(self, local, shards):
+    def _task(self, local: Local, shards: int) -> Task:
         member = local._members[0]
         return Task(
             member.network.layers,
@@ -215,7 +253,7 @@ class DaskRegNet(BaseEstimator):
             shards,
         )
 
-    def _held_out(self, local, eval_set):
+    def _held_out(self, local: Local, eval_set: Any) -> Rows3 | None:
         if eval_set is None:
             return None
         if isinstance(eval_set, list) and len(eval_set) == 1:  # as xgboost.dask has it
@@ -224,7 +262,14 @@ class DaskRegNet(BaseEstimator):
         X, y = local._check_data(np.asarray(X), np.asarray(y), reset=False)
         return local._data(X, y, None)
 
-    def _train(self, rounds, runner, shards, held_out, local):
+    def _train(
+        self,
+        rounds: Rounds,
+        runner: Serial | Cluster,
+        shards: list[Any],
+        held_out: Rows3 | None,
+        local: Local,
+    ) -> None:
         start, history = time.perf_counter(), rounds.history
         bar = tqdm(total=self.rounds, desc="rounds", disable=not self.verbose)
         try:
@@ -246,7 +291,7 @@ class DaskRegNet(BaseEstimator):
             if rounds.done:
                 self._publish(local, rounds)
 
-    def _publish(self, local, rounds):
+    def _publish(self, local: Local, rounds: Rounds) -> None:
         local.network_.set_weights(rounds.network.get_weights())
         local.network_.history = rounds.history
         local._monitor.loss_curve[:] = np.add(
@@ -259,11 +304,11 @@ class DaskRegNet(BaseEstimator):
     # ---- prediction ------------------------------------------------------------------
 
     @property
-    def network_(self):
+    def network_(self) -> Network:
         """The trained `Network`."""
         return self.to_local().network_
 
-    def to_local(self):
+    def to_local(self) -> Local:
         """The estimator of one process with this network.
 
         Returns
@@ -273,10 +318,10 @@ class DaskRegNet(BaseEstimator):
         check_is_fitted(self, "_fitted")
         return self._fitted
 
-    def __sklearn_is_fitted__(self):
+    def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "_fitted")
 
-    def predict(self, X):
+    def predict(self, X: Any) -> Any:
         """Predictions, lazy for dask collections.
 
         Parameters
@@ -291,10 +336,10 @@ class DaskRegNet(BaseEstimator):
         several = self._several_outputs(outputs)
         return self._lazy(X, "predict", range(outputs) if several else None)
 
-    def _several_outputs(self, outputs):
+    def _several_outputs(self, outputs: int) -> bool:
         return outputs > 1
 
-    def _lazy(self, X, method, columns):
+    def _lazy(self, X: Any, method: str, columns: Collection[Any] | None) -> Any:
         local = self.to_local()
         if not dask.is_dask_collection(X):
             return getattr(local, method)(X)
@@ -362,41 +407,43 @@ learning_rate, learning_rate_init
 
     def __init__(
         self,
-        hidden_layer_sizes=(100,),
-        activation="relu",
+        hidden_layer_sizes: int | Sequence[int] = (100,),
+        activation: ActivationName = "relu",
         *,
-        loss="auto",
-        l1=0.0,
-        l2=0.0,
-        group_l1=0.0,
-        l1_rule="cumulative",
-        dropout=0.0,
-        max_norm=None,
-        optimizer="adam",
-        learning_rate="constant",
-        learning_rate_init=None,
-        batch_size=128,
-        rounds=20,
-        epochs_per_round=1,
-        n_shards=None,
-        random_state=0,
-        class_weight=None,
-        dtype="float32",
-        client=None,
-        timeout=300.0,
-        retries=3,
-        verbose=False,
-    ):
+        loss: ClassLoss = "auto",
+        l1: float = 0.0,
+        l2: float = 0.0,
+        group_l1: float = 0.0,
+        l1_rule: GroupRule = "cumulative",
+        dropout: float | Sequence[float] = 0.0,
+        max_norm: float | None = None,
+        optimizer: Optimizer | OptimizerName = "adam",
+        learning_rate: ScheduleName | Schedule = "constant",
+        learning_rate_init: float | None = None,
+        batch_size: int = 128,
+        rounds: int = 20,
+        epochs_per_round: int = 1,
+        n_shards: int | None = None,
+        random_state: int = 0,
+        class_weight: dict[Any, float] | None = None,
+        dtype: DTypeName = "float32",
+        client: Client = None,
+        timeout: float = 300.0,
+        retries: int = 3,
+        verbose: bool = False,
+    ) -> None:
         given = {k: v for k, v in locals().items() if k not in ("self", "__class__")}
         self.class_weight = given.pop("class_weight")
         super().__init__(**given)
 
     @property
-    def classes_(self):
+    def classes_(self) -> AnyArray:
         """The classes, in the order of `predict_proba`."""
         return self.to_local().classes_
 
-    def _template(self, runner, n_features, y, parts):
+    def _template(
+        self, runner: Serial | Cluster, n_features: int, y: Any, parts: list[Any]
+    ) -> RegNetClassifier:
         if isinstance(self.class_weight, str):
             raise ValueError(
                 f"class_weight is {self.class_weight!r}, expected a dict or None"
@@ -412,10 +459,10 @@ learning_rate, learning_rate_init
         rows = np.zeros((len(classes), n_features))
         return local.partial_fit(rows, classes, classes=classes)
 
-    def _several_outputs(self, outputs):
+    def _several_outputs(self, outputs: int) -> bool:
         return False
 
-    def predict_proba(self, X):
+    def predict_proba(self, X: Any) -> Any:
         """Probabilities of the classes, lazy for dask collections.
 
         Parameters
@@ -440,7 +487,9 @@ n_shards, random_state, dtype, client, timeout, retries, verbose
         As for `DaskRegNetClassifier`; y is taken as it is too.
     """
 
-    def _template(self, runner, n_features, y, parts):
+    def _template(
+        self, runner: Serial | Cluster, n_features: int, y: Any, parts: list[Any]
+    ) -> RegNetRegressor:
         local = self._local(RegNetRegressor)
         shape = (2,) if len(y.shape) == 1 else (2, int(y.shape[1]))
         return local.partial_fit(np.zeros((2, n_features)), np.ones(shape))

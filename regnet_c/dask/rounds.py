@@ -8,9 +8,11 @@ group penalties are charged once, for all steps of the round: averages of shards
 each charge them themselves are zero only where all of them are.
 """
 
+from __future__ import annotations
+
 import copy
 import dataclasses
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -22,6 +24,15 @@ from ..layers import Dense
 from ..network import Network
 from ..optimizers import SGD, Adam, AdamW, RMSprop
 from ..penalties import GROUP_RULES, L2
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import ArrayLike
+
+    from ..layers import Layer
+    from ..optimizers import Optimizer
+    from ..typing import Float64Array, FloatArray
 
 _CREDIT_DECAY = 1 - 1 / 10_000  # of the ledger in a step, as in one process
 # between the seeds of two shards or rounds; odd, so that all 2^64 come first
@@ -36,7 +47,7 @@ class Shard(NamedTuple):
     sample_weight: np.ndarray | None
 
     @property
-    def weight(self):
+    def weight(self) -> float:
         """Sum of the rows' weights."""
         if self.sample_weight is None:
             return float(len(self.X))
@@ -67,13 +78,13 @@ class Task:
     epochs_per_round: int
     shards: int
 
-    def rate(self, round_):
+    def rate(self, round_: int) -> float:
         """The learning rate of a round: schedules count its epochs."""
         rates = self.optimizer.learning_rates(round_ * self.epochs_per_round, 1, 1)
         return float(rates[0])
 
 
-def smooth(layer):
+def smooth(layer: Layer) -> Layer:
     """The layer with the smooth part of its penalty alone."""
     penalty = getattr(layer, "weight_penalty", None)
     if penalty is None:
@@ -82,7 +93,9 @@ def smooth(layer):
     return layer.replace(weight_penalty=L2(l2) if l2 else None)
 
 
-def take_steps(shard, task, weights, round_, number):
+def take_steps(
+    shard: Shard, task: Task, weights: list[FloatArray], round_: int, number: int
+) -> Steps | None:
     """The steps of a shard in a round; None if it has no rows that count."""
     if shard.X is None or shard.weight == 0:
         return None
@@ -116,7 +129,7 @@ def take_steps(shard, task, weights, round_, number):
     )
 
 
-def _divisors(network, optimizer):
+def _divisors(network: Network, optimizer: Optimizer) -> list[Float64Array] | None:
     """(sqrt(v) + eps) of each array, in float64; None where steps are not divided."""
     state = network._state
     if state.v is None:
@@ -129,7 +142,7 @@ def _divisors(network, optimizer):
     return [np.sqrt(v.astype(np.float64) * scale) + epsilon for v in views]
 
 
-def _response(optimizer, steps):
+def _response(optimizer: Optimizer, steps: int) -> float:
     """What the steps make of a constant unit gradient before they are divided, in sum."""
     rate, momentum = optimizer.learning_rate, optimizer.constants()["momentum"]
     nesterov = getattr(optimizer, "nesterov", False)
@@ -140,7 +153,7 @@ def _response(optimizer, steps):
     return total
 
 
-def mean(arrays, shares):
+def mean(arrays: Sequence[ArrayLike], shares: list[float]) -> Float64Array:
     """The weighted mean in float64, summed in the order in which the arrays stand."""
     total = np.zeros(np.shape(arrays[0]))
     for array, share in zip(arrays, shares, strict=True):
@@ -162,7 +175,7 @@ class Rounds:
         With an entry for each round.
     """
 
-    def __init__(self, task):
+    def __init__(self, task: Task) -> None:
         self.task = task
         self.network = Network(task.layers, task.loss, task.dtype, task.seed)
         self.history = History()
@@ -171,11 +184,11 @@ class Rounds:
         self._credit, self._ledgers = 0.0, {}
 
     @property
-    def done(self):
+    def done(self) -> int:
         """Rounds finished."""
         return self.history.epochs
 
-    def finish(self, results):
+    def finish(self, results: Sequence[Steps | None]) -> None:
         """Average what the shards made, in their order, and charge the penalties."""
         found = [steps for steps in results if steps is not None]
         if not found:
@@ -198,7 +211,9 @@ class Rounds:
             }
         )
 
-    def _charge(self, weights, found, shares):
+    def _charge(
+        self, weights: list[Float64Array], found: list[Steps], shares: list[float]
+    ) -> None:
         """L1 and group penalties for all steps of the round, on `weights` in place."""
         response = float(mean([steps.response for steps in found], shares))
         count = float(mean([steps.steps for steps in found], shares))
@@ -221,16 +236,30 @@ class Rounds:
             if fields.get("group_strength"):
                 self._charge_groups(number, fields, w, v, step)
 
-    def _ledger(self, number, kind, w):
+    def _ledger(self, number: int, kind: str, w: Float64Array) -> Float64Array:
         return self._ledgers.setdefault((number, kind), np.zeros(w.shape))
 
-    def _charge_l1(self, number, fields, w, v, step):
+    def _charge_l1(
+        self,
+        number: int,
+        fields: dict[str, Any],
+        w: Float64Array,
+        v: Float64Array,
+        step: dict[str, Any],
+    ) -> None:
         step = step | {"l1": fields["l1"], "l1_rule": L1_RULES[fields["l1_rule"]]}
         q, nothing = self._ledger(number, "l1", w), np.zeros(w.size)
         flat = [a.reshape(-1) for a in (w, np.zeros(w.size), v, q, nothing)]
         binding.update(*flat, step)
 
-    def _charge_groups(self, number, fields, w, v, step):
+    def _charge_groups(
+        self,
+        number: int,
+        fields: dict[str, Any],
+        w: Float64Array,
+        v: Float64Array,
+        step: dict[str, Any],
+    ) -> None:
         cumulative = fields["group_rule"] == "cumulative"
         q = self._ledger(number, "group", w) if cumulative else None
         work = np.empty(work_size(w.shape, None))
@@ -238,7 +267,7 @@ class Rounds:
         binding.prox_group(code, w, v, q, strength, step, work)
 
 
-def _charged(layers):
+def _charged(layers: Sequence[Layer]) -> dict[int, dict[str, Any]]:
     """{number of an array: fields of its penalty} where there is more than L2."""
     found, number = {}, 0
     for layer in layers:

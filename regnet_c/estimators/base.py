@@ -6,7 +6,10 @@ refuses a later y of another kind, `_encode` turns y into what the Network's los
 in `recipes.presets`, how rows reach the network in `preparation`.
 """
 
+from __future__ import annotations
+
 from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -32,6 +35,38 @@ from .guard import (
 )
 from .preparation import Preparation
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import ArrayLike
+
+    from ..layers import Layer
+    from ..optimizers import Optimizer
+    from ..recipes.monitor import Monitor
+    from ..recipes.presets import Recipe
+    from ..tables.encoder import TableEncoder
+    from ..typing import (
+        ActivationName,
+        AnyArray,
+        AnyCallback,
+        Auto,
+        DTypeName,
+        Float64Array,
+        FloatArray,
+        IntArray,
+        L1Rule,
+        OptimizerName,
+        Preset,
+        RandomState,
+        ScheduleName,
+        TableLike,
+        Targets,
+        WeightInit,
+    )
+
+    # X, encoded y, row weights
+    Rows3: TypeAlias = tuple[Any, AnyArray, Float64Array | None]
+
 # shares of a constant's loss
 _WORSE = 0.1  # by this much above it a fit is worse than a constant
 _NO_BETTER = 1e-3  # less than this below it a fit has learned nothing
@@ -47,37 +82,37 @@ class BaseRegNet(BaseEstimator):
     # scikit-learn reads an estimator's parameters from this signature, hence its length
     def __init__(
         self,
-        hidden_layer_sizes="auto",
-        activation="relu",
+        hidden_layer_sizes: int | Sequence[int] | Auto = "auto",
+        activation: ActivationName = "relu",
         *,
-        loss="squared_error",
-        l1="auto",
-        l2=0.0,
-        group_l1=0.0,
-        l1_rule="cumulative",
-        dropout="auto",
-        max_norm=None,
-        weight_init=None,
-        optimizer="auto",
-        learning_rate="auto",
-        learning_rate_init="auto",
-        weight_decay="auto",
-        batch_size="auto",
-        max_iter="auto",
-        n_members="auto",
-        encoder="auto",
-        preset="auto",
-        early_stopping=False,
-        validation_fraction=0.1,
-        n_iter_no_change=10,
-        tol=1e-4,
-        warm_start=False,
-        random_state=None,
-        n_jobs=None,
-        dtype="auto",
-        callbacks=(),
-        verbose=False,
-    ):
+        loss: Any = "squared_error",
+        l1: float | Auto = "auto",
+        l2: float = 0.0,
+        group_l1: float = 0.0,
+        l1_rule: L1Rule = "cumulative",
+        dropout: float | Sequence[float] | Auto = "auto",
+        max_norm: float | None = None,
+        weight_init: WeightInit | None = None,
+        optimizer: Optimizer | OptimizerName | Auto = "auto",
+        learning_rate: ScheduleName | Schedule | Auto = "auto",
+        learning_rate_init: float | Auto | None = "auto",
+        weight_decay: float | Auto | None = "auto",
+        batch_size: int | Auto = "auto",
+        max_iter: int | Auto = "auto",
+        n_members: int | Auto = "auto",
+        encoder: TableEncoder | Auto | None = "auto",
+        preset: Preset = "auto",
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int | None = 10,
+        tol: float = 1e-4,
+        warm_start: bool = False,
+        random_state: RandomState = None,
+        n_jobs: int | None = None,
+        dtype: DTypeName | Auto = "auto",
+        callbacks: Sequence[AnyCallback] = (),
+        verbose: bool | int = False,
+    ) -> None:
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
         self.loss = loss
@@ -112,7 +147,14 @@ class BaseRegNet(BaseEstimator):
 
     @says_memory_error
     @unchanged_if_refused
-    def fit(self, X, y, sample_weight=None, X_val=None, y_val=None):
+    def fit(
+        self,
+        X: TableLike,
+        y: Targets,
+        sample_weight: ArrayLike | None = None,
+        X_val: TableLike | None = None,
+        y_val: Targets | None = None,
+    ) -> Self:
         """Train from new weights, or with ``warm_start`` from the current ones.
 
         Parameters
@@ -153,7 +195,15 @@ class BaseRegNet(BaseEstimator):
         return self
 
     @unchanged_if_refused
-    def _fit_one_epoch(self, X, y, sample_weight, X_val, y_val, classes=None):
+    def _fit_one_epoch(
+        self,
+        X: TableLike,
+        y: Any,
+        sample_weight: ArrayLike | None,
+        X_val: TableLike | None,
+        y_val: Targets | None,
+        classes: ArrayLike | None = None,
+    ) -> Self:
         """partial_fit: one pass over these rows, from the current weights."""
         first = not hasattr(self, "network_")
         X, y = self._check_data(X, y, reset=first)
@@ -196,7 +246,7 @@ class BaseRegNet(BaseEstimator):
             )
         return self
 
-    def _leave_schedule(self, X):
+    def _leave_schedule(self, X: Any) -> None:
         """partial_fit after fit: where "auto" chose a schedule, a constant rate follows."""
         if "learning_rate" not in self.recipe_.chosen:
             return
@@ -205,19 +255,19 @@ class BaseRegNet(BaseEstimator):
                 constant = self._resolve(X, one_epoch=True)
                 member.optimizer = recipe.make_optimizer(constant)
 
-    def _resolve(self, X, one_epoch=False):
+    def _resolve(self, X: Any, one_epoch: bool = False) -> Recipe:
         return presets.resolve(
             self.get_params(deep=False), X.shape, self._is_classifier, one_epoch
         )
 
-    def _prepare(self, recipe_, data):
+    def _prepare(self, recipe_: Recipe, data: Rows3) -> None:
         """Learn encoder and scales from the training rows."""
         self._user_loss = self._network_loss()
         self._prepared = Preparation(recipe_, self._user_loss, *data)
         self.encoder_ = self._prepared.encoder
         self._dtype = recipe.choose_dtype(self.dtype, data[0].shape[0])
 
-    def _ready(self, data):
+    def _ready(self, data: Rows3 | None) -> Rows3 | None:
         """(X, y, weights) on the scale of training, y smoothed unless it is validation."""
         if data is None:
             return None
@@ -228,7 +278,9 @@ class BaseRegNet(BaseEstimator):
             weight,
         )
 
-    def _train_members(self, seed, data, held_out, goes_on):
+    def _train_members(
+        self, seed: int, data: Rows3, held_out: Rows3 | None, goes_on: bool
+    ) -> None:
         """Train as many networks as the recipe asks for; all that trained are published."""
         epochs = recipe.max_iter(self.recipe_)
         n_rows, n_inputs = data[0].shape
@@ -262,7 +314,15 @@ class BaseRegNet(BaseEstimator):
         for member in self._members:
             member.monitor.restart()  # partial_fit after this is a new run
 
-    def _train(self, member, data, held_out, epochs, trained, one_epoch=False):
+    def _train(
+        self,
+        member: Member,
+        data: Rows3,
+        held_out: Rows3 | None,
+        epochs: int,
+        trained: list[Member],
+        one_epoch: bool = False,
+    ) -> None:
         X, y, weight = data
         network, monitor = member.network, member.monitor
         monitor.begin(self._validation_score(held_out), one_epoch)
@@ -285,7 +345,7 @@ class BaseRegNet(BaseEstimator):
             if network.history is not None:
                 trained.append(member)
 
-    def _publish(self, trained):
+    def _publish(self, trained: list[Member]) -> None:
         """Make the trained members the estimator's network, in the user's units."""
         if not trained:
             return
@@ -297,7 +357,7 @@ class BaseRegNet(BaseEstimator):
             self.network_ = combine(networks, self._prepared.units, self._user_loss)
         self.network_.metadata = self._metadata()
 
-    def _metadata(self):
+    def _metadata(self) -> dict[str, Any]:
         """How tables are read, for the network's file and the exporters."""
         if self.encoder_ is None:
             return {}
@@ -306,19 +366,19 @@ class BaseRegNet(BaseEstimator):
         return {KEY: form.to_config()}
 
     @property
-    def _monitor(self):
+    def _monitor(self) -> Monitor:
         return self._members[0].monitor
 
-    def _build(self, n_inputs, seed):
+    def _build(self, n_inputs: int, seed: int) -> Network:
         layers = self._layers(n_inputs)
         return Network(layers, loss=self._prepared.loss, dtype=self._dtype, seed=seed)
 
-    def _layers(self, n_inputs):
+    def _layers(self, n_inputs: int) -> list[Layer]:
         """group_l1 acts on columns of X, all encoded columns of one together."""
         groups = "inputs" if self.encoder_ is None else self._groups()
         return recipe.make_layers(self.recipe_, n_inputs, self.n_outputs_, groups)
 
-    def _continue(self, member, last):
+    def _continue(self, member: Member, last: Member) -> None:
         """Let a new member continue from what the last fit trained.
 
         With the same layers, loss and constant rate its network and optimiser are those
@@ -347,7 +407,7 @@ class BaseRegNet(BaseEstimator):
 
     # ---- warnings --------------------------------------------------------------------
 
-    def _constant_loss(self, data):
+    def _constant_loss(self, data: Rows3) -> tuple[float, float]:
         """(loss of the best constant prediction, how far above the least loss it is)."""
         _, y, weight = data
         loss, n = self._prepared.loss, len(y)
@@ -369,7 +429,7 @@ class BaseRegNet(BaseEstimator):
         )
         return constant, max(constant - least, 0.0)
 
-    def _warn_if_unfinished(self):
+    def _warn_if_unfinished(self) -> None:
         monitor, history = self._monitor, self._members[0].network.history
         watched = monitor.patience is not None and not monitor.on_validation
         learns = monitor.scale > 0  # a constant target has been learned already
@@ -381,7 +441,7 @@ class BaseRegNet(BaseEstimator):
                 ConvergenceWarning,
             )
 
-    def _warn_if_worse(self, data):
+    def _warn_if_worse(self, data: Rows3) -> None:
         """Warn if a constant does as well on the training rows.
 
         Some noise above it is allowed, unless training stopped there by itself and no
@@ -405,11 +465,11 @@ class BaseRegNet(BaseEstimator):
                 ConvergenceWarning,
             )
 
-    def _goes_on(self):
+    def _goes_on(self) -> bool:
         """True if `fit` starts from the weights of the last fit."""
         return bool(self.warm_start) and hasattr(self, "network_")
 
-    def _seed(self):
+    def _seed(self) -> int:
         """An int given is the Network's seed itself; None and generators draw one."""
         if isinstance(self.random_state, (int, np.integer)):
             return checks.check_int(self.random_state, "random_state", minimum=0)
@@ -417,13 +477,20 @@ class BaseRegNet(BaseEstimator):
 
     # ---- data ------------------------------------------------------------------------
 
-    def _data(self, X, y, sample_weight):
+    def _data(self, X: Any, y: Any, sample_weight: ArrayLike | None) -> Rows3:
         """(X, encoded y, row weights or None) as `Network.fit` wants them."""
         weight = checks.check_sample_weight(sample_weight, X.shape[0])
         y = self._encode(y)
         return X, y, self._row_weights(y, weight)
 
-    def _held_out(self, data, seed, X_val, y_val, stratify=True):
+    def _held_out(
+        self,
+        data: Rows3,
+        seed: int,
+        X_val: TableLike | None,
+        y_val: Targets | None,
+        stratify: bool = True,
+    ) -> tuple[Rows3, Rows3 | None]:
         """(data to train on, (X, y, weights) to validate on or None)."""
         if (X_val is None) != (y_val is None):
             raise ValueError("got one of X_val and y_val, expected both or neither")
@@ -451,27 +518,27 @@ class BaseRegNet(BaseEstimator):
             for rows in parts
         ]
 
-    def _stratified(self):
+    def _stratified(self) -> bool:
         return False
 
-    def _training_targets(self, y):
+    def _training_targets(self, y: AnyArray) -> AnyArray:
         """What the loss sees in training, not in validation."""
         return y
 
-    def _check_x(self, X):
+    def _check_x(self, X: TableLike) -> Any:
         """X as `fit` and `predict` take it: an array, CSR, or a table for the encoder."""
         if self._encodes():
             return checked_table(self, X, reset=False)
         return validated(self, X, reset=False)
 
-    def _encodes(self):
+    def _encodes(self) -> bool:
         """Whether X may be any table."""
         plain = self.preset == "plain" and isinstance(self.encoder, str)
         return self.encoder is not None and not plain
 
     # ---- prediction ------------------------------------------------------------------
 
-    def _outputs(self, X):
+    def _outputs(self, X: TableLike) -> FloatArray:
         """The network's outputs for X, (n, n_outputs)."""
         check_is_fitted(self)
         X = self._prepared.encoded(self._check_x(X))
@@ -481,17 +548,17 @@ class BaseRegNet(BaseEstimator):
     # ---- fitted attributes -----------------------------------------------------------
 
     @property
-    def coefs_(self):
+    def coefs_(self) -> list[FloatArray]:
         """Copies of the weight matrices, (n_in, n_out) each."""
         return [w for w in self._fitted().network_.get_weights() if w.ndim == 2]
 
     @property
-    def intercepts_(self):
+    def intercepts_(self) -> list[FloatArray]:
         """Copies of the biases, (n_out,) each."""
         return [w for w in self._fitted().network_.get_weights() if w.ndim == 1]
 
     @property
-    def feature_importances_(self):
+    def feature_importances_(self) -> Float64Array:
         """Euclidean norm of the weights that leave each column of X; 0: it is not used.
 
         On the scale of training, so that units do not matter; an encoder's outputs of one
@@ -509,44 +576,44 @@ class BaseRegNet(BaseEstimator):
             squares = np.array([squares[group].sum() for group in self._groups()])
         return np.sqrt(squares)
 
-    def _groups(self):
+    def _groups(self) -> list[IntArray]:
         return self.encoder_.groups_
 
     @property
-    def loss_curve_(self):
+    def loss_curve_(self) -> list[float]:
         """The objective (data loss and penalties) of each epoch, while training."""
         return self._fitted()._monitor.loss_curve
 
     @property
-    def loss_(self):
+    def loss_(self) -> float:
         """The last entry of `loss_curve_`."""
         return self.loss_curve_[-1]
 
     @property
-    def n_iter_(self):
+    def n_iter_(self) -> int:
         """Epochs trained since the last `fit` began, `partial_fit` included."""
         return len(self.loss_curve_)
 
     @property
-    def validation_losses_(self):
+    def validation_losses_(self) -> list[float]:
         """Data loss on the validation rows after each epoch; empty without such rows."""
         return self._fitted()._monitor.validation_losses
 
     @property
-    def validation_scores_(self):
+    def validation_scores_(self) -> list[float]:
         """Accuracy or R^2 on the validation rows after each epoch."""
         return self._fitted()._monitor.validation_scores
 
     @property
-    def best_loss_(self):
+    def best_loss_(self) -> float:
         """Lowest validation loss with ``early_stopping``, else of `loss_curve_`."""
         stop = self._fitted()._monitor.on_validation
         return min(self.validation_losses_ if stop else self.loss_curve_)
 
-    def __sklearn_is_fitted__(self):
+    def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "network_")
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         if self._encodes():
@@ -555,6 +622,6 @@ class BaseRegNet(BaseEstimator):
             tags.input_tags.categorical = True
         return tags
 
-    def _fitted(self):
+    def _fitted(self) -> Self:
         check_is_fitted(self)
         return self

@@ -1,5 +1,9 @@
 """RegNetClassifier: classes or sets of labels as targets."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Self
+
 import numpy as np
 from sklearn.base import ClassifierMixin
 from sklearn.utils import column_or_1d
@@ -13,6 +17,38 @@ from ..tables.form import KEY, TableForm
 from .base import BaseRegNet
 from .guard import checked_table, validated
 from .labels import Labels
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import ArrayLike
+
+    from ..network import Network
+    from ..optimizers import Optimizer
+    from ..recipes.monitor import Score
+    from ..schedules import Schedule
+    from ..tables.encoder import TableEncoder
+    from ..typing import (
+        ActivationName,
+        AnyArray,
+        AnyCallback,
+        Auto,
+        ClassLoss,
+        ClassWeight,
+        DTypeName,
+        Float64Array,
+        FloatArray,
+        L1Rule,
+        Logs,
+        OptimizerName,
+        Preset,
+        RandomState,
+        ScheduleName,
+        TableLike,
+        Targets,
+        WeightInit,
+    )
+    from .base import Rows3
 
 
 class RegNetClassifier(ClassifierMixin, BaseRegNet):
@@ -135,39 +171,39 @@ class RegNetClassifier(ClassifierMixin, BaseRegNet):
     # scikit-learn reads the parameters from this signature, hence its length
     def __init__(
         self,
-        hidden_layer_sizes="auto",
-        activation="relu",
+        hidden_layer_sizes: int | Sequence[int] | Auto = "auto",
+        activation: ActivationName = "relu",
         *,
-        loss="auto",
-        l1=0.0,
-        l2=0.0,
-        group_l1=0.0,
-        l1_rule="cumulative",
-        dropout="auto",
-        label_smoothing="auto",
-        max_norm=None,
-        weight_init=None,
-        optimizer="auto",
-        learning_rate="auto",
-        learning_rate_init="auto",
-        weight_decay="auto",
-        batch_size="auto",
-        max_iter="auto",
-        n_members="auto",
-        encoder="auto",
-        preset="auto",
-        early_stopping=False,
-        validation_fraction=0.1,
-        n_iter_no_change=10,
-        tol=1e-4,
-        warm_start=False,
-        random_state=None,
-        n_jobs=None,
-        class_weight=None,
-        dtype="auto",
-        callbacks=(),
-        verbose=False,
-    ):
+        loss: ClassLoss = "auto",
+        l1: float | Auto = 0.0,
+        l2: float = 0.0,
+        group_l1: float = 0.0,
+        l1_rule: L1Rule = "cumulative",
+        dropout: float | Sequence[float] | Auto = "auto",
+        label_smoothing: float | Auto = "auto",
+        max_norm: float | None = None,
+        weight_init: WeightInit | None = None,
+        optimizer: Optimizer | OptimizerName | Auto = "auto",
+        learning_rate: ScheduleName | Schedule | Auto = "auto",
+        learning_rate_init: float | Auto | None = "auto",
+        weight_decay: float | Auto | None = "auto",
+        batch_size: int | Auto = "auto",
+        max_iter: int | Auto = "auto",
+        n_members: int | Auto = "auto",
+        encoder: TableEncoder | Auto | None = "auto",
+        preset: Preset = "auto",
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int | None = 10,
+        tol: float = 1e-4,
+        warm_start: bool = False,
+        random_state: RandomState = None,
+        n_jobs: int | None = None,
+        class_weight: ClassWeight = None,
+        dtype: DTypeName | Auto = "auto",
+        callbacks: Sequence[AnyCallback] = (),
+        verbose: bool | int = False,
+    ) -> None:
         given = {k: v for k, v in locals().items() if k not in ("self", "__class__")}
         self.class_weight = given.pop("class_weight")
         self.label_smoothing = given.pop("label_smoothing")
@@ -177,8 +213,14 @@ class RegNetClassifier(ClassifierMixin, BaseRegNet):
 
     @says_memory_error
     def partial_fit(
-        self, X, y, classes=None, sample_weight=None, X_val=None, y_val=None
-    ):
+        self,
+        X: TableLike,
+        y: Targets,
+        classes: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+        X_val: TableLike | None = None,
+        y_val: Targets | None = None,
+    ) -> Self:
         """One epoch over these rows, from the current weights and optimiser state.
 
         With ``early_stopping``, calls count as epochs: X_val (or a share of X) decides,
@@ -209,7 +251,7 @@ class RegNetClassifier(ClassifierMixin, BaseRegNet):
         return self._fit_one_epoch(X, y, sample_weight, X_val, y_val, classes)
 
     @says_memory_error
-    def predict(self, X):
+    def predict(self, X: TableLike) -> AnyArray:
         """The most probable class, or the labels of a probability above 1/2.
 
         Parameters
@@ -224,7 +266,7 @@ class RegNetClassifier(ClassifierMixin, BaseRegNet):
         return self._labels.decode(out)
 
     @says_memory_error
-    def predict_proba(self, X):
+    def predict_proba(self, X: TableLike) -> FloatArray:
         """Probabilities of the classes in the order of `classes_`, or of the labels.
 
         Parameters
@@ -239,7 +281,7 @@ class RegNetClassifier(ClassifierMixin, BaseRegNet):
         return self._labels.probabilities(out)
 
     @says_memory_error
-    def predict_log_proba(self, X):
+    def predict_log_proba(self, X: TableLike) -> FloatArray:
         """Logarithms of `predict_proba`; -inf where a probability underflows.
 
         Parameters
@@ -253,14 +295,14 @@ class RegNetClassifier(ClassifierMixin, BaseRegNet):
         with np.errstate(divide="ignore"):
             return np.log(self.predict_proba(X))
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
         return tags
 
     # ---- targets ---------------------------------------------------------------------
 
-    def _check_data(self, X, y, reset):
+    def _check_data(self, X: TableLike, y: Any, reset: bool) -> tuple[Any, AnyArray]:
         check = checked_table if self._encodes() else validated
         X, y = check(self, X, y, multi_output=True, reset=reset)
         if hasattr(y, "toarray"):
@@ -273,7 +315,7 @@ class RegNetClassifier(ClassifierMixin, BaseRegNet):
             raise ValueError(f"y is {kind}, expected classes or a 0/1 column per label")
         return X, column_or_1d(y, warn=True)
 
-    def _learn_targets(self, y, classes=None):
+    def _learn_targets(self, y: AnyArray, classes: ArrayLike | None = None) -> None:
         before = getattr(self, "_labels", None) if self._goes_on() else None
         if before is not None:
             before.same(y)
@@ -281,35 +323,37 @@ class RegNetClassifier(ClassifierMixin, BaseRegNet):
         self._labels = Labels(y, self.loss, classes)
         self.classes_, self.n_outputs_ = self._labels.classes, self._labels.n_outputs
 
-    def _check_targets(self, y, classes=None):
+    def _check_targets(self, y: AnyArray, classes: ArrayLike | None = None) -> None:
         self._labels.same(y, classes)
 
-    def _network_loss(self):
+    def _network_loss(self) -> Loss:
         return Loss(self._labels.loss)
 
-    def _encode(self, y):
+    def _encode(self, y: AnyArray) -> AnyArray:
         return self._labels.encode(y)
 
-    def _row_weights(self, y, weight):
+    def _row_weights(
+        self, y: AnyArray, weight: Float64Array | None
+    ) -> Float64Array | None:
         return self._labels.row_weights(y, weight, self.class_weight)
 
-    def _training_targets(self, y):
+    def _training_targets(self, y: AnyArray) -> AnyArray:
         if not self._labels.multilabel and len(self.classes_) == 1:
             return y
         return recipe.smoothed(y, self.recipe_.label_smoothing, self.n_outputs_)
 
-    def _metadata(self):
+    def _metadata(self) -> dict[str, Any]:
         if self.encoder_ is None or self._labels.multilabel:
             return {}
         classes = [level_text(label) for label in self.classes_.tolist()]
         return {KEY: TableForm(self.encoder_.encoding_, "y", classes).to_config()}
 
-    def _stratified(self):
+    def _stratified(self) -> bool:
         return not self._labels.multilabel
 
-    def _validation_score(self, held_out):
+    def _validation_score(self, held_out: Rows3 | None) -> Score | None:
         return _accuracy
 
 
-def _accuracy(network, logs):
+def _accuracy(network: Network, logs: Logs) -> float:
     return logs["val_accuracy"]

@@ -1,11 +1,13 @@
 """The estimators for converters of other packages."""
 
+from __future__ import annotations
+
 from ..export import skl2onnx
 from .classifier import RegNetClassifier
 from .regressor import RegNetRegressor
 
 
-def register_skl2onnx():
+def register_skl2onnx() -> None:
     """Let skl2onnx convert both estimators, alone and as the last step of a pipeline.
 
     ``skl2onnx.convert_sklearn`` then returns what `predict` and `predict_proba` return.  An

@@ -1,9 +1,12 @@
 """Checks beyond scikit-learn's validation, calls refused half-way, and warnings."""
 
+from __future__ import annotations
+
 import functools
 import sys
 import warnings
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import joblib
 import numpy as np
@@ -12,6 +15,13 @@ from sklearn.utils.validation import check_X_y, validate_data
 
 from .._core import checks
 from ..tables.columns import as_array, is_frame, is_missing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    Function = TypeVar("Function", bound=Callable[..., Any])
 
 _MOST_COLUMNS = 2**31  # a broadcast array may have more, which takes hours to read
 _INSIDE = tuple(
@@ -24,7 +34,7 @@ _INSIDE = tuple(
 )
 
 
-def unchanged_if_refused(method):
+def unchanged_if_refused(method: Function) -> Function:
     """An error before a network was trained leaves every attribute as it was.
 
     Otherwise an estimator that was fitted before would continue with the old weights and
@@ -32,7 +42,7 @@ def unchanged_if_refused(method):
     """
 
     @functools.wraps(method)
-    def guarded(estimator, *arguments, **options):
+    def guarded(estimator: Any, *arguments: Any, **options: Any) -> Any:
         before = dict(vars(estimator))
         try:
             return method(estimator, *arguments, **options)
@@ -45,7 +55,7 @@ def unchanged_if_refused(method):
     return guarded
 
 
-def warn_user(message, category=UserWarning):
+def warn_user(message: str, category: type[Warning] = UserWarning) -> None:
     """A warning at the line of the user, not in this package, scikit-learn or joblib."""
     level, frame = 2, sys._getframe(1)
     while frame.f_back and frame.f_code.co_filename.startswith(_INSIDE):
@@ -53,7 +63,7 @@ def warn_user(message, category=UserWarning):
     warnings.warn(message, category, stacklevel=level)
 
 
-def validated(estimator, X, *y, **options):
+def validated(estimator: Any, X: Any, *y: Any, **options: Any) -> Any:
     """`validate_data`, and no masked entries, dates or integers beyond all floats.
 
     A sparse X stays sparse (CSR).
@@ -81,7 +91,7 @@ def validated(estimator, X, *y, **options):
     return result
 
 
-def checked_table(estimator, X, *y, **options):
+def checked_table(estimator: Any, X: Any, *y: Any, **options: Any) -> Any:
     """Any table an encoder takes; numbers in an array as `validated`, but with holes.
 
     Returns
@@ -103,14 +113,14 @@ def checked_table(estimator, X, *y, **options):
     return table, check_X_y(np.zeros((table.shape[0], 1)), *y, **options)[1]
 
 
-def _refuse_huge(X):
+def _refuse_huge(X: Any) -> None:
     """ValueError for too many columns, before any is read."""
     shape = getattr(X, "shape", ())
     if isinstance(shape, tuple) and len(shape) == 2 and shape[1] > _MOST_COLUMNS:
         raise ValueError(f"X has {shape[1]} columns, expected at most {_MOST_COLUMNS}")
 
 
-def take_rows(data, rows):
+def take_rows(data: Any, rows: NDArray[np.intp]) -> Any:
     """Some rows of an array, a sparse matrix or a frame."""
     if not is_frame(data):
         return data[rows]
@@ -119,7 +129,7 @@ def take_rows(data, rows):
     return narwhals.from_native(data)[rows].to_native()
 
 
-def _refuse_text_column(X):
+def _refuse_text_column(X: Any) -> None:
     """ValueError that names the first column of a frame or array which is not numbers."""
     columns = getattr(X, "columns", None)
     if columns is None:
@@ -142,14 +152,14 @@ def _refuse_text_column(X):
                 ) from None
 
 
-def _check_labels(y=None):
+def _check_labels(y: Any = None) -> None:
     """Targets that scikit-learn's checks accept, or refuse without an explanation."""
     if y is not None:
         _check_present(y)
         _check_one_kind(y)
 
 
-def _check_present(y):
+def _check_present(y: Any) -> None:
     """ValueError for a missing target: None, NA or a NaN among labels."""
     if hasattr(y, "toarray"):
         return
@@ -166,7 +176,7 @@ def _check_present(y):
             )
 
 
-def _check_one_kind(y):
+def _check_one_kind(y: Any) -> None:
     """TypeError for a list of text and numbers, all of which NumPy turns into text."""
     if not isinstance(y, (list, tuple)):
         return

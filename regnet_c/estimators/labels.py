@@ -1,9 +1,25 @@
 """The targets of a classifier: classes or sets of labels, as a Network sees them."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from .._core import checks
 from .guard import warn_user
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from ..typing import (
+        AnyArray,
+        ClassLoss,
+        ClassWeight,
+        Float64Array,
+        FloatArray,
+        LossName,
+    )
 
 LOSSES = ("auto", "softmax_cross_entropy", "binary_cross_entropy")
 
@@ -20,7 +36,9 @@ class Labels:
         All classes; default: those of y.
     """
 
-    def __init__(self, y, loss, classes=None):
+    def __init__(
+        self, y: AnyArray, loss: ClassLoss, classes: ArrayLike | None = None
+    ) -> None:
         self.multilabel = y.ndim == 2
         if self.multilabel:
             self.classes = np.arange(y.shape[1])
@@ -35,7 +53,7 @@ class Labels:
         self.is_binary = self.loss == "binary_cross_entropy" and not self.multilabel
         self.n_outputs = 1 if self.is_binary else len(self.classes)
 
-    def _choose_loss(self, loss):
+    def _choose_loss(self, loss: ClassLoss) -> LossName:
         checks.check_name(loss, LOSSES, "loss")
         if loss == "auto":
             # the softmax of a single output is 1: one class needs nothing else
@@ -55,7 +73,7 @@ class Labels:
                 return "softmax_cross_entropy"
         return loss
 
-    def same(self, y, classes=None):
+    def same(self, y: AnyArray, classes: ArrayLike | None = None) -> None:
         """ValueError if a later y, or its `classes`, is of another kind."""
         wanted = f"(n, {self.n_outputs})" if self.multilabel else "(n,)"
         columns = y.shape[1] if y.ndim == 2 else None
@@ -64,7 +82,7 @@ class Labels:
         if classes is not None and not np.array_equal(np.unique(classes), self.classes):
             raise ValueError(f"classes is {classes}, it was {self.classes} before")
 
-    def encode(self, y):
+    def encode(self, y: AnyArray) -> AnyArray:
         """Labels 0, 1, ... (int64), or the 0/1 columns of a multi-label y."""
         self.same(y)
         if self.multilabel:
@@ -79,7 +97,7 @@ class Labels:
             )
         return labels
 
-    def decode(self, out):
+    def decode(self, out: FloatArray) -> AnyArray:
         """Classes (n,) or 0/1 columns from the Network's probabilities."""
         if self.multilabel:
             return (out > 0.5).astype(np.int64)
@@ -87,13 +105,15 @@ class Labels:
             return self.classes[(out[:, 0] > 0.5).astype(np.intp)]
         return self.classes[out.argmax(axis=1)]
 
-    def probabilities(self, out):
+    def probabilities(self, out: FloatArray) -> FloatArray:
         """A column per class, or per label, from the Network's probabilities."""
         if self.is_binary:
             return np.hstack([1 - out, out])
         return out
 
-    def row_weights(self, labels, weight, class_weight):
+    def row_weights(
+        self, labels: AnyArray, weight: Float64Array | None, class_weight: ClassWeight
+    ) -> Float64Array | None:
         """Row weights times the class weights of encoded labels; None: all equal."""
         if class_weight is None:
             return weight
@@ -111,7 +131,7 @@ class Labels:
             factors = self._factors(class_weight)
         return factors[labels] if weight is None else factors[labels] * weight
 
-    def _factors(self, class_weight):
+    def _factors(self, class_weight: ClassWeight) -> Float64Array:
         """Factor of each class from a dict; classes it leaves out keep 1."""
         if not isinstance(class_weight, dict):
             raise TypeError(

@@ -1,5 +1,9 @@
 """RegNetRegressor: numbers as targets."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Self
+
 import numpy as np
 from sklearn.base import RegressorMixin
 
@@ -8,6 +12,15 @@ from .._core.memory import says_memory_error
 from ..losses import FOR_NUMBERS, get_loss
 from .base import BaseRegNet
 from .guard import checked_table, validated, warn_user
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from ..losses import Loss
+    from ..network import Network
+    from ..recipes.monitor import Score
+    from ..typing import AnyArray, Float64Array, FloatArray, Logs, TableLike, Targets
+    from .base import Rows3
 
 
 class RegNetRegressor(RegressorMixin, BaseRegNet):
@@ -78,7 +91,14 @@ class RegNetRegressor(RegressorMixin, BaseRegNet):
     _is_classifier = False
 
     @says_memory_error
-    def partial_fit(self, X, y, sample_weight=None, X_val=None, y_val=None):
+    def partial_fit(
+        self,
+        X: TableLike,
+        y: Targets,
+        sample_weight: ArrayLike | None = None,
+        X_val: TableLike | None = None,
+        y_val: Targets | None = None,
+    ) -> Self:
         """One epoch over these rows; as `RegNetClassifier.partial_fit`.
 
         Parameters
@@ -95,7 +115,7 @@ class RegNetRegressor(RegressorMixin, BaseRegNet):
         return self._fit_one_epoch(X, y, sample_weight, X_val, y_val)
 
     @says_memory_error
-    def predict(self, X):
+    def predict(self, X: TableLike) -> FloatArray:
         """The outputs; the mean for poisson.
 
         Parameters
@@ -109,43 +129,45 @@ class RegNetRegressor(RegressorMixin, BaseRegNet):
         out = self._outputs(X)
         return out[:, 0] if self.n_outputs_ == 1 else out
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
         return tags
 
     # ---- targets ---------------------------------------------------------------------
 
-    def _check_data(self, X, y, reset):
+    def _check_data(self, X: TableLike, y: Any, reset: bool) -> tuple[Any, AnyArray]:
         check = checked_table if self._encodes() else validated
         X, y = check(self, X, y, multi_output=True, y_numeric=True, reset=reset)
         if y.dtype.kind not in "fiub":
             raise TypeError(f"y has dtype {y.dtype}, expected real numbers")
         return X, y
 
-    def _learn_targets(self, y, classes=None):
+    def _learn_targets(self, y: AnyArray, classes: ArrayLike | None = None) -> None:
         if self._goes_on():
             self._check_targets(y)
         self.n_outputs_ = 1 if y.ndim == 1 else y.shape[1]
 
-    def _check_targets(self, y, classes=None):
+    def _check_targets(self, y: AnyArray, classes: ArrayLike | None = None) -> None:
         n_outputs = 1 if y.ndim == 1 else y.shape[1]
         if n_outputs != self.n_outputs_:
             raise ValueError(f"y has {n_outputs} column(s), before {self.n_outputs_}")
 
-    def _network_loss(self):
+    def _network_loss(self) -> Loss:
         loss = get_loss(self.loss)
         checks.check_name(loss.name, FOR_NUMBERS, "loss for numbers")
         return loss
 
-    def _encode(self, y):
+    def _encode(self, y: AnyArray) -> AnyArray:
         self._check_targets(y)
         return y
 
-    def _row_weights(self, y, weight):
+    def _row_weights(
+        self, y: AnyArray, weight: Float64Array | None
+    ) -> Float64Array | None:
         return weight
 
-    def _validation_score(self, held_out):
+    def _validation_score(self, held_out: Rows3 | None) -> Score | None:
         if held_out is None:
             return None
         X, y, weight = held_out
@@ -158,7 +180,7 @@ class RegNetRegressor(RegressorMixin, BaseRegNet):
             warn_user("R^2 of a single validation row is not defined: its score is nan")
             return lambda network, logs: float("nan")
 
-        def r2(network, logs):
+        def r2(network: Network, logs: Logs) -> float:
             error = np.square(y - network.predict(X))
             left = np.average(error, axis=0, weights=weight)
             return float(np.mean(1 - left / np.where(total == 0, 1, total)))

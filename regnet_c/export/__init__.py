@@ -1,5 +1,7 @@
 """Networks in other forms: C, ONNX, PyTorch; and networks from elsewhere."""
 
+from __future__ import annotations
+
 from .c import to_c
 from .onnx import to_onnx
 from .sklearn import from_sklearn

@@ -5,9 +5,12 @@ Biases, inputs, sums and outputs are float; weights are float, or int8 with one 
 for each unit.
 """
 
+from __future__ import annotations
+
 import re
 import zlib
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -32,11 +35,25 @@ from .c_layer import c_function, n_bytes, smallest_form
 from .c_math import source
 from .plain import describe, finish, forward
 
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    from ..network import Network
+    from ..typing import Rows, Scores, StrPath
+    from .c_layer import Arrays
+    from .plain import PlainLayer
+
 DTYPES = ("float32", "int8")
 _SELF_TEST_ROWS = 4
 
 
-def to_c(network, path, dtype="float32", prefix="net", calibration=None):
+def to_c(
+    network: Network,
+    path: StrPath,
+    dtype: Literal["float32", "int8"] = "float32",
+    prefix: str = "net",
+    calibration: tuple[Rows, ArrayLike] | None = None,
+) -> dict[str, Any]:
     """Write `path`.c and `path`.h, a network for any C99 compiler.
 
     ``int prefix_predict(const float *x, float *y)`` reads the `kept_inputs` of one row
@@ -117,14 +134,14 @@ def to_c(network, path, dtype="float32", prefix="net", calibration=None):
     return report
 
 
-def _encoder(network, prefix):
+def _encoder(network: Network, prefix: str) -> CEncoder | None:
     """The encoder of a network that was trained on a table, None for others."""
     if KEY not in network.metadata:
         return None
     return CEncoder(TableForm.of(network), network.kept_inputs, prefix)
 
 
-def quantize(layer):
+def quantize(layer: PlainLayer) -> PlainLayer:
     """The layer with int8 weights and one float scale per unit."""
     top = np.abs(layer.w).max(axis=0)
     scale = np.where(top > 0, top / np.float32(127), 1).astype(np.float32)
@@ -133,14 +150,14 @@ def quantize(layer):
     return type(layer)(w, layer.b, layer.activation, layer.param, scale)
 
 
-def flush_denormals(layer):
+def flush_denormals(layer: PlainLayer) -> None:
     """Denormal numbers become 0, as `predict` treats them."""
     for array in (layer.w, layer.b):
         if array is not None:
             array[np.abs(array) < np.finfo(np.float32).tiny] = 0
 
 
-def _stem(path):
+def _stem(path: StrPath) -> Path:
     path = Path(path)
     stem = path.with_suffix("") if path.suffix == ".c" else path
     name = stem.name
@@ -153,13 +170,13 @@ def _stem(path):
     return stem
 
 
-def _check_prefix(prefix):
+def _check_prefix(prefix: str) -> str:
     if not isinstance(prefix, str) or not re.fullmatch("[A-Za-z][A-Za-z0-9_]*", prefix):
         raise ValueError(f"prefix is {prefix!r}, expected a C identifier such as 'net'")
     return prefix
 
 
-def _sizes(layers, forms):
+def _sizes(layers: list[PlainLayer], forms: list[tuple[str, Arrays]]) -> dict[str, Any]:
     rows = [
         {
             "n_in": layer.w.shape[0],
@@ -174,7 +191,9 @@ def _sizes(layers, forms):
     return {"flash": flash, "ram": 4 * sum(buffers(layers)), "layers": rows}
 
 
-def _test_rows(network, calibration):
+def _test_rows(
+    network: Network, calibration: tuple[Rows, ArrayLike] | None
+) -> NDArray[np.float32]:
     """A few rows for the self-test: of the calibration set, or drawn."""
     n_in = len(network.kept_inputs)
     if calibration is None:
@@ -185,12 +204,14 @@ def _test_rows(network, calibration):
     return np.ascontiguousarray(x[chosen], np.float32)
 
 
-def _compare(network, layers, calibration):
+def _compare(
+    network: Network, layers: list[PlainLayer], calibration: tuple[Rows, ArrayLike]
+) -> dict[str, Scores]:
     """Loss and accuracy of the network and of the exported one on the same data."""
     data = checked_data(network._plan, *calibration, None)
     z = np.empty((data.n, layers[-1].w.shape[1]), np.float32)
 
-    def some(first, last):
+    def some(first: int, last: int) -> None:
         z[first:last] = forward(
             layers, np.ascontiguousarray(data.raw_x[first:last], np.float32)
         )

@@ -6,12 +6,24 @@ value is missing.  Everything is computed in double and rounded once, as `Encodi
 so that the inputs have its bits.  Only the inputs that the network keeps are computed.
 """
 
+from __future__ import annotations
+
 import re
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .c_math import with_prefix
 from .legend import harmless
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from ..tables.columns import Column
+    from ..tables.encoding import FittedColumn, LevelColumn
+    from ..tables.form import TableForm
+    from ..tables.numbers import NumberCode
+    from ..typing import Float64Array, IntArray
 
 _PIECES = {
     "standard": """\
@@ -144,7 +156,7 @@ class CEncoder:
         Bytes of constant tables, of 8-byte doubles, and of the levels' texts.
     """
 
-    def __init__(self, form, kept, prefix):
+    def __init__(self, form: TableForm, kept: IntArray, prefix: str) -> None:
         self.form, self.prefix, self.macro = form, prefix, prefix.upper()
         self.place = {int(output): i for i, output in enumerate(kept)}
         self.table_bytes = 0
@@ -159,7 +171,7 @@ class CEncoder:
 
     # ---- the header ------------------------------------------------------------------
 
-    def header(self):
+    def header(self) -> tuple[list[str], list[str]]:
         """Lines of the header: the columns of a row, the levels, the functions."""
         macro, prefix, taken = self.macro, self.prefix, set()
         lines = ["", f"#define {macro}_N_COLUMNS {len(self.columns)}"]
@@ -211,7 +223,7 @@ class CEncoder:
 
     # ---- the file --------------------------------------------------------------------
 
-    def source(self):
+    def source(self) -> str:
         """Functions encode and predict_row, and the names of the classes."""
         text = "\n".join(_PIECES[name] for name in self._wanted())
         parts = [with_prefix(text, self.prefix), *self.tables]
@@ -225,7 +237,7 @@ class CEncoder:
         parts.append(self._predict_row())
         return "\n".join(parts)
 
-    def _wanted(self):
+    def _wanted(self) -> list[str]:
         wanted, open_names = set(), list(self.pieces)
         while open_names:
             name = open_names.pop()
@@ -235,7 +247,7 @@ class CEncoder:
                 open_names += [word for word in called if word != name]
         return [name for name in _PIECES if name in wanted]
 
-    def _encode(self):
+    def _encode(self) -> str:
         text = "\n".join(self.statements)
         variables = [
             f"    {kind} {name};"
@@ -252,7 +264,7 @@ class CEncoder:
             ]
         )
 
-    def _predict_row(self):
+    def _predict_row(self) -> str:
         prefix, macro, form = self.prefix, self.macro, self.form
         lines = [
             f"int {prefix}_predict_row(const double *row, double *y) {{",
@@ -279,7 +291,7 @@ class CEncoder:
 
     # ---- columns ---------------------------------------------------------------------
 
-    def _column(self, number, column, outputs):
+    def _column(self, number: int, column: FittedColumn, outputs: list[int]) -> None:
         kept = [(i, self.place[o]) for i, o in enumerate(outputs) if o in self.place]
         if not kept:
             return
@@ -312,7 +324,7 @@ class CEncoder:
                 value = self._value(*makers[i], tables)
             self.statements.append(f"    x[{place}] = (float){value};")
 
-    def _level_code(self):
+    def _level_code(self) -> str:
         """Function level_code, with the texts of all levels; nothing without levels."""
         cases = []
         for number, column in enumerate(self.columns):
@@ -343,7 +355,7 @@ class CEncoder:
             ]
         )
 
-    def _levels(self, column, kept):
+    def _levels(self, column: LevelColumn, kept: list[tuple[int, int]]) -> None:
         count, is_sign = len(column.levels), column.code == "sign"
         for i, place in kept:
             if is_sign and i == 0:
@@ -357,7 +369,13 @@ class CEncoder:
                 value = f"v == {i}"
             self.statements.append(f"    x[{place}] = (float)({value});")
 
-    def _value(self, code, v, bin_, tables):
+    def _value(
+        self,
+        code: NumberCode,
+        v: str,
+        bin_: int,
+        tables: dict[int, tuple[int, str, str]],
+    ) -> str:
         prefix = self.prefix
         if code.method == "ple":
             self.pieces.add("bin")
@@ -372,7 +390,7 @@ class CEncoder:
         self.pieces.add(code.method)
         return f"{prefix}_{code.method}({v}, {code.center!r}, {code.scale!r})"
 
-    def _table(self, code):
+    def _table(self, code: NumberCode) -> tuple[int, str, str]:
         number, names = len(self.tables), []
         for word, numbers in (("knots", code.knots), ("values", code.values)):
             name = f"{self.prefix}_{word}{number}"
@@ -387,7 +405,7 @@ class CEncoder:
         return (len(code.knots), *names)
 
 
-def c_string(text):
+def c_string(text: str) -> str:
     """A C literal of the UTF-8 bytes of a text, without trigraphs."""
     out = []
     for byte in text.encode("utf-8"):
@@ -396,25 +414,25 @@ def c_string(text):
     return '"' + "".join(out) + '"'
 
 
-def _c_characters(text):
+def _c_characters(text: str) -> list[str]:
     """C literals of the UTF-8 bytes of a text, with the 0 at its end."""
     text = text.partition("\0")[0]  # no C program can ask for what is behind
     plain = set(range(32, 127)) - set(b"'\\?")
     return [f"'{b:c}'" if b in plain else str(b) for b in text.encode("utf-8")] + ["0"]
 
 
-def _int64(value):
+def _int64(value: int) -> str:
     """A C expression of this whole number without a literal that C90 and C++98 lack."""
     high, low = divmod(int(value), 1 << 31)
     return f"((int64_t){high} * 2147483647 + {high} + {low})"
 
 
-def _identifier(text):
+def _identifier(text: str) -> str:
     """Letters and digits of a text, in capitals."""
     return re.sub("[^A-Z0-9]+", "_", text.upper()).strip("_") or "EMPTY"
 
 
-def _unique(name, taken):
+def _unique(name: str, taken: set[str]) -> str:
     number, found = 1, name
     while found in taken:
         number += 1
@@ -423,7 +441,7 @@ def _unique(name, taken):
     return found
 
 
-def _enum(entries):
+def _enum(entries: Iterable[tuple[str, int, str]]) -> list[str]:
     """Lines of an enum; entries are (name, number, words of the user's)."""
     lines = [
         f"    {name} = {number}, /* {harmless(w)} */" for name, number, w in entries
@@ -432,7 +450,7 @@ def _enum(entries):
     return ["enum {", *lines, "};"]
 
 
-def raw_row(form, columns):
+def raw_row(form: TableForm, columns: Sequence[Column]) -> Float64Array:
     """Rows of a table in the form the C file takes, float64 (n, n_columns).
 
     Parameters
@@ -455,7 +473,7 @@ def raw_row(form, columns):
     return np.column_stack(out)
 
 
-def _codes(column, cells):
+def _codes(column: LevelColumn, cells: Column) -> Float64Array:
     codes, levels = cells.codes()
     if column.kind == "boolean" and cells.holds == "numbers":
         levels = [{"0": "False", "1": "True"}.get(level, level) for level in levels]

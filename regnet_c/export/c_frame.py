@@ -1,5 +1,9 @@
 """What surrounds the layers in an exported file: comment, predict, test, header."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from .._version import __version__
@@ -7,17 +11,25 @@ from .c_layer import c_numbers
 from .c_math import with_prefix
 from .legend import legend
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..network import Network
+    from ..typing import FloatArray, OutputName
+    from .c_encoder import CEncoder
+    from .plain import PlainLayer
+
 # where the checksum of both files goes; no name of the user's has a control character
 GUARD, BUILD = "\0guard", "\0build"
 
 
-def buffers(layers):
+def buffers(layers: Sequence[PlainLayer]) -> tuple[int, int]:
     """Lengths of the two arrays that hidden layers write to in turn."""
     widths = [layer.w.shape[1] for layer in layers[:-1]]
     return max(widths[0::2], default=0), max(widths[1::2], default=0)
 
 
-def function_names(layers, output):
+def function_names(layers: Sequence[PlainLayer], output: OutputName) -> set[str]:
     """The pieces of c_math that the file calls."""
     names = {layer.activation for layer in layers} | {output}
     if output == "softmax" or (output == "sigmoid" and layers[-1].w.shape[1] > 1):
@@ -25,7 +37,7 @@ def function_names(layers, output):
     return names - {"identity"}
 
 
-def head(network, dtype, report, prefix):
+def head(network: Network, dtype: str, report: dict[str, Any], prefix: str) -> str:
     """The comment at the top: origin, structure, sizes."""
     lines = [f"/* Written by regnet_c {__version__}, do not edit.", " *"]
     lines += [
@@ -54,7 +66,9 @@ def head(network, dtype, report, prefix):
     return with_prefix("\n".join(lines), prefix)
 
 
-def predict_function(layers, output, prefix):
+def predict_function(
+    layers: Sequence[PlainLayer], output: OutputName, prefix: str
+) -> str:
     """The one public function."""
     names, widths = ("even", "odd"), buffers(layers)
     lines = ["int net_predict(const float *x, float *y) {"]
@@ -81,7 +95,7 @@ def predict_function(layers, output, prefix):
     return with_prefix("\n".join([*lines, f"    return {result};", "}", ""]), prefix)
 
 
-def self_test(x, y, prefix):
+def self_test(x: FloatArray, y: FloatArray, prefix: str) -> str:
     """A main() that compares rows with their expected outputs."""
     text = f"""\
 #ifdef NET_SELF_TEST
@@ -113,11 +127,11 @@ int main(void) {{
     return with_prefix(text, prefix)
 
 
-def _rows(array):
+def _rows(array: FloatArray) -> str:
     return "},\n    {".join(c_numbers(row.astype(np.float32)) for row in array)
 
 
-def guard(name, build, prefix):
+def guard(name: str, build: int, prefix: str) -> str:
     """Lines that do not compile with the header of another export."""
     return (
         with_prefix(f'#if NET_BUILD != 0x{build:08x}u\n#error "', prefix)
@@ -125,7 +139,12 @@ def guard(name, build, prefix):
     )
 
 
-def header(network, layers, prefix, encoder=None):
+def header(
+    network: Network,
+    layers: Sequence[PlainLayer],
+    prefix: str,
+    encoder: CEncoder | None = None,
+) -> str:
     """The text of the header file, with `BUILD` where `guard`'s number belongs."""
     n_in, n_out = layers[0].w.shape[0], layers[-1].w.shape[1]
     top = [

@@ -10,12 +10,21 @@ bitmap   the weights that are not zero and one bit for every place
 Sums take their terms in the order of `predict` whatever the form.
 """
 
+from __future__ import annotations
+
 from functools import partial
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from ..activations import ACTIVATIONS
 from .c_math import with_prefix
+
+if TYPE_CHECKING:
+    from ..typing import AnyArray
+    from .plain import PlainLayer
+
+    Arrays: TypeAlias = dict[str, AnyArray]  # of the C file, by name
 
 _C_TYPES = {
     "float32": "float",
@@ -67,16 +76,16 @@ _COUNTERS = {
 }
 
 
-def smallest_type(largest):
+def smallest_type(largest: int) -> np.dtype[Any]:
     """The narrowest unsigned dtype that holds this number."""
     return np.min_scalar_type(int(largest))
 
 
-def dense_arrays(w):
+def dense_arrays(w: AnyArray) -> Arrays:
     return {"w": w.T.reshape(-1)}
 
 
-def sparse_arrays(w):
+def sparse_arrays(w: AnyArray) -> Arrays:
     unit, at = np.nonzero(w.T)
     counts = np.bincount(unit, minlength=w.shape[1])
     return {
@@ -86,7 +95,7 @@ def sparse_arrays(w):
     }
 
 
-def gaps_arrays(w, bits):
+def gaps_arrays(w: AnyArray, bits: int) -> Arrays:
     """Steps from input to input in this many bits, each unit starting at input 0."""
     longest = 2**bits - 1
     arrays = sparse_arrays(w)
@@ -104,7 +113,7 @@ def gaps_arrays(w, bits):
     return {**arrays, "at": codes}
 
 
-def bitmap_arrays(w):
+def bitmap_arrays(w: AnyArray) -> Arrays:
     """A bit for every input, a whole number of bytes for every unit."""
     columns = w.T
     return {
@@ -124,12 +133,12 @@ FORMS = {
 _HANDICAP = {"bitmap": 1.05}
 
 
-def n_bytes(arrays):
+def n_bytes(arrays: Arrays) -> int:
     """Bytes of constant data."""
     return sum(array.nbytes for array in arrays.values())
 
 
-def smallest_form(layer):
+def smallest_form(layer: PlainLayer) -> tuple[str, Arrays]:
     """(name, arrays) of the form with the fewest bytes; simple ones win ties.
 
     A bitmap has to save a twentieth: its branches cannot be predicted, and on a large
@@ -146,7 +155,7 @@ def smallest_form(layer):
     return best, found[best]
 
 
-def c_numbers(array, per_line=8):
+def c_numbers(array: AnyArray, per_line: int = 8) -> str:
     """The numbers of an array as C literals, a few on each line."""
     if array.dtype == np.float32:
         words = [str(x) + "f" for x in array]  # shortest decimals of the same float
@@ -157,7 +166,7 @@ def c_numbers(array, per_line=8):
     return ",\n        ".join(", ".join(line) for line in lines)
 
 
-def c_array(name, array):
+def c_array(name: str, array: AnyArray) -> str:
     """A constant array; C has no empty ones, so an empty array gets one zero."""
     if array.size == 0:
         array = np.zeros(1, array.dtype)
@@ -165,7 +174,9 @@ def c_array(name, array):
     return f"{start}{{\n        {c_numbers(array)}}};"
 
 
-def c_function(number, layer, form, arrays, prefix):
+def c_function(
+    number: int, layer: PlainLayer, form: str, arrays: Arrays, prefix: str
+) -> str:
     """The function <prefix>_layer<number>(x, y)."""
     n_in, n_out = layer.w.shape
     bias = "b[j]" if "b" in arrays else "0"

@@ -6,9 +6,15 @@ written.  All text here is a template in which `net_` and `NET_` stand for the p
 `with_prefix` fills it in, before any word of the user's gets into the file.
 """
 
+from __future__ import annotations
+
 import re
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 PIECES = {
     "fma": """\
@@ -253,13 +259,13 @@ static int net_largest(unsigned n, const float *y) {
 _HEXADECIMAL = re.compile(r"-?0x[0-9a-f.]+p[+-]?\d+f")
 
 
-def with_prefix(template, prefix):
+def with_prefix(template: str, prefix: str) -> str:
     """The template with its names beginning with `prefix`."""
     text = re.sub(r"\bnet_", f"{prefix}_", template)
     return re.sub(r"\bNET_", f"{prefix.upper()}_", text)
 
 
-def source(names, prefix):
+def source(names: Iterable[str], prefix: str) -> str:
     """The pieces of these names with all they call, in an order that compiles."""
     wanted, open_names = {"fma"}, list(names)
     while open_names:
@@ -271,7 +277,7 @@ def source(names, prefix):
     return with_prefix(_HEXADECIMAL.sub(_decimal, text), prefix)
 
 
-def _decimal(match):
+def _decimal(match: re.Match[str]) -> str:
     """The shortest decimal literal of the same float: C++ before 2017 has no other."""
     value = np.float32(float.fromhex(match.group().removesuffix("f")))
     return f"{value!s}f"

@@ -1,11 +1,19 @@
 """What the inputs and outputs of a network mean, in words, from its metadata."""
 
+from __future__ import annotations
+
 import json
+from typing import TYPE_CHECKING
 
 from ..tables.form import TableForm
 
+if TYPE_CHECKING:
+    from ..network import Network
+    from ..tables.encoding import FittedColumn
+    from ..tables.numbers import NumberCode
 
-def legend(network):
+
+def legend(network: Network) -> list[str]:
     """Lines such as 'x[0] = (size - 4.5) / 2.3'; none without an encoder."""
     try:
         form = TableForm.of(network)
@@ -16,7 +24,7 @@ def legend(network):
     return [harmless(line) for line in lines + _outputs(form)]
 
 
-def _column(column):
+def _column(column: FittedColumn) -> list[str]:
     """The inputs that one column of a table becomes."""
     name = column.name
     if column.kind == "dropped":
@@ -37,7 +45,7 @@ def _column(column):
     return texts + [f"1 if {name} is missing, else 0"] * column.missing
 
 
-def _code(name, code):
+def _code(name: str, code: NumberCode) -> list[str]:
     """The inputs that one code of a number becomes."""
     if code.method == "ple":
         pairs = zip(code.knots, code.knots[1:], strict=False)
@@ -55,7 +63,7 @@ def _code(name, code):
     ]
 
 
-def _outputs(form):
+def _outputs(form: TableForm) -> list[str]:
     if form.classes is not None:
         names = ", ".join(_quoted(name) for name in form.classes)
         return [f"classes in the order of y: {names}"]
@@ -67,11 +75,11 @@ def _outputs(form):
     ]
 
 
-def _quoted(name):
+def _quoted(name: str) -> str:
     return f'"{name}"'
 
 
-def harmless(line):
+def harmless(line: str) -> str:
     """ASCII on one line that cannot end or start a C comment or be a trigraph."""
     line = json.dumps(line)[1:-1].replace('\\"', '"')
     return line.replace("/", " / ").replace("?", "? ").replace("  ", " ")

@@ -1,5 +1,9 @@
 """A network as an ONNX file, opset 17: what `predict` returns, for any number of rows."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from .._core.atomic import write_atomically
@@ -7,6 +11,13 @@ from ..activations import OUTPUTS
 from ..tables.form import KEY, TableForm
 from .onnx_encoder import OnnxEncoder
 from .plain import describe
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..network import Network
+    from ..typing import StrPath
+    from .plain import PlainLayer
 
 OPSET, ML_OPSET = 17, 2
 _IR_VERSION = 8  # of the first release with this opset
@@ -17,7 +28,7 @@ _CONSTANTS |= {"FAR": 2.0**31, "MINUS_FAR": -(2.0**31)}
 _MOST_BYTES = 2**31 - 1  # of a protocol buffer
 
 
-def import_onnx():
+def import_onnx() -> Any:
     """The onnx package, or an error that states how to install it."""
     try:
         import onnx
@@ -28,7 +39,7 @@ def import_onnx():
     return onnx
 
 
-def to_onnx(network, path, encoder=True):
+def to_onnx(network: Network, path: StrPath, encoder: bool = True) -> None:
     """Write the network as an ONNX model of opset 17.
 
     Input ``x`` (rows, `kept_inputs`) and output ``y`` (rows, n_out) are float32, also
@@ -113,39 +124,41 @@ class Graph:
         Of the products; activations are float32, for run times lack many in float64.
     """
 
-    def __init__(self, onnx, dtype=np.float32):
+    def __init__(self, onnx: Any, dtype: Any = np.float32) -> None:
         self.helper, self.from_array = onnx.helper, onnx.numpy_helper.from_array
         self.nodes, self.constants, self.dtype = [], {}, np.dtype(dtype)
 
-    def node(self, operator, inputs, output, **attributes):
+    def node(
+        self, operator: str, inputs: Sequence[str], output: str, **attributes: Any
+    ) -> str:
         self.nodes.append(
             self.helper.make_node(operator, inputs, [output], **attributes)
         )
         return output
 
-    def cast(self, x, dtype, output):
+    def cast(self, x: str, dtype: Any, output: str) -> str:
         kind = self.helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
         return self.node("Cast", [x], output, to=kind)
 
-    def constant(self, name, value, dtype=np.float32):
+    def constant(self, name: str, value: Any, dtype: Any = np.float32) -> str:
         value = np.asarray(value, dtype, order="C")
         self.constants[name] = self.from_array(value, name)
         return name
 
-    def network(self, x, layers, output):
+    def network(self, x: str, layers: Sequence[PlainLayer], output: str) -> str:
         """All layers, and the output function that the loss contains."""
         for number, layer in enumerate(layers):
             x = self.dense(f"dense_{number}", x, layer)
         return self.activation("output", x, output, 0.0)
 
-    def dense(self, name, x, layer):
+    def dense(self, name: str, x: str, layer: PlainLayer) -> str:
         inputs = [x, self.constant(f"{name}.weight", layer.w, self.dtype)]
         if layer.b is not None:
             inputs.append(self.constant(f"{name}.bias", layer.b, self.dtype))
         z = self.node("Gemm", inputs, f"{name}.z")
         return self.activation(name, z, layer.activation, layer.param)
 
-    def activation(self, name, z, activation, param):
+    def activation(self, name: str, z: str, activation: str, param: float) -> str:
         """Add f(z) and return its name."""
         if activation == "identity":
             return z
@@ -155,7 +168,7 @@ class Graph:
         a = self._activation(name, z, activation, param)
         return self.cast(a, self.dtype, f"{name}.double")
 
-    def _activation(self, name, z, activation, param):
+    def _activation(self, name: str, z: str, activation: str, param: float) -> str:
         traits = OUTPUTS[activation]
         if isinstance(traits.onnx, str):
             attributes = dict(traits.onnx_attributes)
@@ -167,7 +180,7 @@ class Graph:
             last = self.node(operator, names, f"{name}.{output}")
         return last
 
-    def most_probable(self, y, n_outputs):
+    def most_probable(self, y: str, n_outputs: int) -> str:
         """The number of each row's class, from probabilities (rows, n_outputs)."""
         if n_outputs > 1:
             return self.node("ArgMax", [y], "output.best", axis=1, keepdims=0)
@@ -175,13 +188,13 @@ class Graph:
         axis = self.constant("output.axis", [1], np.int64)
         return self.node("Squeeze", [second, axis], "output.best")
 
-    def above_half(self, y):
+    def above_half(self, y: str) -> str:
         """1 where a probability is above 1/2, else 0."""
         half = self.constant("output.half", 0.5, self.dtype)
         above = self.node("Greater", [y, half], "output.above")
         return self.cast(above, np.int64, "output.second")
 
-    def class_names(self, numbers, classes, output):
+    def class_names(self, numbers: str, classes: Sequence[str], output: str) -> str:
         """The names, text, of numbered classes."""
         return self.node(
             "LabelEncoder",
@@ -192,7 +205,7 @@ class Graph:
             values_strings=list(classes),
         )
 
-    def _operand(self, name, z, word):
+    def _operand(self, name: str, z: str, word: str) -> str:
         if word in _CONSTANTS:
             return self.constant(word, _CONSTANTS[word])
         return z if word == "z" else f"{name}.{word}"

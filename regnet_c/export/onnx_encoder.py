@@ -6,11 +6,26 @@ everything is computed in double and rounded once; a quantile code is a sum over
 and may differ in the last bit of a float.
 """
 
+from __future__ import annotations
+
 import re
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from ..tables.columns import parse_number
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..tables.encoding import DateColumn, LevelColumn, NumberColumn
+    from ..tables.form import TableForm
+    from ..tables.numbers import NumberCode
+    from ..typing import IntArray
+    from .onnx import Graph
+
+    # name of a column: (name of a tensor, whether it is text)
+    Sources: TypeAlias = dict[str, tuple[str, bool]]
 
 LEVELS = ("category", "boolean")
 _BOOLEANS = {"False": 0.0, "True": 1.0}
@@ -32,10 +47,10 @@ class OnnxEncoder:
         Of the columns; a name that the graph needs itself gets "column " before it.
     """
 
-    def __init__(self, graph, form):
+    def __init__(self, graph: Graph, form: TableForm) -> None:
         self.graph, self.form, self.inputs, self.count = graph, form, [], 0
 
-    def declare(self):
+    def declare(self) -> Sources:
         """{name of a column: (name of an input of its own, whether it is text)}."""
         sources = {}
         for column in self.form.encoding.columns:
@@ -48,7 +63,7 @@ class OnnxEncoder:
         self.inputs = list(sources.values())
         return sources
 
-    def encode(self, kept, n_outputs, sources):
+    def encode(self, kept: IntArray, n_outputs: int, sources: Sources) -> str:
         """Add the columns; the name of the network's input.
 
         Parameters
@@ -75,7 +90,7 @@ class OnnxEncoder:
             x = self.node("Gather", [x, self.constant(kept, np.int64)], axis=1)
         return x
 
-    def finish(self, y, n_outputs):
+    def finish(self, y: str, n_outputs: int) -> None:
         """Add the label, or the target's unit; ``y`` is the network's output."""
         form, node = self.form, self.node
         if form.classes is None:
@@ -90,7 +105,7 @@ class OnnxEncoder:
 
     # ---- columns ---------------------------------------------------------------------
 
-    def _code_of_text(self, column, name):
+    def _code_of_text(self, column: LevelColumn, name: str) -> str:
         """Each value's place among the levels, then other, then missing; or -1."""
         return self.node(
             "LabelEncoder",
@@ -101,7 +116,7 @@ class OnnxEncoder:
             default_int64=_other_place(column),
         )
 
-    def _code_of_number(self, column, name):
+    def _code_of_number(self, column: LevelColumn, name: str) -> str:
         """The same for levels that come as numbers, NaN where one is missing."""
         levels = [_BOOLEANS.get(level, parse_number(level)) for level in column.levels]
         levels = np.array([np.nan if v is None else v for v in levels])
@@ -115,7 +130,7 @@ class OnnxEncoder:
         place = self.node("Where", [self.node("IsNaN", [name]), missing, place])
         return self.cast(place, np.int64)
 
-    def _levels(self, column, code):
+    def _levels(self, column: LevelColumn, code: str) -> list[str]:
         """One-hot or sign codes of places."""
         count = len(column.levels) + column.other + column.missing
         every = np.arange(count, dtype=np.int64)[None]
@@ -125,12 +140,12 @@ class OnnxEncoder:
         parts = [self.node("Sub", [yes, no])]
         return parts + ([self._equal(code, every[:, 2:])] if column.missing else [])
 
-    def _equal(self, code, places):
+    def _equal(self, code: str, places: IntArray) -> str:
         return self.cast(
             self.node("Equal", [code, self.constant(places, np.int64)]), np.float32
         )
 
-    def _number(self, column, name):
+    def _number(self, column: NumberColumn | DateColumn, name: str) -> list[str]:
         """The codes of numbers or of the parts of dates, and the indicator."""
         gone = self.node("IsNaN", [name])
         value = name
@@ -144,7 +159,7 @@ class OnnxEncoder:
         parts = [self.cast(part, np.float32) for part in parts]
         return parts + ([self.cast(gone, np.float32)] if column.missing else [])
 
-    def _code(self, code, v):
+    def _code(self, code: NumberCode, v: str) -> str:
         if code.method in ("ple", "quantile"):
             knots = np.array(code.knots)
             part = self.node("Sub", [v, self.constant(knots[None, :-1])])
@@ -166,7 +181,7 @@ class OnnxEncoder:
             [z, self.node("Sqrt", [self.node("Add", [square, self.constant(1.0)])])],
         )
 
-    def _part(self, t, part):
+    def _part(self, t: str, part: str | None) -> str:
         """A part of a date in microseconds; months as in `c_encoder`."""
         if part is None:
             return t
@@ -198,42 +213,42 @@ class OnnxEncoder:
 
     # ---- operators -------------------------------------------------------------------
 
-    def node(self, operator, inputs, **attributes):
+    def node(self, operator: str, inputs: Sequence[str], **attributes: Any) -> str:
         """Add a node; the name of its output."""
         self.count += 1
         output = f"encoder/{self.count}"
         return self.graph.node(operator, inputs, output, **attributes)
 
-    def constant(self, value, dtype=np.float64):
+    def constant(self, value: Any, dtype: Any = np.float64) -> str:
         """Add a constant; its name."""
         self.count += 1
         return self.graph.constant(f"encoder/{self.count}", value, dtype)
 
-    def cast(self, x, dtype):
+    def cast(self, x: str, dtype: Any) -> str:
         """Add a cast to this dtype."""
         self.count += 1
         return self.graph.cast(x, dtype, f"encoder/{self.count}")
 
-    def _apply(self, operator, x, number):
+    def _apply(self, operator: str, x: str, number: float) -> str:
         return self.node(operator, [x, self.constant(number)])
 
-    def _floor(self, x):
+    def _floor(self, x: str) -> str:
         return self.node("Floor", [x])
 
-    def _whole(self, x, number):
+    def _whole(self, x: str, number: float) -> str:
         return self._floor(self._apply("Div", x, number))
 
-    def _modulo(self, x, number):
+    def _modulo(self, x: str, number: float) -> str:
         whole = self._apply("Mul", self._whole(x, number), number)
         return self.node("Sub", [x, whole])
 
-    def _clip(self, x, low, high):
+    def _clip(self, x: str, low: float, high: float) -> str:
         return self.node("Clip", [x, self.constant(low), self.constant(high)])
 
 
-def _other_place(column):
+def _other_place(column: LevelColumn) -> int:
     return len(column.levels) if column.other else -1
 
 
-def _missing_place(column):
+def _missing_place(column: LevelColumn) -> int:
     return len(column.levels) + column.other if column.missing else -1

@@ -1,11 +1,20 @@
 """A network as a list of arrays and names: what every exporter starts from."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .._core import binding
 from ..activations import ACTIVATIONS, code
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..network import Network
+    from ..typing import ActivationName, DType, DTypeName, FloatArray, OutputName
 
 
 @dataclass
@@ -22,7 +31,7 @@ class PlainLayer:
     param: float
     scale: np.ndarray | None = None
 
-    def forward(self, x):
+    def forward(self, x: FloatArray) -> FloatArray:
         """The layer's outputs for rows x, by the kernels that predict uses."""
         if self.scale is None:
             z = _dense(x, self.w, self.b)
@@ -35,14 +44,14 @@ class PlainLayer:
         return _activation(self.activation, z, self.param)
 
 
-def _dense(x, w, b=None):
+def _dense(x: FloatArray, w: FloatArray, b: FloatArray | None = None) -> FloatArray:
     """x w + b, by the kernel that predict uses."""
     z = np.zeros((len(x), w.shape[1]), x.dtype)
     binding.dense_forward(z, np.ascontiguousarray(x), np.ascontiguousarray(w), b)
     return z
 
 
-def _activation(name, z, param=0.0):
+def _activation(name: ActivationName, z: FloatArray, param: float = 0.0) -> FloatArray:
     """f(z), by the kernel that predict uses."""
     a, slope = np.empty_like(z), np.empty_like(z)
     flat = (array.reshape(-1) for array in (a, slope, z))
@@ -50,7 +59,9 @@ def _activation(name, z, param=0.0):
     return a
 
 
-def describe(network, dtype=None):
+def describe(
+    network: Network, dtype: DTypeName | None = None
+) -> tuple[list[PlainLayer], OutputName]:
     """(layers, output): PlainLayers and the function applied to the last one's results.
 
     output is "identity", "softmax", "sigmoid" or "exp".
@@ -71,7 +82,7 @@ def describe(network, dtype=None):
     return layers, output
 
 
-def _convert(array, dtype):
+def _convert(array: FloatArray, dtype: DType) -> FloatArray:
     with np.errstate(over="ignore"):
         converted = array.astype(dtype)
     if not np.isfinite(converted).all():
@@ -81,14 +92,14 @@ def _convert(array, dtype):
     return converted
 
 
-def forward(layers, x):
+def forward(layers: Sequence[PlainLayer], x: FloatArray) -> FloatArray:
     """Raw outputs (before softmax, sigmoid or exp) for rows x."""
     for layer in layers:
         x = layer.forward(x)
     return x
 
 
-def finish(output, z):
+def finish(output: OutputName, z: FloatArray) -> FloatArray:
     """softmax, sigmoid or exp of raw outputs."""
     if output == "softmax":
         a = np.empty(z.shape[::-1], z.dtype)

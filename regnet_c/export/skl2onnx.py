@@ -5,6 +5,10 @@ classifiers), one states their types, one adds the nodes.  The nodes are those o
 `to_onnx`, under names of skl2onnx's.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from ..tables.form import TableForm
@@ -13,6 +17,15 @@ from .onnx import ML_OPSET, OPSET, Graph, import_onnx
 from .onnx_encoder import LEVELS, OnnxEncoder
 from .plain import describe
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..estimators.classifier import RegNetClassifier
+    from ..network import Network
+    from ..tables.encoding import Encoding
+    from ..typing import AnyArray
+    from .onnx_encoder import Sources
+
 _OPTIONS = {
     "zipmap": [True, False, "columns"],
     "output_class_labels": [False, True],
@@ -20,7 +33,7 @@ _OPTIONS = {
 }
 
 
-def register(classifier, regressor):
+def register(classifier: type, regressor: type) -> None:
     """Make the converters of two classes of estimators known to skl2onnx.
 
     Parameters
@@ -49,7 +62,7 @@ def register(classifier, regressor):
 # ---- types ---------------------------------------------------------------------------
 
 
-def _classifier_types(operator):
+def _classifier_types(operator: Any) -> None:
     from skl2onnx.common.data_types import Int64TensorType, StringTensorType
 
     model = operator.raw_operator
@@ -61,11 +74,11 @@ def _classifier_types(operator):
     operator.outputs[1].type.shape = [None, len(model.classes_)]
 
 
-def _regressor_types(operator):
+def _regressor_types(operator: Any) -> None:
     operator.outputs[0].type.shape = [None, operator.raw_operator.n_outputs_]
 
 
-def _class_values(model):
+def _class_values(model: RegNetClassifier) -> AnyArray:
     """The classes as an array of int64 or text."""
     classes = model.classes_
     if classes.dtype.kind == "f" and (classes == np.floor(classes)).all():
@@ -82,7 +95,7 @@ def _class_values(model):
 # ---- nodes ---------------------------------------------------------------------------
 
 
-def _convert_classifier(scope, operator, container):
+def _convert_classifier(scope: Any, operator: Any, container: Any) -> None:
     model = operator.raw_operator
     graph, y = _network(operator, container)
     n_outputs = model.n_outputs_
@@ -105,13 +118,13 @@ def _convert_classifier(scope, operator, container):
     _transfer(graph, scope, operator, container)
 
 
-def _convert_regressor(scope, operator, container):
+def _convert_regressor(scope: Any, operator: Any, container: Any) -> None:
     graph, y = _network(operator, container)
     graph.cast(y, _dtype_of(operator.outputs[0]), operator.outputs[0].onnx_name)
     _transfer(graph, scope, operator, container)
 
 
-def _network(operator, container):
+def _network(operator: Any, container: Any) -> tuple[Graph, str]:
     """(Graph, name of the network's outputs)."""
     if container.target_opset < OPSET:
         raise ValueError(
@@ -133,7 +146,7 @@ def _network(operator, container):
     return graph, graph.network(x, layers, output)
 
 
-def _joined(graph, variables, network):
+def _joined(graph: Graph, variables: Sequence[Any], network: Network) -> str:
     """All inputs side by side, as numbers."""
     parts = []
     for number, variable in enumerate(variables):
@@ -153,7 +166,9 @@ def _joined(graph, variables, network):
     return x
 
 
-def _sources(encoder, variables, encoding):
+def _sources(
+    encoder: OnnxEncoder, variables: Sequence[Any], encoding: Encoding
+) -> Sources:
     """What `OnnxEncoder.encode` asks for: by name, else by position."""
     names = [variable.raw_name for variable in variables]
     widths = [_width(variable, len(encoding.names)) for variable in variables]
@@ -188,28 +203,28 @@ def _sources(encoder, variables, encoding):
     return sources
 
 
-def _width(variable, otherwise):
+def _width(variable: Any, otherwise: int) -> int:
     """Columns of an input; all columns if the input does not state them."""
     shape = variable.type.shape
     return shape[1] if len(shape) == 2 and shape[1] else otherwise
 
 
-def _is_text(variable):
+def _is_text(variable: Any) -> bool:
     return type(variable.type).__name__ == "StringTensorType"
 
 
-def _dtype_of(variable):
+def _dtype_of(variable: Any) -> type[np.float32 | np.float64]:
     double = type(variable.type).__name__ == "DoubleTensorType"
     return np.float64 if double else np.float32
 
 
-def _transfer(graph, scope, operator, container):
+def _transfer(graph: Graph, scope: Any, operator: Any, container: Any) -> None:
     """Nodes and constants into skl2onnx's container, under names that are unique there."""
     attribute = graph.helper.get_attribute_value
     given = {v.onnx_name for v in [*operator.inputs, *operator.outputs]}
     names = {name: name for name in given}
 
-    def unique(name):
+    def unique(name: str) -> str:
         if name not in names:
             names[name] = scope.get_unique_variable_name(name)
         return names[name]

@@ -1,7 +1,22 @@
 """Networks from scikit-learn's MLPClassifier and MLPRegressor."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
 from .._core import checks
 from ..layers import Dense
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from numpy.typing import ArrayLike
+    from sklearn.neural_network import MLPClassifier, MLPRegressor
+
+    from ..network import Network
+    from ..typing import AnyArray
+
+    N = TypeVar("N", bound=Network)
 
 _LOSSES = {  # by what scikit-learn does to the last layer
     "softmax": "softmax_cross_entropy",
@@ -11,7 +26,7 @@ _LOSSES = {  # by what scikit-learn does to the last layer
 }
 
 
-def from_sklearn(cls, mlp):
+def from_sklearn(cls: type[N], mlp: MLPClassifier | MLPRegressor) -> N:
     """A network with the weights of a fitted MLPClassifier or MLPRegressor.
 
     `predict` returns its predict_proba (one column, the second class, where there are two
@@ -66,7 +81,7 @@ def from_sklearn(cls, mlp):
     return network
 
 
-def _arrays(values, name):
+def _arrays(values: Iterable[ArrayLike], name: str) -> list[AnyArray]:
     """The arrays of a list, each checked."""
     values = checks.check_list(values, name)
     return [checks.as_array(v, f"{name}[{i}]") for i, v in enumerate(values)]

@@ -1,5 +1,9 @@
 """Networks as PyTorch modules and back: weights in, weights out."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
 import numpy as np
 
 from .._core import checks
@@ -7,8 +11,21 @@ from ..activations import NAMES, OUTPUTS
 from ..layers import Dense, Dropout
 from .plain import describe
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from types import ModuleType
 
-def _import_torch():
+    import torch
+
+    from ..losses import Loss
+    from ..network import Network
+    from ..typing import ActivationName, AnyArray, DTypeName, LossName
+    from .plain import PlainLayer
+
+    N = TypeVar("N", bound=Network)
+
+
+def _import_torch() -> ModuleType:
     try:
         import torch
     except ImportError:
@@ -16,7 +33,7 @@ def _import_torch():
     return torch
 
 
-def to_torch(network, raw=False):
+def to_torch(network: Network, raw: bool = False) -> torch.nn.Sequential:
     """A torch.nn.Sequential with copies of the weights, in evaluation mode.
 
     Parameters
@@ -47,7 +64,7 @@ def to_torch(network, raw=False):
     return torch.nn.Sequential(*modules).eval()
 
 
-def _linear(torch, layer):
+def _linear(torch: Any, layer: PlainLayer) -> torch.nn.Linear:
     n_in, n_out = layer.w.shape
     weight = torch.from_numpy(layer.w.T)
     has_bias = layer.b is not None
@@ -59,7 +76,7 @@ def _linear(torch, layer):
     return linear
 
 
-def _activation(torch, name, param):
+def _activation(torch: Any, name: str, param: float) -> torch.nn.Module:
     traits = OUTPUTS[name]
     if traits.torch_module is not None:
         return traits.torch_module(torch, param)
@@ -67,7 +84,13 @@ def _activation(torch, name, param):
     return type(name, (torch.nn.Module,), {"forward": lambda self, z: function(z)})()
 
 
-def from_torch(cls, state_dict, activations="relu", loss="squared_error", dtype=None):
+def from_torch(
+    cls: type[N],
+    state_dict: Mapping[str, Any],
+    activations: ActivationName | Sequence[ActivationName] = "relu",
+    loss: Loss | LossName = "squared_error",
+    dtype: DTypeName | None = None,
+) -> N:
     """A network with the Linear weights of a state_dict, in its order.
 
     Parameters
@@ -118,7 +141,9 @@ def from_torch(cls, state_dict, activations="relu", loss="squared_error", dtype=
     return network
 
 
-def _linear_pairs(state_dict):
+def _linear_pairs(
+    state_dict: Mapping[str, Any],
+) -> list[tuple[AnyArray, AnyArray | None]]:
     """[(weight, bias or None)] as arrays; ValueError for what is not a chain of Linear."""
     if not hasattr(state_dict, "items"):
         raise TypeError(
@@ -145,7 +170,7 @@ def _linear_pairs(state_dict):
     return pairs
 
 
-def _to_numpy(value, name):
+def _to_numpy(value: Any, name: str) -> AnyArray:
     """An array of numbers from a tensor on any device, of any float type."""
     if hasattr(value, "detach"):
         if getattr(value, "is_meta", False):
@@ -165,7 +190,9 @@ def _to_numpy(value, name):
     return checks.as_array(value, name)
 
 
-def _layer_activations(activations, n):
+def _layer_activations(
+    activations: ActivationName | Sequence[ActivationName], n: int
+) -> list[ActivationName]:
     """One activation for each of n layers."""
     if isinstance(activations, str):
         return [activations] * (n - 1) + ["identity"]

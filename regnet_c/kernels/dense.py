@@ -1,12 +1,21 @@
 """The products of a dense layer and of its derivatives."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from .._core import binding
 from .arguments import as_floats, expect_shape
 
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
-def dense_forward(x, w, b=None):
+    from ..typing import FloatArray
+
+
+def dense_forward(x: ArrayLike, w: ArrayLike, b: ArrayLike | None = None) -> FloatArray:
     """``z = x w + b``.
 
     Parameters
@@ -38,7 +47,7 @@ def dense_forward(x, w, b=None):
     return z
 
 
-def dense_input_gradient(dz, w):
+def dense_input_gradient(dz: ArrayLike, w: ArrayLike) -> FloatArray:
     """``dx = dz w'``.
 
     Parameters
@@ -58,7 +67,7 @@ def dense_input_gradient(dz, w):
     return dx
 
 
-def dense_weight_gradient(x, dz):
+def dense_weight_gradient(x: ArrayLike, dz: ArrayLike) -> FloatArray:
     """``dw = x' dz``, summed over the rows in order.
 
     Parameters

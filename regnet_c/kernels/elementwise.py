@@ -1,5 +1,9 @@
 """Functions, activations and losses."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from .._core import binding, checks
@@ -7,11 +11,18 @@ from ..activations import HIDDEN, check_param, code
 from ..losses import Loss, get_loss
 from .arguments import as_floats, expect_shape
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
-def _elementwise(name):
+    from numpy.typing import ArrayLike
+
+    from ..typing import ActivationName, FloatArray, LossName
+
+
+def _elementwise(name: str) -> Callable[[ArrayLike], FloatArray]:
     code = binding.FUNCTIONS[name]
 
-    def function(x):
+    def function(x: ArrayLike) -> FloatArray:
         x = as_floats(x, "x")
         y = np.empty_like(x)
         binding.elementwise(code, y.reshape(-1), x.reshape(-1))
@@ -41,7 +52,9 @@ atan = _elementwise("atan")
 erf = _elementwise("erf")
 
 
-def activation_forward(name, z, param=None):
+def activation_forward(
+    name: ActivationName, z: ArrayLike, param: float | None = None
+) -> tuple[FloatArray, FloatArray]:
     """f(z) and its slope f'(z) for one of the activations except softmax.
 
     Parameters
@@ -72,7 +85,7 @@ def activation_forward(name, z, param=None):
     return a, slope
 
 
-def softmax_forward(z):
+def softmax_forward(z: ArrayLike) -> FloatArray:
     """Softmax of every row.
 
     Parameters
@@ -96,7 +109,7 @@ def softmax_forward(z):
     return np.ascontiguousarray(a.T)
 
 
-def softmax_backward(da, a):
+def softmax_backward(da: ArrayLike, a: ArrayLike) -> FloatArray:
     """Derivative with respect to z of ``a = softmax(z)``, given da.
 
     Parameters
@@ -115,7 +128,13 @@ def softmax_backward(da, a):
     return np.ascontiguousarray(dz.T)
 
 
-def loss_rows(name, z, y, scale=None, param=None):
+def loss_rows(
+    name: LossName,
+    z: ArrayLike,
+    y: ArrayLike,
+    scale: ArrayLike | None = None,
+    param: float | None = None,
+) -> tuple[FloatArray, FloatArray]:
     """Loss of every row and its derivative.
 
     Parameters

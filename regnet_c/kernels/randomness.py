@@ -1,12 +1,21 @@
 """Random numbers, masks and permutations, functions of their arguments alone."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from .._core import binding, checks
 from .arguments import as_count, as_word
 
+if TYPE_CHECKING:
+    from ..typing import DTypeName, FloatArray, IntArray
 
-def _random(normal, n, seed, stream, first, dtype):
+
+def _random(
+    normal: bool, n: int, seed: int, stream: int, first: int, dtype: DTypeName
+) -> FloatArray:
     seed, stream = as_word(seed, "seed"), as_word(stream, "stream", 32)
     first = as_word(first, "first")
     u = np.empty(as_count(n, "n"), checks.check_dtype(dtype))
@@ -14,7 +23,9 @@ def _random(normal, n, seed, stream, first, dtype):
     return u
 
 
-def random_uniform(n, seed, stream=0, first=0, dtype="float32"):
+def random_uniform(
+    n: int, seed: int, stream: int = 0, first: int = 0, dtype: DTypeName = "float32"
+) -> FloatArray:
     """Uniform numbers in [0, 1): element e depends on (seed, stream, first + e) alone.
 
     Parameters
@@ -31,7 +42,9 @@ def random_uniform(n, seed, stream=0, first=0, dtype="float32"):
     return _random(False, n, seed, stream, first, dtype)
 
 
-def random_normal(n, seed, stream=0, first=0, dtype="float32"):
+def random_normal(
+    n: int, seed: int, stream: int = 0, first: int = 0, dtype: DTypeName = "float32"
+) -> FloatArray:
     """Standard normal numbers: element e depends on (seed, stream, first + e) alone.
 
     Parameters
@@ -48,7 +61,15 @@ def random_normal(n, seed, stream=0, first=0, dtype="float32"):
     return _random(True, n, seed, stream, first, dtype)
 
 
-def dropout_mask(n_rows, n_units, rate, seed, step, layer, dtype="float32"):
+def dropout_mask(
+    n_rows: int,
+    n_units: int,
+    rate: float,
+    seed: int,
+    step: int,
+    layer: int,
+    dtype: DTypeName = "float32",
+) -> FloatArray:
     """The mask of one training step.
 
     A pure function of its arguments (Philox4x32-10, Salmon et al. 2011), so that
@@ -74,7 +95,7 @@ def dropout_mask(n_rows, n_units, rate, seed, step, layer, dtype="float32"):
     return np.ascontiguousarray(mask.T)
 
 
-def permutation(n, seed, epoch):
+def permutation(n: int, seed: int, epoch: int) -> IntArray:
     """The order in which epoch `epoch` visits n rows.
 
     Parameters

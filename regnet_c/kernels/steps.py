@@ -1,5 +1,9 @@
 """Steps of an optimiser, and operators that keep weights small."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
 import numpy as np
 
 from .._core import binding, checks
@@ -8,8 +12,23 @@ from ..optimizers import SGD, get_optimizer
 from ..penalties import check_groups
 from .arguments import as_floats
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
-def prox_l1(w, threshold):
+    from numpy.typing import ArrayLike
+
+    from ..optimizers import Optimizer
+    from ..typing import (
+        FloatArray,
+        Groups,
+        InputGroups,
+        IntArray,
+        L1Rule,
+        OptimizerName,
+    )
+
+
+def prox_l1(w: ArrayLike, threshold: float) -> FloatArray:
     """``sign(w) max(|w| - threshold, 0)``, the proximal operator of ``threshold * sum|w|``.
 
     Parameters
@@ -35,7 +54,7 @@ def prox_l1(w, threshold):
     return out
 
 
-def prox_group(w, threshold, groups="units"):
+def prox_group(w: ArrayLike, threshold: float, groups: Groups = "units") -> FloatArray:
     """The proximal operator of a threshold times the sum of the groups' norms.
 
     Every group becomes ``w max(0, 1 - threshold/|w|)``; for a group of several inputs
@@ -65,20 +84,26 @@ def prox_group(w, threshold, groups="units"):
     return out
 
 
-def _rows_of(groups, n_in):
+def _rows_of(groups: Sequence[Sequence[int]], n_in: int) -> tuple[IntArray, IntArray]:
     rows = group_rows(groups)
     if len(rows[0]) != n_in:
         raise ValueError(f"groups has {len(rows[0])} inputs, expected {n_in}, as w has")
     return rows
 
 
-def work_size(shape, rows):
+def work_size(shape: tuple[int, ...], rows: tuple[IntArray, IntArray] | None) -> int:
     """Elements of work that `binding.prox_group` needs."""
     n_in, n_out = shape
     return 16 * (n_in + n_out) if rows is None else n_in * (n_out + 16)
 
 
-def prox_lassonet(beta, theta, threshold, hierarchy, groups="inputs"):
+def prox_lassonet(
+    beta: ArrayLike,
+    theta: ArrayLike,
+    threshold: float,
+    hierarchy: float,
+    groups: InputGroups = "inputs",
+) -> tuple[FloatArray, FloatArray]:
     """LassoNet's hierarchical proximal operator (Lemhadri et al. 2021), input by input.
 
     Minimises ``|b - beta_j|^2/2 + |w - theta_j|^2/2 + threshold |b|`` over the rows b and
@@ -114,7 +139,7 @@ def prox_lassonet(beta, theta, threshold, hierarchy, groups="inputs"):
     return beta, theta
 
 
-def penalty_sums(w):
+def penalty_sums(w: ArrayLike) -> tuple[float, float, int]:
     """``sum |w|``, ``sum w^2`` and the number of exact zeros.
 
     Parameters
@@ -129,7 +154,7 @@ def penalty_sums(w):
     return binding.penalty_sums(as_floats(w, "w").reshape(-1))
 
 
-def max_norm(w, max_norm):
+def max_norm(w: ArrayLike, max_norm: float) -> FloatArray:
     """w with every column scaled to a norm of at most `max_norm`, as `Dense` does.
 
     Parameters
@@ -149,8 +174,15 @@ def max_norm(w, max_norm):
 
 
 def update(
-    w, g, optimizer, state, l1=0.0, l2=0.0, l1_rule="cumulative", sign_at_zero=0
-):
+    w: FloatArray,
+    g: FloatArray,
+    optimizer: Optimizer | OptimizerName,
+    state: dict[str, Any],
+    l1: float = 0.0,
+    l2: float = 0.0,
+    l1_rule: L1Rule = "cumulative",
+    sign_at_zero: Literal[0, 1] = 0,
+) -> None:
     """One optimiser step with its penalty, on w in place.
 
     Parameters
@@ -201,7 +233,7 @@ def update(
     binding.update(*arrays, step)
 
 
-def _expect_plain(array, name, w):
+def _expect_plain(array: object, name: str, w: FloatArray) -> None:
     """TypeError, ValueError unless C can work on this very array, which looks like w."""
     if not isinstance(array, np.ndarray) or array.dtype not in (np.float32, np.float64):
         kind = getattr(array, "dtype", type(array).__name__)
@@ -216,12 +248,14 @@ def _expect_plain(array, name, w):
         )
 
 
-def first_step():
+def first_step() -> dict[str, float]:
     """The counters of `update` before the first step."""
     return {"step": 0, "beta1": 1.0, "beta2": 1.0, "response": 0.0, "credit": 0.0}
 
 
-def rn_step(optimizer, learning_rate, scalars):
+def rn_step(
+    optimizer: Optimizer, learning_rate: float, scalars: dict[str, float]
+) -> dict[str, Any]:
     """rn_step without a penalty."""
     return {
         "kind": optimizer.kind,

@@ -1,7 +1,10 @@
 """Paths over the same strengths on parts of the data, several at a time."""
 
+from __future__ import annotations
+
 import threading
 from dataclasses import replace
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -9,8 +12,21 @@ from .._core import checks
 from .bar import Bar
 from .steps import Walk, start_weights
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from threading import Event
 
-def splits_of(cv, X, y, recipe):
+    from numpy.typing import NDArray
+
+    from ..typing import AnyArray, Direction, Splits
+    from .recipe import Recipe
+    from .steps import Step
+
+    Split: TypeAlias = tuple[NDArray[np.intp], NDArray[np.intp]]  # train, test
+    Pair: TypeAlias = tuple[AnyArray, AnyArray]  # X, y
+
+
+def splits_of(cv: Splits, X: AnyArray, y: AnyArray, recipe: Recipe) -> list[Split]:
     """List of (train rows, test rows); an int is that many folds, even in the labels."""
     if hasattr(cv, "split"):  # one of scikit-learn's splitters
         cv = list(cv.split(X, y))
@@ -31,11 +47,25 @@ def splits_of(cv, X, y, recipe):
 class Parts:
     """Walks along one grid on parts of the data; what they share."""
 
-    def __init__(self, recipe, direction, grid, X, y, validation_data=None):
+    def __init__(
+        self,
+        recipe: Recipe,
+        direction: Direction,
+        grid: Iterable[float],
+        X: AnyArray,
+        y: AnyArray,
+        validation_data: Pair | None = None,
+    ) -> None:
         self.recipe, self.direction, self.grid = recipe, direction, list(grid)
         self._X, self._y, self._validation = X, y, validation_data
 
-    def run(self, parts, n_jobs, progress, name):
+    def run(
+        self,
+        parts: Sequence[tuple[NDArray[np.intp], NDArray[np.intp] | None]],
+        n_jobs: int | None,
+        progress: bool,
+        name: str,
+    ) -> tuple[list[list[Step]], KeyboardInterrupt | None]:
         """(lists of steps, the KeyboardInterrupt that ended it or None).
 
         One list for each finished (rows, held out).
@@ -48,7 +78,9 @@ class Parts:
         recipe = replace(self.recipe, threads=1) if jobs > 1 else self.recipe
         with Bar(progress, len(parts) * len(self.grid), name) as bar:
 
-            def walk(number, rows, held_out):
+            def walk(
+                number: int, rows: NDArray[np.intp], held_out: NDArray[np.intp] | None
+            ) -> None:
                 steps = self._walk(recipe, rows, held_out, stop, bar)
                 if len(steps) == len(self.grid):
                     done[number] = steps
@@ -61,7 +93,14 @@ class Parts:
             found = [done[i] for i in sorted(done)]
         return found, interrupt
 
-    def _walk(self, recipe, rows, held_out, stop, bar):
+    def _walk(
+        self,
+        recipe: Recipe,
+        rows: NDArray[np.intp],
+        held_out: NDArray[np.intp] | None,
+        stop: Event,
+        bar: Bar,
+    ) -> list[Step]:
         X, y = self._X[rows], self._y[rows]
         judge = None if held_out is None else (self._X[held_out], self._y[held_out])
         start = start_weights(recipe, self.direction, X, y, self._validation, stop)
@@ -72,7 +111,9 @@ class Parts:
         return steps
 
 
-def cross_validate(parts, splits, n_jobs, progress):
+def cross_validate(
+    parts: Parts, splits: Sequence[Split], n_jobs: int | None, progress: bool
+) -> tuple[list[tuple[float, float]] | None, KeyboardInterrupt | None]:
     """([(mean score, its standard error)] for each strength, interrupt or None).
 
     After Ctrl-C over the folds that were finished; None if they are fewer than two.
@@ -85,7 +126,7 @@ def cross_validate(parts, splits, n_jobs, progress):
     return list(zip(rows.mean(axis=0), errors, strict=True)), interrupt
 
 
-def _jobs(n_jobs):
+def _jobs(n_jobs: int | None) -> int:
     """How many walks at a time; joblib knows, unless it is one."""
     if n_jobs is not None and checks.check_int(n_jobs, "n_jobs") == 1:
         return 1
@@ -100,7 +141,9 @@ def _jobs(n_jobs):
     return effective_n_jobs(n_jobs)
 
 
-def _run_all(function, calls, jobs):
+def _run_all(
+    function: Callable[..., None], calls: Sequence[tuple[Any, ...]], jobs: int
+) -> None:
     if jobs == 1:
         for arguments in calls:
             function(*arguments)

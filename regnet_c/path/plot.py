@@ -1,15 +1,27 @@
 """The plot of a regularization path."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from ..plots import COLORS, engineering, panels, percent, plain
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from numpy.typing import NDArray
+
+    from ..plots import AxesLike
+    from ..typing import AnyArray, Float64Array, IntArray
+    from .result import RegularizationPath
 
 _NAMED = 7  # inputs with a colour and a name; the others are grey
 _COUNTS = 9  # numbers of inputs along the top, at most
 _BESIDE = {"frameon": False, "loc": "upper left", "bbox_to_anchor": (1.01, 1)}
 
 
-def plot_path(path, ax=None):
+def plot_path(path: RegularizationPath, ax: AxesLike = None) -> AnyArray:
     """Scores above, each input's weight below, against the strength.
 
     Parameters
@@ -41,7 +53,7 @@ def plot_path(path, ax=None):
     return axes
 
 
-def _rules(axes, path):
+def _rules(axes: AnyArray, path: RegularizationPath) -> None:
     """Where the rules choose."""
     where = {}
     for rule in ("1se", "best"):
@@ -52,7 +64,9 @@ def _rules(axes, path):
         axes[0].lines[-1].set_label(", ".join(rules))
 
 
-def _scores(ax, path, x, order):
+def _scores(
+    ax: Axes, path: RegularizationPath, x: Float64Array, order: NDArray[np.intp]
+) -> None:
     """Accuracies, or losses in the units of y."""
     sign = 1 if path.loss.classification else -1
     ax.plot(x, sign * path.train_scores[order], "--", color=COLORS[0], label="training")
@@ -70,7 +84,9 @@ def _scores(ax, path, x, order):
         ax.yaxis.set_major_formatter(engineering())
 
 
-def _features(ax, path, x, order):
+def _features(
+    ax: Axes, path: RegularizationPath, x: Float64Array, order: NDArray[np.intp]
+) -> None:
     """One line for each input."""
     weights = path.importances[order]
     gone = (weights == 0) & (np.roll(weights, 1, axis=0) == 0)
@@ -88,14 +104,14 @@ def _features(ax, path, x, order):
     plain(ax, "strength of the penalty", "norm of an input's weights")
 
 
-def _legible(name):
+def _legible(name: str) -> str:
     """A name as a legend takes it: short, no formula, not hidden by its underscore."""
     name = name if len(name) <= 24 else f"{name[:23]}…"
     name = name.replace("$", r"\$")
     return f" {name}" if name.startswith("_") else name
 
 
-def _counts(ax, x, counts):
+def _counts(ax: Axes, x: Float64Array, counts: IntArray) -> None:
     """The numbers of inputs in use, along the top."""
     places = np.unique(np.linspace(0, len(x) - 1, _COUNTS).round().astype(int))
     top = ax.secondary_xaxis("top")

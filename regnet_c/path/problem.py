@@ -4,8 +4,11 @@ A `Problem` is learned from the rows a path is trained on and is applied unchang
 others: validation rows, those of a re-fit, those of stability selection.
 """
 
+from __future__ import annotations
+
 import copy
 import numbers
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -18,6 +21,17 @@ from ..network import Network
 from ..tables.form import KEY, TableForm
 from ..tables.task import infer_task
 from .sources import Sources, needs_encoder
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from ..losses import Loss
+    from ..tables.encoder import TableEncoder
+    from ..typing import AnyArray, Config, DTypeName, FloatArray, IntArray, LossName
+    from .folds import Pair
+    from .recipe import Recipe
 
 
 class Problem:
@@ -52,7 +66,14 @@ class Problem:
         The lowest loss that any predictions of these y have, on the scale of the path.
     """
 
-    def __init__(self, X, y, loss=None, standardize=True, encoder="auto"):
+    def __init__(
+        self,
+        X: Any,
+        y: Any,
+        loss: Loss | LossName | None = None,
+        standardize: bool = True,
+        encoder: TableEncoder | Literal["auto"] | None = "auto",
+    ) -> None:
         standardize = checks.check_bool(standardize, "standardize")
         self.names, self.n_in = column_names(X), None
         self.classes, self.sources = None, None
@@ -79,13 +100,13 @@ class Problem:
         labels = y.ndim == 1  # those have a lowest loss of 0
         self.floor = 0.0 if labels else self.scaled_loss.least(self.units.targets(y))
 
-    def data(self, X, y, dtype, name="X"):
+    def data(self, X: Any, y: Any, dtype: DTypeName, name: str = "X") -> Pair:
         """(X, y) as the path's networks see them."""
         x = self._array(X, name)
         y = self._encoded(_targets(y), len(x))
         return self.units.inputs(x, dtype), self.units.targets(y)
 
-    def _array(self, X, name):
+    def _array(self, X: Any, name: str) -> AnyArray:
         """X as an array of finite numbers, with the columns the path was trained on."""
         if self.encoder is not None:
             return self.encoder.transform(X)
@@ -106,7 +127,7 @@ class Problem:
         _expect_finite(array, name)
         return array
 
-    def _encoded(self, y, n):
+    def _encoded(self, y: AnyArray, n: int) -> AnyArray:
         """y with labels as whole numbers, else with a row of targets per row of X."""
         if len(y) != n:
             raise ValueError(f"y has {len(y)} rows, X has {n}")
@@ -124,7 +145,7 @@ class Problem:
         self.loss.check_range(y)
         return y
 
-    def _numbers_of(self, y):
+    def _numbers_of(self, y: AnyArray) -> IntArray:
         if y.ndim != 1:
             raise ValueError(f"y has shape {y.shape}, expected one label per row")
         known = {label: number for number, label in enumerate(self.classes.tolist())}
@@ -137,7 +158,9 @@ class Problem:
             )
         return np.array([known[label] for label in labels], np.int64)
 
-    def network(self, recipe, weights, columns):
+    def network(
+        self, recipe: Recipe, weights: Sequence[FloatArray], columns: NDArray[np.intp]
+    ) -> Network:
         """A Network or LassoNet in the user's units, from weights on the path's scale.
 
         It reads these inputs (columns of X, or what its encoder makes of them), or all
@@ -167,7 +190,7 @@ class Problem:
             network.metadata["classes"] = self.classes.tolist()
         return network
 
-    def _table(self):
+    def _table(self) -> Config:
         """The entry by which a file of the network reads tables."""
         classes = None
         if self.classes is not None:
@@ -176,11 +199,11 @@ class Problem:
         form = TableForm(self.encoder.encoding_, "y", classes, *numbers)
         return {KEY: form.to_config()}
 
-    def inputs_of(self, columns):
+    def inputs_of(self, columns: NDArray[np.intp]) -> NDArray[np.intp]:
         """The networks' inputs that these columns of X become."""
         return columns if self.sources is None else self.sources.inputs_of(columns)
 
-    def columns(self, columns):
+    def columns(self, columns: Any) -> NDArray[np.intp]:
         """Sorted numbers of columns that are given by name or by number."""
         if isinstance(columns, (str, numbers.Integral)):
             columns = [columns]
@@ -199,7 +222,7 @@ class Problem:
             raise ValueError(f"columns is {list(columns)}, expected each column once")
         return np.array(sorted(found))
 
-    def _number(self, column):
+    def _number(self, column: object) -> int:
         if isinstance(column, str):
             if self.names is None:
                 raise ValueError(
@@ -216,7 +239,9 @@ class Problem:
         return number % self.n_in
 
 
-def _fresh_encoder(encoder, X):
+def _fresh_encoder(
+    encoder: TableEncoder | Literal["auto"] | None, X: Any
+) -> TableEncoder | None:
     """An encoder to fit to X, or None where X is all numbers."""
     if encoder is None or (isinstance(encoder, str) and encoder == "auto"):
         if encoder is None or not needs_encoder(X):
@@ -229,7 +254,7 @@ def _fresh_encoder(encoder, X):
     return copy.deepcopy(encoder)
 
 
-def column_names(X):
+def column_names(X: Any) -> list[str] | None:
     """The names of a data frame's columns if all are text, else None."""
     for attribute in ("columns", "column_names"):  # the latter: Arrow tables
         names = getattr(X, attribute, None)
@@ -240,18 +265,18 @@ def column_names(X):
     return None
 
 
-def _other_names(found, expected, name):
+def _other_names(found: list[str], expected: list[str], name: str) -> str:
     for number, (a, b) in enumerate(zip(found, expected, strict=False)):
         if a != b:
             return f"{name} has the name {a!r} for column {number}, it was {b!r} before"
     return f"{name} has {len(found)} columns, the path was trained on {len(expected)}"
 
 
-def _few(names):
+def _few(names: list[str]) -> str:
     return ", ".join(map(repr, names[:8])) + (", ..." if len(names) > 8 else "")
 
 
-def _targets(y):
+def _targets(y: Any) -> AnyArray:
     """y as an array, (n,) for one column of labels; no labels are missing."""
     if y is None:
         raise TypeError("y is None, expected labels or targets")
@@ -281,14 +306,14 @@ def _targets(y):
     return array
 
 
-def _is_nan(value):
+def _is_nan(value: object) -> bool:
     """True for NaN, NaT and pandas' NA, which differ from themselves."""
     if type(value).__name__ == "NAType":
         return True
     return isinstance(value, numbers.Number) and value != value
 
 
-def _expect_one_kind(values):
+def _expect_one_kind(values: Sequence[object]) -> None:
     """TypeError for text among numbers, all of which NumPy would turn into text."""
     text = [isinstance(value, str) for value in values]
     if any(text) and not all(text):
@@ -296,7 +321,7 @@ def _expect_one_kind(values):
         raise TypeError(f"y has text and {other!r}, expected labels of one kind")
 
 
-def _labels(y):
+def _labels(y: AnyArray) -> bool:
     """True if y is text, true or false, or integers that `infer_task` takes for classes."""
     if y.ndim != 1 or y.dtype.kind not in "iubOUS":
         return False
@@ -305,7 +330,7 @@ def _labels(y):
     return infer_task(len(y), len(np.unique(y)))[0] == "classification"
 
 
-def _classes(y, loss):
+def _classes(y: AnyArray, loss: Loss) -> AnyArray | None:
     """The classes, sorted; None for numbers that are probabilities."""
     if y.dtype.kind not in "iubfOUS":
         raise TypeError(f"y has dtype {y.dtype}, expected labels")
@@ -330,7 +355,7 @@ def _classes(y, loss):
     return classes
 
 
-def _expect_finite(array, name):
+def _expect_finite(array: AnyArray, name: str) -> None:
     """ValueError that states where the first NaN or infinity is."""
     if array.dtype.kind != "f":
         return

@@ -1,18 +1,42 @@
 """How the networks of a regularization path look and are trained."""
 
+from __future__ import annotations
+
 import copy
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from .._core import checks
-from .._core.units import Units
 from ..lassonet import LassoNet
 from ..layers import Dense
-from ..losses import Loss
 from ..network import Network
 from ..optimizers import Adam, get_optimizer
 from ..penalties import L1, L2, GroupLasso
 from ..schedules import CosineDecay, Schedule
-from .sources import Sources
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from .._core.units import Units
+    from ..history import History
+    from ..losses import Loss
+    from ..optimizers import Optimizer
+    from ..penalties import Penalty
+    from ..typing import (
+        ActivationName,
+        AnyArray,
+        AnyCallback,
+        DTypeName,
+        InputGroups,
+        OptimizerName,
+        PathPenalty,
+    )
+    from .folds import Pair
+    from .problem import Problem
+    from .sources import Sources
 
 PENALTIES = ("group_inputs", "l1", "lassonet")
 # of the dense fit and of each step: epochs, and the steps that they have at least
@@ -46,21 +70,23 @@ class Recipe:
     sources: Sources | None = None  # of a table: the inputs of its columns
 
     @property
-    def n_columns(self):
+    def n_columns(self) -> int:
         """Columns of X: what is chosen."""
         return self.n_in if self.sources is None else len(self.sources)
 
     @property
-    def groups(self):
+    def groups(self) -> InputGroups:
         """Groups of inputs that stay or leave together."""
         return "inputs" if self.sources is None else self.sources.groups
 
-    def of_inputs(self, inputs):
+    def of_inputs(self, inputs: NDArray[np.intp]) -> Recipe:
         """The recipe for networks that have only these inputs."""
         sources = None if self.sources is None else self.sources.only(inputs)
         return replace(self, n_in=len(inputs), sources=sources)
 
-    def layers(self, n_in, first_penalty=None, l2=0.0):
+    def layers(
+        self, n_in: int, first_penalty: Penalty | None = None, l2: float = 0.0
+    ) -> list[Dense]:
         """Dense layers from n_in inputs; every layer but the first has this l2."""
         sizes = [n_in, *self.hidden, self.n_out]
         rest = L2(l2) if l2 else None
@@ -74,7 +100,7 @@ class Recipe:
             for i in range(len(sizes) - 1)
         ]
 
-    def network(self, strength):
+    def network(self, strength: float) -> Network:
         """The network of one step."""
         common = {"loss": self.loss, "dtype": self.dtype, "seed": self.seed}
         if self.penalty == "lassonet":
@@ -89,15 +115,15 @@ class Recipe:
 
     def fit(
         self,
-        network,
-        X,
-        y,
-        callbacks,
-        epochs,
-        validation_data=None,
-        optimizer=None,
-        progress=False,
-    ):
+        network: Network,
+        X: AnyArray,
+        y: AnyArray,
+        callbacks: Sequence[AnyCallback],
+        epochs: int,
+        validation_data: Pair | None = None,
+        optimizer: Optimizer | None = None,
+        progress: bool = False,
+    ) -> History:
         """Train with a fresh optimiser state."""
         return network.fit(
             X,
@@ -111,7 +137,7 @@ class Recipe:
             progress=progress,
         )
 
-    def decaying_optimizer(self, epochs):
+    def decaying_optimizer(self, epochs: float) -> Optimizer:
         """The optimiser, its rate falling to zero within these epochs."""
         optimizer = copy.copy(self.optimizer)
         if not isinstance(optimizer.learning_rate, Schedule):
@@ -120,24 +146,24 @@ class Recipe:
 
 
 def make_recipe(
-    problem,
-    n,
-    penalty,
+    problem: Problem,
+    n: int,
+    penalty: PathPenalty,
     *,
-    hidden=(100,),
-    activation="relu",
-    hierarchy=10.0,
-    l2=1e-3,
-    epochs=None,
-    patience=None,
-    optimizer=None,
-    batch_size=128,
-    dtype="float32",
-    seed=0,
-    threads=None,
-    relax=True,
-    adaptive=0.5,
-):
+    hidden: Sequence[int] = (100,),
+    activation: ActivationName = "relu",
+    hierarchy: float = 10.0,
+    l2: float = 1e-3,
+    epochs: tuple[int, int] | None = None,
+    patience: tuple[int, int] | None = None,
+    optimizer: Optimizer | OptimizerName | None = None,
+    batch_size: int = 128,
+    dtype: DTypeName = "float32",
+    seed: int = 0,
+    threads: int | None = None,
+    relax: bool = True,
+    adaptive: float = 0.5,
+) -> Recipe:
     """The Recipe for a `Problem` of n rows; the options of `regularization_path`."""
     if isinstance(hidden, (int, str)) or not len(hidden):
         raise ValueError(f"hidden is {hidden!r}, expected sizes such as (100,)")
@@ -167,7 +193,13 @@ def make_recipe(
     )
 
 
-def _pair(value, name, least, least_steps, steps):
+def _pair(
+    value: tuple[int, int] | None,
+    name: str,
+    least: tuple[int, int],
+    least_steps: tuple[int, int],
+    steps: int,
+) -> tuple[int, int]:
     """The checked pair; by default these epochs, more where they have few steps."""
     if value is None:
         pairs = zip(least, least_steps, strict=True)

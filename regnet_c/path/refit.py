@@ -1,6 +1,9 @@
 """A dense network on chosen columns, trained until it has converged."""
 
+from __future__ import annotations
+
 import warnings
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -9,13 +12,31 @@ from ..history import History
 from ..network import Network
 from ..penalties import L2
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from .folds import Pair
+    from .problem import Problem
+    from .recipe import Recipe
+
 _FIRST = 2000  # steps of the first cycle, and
 _FIRST_EPOCHS = 50  # the least number of epochs
 _CYCLES = 6  # each twice as long as the one before
 _PROGRESS = 0.005  # of a constant's loss, by which a cycle must beat the one before
 
 
-def refit(problem, recipe, columns, data, validation, epochs, patience, progress):
+def refit(
+    problem: Problem,
+    recipe: Recipe,
+    columns: NDArray[np.intp],
+    data: Pair,
+    validation: Pair | None,
+    epochs: int | None,
+    patience: int,
+    progress: bool,
+) -> Network:
     """A Network in the user's units for some columns of the path's data.
 
     Parameters
@@ -38,7 +59,7 @@ def refit(problem, recipe, columns, data, validation, epochs, patience, progress
         for part in (data, validation)
     )
 
-    def cycle(epochs):
+    def cycle(epochs: int) -> tuple[float, History]:
         """Train this long, the rate falling to zero; the quantity to minimise."""
         callbacks = [] if validation is None else [EarlyStopping(patience=patience)]
         optimizer = recipe.decaying_optimizer(epochs)
@@ -62,7 +83,12 @@ def refit(problem, recipe, columns, data, validation, epochs, patience, progress
     return final
 
 
-def _converge(network, recipe, data, cycle):
+def _converge(
+    network: Network,
+    recipe: Recipe,
+    data: Pair,
+    cycle: Callable[[int], tuple[float, History]],
+) -> History:
     """Cycles of doubling length until one of them changes little; their History.
 
     Only losses at the end of a cycle, where the rate is 0, are compared: there the noise
@@ -92,7 +118,7 @@ def _converge(network, recipe, data, cycle):
     return history
 
 
-def _constant_loss(network, recipe, data):
+def _constant_loss(network: Network, recipe: Recipe, data: Pair) -> float:
     """Loss above the least possible of a network that sees no inputs."""
     weights = network.get_weights()
     network.set_weights([np.zeros_like(w) for w in weights])

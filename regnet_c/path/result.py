@@ -1,7 +1,10 @@
 """RegularizationPath: what a path found, and ways to select from it."""
 
+from __future__ import annotations
+
 import functools
 import warnings
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -9,6 +12,19 @@ from .._core import checks
 from .folds import Parts
 from .refit import refit
 from .stability import chosen, stability
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from ..network import Network
+    from ..plots import AxesLike
+    from ..typing import AnyArray, Direction, Float64Array, PathRule, TableLike, Targets
+    from .problem import Problem
+    from .recipe import Recipe
+    from .stability import StabilitySelection
+    from .steps import Step
 
 RULES = ("best", "1se")
 
@@ -50,8 +66,15 @@ class RegularizationPath:
     """
 
     def __init__(
-        self, problem, recipe, direction, steps, lambda_max, interrupted, folds
-    ):
+        self,
+        problem: Problem,
+        recipe: Recipe,
+        direction: Direction,
+        steps: list[Step],
+        lambda_max: float,
+        interrupted: bool,
+        folds: list[tuple[float, float]] | None,
+    ) -> None:
         self._problem, self._recipe, self._direction = problem, recipe, direction
         self.loss, self.classes = problem.loss, problem.classes
         self.feature_names, self.encoder = problem.names, problem.encoder
@@ -71,15 +94,15 @@ class RegularizationPath:
         )
 
     @functools.cached_property
-    def weights(self):
+    def weights(self) -> list[list[Float64Array]]:
         every, skip = np.arange(self._recipe.n_in), self._recipe.penalty == "lassonet"
         units = self._problem.units
         return [units.weights(step.weights, every, skip) for step in self._steps]
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.strengths)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         if not len(self):
             return "RegularizationPath(0 steps)"
         counts = self.n_features
@@ -88,7 +111,7 @@ class RegularizationPath:
             f"features, {'interrupted' if self.interrupted else 'complete'})"
         )
 
-    def network(self, step):
+    def network(self, step: int) -> Network:
         """The network of one step, for X and y as they were given.
 
         It has no penalties: their strengths hold on the standardised scale.  Pass
@@ -110,7 +133,7 @@ class RegularizationPath:
             self._recipe, weights, np.arange(self._recipe.n_in)
         )
 
-    def step(self, rule):
+    def step(self, rule: PathRule) -> int:
         """The step that a rule chooses.
 
         Parameters
@@ -137,7 +160,9 @@ class RegularizationPath:
         good = np.flatnonzero(scores >= best - margin)
         return int(min(good, key=lambda i: (self.n_features[i], -scores[i])))
 
-    def select(self, k=None, rule=None, names=False):
+    def select(
+        self, k: int | None = None, rule: PathRule | None = None, names: bool = False
+    ) -> NDArray[np.intp] | list[str]:
         """The chosen inputs: their numbers in ascending order, or their names.
 
         Parameters
@@ -171,7 +196,7 @@ class RegularizationPath:
             )
         return chosen(columns, self.feature_names, names)
 
-    def _chosen(self, k, rule):
+    def _chosen(self, k: int | None, rule: PathRule | None) -> NDArray[np.intp]:
         if k is None:
             return self.selected[self.step("1se" if rule is None else rule)]
         if rule is not None:
@@ -184,7 +209,7 @@ class RegularizationPath:
             )
         return np.sort(ranking[:k])
 
-    def ranking(self, names=False):
+    def ranking(self, names: bool = False) -> NDArray[np.intp] | list[str]:
         """All inputs that are in use at some step, the most important first.
 
         Parameters
@@ -198,7 +223,7 @@ class RegularizationPath:
         """
         return chosen(self._ranking(), self.feature_names, names)
 
-    def _ranking(self):
+    def _ranking(self) -> NDArray[np.intp]:
         by_strength = np.argsort(-self.strengths, kind="stable")
         used = self.importances[by_strength] > 0
         ever = np.flatnonzero(used.any(axis=0))
@@ -210,16 +235,16 @@ class RegularizationPath:
 
     def refit(
         self,
-        X,
-        y,
-        k=None,
-        rule=None,
-        columns=None,
-        validation_data=None,
-        epochs=None,
-        patience=20,
-        progress=False,
-    ):
+        X: TableLike,
+        y: Targets,
+        k: int | None = None,
+        rule: PathRule | None = None,
+        columns: Sequence[int] | Sequence[str] | AnyArray | None = None,
+        validation_data: tuple[TableLike, Targets] | None = None,
+        epochs: int | None = None,
+        patience: int = 20,
+        progress: bool = False,
+    ) -> Network:
         """Train a dense network on the selected columns alone.
 
         Training starts afresh, without the penalty of the path but with its `l2` on all
@@ -291,7 +316,14 @@ class RegularizationPath:
             problem, recipe, columns, data, validation_data, epochs, patience, progress
         )
 
-    def stability(self, X, y, n_subsamples=40, n_jobs=None, progress=False):
+    def stability(
+        self,
+        X: TableLike,
+        y: Targets,
+        n_subsamples: int = 40,
+        n_jobs: int | None = None,
+        progress: bool = False,
+    ) -> StabilitySelection:
         """Repeat the path, with the same strengths, on random halves of the data.
 
         Parameters
@@ -319,7 +351,7 @@ class RegularizationPath:
         parts = Parts(self._recipe, self._direction, self.strengths.tolist(), X, y)
         return stability(parts, len(X), count, n_jobs, progress, self.feature_names)
 
-    def plot(self, ax=None):
+    def plot(self, ax: AxesLike = None) -> AnyArray:
         """Scores above and each input's weight below, against the strength.
 
         The band around the validation score is one standard error wide on either side;

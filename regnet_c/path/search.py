@@ -1,6 +1,9 @@
 """regularization_path: networks along the strengths of a penalty on the inputs."""
 
+from __future__ import annotations
+
 from dataclasses import replace
+from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
 
@@ -13,23 +16,29 @@ from .recipe import make_recipe
 from .result import RegularizationPath
 from .steps import Walk, critical_strength, start_weights
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ..typing import Direction, PathOptions, PathPenalty, Splits, TableLike, Targets
+    from .steps import Step
+
 DIRECTIONS = ("up", "down")
 
 
 @says_memory_error
 def regularization_path(
-    X,
-    y,
-    penalty="group_inputs",
-    n_lambdas=40,
-    lambda_min_ratio=1e-2,
-    direction="up",
-    validation_data=None,
-    cv=None,
-    n_jobs=None,
-    progress=False,
-    **options,
-):
+    X: TableLike,
+    y: Targets,
+    penalty: PathPenalty = "group_inputs",
+    n_lambdas: int = 40,
+    lambda_min_ratio: float = 1e-2,
+    direction: Direction = "up",
+    validation_data: tuple[TableLike, Targets] | None = None,
+    cv: Splits | None = None,
+    n_jobs: int | None = None,
+    progress: bool = False,
+    **options: Unpack[PathOptions],
+) -> RegularizationPath:
     """Networks that use fewer and fewer inputs.
 
     The strengths are spaced evenly on a logarithmic scale from `lambda_min_ratio` times
@@ -172,7 +181,9 @@ def regularization_path(
     return path
 
 
-def _strengths(steps, top, ratio, n, direction):
+def _strengths(
+    steps: list[Step], top: float, ratio: float, n: int, direction: Direction
+) -> Iterator[float]:
     """The strengths; going up they end with the last input, seen in `steps`."""
     grid = top * ratio ** np.linspace(1, 0, n)
     if direction == "down":

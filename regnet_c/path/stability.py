@@ -1,10 +1,21 @@
 """Stability selection: inputs that are selected repeatedly from halves of the data."""
 
+from __future__ import annotations
+
 import warnings
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .._core import checks
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from ..typing import BoolArray
+    from .folds import Parts
 
 
 class StabilitySelection:
@@ -21,7 +32,13 @@ class StabilitySelection:
     feature_names : list of str or None
     """
 
-    def __init__(self, strengths, used, interrupted, feature_names=None):
+    def __init__(
+        self,
+        strengths: Sequence[float],
+        used: BoolArray,
+        interrupted: bool,
+        feature_names: list[str] | None = None,
+    ) -> None:
         self.feature_names = feature_names
         self.strengths, self.interrupted = np.array(strengths), interrupted
         self.n_subsamples = len(used)
@@ -33,10 +50,12 @@ class StabilitySelection:
         self._order = down
         self._union = union.mean(axis=0) if len(used) else np.zeros(steps)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"StabilitySelection({self.n_subsamples} subsamples)"
 
-    def select(self, threshold=0.9, max_false=1.0, names=False):
+    def select(
+        self, threshold: float = 0.9, max_false: float = 1.0, names: bool = False
+    ) -> NDArray[np.intp] | list[str]:
         """The inputs with a frequency of at least `threshold`: ascending numbers, or names.
 
         Only the largest strengths count, as long as q inputs on average were used by
@@ -82,7 +101,7 @@ class StabilitySelection:
         return chosen(columns, self.feature_names, names)
 
 
-def halves(n, count, seed):
+def halves(n: int, count: int, seed: int) -> list[NDArray[np.intp]]:
     """Rows of `count` random halves, in complementary pairs (Shah and Samworth 2013)."""
     rng, rows = np.random.default_rng([seed, 1]), []
     for _ in range(-(-count // 2)):
@@ -91,7 +110,9 @@ def halves(n, count, seed):
     return rows[:count]
 
 
-def chosen(columns, feature_names, names):
+def chosen(
+    columns: NDArray[np.intp], feature_names: list[str] | None, names: bool
+) -> NDArray[np.intp] | list[str]:
     """Numbers of columns as they are or, if `names`, the list of their names."""
     if not checks.check_bool(names, "names"):
         return columns
@@ -100,7 +121,14 @@ def chosen(columns, feature_names, names):
     return [feature_names[i] for i in columns]
 
 
-def stability(parts, n_rows, count, n_jobs, progress, feature_names=None):
+def stability(
+    parts: Parts,
+    n_rows: int,
+    count: int,
+    n_jobs: int | None,
+    progress: bool,
+    feature_names: list[str] | None = None,
+) -> StabilitySelection:
     """See `RegularizationPath.stability`."""
     rows = halves(n_rows, count, parts.recipe.seed)
     calls = [(part, None) for part in rows]

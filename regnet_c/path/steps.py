@@ -1,11 +1,31 @@
 """One walk along the strengths of a penalty: a network that is warm-started at each."""
 
-from typing import NamedTuple
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from .._core.data import checked_data
 from ..callbacks import Callback, EarlyStopping
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from threading import Event
+
+    from numpy.typing import NDArray
+
+    from ..network import Network
+    from ..typing import (
+        AnyArray,
+        Direction,
+        Float64Array,
+        FloatArray,
+        Logs,
+        PathPenalty,
+    )
+    from .folds import Pair
+    from .recipe import Recipe
 
 _OPEN = 0.5  # biases of a first layer without inputs
 _SETTLED = 0.01  # relative fall of the objective that counts as progress
@@ -28,11 +48,11 @@ class Settled(Callback):
     may be negative.
     """
 
-    def __init__(self, patience, floor):
+    def __init__(self, patience: int, floor: float) -> None:
         self.patience, self.floor = patience, floor
         self._best, self._wait = np.inf, 0
 
-    def on_epoch_end(self, epoch, logs):
+    def on_epoch_end(self, epoch: int, logs: Logs) -> bool:
         objective = logs["loss"] + logs["penalty"] - self.floor
         if objective < self._best - _SETTLED * abs(self._best) or self._best == np.inf:
             self._best, self._wait = objective, 0
@@ -44,26 +64,28 @@ class Settled(Callback):
 class StopWhen(Callback):
     """Stops when another thread has set an event, and for the walk to notice."""
 
-    def __init__(self, event):
+    def __init__(self, event: Event | None) -> None:
         self.event = event
 
-    def on_epoch_end(self, epoch, logs):
+    def on_epoch_end(self, epoch: int, logs: Logs) -> bool:
         return self.event is not None and self.event.is_set()
 
 
-def importance(penalty, weights):
+def importance(penalty: PathPenalty, weights: Sequence[FloatArray]) -> Float64Array:
     """Per input the norm of the weights that decide whether it is in use."""
     w = weights[-1] if penalty == "lassonet" else weights[0]
     return np.linalg.norm(w.astype(np.float64), axis=1)
 
 
-def input_importance(recipe, weights):
+def input_importance(recipe: Recipe, weights: Sequence[FloatArray]) -> Float64Array:
     """The same, with the norm of all inputs of a table's column for each of them."""
     norms = importance(recipe.penalty, weights)
     return norms if recipe.sources is None else recipe.sources.norms(norms)
 
 
-def score(recipe, network, X, y):
+def score(
+    recipe: Recipe, network: Network, X: AnyArray, y: AnyArray
+) -> tuple[float, float]:
     """Mean and standard error over the rows of accuracy, or of minus the loss.
 
     The data are those of the path, the loss is in the user's units.
@@ -74,7 +96,7 @@ def score(recipe, network, X, y):
     return float(rows.mean()), float(rows.std() / np.sqrt(len(rows)))
 
 
-def empty_start(recipe):
+def empty_start(recipe: Recipe) -> list[FloatArray]:
     """Initial weights with nothing coming in from the inputs.
 
     The first layer's biases are positive: a ReLU with a bias of 0 would never learn.
@@ -84,7 +106,7 @@ def empty_start(recipe):
     return weights
 
 
-def without_inputs(recipe, weights):
+def without_inputs(recipe: Recipe, weights: Sequence[FloatArray]) -> list[FloatArray]:
     """The same weights with nothing coming in from the inputs."""
     weights = [w.copy() for w in weights]
     weights[0][...] = 0
@@ -93,7 +115,9 @@ def without_inputs(recipe, weights):
     return weights
 
 
-def critical_strength(recipe, weights, X, y):
+def critical_strength(
+    recipe: Recipe, weights: Sequence[FloatArray], X: AnyArray, y: AnyArray
+) -> float:
     """Least strength at which no input enters when none is used: `lambda_max`.
 
     An input stays out while no direction of its weights outweighs its penalty: with the
@@ -115,14 +139,27 @@ def critical_strength(recipe, weights, X, y):
     return float((norms + sums).max())
 
 
-def start_weights(recipe, direction, X, y, validation_data, event=None):
+def start_weights(
+    recipe: Recipe,
+    direction: Direction,
+    X: AnyArray,
+    y: AnyArray,
+    validation_data: Pair | None,
+    event: Event | None = None,
+) -> list[FloatArray]:
     """The weights a walk in this direction starts from."""
     if direction == "down":
         return empty_start(recipe)
     return fit_dense(recipe, X, y, validation_data, event)
 
 
-def fit_dense(recipe, X, y, validation_data, event=None):
+def fit_dense(
+    recipe: Recipe,
+    X: AnyArray,
+    y: AnyArray,
+    validation_data: Pair | None,
+    event: Event | None = None,
+) -> list[FloatArray]:
     """Weights of the network without penalty on its inputs."""
     network = recipe.network(0.0)
     monitor = "loss" if validation_data is None else "val_loss"
@@ -131,7 +168,14 @@ def fit_dense(recipe, X, y, validation_data, event=None):
     return network.get_weights()
 
 
-def relax(recipe, weights, columns, X, y, event=None):
+def relax(
+    recipe: Recipe,
+    weights: Sequence[FloatArray],
+    columns: NDArray[np.intp],
+    X: AnyArray,
+    y: AnyArray,
+    event: Event | None = None,
+) -> Network:
     """A step's network on its own inputs alone, trained on without their penalty.
 
     Judged by this one, sparse steps do not suffer from the shrinkage that made them sparse
@@ -156,7 +200,9 @@ class Columns:
     large weights less (Candes, Wakin and Boyd 2008).
     """
 
-    def __init__(self, recipe, weights, unit):
+    def __init__(
+        self, recipe: Recipe, weights: Sequence[FloatArray], unit: float
+    ) -> None:
         self._penalty, self._n_in = recipe.penalty, recipe.n_in
         used = input_importance(recipe, weights)
         self.numbers, self._scale = np.arange(recipe.n_in), None
@@ -165,25 +211,29 @@ class Columns:
             scale = (used[self.numbers] / unit) ** recipe.adaptive
             self._scale = scale.astype(recipe.dtype)
 
-    def data(self, X):
+    def data(self, X: AnyArray) -> AnyArray:
         """These columns of X as the network sees them."""
         return X if self._scale is None else X[:, self.numbers] * self._scale
 
-    def narrow(self, weights):
+    def narrow(self, weights: Sequence[FloatArray]) -> Sequence[FloatArray]:
         """The network's weights from those for all inputs."""
         return self._by_input(weights, lambda w: w[self.numbers] / self._scale[:, None])
 
-    def widen(self, weights):
+    def widen(self, weights: Sequence[FloatArray]) -> Sequence[FloatArray]:
         """And back, with zeros for the other inputs."""
 
-        def full(w):
+        def full(w: FloatArray) -> FloatArray:
             wide = np.zeros((self._n_in, w.shape[1]), w.dtype)
             wide[self.numbers] = w * self._scale[:, None]
             return wide
 
         return self._by_input(weights, full)
 
-    def _by_input(self, weights, function):
+    def _by_input(
+        self,
+        weights: Sequence[FloatArray],
+        function: Callable[[FloatArray], FloatArray],
+    ) -> Sequence[FloatArray]:
         if self._scale is None:
             return weights
         weights = list(weights)
@@ -195,11 +245,24 @@ class Columns:
 class Judge:
     """Scores the steps of one walk on validation data; equal selections once."""
 
-    def __init__(self, recipe, X, y, validation_data, event):
+    def __init__(
+        self,
+        recipe: Recipe,
+        X: AnyArray,
+        y: AnyArray,
+        validation_data: Pair | None,
+        event: Event | None,
+    ) -> None:
         self._recipe, self._train, self._event = recipe, (X, y), event
         self._validation, self._known = validation_data, {}
 
-    def __call__(self, network, columns, weights, used):
+    def __call__(
+        self,
+        network: Network,
+        columns: Columns,
+        weights: Sequence[FloatArray],
+        used: Float64Array,
+    ) -> tuple[float, float] | None:
         """Mean and standard error, or None without validation data."""
         if self._validation is None:
             return None
@@ -217,14 +280,22 @@ class Judge:
 class Walk:
     """Steps of growing or falling strength on one data set."""
 
-    def __init__(self, recipe, start, X, y, validation_data, event=None):
+    def __init__(
+        self,
+        recipe: Recipe,
+        start: Sequence[FloatArray],
+        X: AnyArray,
+        y: AnyArray,
+        validation_data: Pair | None,
+        event: Event | None = None,
+    ) -> None:
         self._recipe, self._start, self._event = recipe, start, event
         self._X, self._y = X, y
         self._judge = Judge(recipe, X, y, validation_data, event)
         norms = input_importance(recipe, start)
         self._unit = np.median(norms[norms > 0]) if norms.any() else 1.0
 
-    def steps(self, strengths):
+    def steps(self, strengths: Iterable[float]) -> Iterator[Step]:
         """Yields a Step for each strength, started from the weights of the last one.
 
         Where the last one used no input its weights are no start: if the strengths grow
@@ -242,7 +313,7 @@ class Walk:
                 return
             yield last
 
-    def _step(self, strength, weights):
+    def _step(self, strength: float, weights: Sequence[FloatArray]) -> Step:
         recipe = self._recipe
         columns = Columns(recipe, weights, self._unit)
         X = columns.data(self._X)

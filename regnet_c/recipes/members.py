@@ -5,20 +5,32 @@ whose outputs are the mean of theirs (for the cross-entropies: of their logits).
 saving, exporting, compacting and predicting need no notion of members.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from ..layers import Dense
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .._core.units import Units
+    from ..losses import Loss
+    from ..network import Network
+    from ..typing import Float64Array
 
 # odd, so that all 2^64 seeds come before one repeats
 NEXT_SEED = 0x9E3779B97F4A7C15
 
 
-def next_seed(seed, number):
+def next_seed(seed: int, number: int) -> int:
     """The seed of member, or warm start, `number`; of number 0 the seed itself."""
     return (seed + number * NEXT_SEED) % 2**64
 
 
-def combine(networks, units, loss):
+def combine(networks: Sequence[Network], units: Units | None, loss: Loss) -> Network:
     """One network with the mean of the networks' outputs, in the units of the data.
 
     Parameters
@@ -52,7 +64,7 @@ def combine(networks, units, loss):
     return network
 
 
-def _side_by_side(networks):
+def _side_by_side(networks: Sequence[Network]) -> list[Float64Array]:
     """[W0, b0, W1, b1, ...] of the networks as one, in float64."""
     members = [[w.astype(np.float64) for w in n.get_weights()] for n in networks]
     if len(members) == 1:
@@ -71,11 +83,11 @@ def _side_by_side(networks):
     return weights
 
 
-def _stacked_mean(matrices, axis):
+def _stacked_mean(matrices: Sequence[Float64Array], axis: int) -> Float64Array:
     return np.concatenate(matrices, axis=axis) / len(matrices)
 
 
-def _block_diagonal(matrices):
+def _block_diagonal(matrices: Sequence[Float64Array]) -> Float64Array:
     rows, columns = np.sum([m.shape for m in matrices], axis=0)
     whole = np.zeros((rows, columns))
     row = column = 0

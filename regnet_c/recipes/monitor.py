@@ -1,8 +1,19 @@
 """What an estimator records while its network trains, and when it stops."""
 
+from __future__ import annotations
+
 import math
+from typing import TYPE_CHECKING, TypeAlias
 
 from ..callbacks import Callback
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..network import Network
+    from ..typing import Logs
+
+    Score: TypeAlias = Callable[[Network, Logs], float]
 
 
 class Monitor(Callback):
@@ -29,38 +40,38 @@ class Monitor(Callback):
         True once training has stopped by the rule.
     """
 
-    def __init__(self, patience, tol, on_validation):
+    def __init__(self, patience: int | None, tol: float, on_validation: bool) -> None:
         self.patience, self.tol, self.on_validation = patience, tol, on_validation
         self.constant, self.scale = math.inf, 1.0
         self.loss_curve, self.validation_losses = [], []
         self.validation_scores = []
         self._forget()
 
-    def restart(self):
+    def restart(self) -> None:
         """After `fit`, for calls of partial_fit: forget the best epoch, keep the curves."""
         if not self.on_validation:
             self.patience = None  # only validation rows may end them
         self._forget()
 
-    def _forget(self):
+    def _forget(self) -> None:
         self.best, self.done = math.inf, False
         self._wait, self._best_weights, self._network = 0, None, None
 
-    def begin(self, score, one_epoch):
+    def begin(self, score: Score | None, one_epoch: bool) -> None:
         """Before a run: `score(network, logs)` is the validation score of an epoch.
 
         After a run of `one_epoch` of many the last weights stay until the rule stops.
         """
         self._score, self._one_epoch = score, one_epoch
 
-    def end(self):
+    def end(self) -> None:
         """After a run, also one that failed."""
         self._network = self._score = None
 
-    def on_train_begin(self, network):
+    def on_train_begin(self, network: Network) -> None:
         self._network = network
 
-    def on_epoch_end(self, epoch, logs):
+    def on_epoch_end(self, epoch: int, logs: Logs) -> bool:
         watched = logs["loss"] + logs["penalty"]
         self.loss_curve.append(watched)
         if "val_loss" in logs:
@@ -78,7 +89,7 @@ class Monitor(Callback):
         self.done = self.patience is not None and self._wait > self.patience
         return self.done
 
-    def on_train_end(self):
+    def on_train_end(self) -> None:
         if self._best_weights is not None and (self.done or not self._one_epoch):
             self._network.set_weights(self._best_weights)
             self._best_weights = None

@@ -4,9 +4,17 @@ The recipes were chosen on validation parts of the training rows of 14 public ta
 `benchmarks/bench_tables.py --ablation` measures what each value is for.
 """
 
+from __future__ import annotations
+
 from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 from .._core import checks
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..layers import Layer
 
 AUTO = "auto"
 PRESETS = ("auto", "plain")
@@ -68,7 +76,7 @@ class Recipe(SimpleNamespace):
         Names of those that followed from the data.
     """
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         values = {k: v for k, v in vars(self).items() if k != "chosen"}
         width = max(map(len, values))
         lines = (
@@ -78,7 +86,12 @@ class Recipe(SimpleNamespace):
         return "\n".join(lines)
 
 
-def resolve(params, shape, classification, one_epoch=False):
+def resolve(
+    params: dict[str, Any],
+    shape: tuple[int, ...],
+    classification: bool,
+    one_epoch: bool = False,
+) -> Recipe:
     """The Recipe of an estimator's parameters on a table.
 
     Parameters
@@ -118,12 +131,12 @@ def resolve(params, shape, classification, one_epoch=False):
     return Recipe(**known, chosen=frozenset(chosen))
 
 
-def is_auto(value):
+def is_auto(value: object) -> bool:
     """Whether a parameter is left to the data; it may be an array."""
     return isinstance(value, str) and value == AUTO
 
 
-def member_count(recipe, n_rows, layers):
+def member_count(recipe: Recipe, n_rows: int, layers: Sequence[Layer]) -> int:
     """How many networks are averaged: as many as a stated amount of work allows.
 
     Parameters

@@ -4,10 +4,13 @@ It does not depend on scikit-learn.  Each function checks the parameters it uses
 estimator's constructor can store them untouched.
 """
 
+from __future__ import annotations
+
 import copy
 import multiprocessing
 import numbers
 import threading
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -29,6 +32,12 @@ from ..schedules import CosineDecay, ExponentialDecay, LinearDecay, Schedule
 from .monitor import Monitor
 from .presets import FEW_ROWS, is_auto
 
+if TYPE_CHECKING:
+    from ..layers import Layer
+    from ..optimizers import Optimizer
+    from ..penalties import Penalty
+    from ..typing import AnyArray, DType, InputGroups, L1Rule
+
 _SCHEDULES = {
     "constant": lambda rate, epochs: rate,
     "cosine": CosineDecay,
@@ -37,7 +46,7 @@ _SCHEDULES = {
 }
 
 
-def hidden_sizes(sizes):
+def hidden_sizes(sizes: object) -> list[int]:
     """List of the hidden layers' units, from one int or a sequence of them."""
     if isinstance(sizes, numbers.Integral):
         sizes = (sizes,)
@@ -48,7 +57,7 @@ def hidden_sizes(sizes):
     return [checks.check_int(size, "hidden_layer_sizes", minimum=1) for size in sizes]
 
 
-def dropout_rates(dropout, n_hidden, chosen=False):
+def dropout_rates(dropout: Any, n_hidden: int, chosen: bool = False) -> list[float]:
     """[rate of the inputs, rate after each hidden layer]; chosen: (inputs, others)."""
     if chosen:
         dropout = [dropout[0]] + [dropout[1]] * n_hidden
@@ -63,7 +72,13 @@ def dropout_rates(dropout, n_hidden, chosen=False):
     return rates
 
 
-def penalties(l1, l2, group_l1, l1_rule, groups="inputs"):
+def penalties(
+    l1: float,
+    l2: float,
+    group_l1: float,
+    l1_rule: L1Rule,
+    groups: InputGroups = "inputs",
+) -> tuple[Penalty | None, Penalty | None]:
     """(penalty of the first layer, penalty of the others), each a Penalty or None.
 
     groups : those of the inputs on which group_l1 acts.
@@ -89,7 +104,9 @@ def penalties(l1, l2, group_l1, l1_rule, groups="inputs"):
     return first, rest
 
 
-def make_layers(params, n_in, n_out, groups="inputs"):
+def make_layers(
+    params: Any, n_in: int, n_out: int, groups: InputGroups = "inputs"
+) -> list[Layer]:
     """The layers that `params`, a Recipe, describes; groups: as for `penalties`."""
     hidden = hidden_sizes(params.hidden_layer_sizes)
     automatic = "dropout" in params.chosen and np.iterable(params.dropout)
@@ -118,7 +135,7 @@ def make_layers(params, n_in, n_out, groups="inputs"):
     return layers
 
 
-def check(params):
+def check(params: Any) -> None:
     """TypeError or ValueError for a parameter that is wrong, before anything is done."""
     make_layers(params, 1, 1)
     make_optimizer(params)
@@ -136,7 +153,7 @@ def check(params):
         checks.check_int(params.n_members, "n_members", minimum=1)
 
 
-def make_optimizer(params):
+def make_optimizer(params: Any) -> Optimizer:
     """A fresh optimiser with the learning rate that `params`, a Recipe, describes.
 
     A copy, because a Network continues with the state of an object it has seen before.
@@ -171,7 +188,7 @@ def make_optimizer(params):
     return optimizer
 
 
-def _decaying(optimizer, weight_decay):
+def _decaying(optimizer: Optimizer, weight_decay: object) -> AdamW:
     decay = checks.check_float(weight_decay, "weight_decay", minimum=0)
     if not isinstance(optimizer, AdamW):
         raise ValueError(
@@ -181,7 +198,7 @@ def _decaying(optimizer, weight_decay):
     return optimizer.replace(weight_decay=decay)
 
 
-def smoothed(y, smoothing, n_outputs):
+def smoothed(y: AnyArray, smoothing: object, n_outputs: int) -> AnyArray:
     """Targets with a share `smoothing` spread evenly over the classes (or labels).
 
     Szegedy et al. 2016.  y: labels (n,), or 0/1 targets (n, n_outputs) or (n,).
@@ -196,12 +213,12 @@ def smoothed(y, smoothing, n_outputs):
     return (y * (1 - rate) + rate / 2).astype(np.float32)
 
 
-def max_iter(params):
+def max_iter(params: Any) -> int:
     """The checked number of epochs."""
     return checks.check_int(params.max_iter, "max_iter", minimum=1)
 
 
-def make_monitor(params, stops=True):
+def make_monitor(params: Any, stops: bool = True) -> Monitor:
     """The Monitor that `params`, an estimator, describes; it may only watch.
 
     Where the learning rate falls by a schedule, the loss on the training rows stops
@@ -216,7 +233,7 @@ def make_monitor(params, stops=True):
     return Monitor(patience, tol, on_validation=early)
 
 
-def validation_share(params):
+def validation_share(params: Any) -> float:
     """The checked share of the rows that early stopping holds out."""
     return checks.check_float(
         params.validation_fraction,
@@ -227,14 +244,14 @@ def validation_share(params):
     )
 
 
-def batch_size(size):
+def batch_size(size: object) -> int:
     """The checked batch size; the Network cuts it down to the number of rows."""
     if isinstance(size, str):
         checks.check_name(size, ("auto",), "batch_size")
     return checks.check_int(size, "batch_size", minimum=1)
 
 
-def thread_limit(n_jobs):
+def thread_limit(n_jobs: object) -> int | None:
     """The maximum number of threads, or None for as many as are worthwhile.
 
     A worker of joblib is one of several, so it takes one thread unless told otherwise.
@@ -249,7 +266,7 @@ def thread_limit(n_jobs):
     return 1 if in_process or in_thread else None
 
 
-def choose_dtype(dtype, n_rows):
+def choose_dtype(dtype: object, n_rows: int) -> DType:
     """The network's dtype; "auto": float32, and float64 where speed does not matter."""
     if is_auto(dtype):
         return np.dtype(np.float64 if n_rows < FEW_ROWS else np.float32)

@@ -5,8 +5,17 @@ with its own conventions and its own open question.  `docs/regularisation.md` ha
 answers; here are the runs.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from . import dropout, outliers, perceptron, spiral, weight_decay
 from .row import Row, Skip, print_table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from ..typing import StrPath
 
 SYSTEMS = {
     "perceptron": perceptron,
@@ -19,7 +28,9 @@ SYSTEMS = {
 __all__ = ["SYSTEMS", "Row", "Skip", "print_table", "run"]
 
 
-def run(names, data=None, progress=False):
+def run(
+    names: Iterable[str], data: StrPath | None = None, progress: bool = False
+) -> Iterator[Row]:
     """The rows of the systems `names`, one after the other as they are done.
 
     Parameters

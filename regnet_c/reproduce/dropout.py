@@ -1,5 +1,9 @@
 """L2 and dropout for a binary classifier, and the numbers that overflow."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeAlias
+
 import numpy as np
 
 from .. import kernels
@@ -9,11 +13,22 @@ from ..optimizers import SGD, Adam
 from ..penalties import L2, GroupLasso
 from .row import Row, Skip, one_thread_each
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from .._core.data import Data
+    from ..typing import AnyCallback, Float64Array, IntArray
+
+    # X and y to train on, X and y to test with
+    Samples: TypeAlias = tuple[Float64Array, IntArray, Float64Array, IntArray]
+
 SEED, BATCH, EPOCHS = 0, 200, 150
 PAIRS = range(10)  # seeds of the paired comparison
 
 
-def load():
+def load() -> Data:
     """10 000 rows of 200 columns from scikit-learn's generator, 8000 to train on."""
     try:
         from sklearn.datasets import make_classification
@@ -24,7 +39,7 @@ def load():
     return x[:8000], y[:8000, None], x[8000:], y[8000:, None]
 
 
-def network(lam=0.0, rate=0.0, seed=SEED):
+def network(lam: float = 0.0, rate: float = 0.0, seed: int = SEED) -> Network:
     """200-100-20-1 with ReLU; lam/(2m) sum w^2 with m the batch size."""
     penalty = L2.from_convention("dropout", lam, batch_size=BATCH) if lam else None
     layers, n_in = [], 200
@@ -45,7 +60,13 @@ RUNS = {
 }
 
 
-def trained(name, data, seed=SEED, epochs=EPOCHS, callbacks=()):
+def trained(
+    name: str,
+    data: Data,
+    seed: int = SEED,
+    epochs: int = EPOCHS,
+    callbacks: Sequence[AnyCallback] = (),
+) -> Network:
     """The network of one run."""
     lam, rate, learning_rate, _ = RUNS[name]
     net, optimizer = network(lam, rate, seed), SGD(learning_rate)
@@ -53,12 +74,17 @@ def trained(name, data, seed=SEED, epochs=EPOCHS, callbacks=()):
     return net
 
 
-def train(name, data, seed=SEED):
+def train(name: str, data: Data, seed: int = SEED) -> float:
     """Test accuracy of one run."""
     return trained(name, data, seed).evaluate(*data[2:])["accuracy"]
 
 
-def selecting(data, strength=0.02, epochs=60, callbacks=()):
+def selecting(
+    data: Data,
+    strength: float = 0.02,
+    epochs: int = 60,
+    callbacks: Sequence[AnyCallback] = (),
+) -> Network:
     """The network of a group penalty on the inputs, which drops columns of noise.
 
     Later, the layers behind, which have no penalty, grow and the columns come back.
@@ -73,12 +99,12 @@ def selecting(data, strength=0.02, epochs=60, callbacks=()):
     return net
 
 
-def columns_used(net):
+def columns_used(net: Network) -> NDArray[np.intp]:
     """Numbers of the inputs with a weight that is not zero."""
     return np.flatnonzero(np.any(net.get_weights()[0] != 0, axis=1))
 
 
-def rows(data, progress):
+def rows(data: object, progress: object) -> Iterator[Row]:
     """The check value, no NaN at any logit, the three runs, the group penalty."""
     yield from fused_loss()
     data = load()
@@ -100,7 +126,7 @@ def rows(data, progress):
     yield Row("the columns it leaves", "0 120 156 195", columns, None, str(SEED))
 
 
-def gain_of_l2(data):
+def gain_of_l2(data: Data) -> Row:
     """Test accuracy with L2 less that without, from ten starts each."""
     pairs = [
         (name, seed) for seed in PAIRS for name in ("no regularisation", "L2 lam 1")
@@ -113,7 +139,7 @@ def gain_of_l2(data):
     return Row("gain of L2, paired", "0.0053 ± 0.0016", got, good, "0..9")
 
 
-def fused_loss():
+def fused_loss() -> Iterator[Row]:
     """The write-up's check value; losses and gradients at logits up to 1e4."""
     p, ones = np.array([[0.3, 0.5, 0.7]]).T, np.ones((3, 1))
     losses, _ = kernels.loss_rows("binary_cross_entropy", np.log(p / (1 - p)), ones)

@@ -1,13 +1,26 @@
 """MNIST from a file the user names; nothing in the package depends on it."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeAlias
+
 import numpy as np
 
 from .._core import checks
 from ..tables import npz
 from .row import Skip
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
-def load(path):
+    from ..typing import IntArray, StrPath
+
+    Images: TypeAlias = tuple[
+        NDArray[np.float32], IntArray, NDArray[np.float32], IntArray
+    ]
+
+
+def load(path: StrPath | None) -> Images:
     """(x_train, y_train, x_test, y_test), images in [0, 1] as rows, float32.
 
     Raises
@@ -27,7 +40,9 @@ def load(path):
     return *_images(arrays, "x_train", "y_train"), *_images(arrays, "x_test", "y_test")
 
 
-def _images(arrays, x_name, y_name):
+def _images(
+    arrays: dict[str, Any], x_name: str, y_name: str
+) -> tuple[NDArray[np.float32], IntArray]:
     x, y = npz.rows_of(arrays, x_name, y_name)
     if x.shape[1] != 28 * 28 or not np.isfinite(x).all():
         raise ValueError(

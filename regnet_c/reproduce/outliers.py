@@ -1,5 +1,9 @@
 """L1 and L2 as loss and as penalty, six regressions, one start."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
 import numpy as np
 
 from ..layers import Dense
@@ -7,6 +11,13 @@ from ..network import Network
 from ..optimizers import SGD
 from ..penalties import L1, L2
 from .row import Row, one_thread_each
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ..typing import Float64Array, L1Rule, LossName
+
+    PenaltyName: TypeAlias = Literal["L1", "L2"] | None
 
 SEED, POINTS, EPOCHS, RATE, LAM = 456789, 500, 800, 4e-4, 3.0
 SIZES = (("tanh", 2, 100), ("identity", 100, 104), ("arctan", 104, 200))
@@ -30,7 +41,7 @@ LOOSENED = {
 }
 
 
-def problem():
+def problem() -> tuple[Float64Array, Float64Array, list[Float64Array]]:
     """(X with a column of ones, y, the four starting matrices).
 
     The stream of NumPy's legacy generator, which never changes, in the order in which
@@ -51,7 +62,9 @@ def problem():
     return np.hstack([x, np.ones((POINTS, 1))]), y, weights
 
 
-def network(loss, penalty, rule="subgradient"):
+def network(
+    loss: LossName, penalty: PenaltyName, rule: L1Rule = "subgradient"
+) -> Network:
     """[x, 1] -> 100 tanh -> 104 -> 200 arctan -> 1, penalised with lam = 3."""
     if penalty == "L1":
         penalty = L1.from_convention("outliers", LAM, rule=rule)
@@ -64,7 +77,13 @@ def network(loss, penalty, rule="subgradient"):
     return Network(layers, loss, dtype="float64", seed=0)
 
 
-def train(loss, penalty, start=0, rule="subgradient", epochs=EPOCHS):
+def train(
+    loss: LossName,
+    penalty: PenaltyName,
+    start: int = 0,
+    rule: L1Rule = "subgradient",
+    epochs: int = EPOCHS,
+) -> tuple[float, float, int, Network]:
     """(sum|w|, mean |error|, exact zeros, network); start moves the first weights by
     this many units in the last place."""
     x, y, weights = problem()
@@ -77,7 +96,7 @@ def train(loss, penalty, start=0, rule="subgradient", epochs=EPOCHS):
     return total, np.abs(net.predict(x) - y).mean(), zeros, net
 
 
-def rows(data, progress):
+def rows(data: object, progress: object) -> Iterator[Row]:
     """The six totals to 0.1 %, the loosened derivative, the proximal rule."""
     start = sum(np.abs(w).sum() for w in problem()[2])
     good = abs(start - 25180) < 1
@@ -100,7 +119,9 @@ def rows(data, progress):
     yield Row("and with sub-gradients", "0", str(zeros), zeros == 0, str(SEED))
 
 
-def compare(name, loss, penalty, total, error):
+def compare(
+    name: str, loss: LossName, penalty: PenaltyName, total: float, error: float | None
+) -> Iterator[Row]:
     """Two rows: sum|w| and mean |error|.
 
     With a squared loss these runs are chaotic: one unit in the last place of the first

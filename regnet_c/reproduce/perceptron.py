@@ -1,6 +1,9 @@
 """A single-layer perceptron, ReLU on the output, squared error, L1, update average."""
 
+from __future__ import annotations
+
 import warnings
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -13,12 +16,23 @@ from ..penalties import L1
 from . import mnist
 from .row import Row, Skip
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .._core.data import Data
+    from ..history import History
+    from ..penalties import Penalty
+    from ..typing import FloatArray, IntArray, StrPath
+
+    # X and y to train on, X and y to test with, where they are from
+    Samples: TypeAlias = tuple[FloatArray, IntArray, FloatArray, IntArray, str]
+
 STRENGTHS = (1e-4, 3e-4, 1e-3, 3e-3)
 LEAST_ZEROS = {"MNIST": (900, 2000, 3000, 3500), "digits": (80, 100, 120, 150)}
 EPOCHS, BATCH, RATE, SEED = 30, 10, 0.05, 0
 
 
-def load(path):
+def load(path: StrPath | None) -> Data:
     """1000 training rows and the test rows, float64, and where they come from."""
     try:
         x, y, x_test, y_test = mnist.load(path)
@@ -29,7 +43,9 @@ def load(path):
     return x[:1000], y[:1000], x_test, y_test, "MNIST"
 
 
-def perceptron(n_in, penalty=None, start=0.01, bias=0.1):
+def perceptron(
+    n_in: int, penalty: Penalty | None = None, start: float = 0.01, bias: float = 0.1
+) -> Network:
     """One dense layer with ReLU outputs, all of them alive at this start."""
     layer = Dense(n_in, 10, "relu", penalty, weight_init=start)
     net = Network([layer], "squared_error", dtype="float64", seed=SEED)
@@ -37,7 +53,9 @@ def perceptron(n_in, penalty=None, start=0.01, bias=0.1):
     return net
 
 
-def train(data, penalty, epochs=EPOCHS, **options):
+def train(
+    data: Data, penalty: Penalty | None, epochs: int = EPOCHS, **options: Any
+) -> tuple[Network, float, History]:
     """(network, test accuracy, history); options are those of `Network.fit`."""
     x, y, x_test, y_test, _ = data
     net = perceptron(x.shape[1], penalty)
@@ -45,7 +63,7 @@ def train(data, penalty, epochs=EPOCHS, **options):
     return net, (net.predict(x_test).argmax(axis=1) == y_test).mean(), history
 
 
-def rows(data, progress):
+def rows(data: StrPath | None, progress: object) -> Iterator[Row]:
     """Zeros of two rules, the update average against its definition, the dead start."""
     data = load(data)
     seeds = f"{SEED}, {data[-1]}"
@@ -76,7 +94,7 @@ def rows(data, progress):
     yield dead_start(data, seeds)
 
 
-def update_average(data, seeds):
+def update_average(data: Data, seeds: str) -> Iterator[Row]:
     """The library's average of every update against the definition, step by step."""
     x, y, tau = data[0][:200], np.eye(10)[data[1][:200]], 0.01
     net, by_hand, optimizer = perceptron(x.shape[1]), perceptron(x.shape[1]), SGD(RATE)
@@ -108,7 +126,7 @@ def update_average(data, seeds):
     )
 
 
-def dead_start(data, seeds):
+def dead_start(data: Data, seeds: str) -> Row:
     """All-zero weights under ReLU outputs: warned of, and really never learning."""
     x, y, _x_test, _y_test, _ = data
     net = perceptron(x.shape[1], start=0.0, bias=0.0)

@@ -1,13 +1,24 @@
 """One comparison: what was expected, what was got, whether that is good."""
 
+from __future__ import annotations
+
 import textwrap
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import zip_longest
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
 from .._core.team import available_threads
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from numpy.typing import ArrayLike
+
+    T = TypeVar("T")
+    U = TypeVar("U")
 
 
 class Skip(Exception):
@@ -35,17 +46,17 @@ class Row:
     system: str = ""
 
     @property
-    def verdict(self):
+    def verdict(self) -> str:
         """ok, MISSED or a dash."""
         return {True: "ok", False: "MISSED", None: "-"}[self.ok]
 
 
-def spread(values):
+def spread(values: ArrayLike) -> str:
     """'mean ± sd' of some figures."""
     return f"{np.mean(values):.3f} ± {np.std(values, ddof=1):.3f}"
 
 
-def one_thread_each(function, arguments):
+def one_thread_each(function: Callable[[T], U], arguments: Iterable[T]) -> list[U]:
     """[function(a) for a in arguments], as many at a time as there are CPUs."""
     with ThreadPoolExecutor(available_threads()) as pool:
         return list(pool.map(function, arguments))
@@ -55,14 +66,14 @@ _WIDTHS = (12, 34, 18, 18, 7, 6)  # 100 columns with the blanks between
 _LINE = "{:<12} {:<34} {:>18} {:>18} {:<7} {}"
 
 
-def lines_of(cells):
+def lines_of(cells: Sequence[str]) -> str:
     """The cells side by side, each wrapped to its width."""
     wrapped = [textwrap.wrap(c, w) for c, w in zip(cells, _WIDTHS, strict=True)]
     parts = zip_longest(*wrapped, fillvalue="")
     return "\n".join(_LINE.format(*part).rstrip() for part in parts)
 
 
-def print_table(rows):
+def print_table(rows: Iterable[Row]) -> int:
     """Print rows as they are found, in 100 columns; the number of figures missed."""
     print(lines_of(("", "figure", "expected", "got", "verdict", "seeds")))
     missed = 0

@@ -1,6 +1,9 @@
 """A spiral of three classes, 2-128-3, L2: does regularisation help?"""
 
+from __future__ import annotations
+
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -10,11 +13,16 @@ from ..optimizers import SGD, Adam
 from ..penalties import L2
 from .row import Row, one_thread_each, spread
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ..typing import Float64Array, IntArray
+
 POINTS, CLASSES, NOISE = 1000, 3, 0.2
 EPOCHS, SEEDS = 10_001, range(5)
 
 
-def spiral(points, random):
+def spiral(points: int, random: np.random.Generator) -> tuple[Float64Array, IntArray]:
     """(X, y): class c at radius r and angle 4 (c + r) + 0.2 N(0, 1), turned 2.5 times."""
     radius = np.linspace(0, 1, points)
     x = []
@@ -24,7 +32,7 @@ def spiral(points, random):
     return np.concatenate(x), np.repeat(np.arange(CLASSES), points)
 
 
-def posterior(x):
+def posterior(x: Float64Array) -> Float64Array:
     """P(class | point), shape (n, 3), from the way the data are made.
 
     A point tells its radius r and 2.5 times its angle modulo 2 pi.  Given r, the angle of
@@ -44,7 +52,7 @@ def posterior(x):
     return density / density.sum(axis=1, keepdims=True)
 
 
-def bayes(points=400_000):
+def bayes(points: int = 400_000) -> tuple[float, float]:
     """(accuracy, log-loss) of the posterior, averaged over radius and angle."""
     random = np.random.default_rng(0)
     x, y = spiral(points, random)
@@ -53,7 +61,9 @@ def bayes(points=400_000):
     return accuracy, -np.log(p[np.arange(len(y)), y]).mean()
 
 
-def network(seed, l2=0.0, l2_bias=0.0, start=None):
+def network(
+    seed: int, l2: float = 0.0, l2_bias: float = 0.0, start: float | None = None
+) -> Network:
     """2-128-3; start None: He et al."""
     weight, bias = (
         L2.from_convention("spiral", s) if s else None for s in (l2, l2_bias)
@@ -107,13 +117,15 @@ RUNS = {
 }
 
 
-def data_of(name, seed):
+def data_of(
+    name: str, seed: int
+) -> tuple[tuple[Float64Array, IntArray], tuple[Float64Array, IntArray]]:
     """(training data, validation data) of a run."""
     random = np.random.default_rng(1000 + seed)
     return spiral(RUNS[name][2], random), spiral(POINTS, random)
 
 
-def trained(name, seed, epochs=EPOCHS):
+def trained(name: str, seed: int, epochs: int = EPOCHS) -> Network:
     """The network of a run."""
     arguments, optimizer, _, _ = RUNS[name]
     (x, y), _ = data_of(name, seed)
@@ -122,14 +134,14 @@ def trained(name, seed, epochs=EPOCHS):
     return net
 
 
-def train(name, seed, epochs=EPOCHS):
+def train(name: str, seed: int, epochs: int = EPOCHS) -> tuple[float, float, str]:
     """(training accuracy, validation accuracy, the verdict of diagnose)."""
     (x, y), validation = data_of(name, seed)
     found = trained(name, seed, epochs).diagnose(x, y, validation)
     return found.train["accuracy"], found.validation["accuracy"], found.fit
 
 
-def rows(data, progress):
+def rows(data: object, progress: object) -> Iterator[Row]:
     """Bayes figures, then every run as mean and deviation over five seeds."""
     accuracy, loss = bayes()
     good = abs(accuracy - 0.9098) < 0.001

@@ -1,5 +1,9 @@
 """Mini-batch steps with L2, and what the L1 version should be."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from ..callbacks import Callback
@@ -9,6 +13,13 @@ from ..optimizers import SGD
 from ..penalties import L1, L2
 from . import mnist
 from .row import Row, one_thread_each
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ..penalties import Penalty
+    from ..typing import AnyArray, FloatArray, L1Rule, Logs, StrPath
+    from .mnist import Images
 
 SEED = 0
 FIVE = np.array([-0.05, -0.001, 0, 0.001, 0.05])
@@ -26,12 +37,14 @@ PENALTIES = {
 }
 
 
-def l1(rule, lam, n):
+def l1(rule: L1Rule, lam: float, n: int) -> L1:
     """lam/n sum|w| by one of the rules."""
     return L1.from_convention("weight-decay", lam, n=n, rule=rule)
 
 
-def network(n_in, hidden, penalty, spread=None):
+def network(
+    n_in: int, hidden: int, penalty: Penalty | None, spread: float | None = None
+) -> Network:
     """n_in-hidden-10 with sigmoids and cross-entropy; weights and biases are normal."""
     start = spread or "lecun_normal"
     layers = [
@@ -48,22 +61,22 @@ def network(n_in, hidden, penalty, spread=None):
 class Watch(Callback):
     """Validation accuracy after every epoch; a rate of 0.5 makes it jump by 0.005."""
 
-    def __init__(self, x, y):
+    def __init__(self, x: FloatArray, y: AnyArray) -> None:
         self.x, self.y, self.accuracies = x, y, []
 
-    def on_train_begin(self, network):
+    def on_train_begin(self, network: Network) -> None:
         self.network = network
 
-    def on_epoch_end(self, epoch, logs):
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         self.accuracies.append(accuracy(self.network, self.x, self.y))
 
 
-def accuracy(net, x, y):
+def accuracy(net: Network, x: FloatArray, y: AnyArray) -> float:
     """Share of rows whose largest output is the right one."""
     return (net.predict(x).argmax(axis=1) == y).mean()
 
 
-def rows(data, progress):
+def rows(data: StrPath | None, progress: bool) -> Iterator[Row]:
     """The five weights, the two networks, over-fitting on 1000 images and its cure."""
     yield from five_weights()
     x, y, x_val, y_val = validation_split(data)
@@ -86,13 +99,13 @@ def rows(data, progress):
     yield from small_set(x[:1000], y[:1000], x_val, y_val)
 
 
-def validation_split(data):
+def validation_split(data: StrPath | None) -> Images:
     """50 000 images to train on and 10 000 to validate on."""
     x, y, _, _ = mnist.load(data)
     return x[:50_000], y[:50_000], x[50_000:], y[50_000:]
 
 
-def five_weights():
+def five_weights() -> Iterator[Row]:
     """S(w, 0.01) of the write-up's five weights, by one training step of each rule."""
     for rule in ("cumulative", "proximal", "shrink_first"):
         layer = Dense(1, 5, weight_penalty=L1(0.1, rule), use_bias=False)
@@ -105,11 +118,13 @@ def five_weights():
         yield Row(f"five weights, {rule}", "-0.04 0 0 0 0.04", text, exact)
 
 
-def small_set(x, y, x_val, y_val):
+def small_set(
+    x: FloatArray, y: AnyArray, x_val: FloatArray, y_val: AnyArray
+) -> Iterator[Row]:
     """1000 images, N(0, 1) start, 400 epochs: without penalty and with lam = 0.1."""
     targets = np.eye(10)[y].astype(np.float32)
 
-    def run(lam):
+    def run(lam: float) -> tuple[float, float, str]:
         penalty = PENALTIES["L2"](lam, len(x)) if lam else None
         net = network(784, 30, penalty, spread=1.0)
         net.fit(x, targets, 400, 10, SGD(0.5), threads=1)

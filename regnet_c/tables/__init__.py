@@ -6,6 +6,10 @@ the scikit-learn transformer.  The extra ``[table]`` (narwhals and pyarrow) is n
 frames and files; arrays need NumPy only.
 """
 
+from __future__ import annotations
+
+from typing import Any
+
 from .encoding import Encoding
 from .readers import read_table
 from .schema import ColumnSchema, Schema
@@ -13,7 +17,7 @@ from .schema import ColumnSchema, Schema
 __all__ = ["ColumnSchema", "Encoding", "Schema", "TableEncoder", "read_table"]
 
 
-def __getattr__(name):
+def __getattr__(name: str) -> Any:
     """TableEncoder on first use: it alone needs scikit-learn."""
     if name == "TableEncoder":
         try:

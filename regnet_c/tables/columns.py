@@ -7,14 +7,27 @@ NumPy only.  Frames are read through narwhals and pyarrow, whose dictionaries sa
 loop over rows.
 """
 
+from __future__ import annotations
+
 import datetime
 import decimal
 import math
 import numbers
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from . import extra
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from ..typing import AnyArray, BoolArray, Float64Array, IntArray
+
+    Column: TypeAlias = "ArrayColumn | ArrowColumn"
+    Codes: TypeAlias = tuple[NDArray[np.int32], list[str | None]]
 
 NUMBER, TEXT, BOOLEAN, DATE, NOTHING, OTHER = (
     "numbers",
@@ -39,7 +52,7 @@ class ArrayColumn:
     declared = False  # as categories, by the type of the column
     as_numbers = None
 
-    def __init__(self, name, values):
+    def __init__(self, name: str, values: AnyArray) -> None:
         self.name = name
         if values.dtype.kind == "O":
             values = _typed(values)
@@ -52,20 +65,20 @@ class ArrayColumn:
         if values.dtype.kind == "O" and all(value is None for value in values):
             self.holds = NOTHING
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.values)
 
-    def take(self, rows):
+    def take(self, rows: AnyArray) -> ArrayColumn:
         """The column of some rows."""
         return ArrayColumn(self.name, self.values[rows])
 
-    def floats(self):
+    def floats(self) -> AnyArray:
         """Real numbers (n,) of any dtype, NaN where a value is missing."""
         if self.holds == NOTHING:
             return np.full(len(self.values), np.nan)
         return _seconds(self.values) if self.values.dtype.kind == "m" else self.values
 
-    def codes(self):
+    def codes(self) -> Codes:
         """(int32 codes (n,) with -1 for missing, list of the texts they stand for)."""
         kind = self.values.dtype.kind
         if kind == "O":
@@ -76,7 +89,7 @@ class ArrayColumn:
         levels = level_texts(values)
         return without_missing(codes.astype(np.int32).reshape(-1), levels)
 
-    def micros(self):
+    def micros(self) -> IntArray:
         """int64 (n,), microseconds since 1970, NO_DATE where a value is missing."""
         return self.values.astype("M8[us]").view(np.int64)
 
@@ -90,7 +103,7 @@ class ArrowColumn:
     values : pyarrow.ChunkedArray
     """
 
-    def __init__(self, name, values):
+    def __init__(self, name: str, values: Any) -> None:
         self.name = name
         self.values = values
         self.as_numbers = None  # text read as numbers by the rules of its file
@@ -99,14 +112,14 @@ class ArrowColumn:
         if values.null_count == len(values):
             self.holds = NOTHING
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.values)
 
-    def take(self, rows):
+    def take(self, rows: AnyArray) -> ArrowColumn:
         """The column of some rows."""
         return ArrowColumn(self.name, self.values.take(extra.pyarrow().array(rows)))
 
-    def floats(self):
+    def floats(self) -> AnyArray:
         """Real numbers (n,) of any dtype, NaN where a value is missing."""
         pa = extra.pyarrow()
         values, kind = self.values, self.values.type
@@ -124,7 +137,7 @@ class ArrowColumn:
             values = values.cast(pa.float64())
         return values.to_numpy()
 
-    def codes(self):
+    def codes(self) -> Codes:
         """(int32 codes (n,) with -1 for missing, list of the texts they stand for)."""
         pa, values = extra.pyarrow(), self.values
         if self.holds == NOTHING:
@@ -143,7 +156,7 @@ class ArrowColumn:
         levels = level_texts(values.dictionary)
         return without_missing(codes, levels)
 
-    def micros(self):
+    def micros(self) -> IntArray:
         """int64 (n,), microseconds since 1970, NO_DATE where a value is missing."""
         pa = extra.pyarrow()
         values = self.values.cast(
@@ -152,7 +165,7 @@ class ArrowColumn:
         return values.cast(pa.int64()).fill_null(NO_DATE).to_numpy()
 
 
-def columns_of(X, names=None):
+def columns_of(X: Any, names: Sequence[str] | None = None) -> list[Column]:
     """The columns of a data frame or of an array of shape (n, n_columns).
 
     Parameters
@@ -180,7 +193,7 @@ def columns_of(X, names=None):
     return [ArrayColumn(name, X[:, i]) for i, name in enumerate(names)]
 
 
-def is_frame(X):
+def is_frame(X: object) -> bool:
     """True for a data frame: it has columns with names, or an Arrow schema.
 
     Raises
@@ -202,7 +215,7 @@ def is_frame(X):
     )
 
 
-def as_array(X):
+def as_array(X: object) -> AnyArray:
     """An array of two dimensions; lists of mixed types are not turned into text."""
     if hasattr(X, "toarray") or hasattr(X, "todense"):
         raise TypeError(
@@ -221,13 +234,13 @@ def as_array(X):
     return array
 
 
-def _refuse_doubles(names):
+def _refuse_doubles(names: list[str]) -> None:
     if len(set(names)) != len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise ValueError(f"X has the column {twice!r:.60} twice")
 
 
-def _frame_columns(X):
+def _frame_columns(X: Any) -> list[Column]:
     nw, pa = extra.narwhals(), extra.pyarrow()
     try:
         frame = nw.from_native(X, eager_only=True)
@@ -255,7 +268,7 @@ def _frame_columns(X):
 # ---- what a column holds -------------------------------------------------------------
 
 
-def _holds(kind):
+def _holds(kind: Any) -> str:
     types = extra.pyarrow().types
     if types.is_boolean(kind):
         return BOOLEAN
@@ -270,13 +283,13 @@ def _holds(kind):
     return NOTHING if types.is_null(kind) else OTHER
 
 
-def _is_text(kind):
+def _is_text(kind: Any) -> bool:
     types = extra.pyarrow().types
     view = getattr(types, "is_string_view", lambda kind: False)
     return types.is_string(kind) or types.is_large_string(kind) or view(kind)
 
 
-def is_missing(value):
+def is_missing(value: object) -> bool:
     """True for None, NaN, NaT and pandas.NA."""
     if value is None:
         return True
@@ -288,7 +301,7 @@ def is_missing(value):
     )
 
 
-def _typed(values):
+def _typed(values: AnyArray) -> AnyArray:
     """An object array as numbers, booleans or dates if it holds nothing else."""
     kinds = set(map(type, values))
     missing = [
@@ -338,11 +351,11 @@ _CELLS = (
 )
 
 
-def _missing_mask(values):
+def _missing_mask(values: AnyArray) -> BoolArray:
     return np.fromiter(map(is_missing, values), bool, len(values))
 
 
-def _factorize(values):
+def _factorize(values: AnyArray) -> Codes:
     """codes and levels of objects, by a dictionary."""
     levels, codes = {}, np.empty(len(values), np.int32)
     for i, value in enumerate(values):
@@ -353,7 +366,7 @@ def _factorize(values):
     return without_missing(codes, list(levels))
 
 
-def without_missing(codes, levels):
+def without_missing(codes: NDArray[np.int32], levels: list[str | None]) -> Codes:
     """codes and levels in which NaN and the empty text are missing values."""
     gone = [i for i, level in enumerate(levels) if level is None or level == ""]
     if gone:
@@ -361,7 +374,7 @@ def without_missing(codes, levels):
     return codes, levels
 
 
-def level_texts(values):
+def level_texts(values: Any) -> list[str | None]:
     """The text of each distinct value, None where it is missing.
 
     Whole floats are written as integers, so that a column that became float because a
@@ -374,7 +387,7 @@ def level_texts(values):
     return [None if is_missing(value) else level_text(value) for value in values]
 
 
-def level_text(value):
+def level_text(value: object) -> str:
     """A value as the name of a level."""
     if isinstance(value, bytes):
         return value.decode("utf-8")
@@ -383,7 +396,7 @@ def level_text(value):
     return str(value)
 
 
-def is_whole(values):
+def is_whole(values: AnyArray) -> bool:
     """True if every number is whole; missing values are ignored."""
     if values.dtype.kind in "iub":
         return True
@@ -393,13 +406,13 @@ def is_whole(values):
         return bool(((values == np.floor(values)) | np.isnan(values)).all())
 
 
-def _seconds(values):
+def _seconds(values: AnyArray) -> Float64Array:
     out = values.astype("m8[us]").astype(np.float64) / 1e6
     out[np.isnat(values)] = np.nan
     return out
 
 
-def parse_number(text):
+def parse_number(text: str) -> float | None:
     """The float that a text is, or None; `1_1`, `0x1` and words are not numbers."""
     text = text.strip()
     if not text or not set(text) <= set("0123456789+-.eE"):

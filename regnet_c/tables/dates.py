@@ -5,11 +5,19 @@ are numbers: `days` since 1970 with the time as a fraction, `month` 1-12, `day` 
 `weekday` 0-6 from Monday, `hour` 0-24 with the minutes as a fraction.
 """
 
+from __future__ import annotations
+
 import re
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .columns import NO_DATE
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..typing import Float64Array, IntArray
 
 PARTS = ("days", "month", "day", "weekday", "hour")
 ORDERS = ("YMD", "DMY", "MDY")
@@ -21,7 +29,7 @@ _TEXT = re.compile(
 )
 
 
-def part(micros, name):
+def part(micros: IntArray, name: str) -> Float64Array:
     """A part of dates (n,), float64."""
     days = micros // _DAY
     if name == "days":
@@ -36,7 +44,7 @@ def part(micros, name):
     return (days - months.astype("M8[D]").view(np.int64)) + 1.0
 
 
-def find_order(texts):
+def find_order(texts: Sequence[str]) -> tuple[str, bool] | None:
     """(order of day, month and year, True if another was possible), or None.
 
     Parameters
@@ -62,7 +70,7 @@ def find_order(texts):
     return order, ambiguous
 
 
-def parse(texts, order):
+def parse(texts: Sequence[str], order: str) -> IntArray:
     """Microseconds of each text, NO_DATE where it is not a date in this order."""
     year, month, day = (
         1 + 2 * (place > 0) + (place > 1) for place in map(order.index, "YMD")
@@ -85,7 +93,7 @@ def parse(texts, order):
     return dates.view(np.int64)
 
 
-def _one(text):
+def _one(text: str) -> np.datetime64:
     try:
         return np.datetime64(text, "us")
     except ValueError:  # the 31st of February

@@ -1,6 +1,9 @@
 """TableEncoder: the encoding of tables as a scikit-learn transformer."""
 
+from __future__ import annotations
+
 import warnings
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
@@ -12,6 +15,16 @@ from sklearn.utils.validation import (
 
 from .columns import as_array, columns_of, is_frame
 from .learning import Options, learn
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from ..typing import TableLike
+    from .columns import Column
+
+    ColumnKey: TypeAlias = str | int  # a name or a position
 
 
 class TableEncoder(TransformerMixin, BaseEstimator):
@@ -85,14 +98,14 @@ class TableEncoder(TransformerMixin, BaseEstimator):
 
     def __init__(
         self,
-        numeric="auto",
+        numeric: str | Sequence[ColumnKey] | dict[ColumnKey, str] = "auto",
         *,
-        categorical=(),
-        drop=(),
-        n_bins="auto",
-        min_frequency="auto",
-        max_levels=100,
-    ):
+        categorical: Sequence[ColumnKey] = (),
+        drop: Sequence[ColumnKey] = (),
+        n_bins: int | Literal["auto"] = "auto",
+        min_frequency: int | Literal["auto"] = "auto",
+        max_levels: int = 100,
+    ) -> None:
         self.numeric = numeric
         self.categorical = categorical
         self.drop = drop
@@ -100,7 +113,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         self.min_frequency = min_frequency
         self.max_levels = max_levels
 
-    def fit(self, X, y=None):
+    def fit(self, X: TableLike, y: object = None) -> Self:
         """Infer the columns' kinds and learn their codes.
 
         Parameters
@@ -123,11 +136,11 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         self._learn(X)
         return self
 
-    def fit_transform(self, X, y=None):
+    def fit_transform(self, X: TableLike, y: object = None) -> NDArray[np.float32]:
         """`fit` and `transform` in one pass over X; the encoded rows."""
         return self.encode_columns(self._learn(X))
 
-    def transform(self, X):
+    def transform(self, X: TableLike) -> NDArray[np.float32]:
         """The encoded rows.
 
         Parameters
@@ -142,7 +155,9 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         return self.encode_columns(self._columns(X, reset=False))
 
-    def get_feature_names_out(self, input_features=None):
+    def get_feature_names_out(
+        self, input_features: Sequence[str] | None = None
+    ) -> NDArray[np.object_]:
         """Names of the encoded columns, such as ``town=Rome`` or ``age>37.0``.
 
         Parameters
@@ -159,14 +174,14 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         return np.array(self.encoding_.output_names(names), dtype=object)
 
     @property
-    def feature_names(self):
+    def feature_names(self) -> NDArray[np.object_]:
         """Names of the encoded columns."""
         return self.get_feature_names_out()
 
-    def __sklearn_is_fitted__(self):
+    def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "encoding_")
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
         tags.input_tags.string = True
@@ -176,12 +191,12 @@ class TableEncoder(TransformerMixin, BaseEstimator):
 
     # ---- in detail -------------------------------------------------------------------
 
-    def _learn(self, X):
+    def _learn(self, X: TableLike) -> list[Column]:
         columns = self._columns(X, reset=True)
         self.fit_columns(columns)
         return columns
 
-    def fit_columns(self, columns):
+    def fit_columns(self, columns: Sequence[Column]) -> None:
         """`fit` for a list of columns, as `columns_of` gives them."""
         names = [column.name for column in columns]
         encoding, schema, notes = learn(columns, self._options(names))
@@ -190,11 +205,11 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         self.encoding_, self.schema_ = encoding, schema
         self.groups_ = encoding.groups
 
-    def encode_columns(self, columns):
+    def encode_columns(self, columns: Sequence[Column]) -> NDArray[np.float32]:
         """`transform` for a list of columns."""
         return self.encoding_.encode(columns)
 
-    def _columns(self, X, reset):
+    def _columns(self, X: Any, reset: bool) -> list[Column]:
         """X as columns, after scikit-learn's checks of names and numbers of columns."""
         if not is_frame(X):
             X = as_array(X)
@@ -208,7 +223,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         validate_data(self, X, reset=reset, skip_check_array=True)
         return columns_of(X)
 
-    def _options(self, names):
+    def _options(self, names: Sequence[str]) -> Options:
         numeric, numbers, methods = self.numeric, (), {}
         if isinstance(numeric, dict):
             methods = {_name(k, names): v for k, v in numeric.items() if k != "*"}
@@ -229,14 +244,14 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         return options
 
 
-def _names(columns, names, what):
+def _names(columns: Sequence[ColumnKey], names: Sequence[str], what: str) -> list[str]:
     """The names of columns given by name or position."""
     if isinstance(columns, str):
         raise TypeError(f"{what} is {columns!r}, expected a list of columns")
     return [_name(column, names) for column in columns]
 
 
-def _name(column, names):
+def _name(column: ColumnKey, names: Sequence[str]) -> str:
     if isinstance(column, (int, np.integer)) and -len(names) <= column < len(names):
         return names[column]
     return str(column)

@@ -39,16 +39,29 @@ and makes these outputs, side by side, in the order of the columns::
 Levels are compared as text: a whole number as "3", a boolean as "True".
 """
 
+from __future__ import annotations
+
 import itertools
 import math
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from . import dates
 from .columns import BOOLEAN, DATE, NO_DATE, NOTHING, NUMBER, TEXT, parse_number
 from .numbers import LIMIT, METHODS, NumberCode
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from ..typing import AnyArray, Config, Float64Array, IntArray
+    from .columns import Column
+
+    FittedColumn: TypeAlias = "NumberColumn | DateColumn | LevelColumn | DroppedColumn"
 
 FORMAT, VERSION = "regnet_c.table", 1
 MISSING_NUMBERS = {"?", "na", "nan", "n/a", "#n/a", "<na>", "null", "none", "-", "."}
@@ -67,7 +80,7 @@ class CellError(ValueError):
         What was found, and what was expected.
     """
 
-    def __init__(self, column, row, problem, prefix=""):
+    def __init__(self, column: str, row: int, problem: str, prefix: str = "") -> None:
         super().__init__(f"{prefix}column {column!r:.60} {problem} in row {row}")
         self.column, self.row, self.problem = column, row, problem
 
@@ -82,18 +95,18 @@ class NumberColumn:
     codes: tuple  # of NumberCode
     kind = "number"
 
-    def names(self, name):
+    def names(self, name: str) -> list[str]:
         """A name for each output."""
         names = [label for code in self.codes for label in code.names(name)]
         return names + [f"{name} is missing"] * self.missing
 
-    def prepare(self, column):
+    def prepare(self, column: Column) -> AnyArray:
         """The column as real numbers (n,), NaN where a value is missing."""
         values = real_numbers(column)
         refuse_infinity(self.name, values)
         return values
 
-    def write(self, values, out):
+    def write(self, values: AnyArray, out: NDArray[np.float32]) -> None:
         """The outputs of some of the prepared values, into out (n, n_outputs)."""
         x = values.astype(np.float64)
         gone = np.isnan(x)
@@ -114,12 +127,12 @@ class DateColumn:
     codes: tuple  # of (part, NumberCode)
     kind = "date"
 
-    def names(self, name):
+    def names(self, name: str) -> list[str]:
         """A name for each output."""
         names = [s for part, code in self.codes for s in code.names(f"{name}.{part}")]
         return names + [f"{name} is missing"] * self.missing
 
-    def prepare(self, column):
+    def prepare(self, column: Column) -> AnyArray:
         """The column as microseconds since 1970 (n,)."""
         if column.holds in (DATE, NOTHING):
             return date_numbers(column)
@@ -127,7 +140,7 @@ class DateColumn:
             return date_numbers(column, self.order or "YMD")
         raise ValueError(f"column {self.name!r} holds {column.holds}, expected dates")
 
-    def write(self, values, out):
+    def write(self, values: AnyArray, out: NDArray[np.float32]) -> None:
         """The outputs of some of the prepared values, into out (n, n_outputs)."""
         gone = values == NO_DATE
         micros = np.where(gone, np.int64(self.fill), values)
@@ -148,7 +161,7 @@ class LevelColumn:
     other: bool
     missing: bool
 
-    def names(self, name):
+    def names(self, name: str) -> list[str]:
         """A name for each output."""
         if self.code == "sign":
             names = [f"{name}={self.levels[1]}"]
@@ -157,7 +170,7 @@ class LevelColumn:
             names += [f"{name} is another"] * self.other
         return names + [f"{name} is missing"] * self.missing
 
-    def prepare(self, column):
+    def prepare(self, column: Column) -> AnyArray:
         """For each value its place among the levels, then other, then missing; or -1."""
         codes, levels = column.codes()
         if self.kind == "boolean" and column.holds == NUMBER:
@@ -169,12 +182,12 @@ class LevelColumn:
         return np.array(table, np.int32)[codes]  # the code of a missing value is -1
 
     @cached_property
-    def _rows(self):
+    def _rows(self) -> NDArray[np.float32]:
         """The outputs of each place, and zeros for -1."""
         count = len(self.levels) + self.other + self.missing
         return np.eye(count + 1, count, dtype=np.float32)
 
-    def write(self, places, out):
+    def write(self, places: AnyArray, out: NDArray[np.float32]) -> None:
         """The outputs of some of the prepared values, into out (n, n_outputs)."""
         if self.code == "sign":
             out[:, 0] = np.array([-1, 1, 0, 0], np.float32)[places]
@@ -192,7 +205,7 @@ class DroppedColumn:
     reason: str
     kind = "dropped"
 
-    def names(self, name):
+    def names(self, name: str) -> list[str]:
         """No names."""
         return []
 
@@ -218,7 +231,7 @@ class Encoding:
     n_outputs : int
     """
 
-    def __init__(self, columns):
+    def __init__(self, columns: Iterable[FittedColumn]) -> None:
         self.columns = list(columns)
         self.names = [column.name for column in self.columns]
         self.needed = [c.name for c in self.columns if c.kind != "dropped"]
@@ -228,19 +241,21 @@ class Encoding:
         self.n_outputs = ends[-1]
         self.groups = [np.arange(a, b) for a, b in itertools.pairwise(ends)]
 
-    def output_names(self, names):
+    def output_names(self, names: Sequence[str]) -> list[str]:
         """Names of the outputs if the source columns had these names."""
         pairs = zip(self.columns, names, strict=True)
         return [label for column, name in pairs for label in column.names(name)]
 
-    def needed_for(self, outputs):
+    def needed_for(self, outputs: IntArray) -> list[str]:
         """Names of the source columns that any of these outputs need."""
         wanted = np.zeros(self.n_outputs, bool)
         wanted[outputs] = True
         pairs = zip(self.columns, self.groups, strict=True)
         return [column.name for column, group in pairs if wanted[group].any()]
 
-    def encode(self, columns, needed=None):
+    def encode(
+        self, columns: Sequence[Column], needed: Sequence[str] | None = None
+    ) -> NDArray[np.float32]:
         """The float32 array (n, n_outputs) of a table.
 
         Parameters
@@ -281,7 +296,7 @@ class Encoding:
 
     # ---- JSON ------------------------------------------------------------------------
 
-    def to_config(self):
+    def to_config(self) -> Config:
         """The JSON-able form that the head of this file describes."""
         numbers, entries = [], []
         for column in self.columns:
@@ -300,7 +315,7 @@ class Encoding:
         }
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: Any) -> Encoding:
         """The encoding that `to_config` described.
 
         Raises
@@ -334,7 +349,7 @@ class Encoding:
 # ---- columns as what a kind needs ----------------------------------------------------
 
 
-def real_numbers(column):
+def real_numbers(column: Column) -> AnyArray:
     """Any column as real numbers (n,), NaN where a value is missing.
 
     Raises
@@ -363,7 +378,7 @@ def real_numbers(column):
     return np.array([*table, math.nan])[codes]
 
 
-def refuse_infinity(name, values):
+def refuse_infinity(name: str, values: AnyArray) -> None:
     """CellError for an infinite number."""
     if values.dtype.kind == "f" and np.isinf(values).any():
         row = int(np.flatnonzero(np.isinf(values))[0])
@@ -371,7 +386,7 @@ def refuse_infinity(name, values):
         raise CellError(name, row, problem, "Input X contains infinity: ")
 
 
-def date_numbers(column, order=None):
+def date_numbers(column: Column, order: str | None = None) -> IntArray:
     """A column of dates, or of text in this order, as microseconds since 1970 (n,)."""
     if order is None:
         if column.holds == NOTHING:
@@ -382,7 +397,11 @@ def date_numbers(column, order=None):
     return np.append(table, NO_DATE)[codes]
 
 
-def _write_codes(codes, values, out):
+def _write_codes(
+    codes: Sequence[NumberCode],
+    values: Sequence[Float64Array],
+    out: NDArray[np.float32],
+) -> None:
     begin = 0
     for code, x in zip(codes, values, strict=True):
         code.write(x, out[:, begin : begin + code.n_outputs])
@@ -400,16 +419,18 @@ _KEYS = {
 }
 
 
-def _require(condition, message):
+def _require(condition: object, message: str) -> None:
     if not condition:
         raise ValueError(message)
 
 
-def _is_float(value):
+def _is_float(value: object) -> bool:
     return type(value) is float and math.isfinite(value)
 
 
-def _code_entry(code, numbers):
+def _code_entry(
+    code: NumberCode | tuple[str, NumberCode], numbers: list[float]
+) -> Config:
     """A code as JSON; its knots and values go to the end of `numbers`."""
     entry = {}
     if isinstance(code, tuple):
@@ -423,7 +444,7 @@ def _code_entry(code, numbers):
     return entry
 
 
-def _read_column(entry, numbers):
+def _read_column(entry: Any, numbers: Iterator[float]) -> FittedColumn:
     _require(
         isinstance(entry, dict) and isinstance(entry.get("name"), str),
         "its encoder has a column without a name",
@@ -455,7 +476,7 @@ def _read_column(entry, numbers):
     return DateColumn(name, order, fill, entry["missing"], tuple(codes))
 
 
-def _read_levels(entry, what):
+def _read_levels(entry: Any, what: str) -> LevelColumn:
     levels, code = entry["levels"], entry["code"]
     _require(
         isinstance(levels, list)
@@ -479,7 +500,9 @@ def _read_levels(entry, what):
     )
 
 
-def _read_code(entry, kind, numbers, what):
+def _read_code(
+    entry: Any, kind: str, numbers: Iterator[float], what: str
+) -> tuple[str | None, NumberCode]:
     """(part or None, NumberCode)."""
     keys = list(entry) if isinstance(entry, dict) else []
     part = None

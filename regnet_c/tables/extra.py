@@ -1,13 +1,20 @@
 """The packages of the extra `[table]`, imported on first use."""
 
+from __future__ import annotations
 
-def _missing(error, what):
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+
+def _missing(error: ImportError, what: str) -> ImportError:
     return ImportError(
         f"{what} needs narwhals and pyarrow: pip install 'regnet-c[table]' ({error})"
     )
 
 
-def narwhals():
+def narwhals() -> ModuleType:
     """The module narwhals, for data frames."""
     try:
         import narwhals
@@ -16,7 +23,7 @@ def narwhals():
     return narwhals
 
 
-def pyarrow():
+def pyarrow() -> Any:
     """The module pyarrow, for data frames and files."""
     try:
         import pyarrow

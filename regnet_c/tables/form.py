@@ -12,12 +12,21 @@ A number predicted is output * scale + center.  Two classes may share one output
 probability of the second.
 """
 
+from __future__ import annotations
+
 import math
 from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .encoding import Encoding
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from ..network import Network
+    from ..typing import AnyArray, Config, Float64Array, StrPath
 
 KEY = "regnet_c.table"
 VERSION = 1
@@ -71,28 +80,28 @@ class TableForm:
     dialect: Dialect = Dialect()
 
     @property
-    def names(self):
+    def names(self) -> list[str]:
         """Of the predicted columns: the target's, numbered if there are several."""
         if self.classes is not None or len(self.centers) == 1:
             return [self.target]
         return [f"{self.target}_{i}" for i in range(len(self.centers))]
 
-    def scaled(self, y):
+    def scaled(self, y: ArrayLike) -> Float64Array:
         """Targets of a regression as the network learns them, float64 (n, n_outputs)."""
         y = np.asarray(y, np.float64).reshape(len(y), -1)
         return (y - self.centers) / self.scales
 
-    def decoded(self, out):
+    def decoded(self, out: AnyArray) -> AnyArray:
         """Outputs (n, n_outputs) of a regression in the units of the target."""
         return out * np.asarray(self.scales) + self.centers
 
-    def probabilities(self, out):
+    def probabilities(self, out: AnyArray) -> AnyArray:
         """Outputs as one probability per class, (n, n_classes)."""
         if out.shape[1] == 1:
             out = np.column_stack([1 - out, out])
         return out
 
-    def to_config(self):
+    def to_config(self) -> Config:
         """The JSON-able form that the head of this file describes."""
         target = {"name": self.target}
         if self.classes is not None:
@@ -110,7 +119,7 @@ class TableForm:
         }
 
     @classmethod
-    def from_config(cls, config, n_inputs, n_outputs):
+    def from_config(cls, config: Any, n_inputs: int, n_outputs: int) -> TableForm:
         """The form that `to_config` described, for a network of this size.
 
         Raises
@@ -136,7 +145,7 @@ class TableForm:
         return cls(encoding, **target, dialect=_read_dialect(config["dialect"]))
 
     @classmethod
-    def of(cls, network, path="the network"):
+    def of(cls, network: Network, path: StrPath = "the network") -> TableForm:
         """The form of a network that was trained on a table.
 
         Raises
@@ -156,7 +165,7 @@ class TableForm:
             raise ValueError(f"{path} has wrong metadata {KEY!r}: {error}") from None
 
 
-def _read_target(target, n_outputs):
+def _read_target(target: Any, n_outputs: int) -> dict[str, Any]:
     """The arguments of TableForm in this entry."""
     if not isinstance(target, dict) or not isinstance(target.get("name"), str):
         raise ValueError("its target has no name")
@@ -187,7 +196,7 @@ def _read_target(target, n_outputs):
     }
 
 
-def _read_dialect(entry):
+def _read_dialect(entry: Any) -> Dialect:
     if not isinstance(entry, dict) or list(entry) != list(asdict(Dialect())):
         raise ValueError("its dialect has unexpected entries")
     missing = entry["missing"]

@@ -5,9 +5,12 @@ row numbers, from its name; `Options` override it.  Every decision is recorded i
 schema, with its reason where it is not obvious.
 """
 
+from __future__ import annotations
+
 import difflib
 import re
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
@@ -25,6 +28,17 @@ from .encoding import (
     refuse_infinity,
 )
 from .schema import ColumnSchema, Schema, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..typing import Float64Array
+    from .columns import Column
+    from .encoding import FittedColumn
+    from .numbers import NumberCode
+
+    # fitted column, missing values, what was found, note
+    Learned: TypeAlias = tuple[FittedColumn, int, str, str]
 
 _ROW_NUMBERS = re.compile(
     r"|unnamed: \d+|column1|__index_level_\d+__|index|row|rows?[ _]?(id|names?|num(ber)?s?)"
@@ -51,8 +65,11 @@ class Options:
     max_levels: int = 100
 
     def check_values(
-        self, numeric="numbers", n_bins="n_bins", min_frequency="min_frequency"
-    ):
+        self,
+        numeric: str = "numbers",
+        n_bins: str = "n_bins",
+        min_frequency: str = "min_frequency",
+    ) -> None:
         """TypeError or ValueError for a value out of range.
 
         Its arguments are what the user calls the fields.
@@ -66,7 +83,7 @@ class Options:
             self.min_frequency = checks.check_int(self.min_frequency, min_frequency, 0)
         self.max_levels = checks.check_int(self.max_levels, "max_levels", minimum=1)
 
-    def resolve(self, columns):
+    def resolve(self, columns: Sequence[Column]) -> None:
         """Decide what "auto" stands for.
 
         Of numbers: both codes, or one if there are many columns.  Of bins: more where
@@ -84,11 +101,11 @@ class Options:
                 for name, method in self.methods.items()
             }
 
-    def of(self, name):
+    def of(self, name: str) -> tuple[str, ...]:
         """The methods for a column, a tuple of names."""
         return tuple(self.methods.get(name, self.numeric).split("+"))
 
-    def check(self, names, where="the table"):
+    def check(self, names: Sequence[str], where: str = "the table") -> None:
         """ValueError if an option is about a column that is not among `names`."""
         for what in ("methods", "numbers", "categories", "drop"):
             for name in getattr(self, what):
@@ -101,7 +118,7 @@ class Options:
             )
 
 
-def no_column(where, name, names):
+def no_column(where: object, name: object, names: Sequence[str]) -> str:
     """The message for a column that does not exist, with the nearest name."""
     close = difflib.get_close_matches(str(name), names, n=1, cutoff=0.5)
     if not close:
@@ -116,7 +133,9 @@ def no_column(where, name, names):
     return f"{where} has no column {name!r:.60}, its columns are {few}"
 
 
-def learn(columns, options):
+def learn(
+    columns: Sequence[Column], options: Options
+) -> tuple[Encoding, Schema, list[str]]:
     """The encoding of these columns.
 
     Parameters
@@ -161,7 +180,7 @@ def learn(columns, options):
     return encoding, schema, warnings
 
 
-def learn_pixels(columns, largest):
+def learn_pixels(columns: Sequence[Column], largest: int) -> tuple[Encoding, Schema]:
     """(Encoding, Schema) of columns of bytes: all divided by the largest."""
     code = numbers.NumberCode("standard", 0.0, float(largest))
     found = f"0 to {largest}"
@@ -170,7 +189,7 @@ def learn_pixels(columns, largest):
     return Encoding(fitted), Schema(shown_columns, len(columns[0]))
 
 
-def _learn_column(column, options):
+def _learn_column(column: Column, options: Options) -> Learned:
     """(fitted column, missing values, what was found, note)."""
     name = column.name
     if name in options.drop:
@@ -192,14 +211,14 @@ def _learn_column(column, options):
     return _dropped(column, len(column), "", note)
 
 
-def _dropped(column, missing, found, note):
+def _dropped(column: Column, missing: int, found: str, note: str) -> Learned:
     return DroppedColumn(column.name, note), missing, found, note
 
 
 # ---- numbers and dates ---------------------------------------------------------------
 
 
-def _learn_numbers(column, options, asked=False):
+def _learn_numbers(column: Column, options: Options, asked: bool = False) -> Learned:
     values = real_numbers(column)
     values = values.astype(np.float64, copy=False)
     refuse_infinity(column.name, values)
@@ -223,7 +242,9 @@ def _learn_numbers(column, options, asked=False):
     return NumberColumn(column.name, fill, missing > 0, codes), missing, found, note
 
 
-def _number_codes(name, ordered, options):
+def _number_codes(
+    name: str, ordered: Float64Array, options: Options
+) -> tuple[NumberCode, ...]:
     """The codes of sorted values; none if they are all the same."""
     if ordered[0] == ordered[-1]:
         return ()
@@ -236,14 +257,16 @@ def _number_codes(name, ordered, options):
         raise ValueError(f"column {name!r:.60} cannot be encoded: {error}") from None
 
 
-def _are_row_numbers(name, ordered):
+def _are_row_numbers(name: str, ordered: Float64Array) -> bool:
     """True for distinct whole numbers in a column without a name, or one named like id."""
     if len(ordered) < 2 or not _ROW_NUMBERS.fullmatch(name.strip().lower()):
         return False
     return is_whole(ordered) and bool((ordered[1:] != ordered[:-1]).all())
 
 
-def _learn_dates(column, options, order=None, ambiguous=False):
+def _learn_dates(
+    column: Column, options: Options, order: str | None = None, ambiguous: bool = False
+) -> Learned:
     micros = date_numbers(column, order)
     present = np.sort(micros[micros != NO_DATE])
     missing = len(micros) - len(present)
@@ -267,7 +290,7 @@ def _learn_dates(column, options, order=None, ambiguous=False):
 # ---- levels --------------------------------------------------------------------------
 
 
-def _learn_levels(column, options, asked=False):
+def _learn_levels(column: Column, options: Options, asked: bool = False) -> Learned:
     codes, texts = column.codes()
     present = codes[codes >= 0]
     missing = len(codes) - len(present)
@@ -301,7 +324,7 @@ def _learn_levels(column, options, asked=False):
     return spec, missing, found, note
 
 
-def _frequent(levels, options, n_rows):
+def _frequent(levels: dict[str, int], options: Options, n_rows: int) -> list[str]:
     """The levels that have outputs of their own."""
     least = options.min_frequency
     if least == "auto":

@@ -1,14 +1,22 @@
 """Arrays from NPZ files: X and y, or x_train and y_train with x_test and y_test."""
 
+from __future__ import annotations
+
 import zipfile
 import zlib
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .._core import checks
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
-def read_npz(path, need_target=True):
+    from ..typing import AnyArray, StrPath
+
+
+def read_npz(path: StrPath, need_target: bool = True) -> tuple[AnyArray, Any]:
     """(X, y) of an NPZ file with X and y, or with x_train and y_train.
 
     Images are flattened.  y is None if the file has none and `need_target` is false.
@@ -25,7 +33,7 @@ def read_npz(path, need_target=True):
     )
 
 
-def load_npz(path):
+def load_npz(path: StrPath) -> dict[str, Any]:
     """The arrays of an NPZ file we look for, by name, and None for all others."""
     wanted = ("X", "y", "x_train", "y_train", "x_test", "y_test")
     try:
@@ -51,7 +59,9 @@ def load_npz(path):
         raise ValueError(f"{path} is not a readable NPZ file: {error}") from None
 
 
-def rows_of(arrays, x_name, y_name):
+def rows_of(
+    arrays: Mapping[str, Any], x_name: str, y_name: str
+) -> tuple[AnyArray, Any]:
     """(X with a row per sample, y or None), of one length."""
     X, y = checks.as_array(arrays[x_name], x_name), arrays.get(y_name)
     if X.ndim == 0 or X.size == 0:
@@ -62,7 +72,7 @@ def rows_of(arrays, x_name, y_name):
     return X.reshape(len(X), -1), y
 
 
-def read_test_npz(path):
+def read_test_npz(path: StrPath) -> tuple[AnyArray, Any] | None:
     """(X, y) of the x_test and y_test of an NPZ file, or None."""
     arrays = load_npz(path)
     if "x_test" not in arrays or "y_test" not in arrays:
@@ -70,7 +80,7 @@ def read_test_npz(path):
     return rows_of(arrays, "x_test", "y_test")
 
 
-def same_columns(X, other):
+def same_columns(X: AnyArray, other: AnyArray) -> AnyArray:
     """X, or ValueError if it has not as many columns as `other`."""
     if X.shape[1] != other.shape[1]:
         raise ValueError(

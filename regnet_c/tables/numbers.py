@@ -13,10 +13,18 @@ float32.  Means are plain sums and quantiles are values of the column, so that o
 gives the same bits on every machine.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    from ..typing import AnyArray, Float64Array
 
 METHODS = ("standard", "robust", "quantile", "ple")
 LIMIT = 1e6  # of z, so that neither its square nor a float32 overflows
@@ -46,24 +54,24 @@ class NumberCode:
     values: tuple = ()
 
     @property
-    def n_outputs(self):
+    def n_outputs(self) -> int:
         """Columns that `write` fills."""
         return len(self.knots) - 1 if self.method == "ple" else 1
 
-    def names(self, name):
+    def names(self, name: str) -> list[str]:
         """A name for each output."""
         if self.method != "ple" or self.n_outputs == 1:
             return [name]
         return [f"{name}>{knot!r}" for knot in self.knots[:-1]]
 
     @cached_property
-    def _bins(self):
+    def _bins(self) -> tuple[Float64Array, Float64Array, NDArray[np.float32]]:
         """Knots, widths of the bins, and a row for each bin: 1 for those below it."""
         knots = np.array(self.knots)
         below = np.tri(self.n_outputs, k=-1, dtype=np.float32)
         return knots, np.diff(knots), below
 
-    def write(self, x, out):
+    def write(self, x: Float64Array, out: NDArray[np.float32]) -> None:
         """The code of x (n,), float64 and finite, into out (n, n_outputs), float32."""
         if self.method == "ple":
             knots, widths, below = self._bins
@@ -87,13 +95,13 @@ class NumberCode:
             out[:, 0] = z
 
 
-def _cut(x, low, high):
+def _cut(x: Float64Array, low: float, high: float) -> Float64Array:
     """np.clip in place, without its overhead over the comparisons."""
     np.maximum(x, low, out=x)
     return np.minimum(x, high, out=x)
 
 
-def learn(method, ordered, n_bins):
+def learn(method: str, ordered: Float64Array, n_bins: int) -> NumberCode:
     """A NumberCode of the sorted finite values (n,) of a column, two different at least.
 
     Raises
@@ -116,17 +124,17 @@ def learn(method, ordered, n_bins):
     return _learn_quantile(ordered)
 
 
-def ordered_at(ordered, share):
+def ordered_at(ordered: AnyArray, share: ArrayLike) -> Any:
     """The value at this share of a sorted array: always one of its values."""
     return ordered[np.floor(np.multiply(share, len(ordered) - 1) + 0.5).astype(np.intp)]
 
 
-def distinct(ordered):
+def distinct(ordered: AnyArray) -> AnyArray:
     """The different values of a sorted array."""
     return ordered[np.append(True, ordered[1:] != ordered[:-1])]
 
 
-def _edges(ordered, n_bins):
+def _edges(ordered: Float64Array, n_bins: int) -> Float64Array:
     """At most n_bins + 1 values of a sorted column: all of them if there are so few.
 
     Values that fill a bin alone, such as the many zeros of an amount, are edges, and the
@@ -145,7 +153,7 @@ def _edges(ordered, n_bins):
     return edges if len(edges) > 1 else ordered[[0, -1]]
 
 
-def _learn_quantile(ordered):
+def _learn_quantile(ordered: Float64Array) -> NumberCode:
     count = min(_QUANTILE_KNOTS, len(ordered))
     shares = np.linspace(0, 1, count)
     knots = ordered_at(ordered, shares)
@@ -164,7 +172,7 @@ def _learn_quantile(ordered):
     )
 
 
-def _finite(ordered, center, scale):
+def _finite(ordered: Float64Array, center: float, scale: float) -> tuple[float, float]:
     """(center, scale), or ValueError if they overflow."""
     if not (np.isfinite(center) and np.isfinite(scale) and scale > 0):
         raise ValueError(

@@ -6,6 +6,8 @@ code such as `007` stays as it was written, and an error can name the cell and t
 an editor counts it.
 """
 
+from __future__ import annotations
+
 import bz2
 import contextlib
 import csv
@@ -13,6 +15,7 @@ import gzip
 import io
 import itertools
 from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
 
 from . import extra
 from .columns import TEXT, ArrowColumn, parse_number
@@ -20,6 +23,14 @@ from .encoding import MISSING_NUMBERS
 from .form import Dialect
 from .learning import no_column
 from .schema import shown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from ..typing import StrPath
 
 MISSING_TEXT = ("", "?", "nan", "NaN", "<NA>", "#N/A", "\\N")
 _CSV = (".csv", ".tsv", ".tab", ".txt", ".data", ".test")
@@ -43,36 +54,43 @@ class Table:
         What was detected of the file's dialect.
     """
 
-    def __init__(self, path, columns, notes=(), csv_form=None, rows=None):
+    def __init__(
+        self,
+        path: StrPath,
+        columns: Sequence[ArrowColumn],
+        notes: Sequence[str] = (),
+        csv_form: tuple[str, bool] | None = None,
+        rows: NDArray[np.intp] | None = None,
+    ) -> None:
         self.path, self.columns, self.notes = str(path), columns, list(notes)
         self._csv_form = csv_form  # (delimiter, has a header): to find a row's line
         self._rows = rows  # of the file, if not all
 
     @property
-    def names(self):
+    def names(self) -> list[str]:
         """Names of the columns."""
         return [column.name for column in self.columns]
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.columns[0]) if self.columns else 0
 
-    def __getitem__(self, name):
+    def __getitem__(self, name: str) -> ArrowColumn:
         for column in self.columns:
             if column.name == name:
                 return column
         raise ValueError(no_column(self.path, name, self.names))
 
-    def take(self, rows):
+    def take(self, rows: NDArray[np.intp]) -> Table:
         """A Table of some rows; `rows` is an array of their numbers."""
         columns = [column.take(rows) for column in self.columns]
         rows = rows if self._rows is None else self._rows[rows]
         return Table(self.path, columns, self.notes, self._csv_form, rows)
 
-    def without(self, names):
+    def without(self, names: Sequence[str]) -> list[ArrowColumn]:
         """The columns but those of these names."""
         return [column for column in self.columns if column.name not in names]
 
-    def place(self, row):
+    def place(self, row: int) -> str:
         """Where a row is: its line in a CSV file, counted as an editor counts."""
         row = int(row if self._rows is None else self._rows[row])
         if self._csv_form is None:
@@ -84,7 +102,7 @@ class Table:
         return f"row {row + 1}"
 
 
-def kind_of(path):
+def kind_of(path: StrPath) -> str:
     """csv, parquet, arrow, npz or folder.
 
     Raises
@@ -109,7 +127,7 @@ def kind_of(path):
     return kinds[suffix]
 
 
-def column_names(path, dialect=None):
+def column_names(path: StrPath, dialect: Dialect | None = None) -> list[str]:
     """Names of the columns of a table file, or of the first file of a folder.
 
     Raises
@@ -128,12 +146,17 @@ def column_names(path, dialect=None):
     return _arrow_names(path, kind)
 
 
-def _check_exists(path):
+def _check_exists(path: StrPath) -> None:
     if not Path(path).exists():
         raise FileNotFoundError(f"no such file: {path}")
 
 
-def read_table(path, columns=None, text=(), dialect=None):
+def read_table(
+    path: StrPath,
+    columns: Sequence[str] | None = None,
+    text: Sequence[str] = (),
+    dialect: Dialect | None = None,
+) -> Table:
     """Read a table from a file, or from all files of a folder.
 
     Parameters
@@ -172,7 +195,7 @@ def read_table(path, columns=None, text=(), dialect=None):
     return _read_arrow(path, kind, columns)
 
 
-def _files_of(folder):
+def _files_of(folder: Path) -> list[Path]:
     """The table files in a folder, all of one kind."""
     files = sorted(
         path
@@ -186,7 +209,12 @@ def _files_of(folder):
     return files
 
 
-def _read_folder(folder, columns, text, dialect):
+def _read_folder(
+    folder: Path,
+    columns: Sequence[str] | None,
+    text: Sequence[str],
+    dialect: Dialect | None,
+) -> Table:
     files = _files_of(folder)
     tables = [read_table(path, columns, text, dialect) for path in files]
     pa = extra.pyarrow()
@@ -203,7 +231,7 @@ def _read_folder(folder, columns, text, dialect):
     return Table(folder, joined, tables[0].notes)
 
 
-def _read_arrow(path, kind, columns):
+def _read_arrow(path: StrPath, kind: str, columns: Sequence[str] | None) -> Table:
     wanted = _wanted(path, _arrow_names(path, kind), columns)
     with _arrow_errors(path, kind):
         if kind == "parquet":
@@ -217,7 +245,7 @@ def _read_arrow(path, kind, columns):
     return Table(path, [ArrowColumn(name, table[name]) for name in wanted])
 
 
-def _arrow_names(path, kind):
+def _arrow_names(path: StrPath, kind: str) -> list[str]:
     """Names of the columns of a Parquet or Arrow file."""
     with _arrow_errors(path, kind):
         if kind == "parquet":
@@ -232,7 +260,7 @@ def _arrow_names(path, kind):
 
 
 @contextlib.contextmanager
-def _arrow_errors(path, kind):
+def _arrow_errors(path: StrPath, kind: str) -> Iterator[None]:
     """An error of pyarrow as a sentence about the file."""
     try:
         yield
@@ -240,14 +268,16 @@ def _arrow_errors(path, kind):
         raise ValueError(f"{path} is not a {kind} file: {error}") from None
 
 
-def _wanted(path, names, columns):
+def _wanted(
+    path: StrPath, names: list[str], columns: Sequence[str] | None
+) -> list[str]:
     for name in columns or ():
         if name not in names:
             raise ValueError(no_column(path, name, names))
     return list(names if columns is None else columns)
 
 
-def _check_names(path, names):
+def _check_names(path: StrPath, names: list[str]) -> None:
     if len(set(names)) != len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise ValueError(f"{path} has the column {shown(twice)} twice")
@@ -256,7 +286,9 @@ def _check_names(path, names):
 # ---- CSV -----------------------------------------------------------------------------
 
 
-def _read_csv(path, columns, text, dialect):
+def _read_csv(
+    path: StrPath, columns: Sequence[str] | None, text: Sequence[str], dialect: Dialect
+) -> Table:
     from pyarrow import csv as arrow_csv
 
     pa = extra.pyarrow()
@@ -289,7 +321,7 @@ def _read_csv(path, columns, text, dialect):
     return Table(path, columns, typing.notes(), form)
 
 
-def _find_delimiter(path):
+def _find_delimiter(path: StrPath) -> str:
     """The delimiter that splits most of the first records into equally many fields."""
     sample = _sample(path)
     best, score = ",", (0, 1)
@@ -307,7 +339,7 @@ def _find_delimiter(path):
     return best
 
 
-def _sample(path):
+def _sample(path: StrPath) -> str:
     """The whole lines at the beginning of a file."""
     with _open(path) as file:
         sample = file.read(_SAMPLE)
@@ -316,14 +348,14 @@ def _sample(path):
     return sample
 
 
-def _open(path):
+def _open(path: StrPath) -> IO[str]:
     """A CSV file as text, decompressed; a wrong byte is seen when pyarrow reads it."""
     openers = {".gz": gzip.open, ".bz2": bz2.open}
     opener = openers.get(Path(path).suffix.lower(), open)
     return opener(path, "rt", encoding="utf-8-sig", errors="replace", newline="")
 
 
-def _records(path, delimiter):
+def _records(path: StrPath, delimiter: str) -> Iterator[tuple[int, list[str]]]:
     """(line it begins on, cells) of each record of a CSV file, empty lines left out."""
     with _open(path) as file:
         reader, line = csv.reader(file, delimiter=delimiter), 1
@@ -333,7 +365,7 @@ def _records(path, delimiter):
             line = reader.line_num + 1
 
 
-def _header(path, delimiter, header):
+def _header(path: StrPath, delimiter: str, header: bool) -> tuple[list[str], int]:
     """(names of the columns, lines before the first row)."""
     try:
         reader = csv.reader(io.StringIO(_sample(path)), delimiter=delimiter)
@@ -354,7 +386,9 @@ def _header(path, delimiter, header):
     return names, reader.line_num
 
 
-def _what_is_wrong(path, delimiter, n_columns, error):
+def _what_is_wrong(
+    path: StrPath, delimiter: str, n_columns: int, error: Exception
+) -> str:
     """The message for a file that pyarrow refused."""
     try:
         for line, cells in _records(path, delimiter):
@@ -376,7 +410,7 @@ def _what_is_wrong(path, delimiter, n_columns, error):
 class _Typing:
     """The types of a CSV's columns, by one notion of decimals for the whole file."""
 
-    def __init__(self, dialect, typed, delimiter):
+    def __init__(self, dialect: Dialect, typed: Iterable[str], delimiter: str) -> None:
         self.dialect, self.typed = dialect, set(typed)
         self.may_be_comma = dialect.decimal == "," or (
             dialect.decimal is None and delimiter != ","
@@ -384,7 +418,7 @@ class _Typing:
         self.commas = []  # columns with a decimal comma
         self.delimiter = delimiter
 
-    def notes(self):
+    def notes(self) -> list[str]:
         """What was found out, in sentences."""
         notes = []
         if self.dialect.delimiter is None and self.delimiter != ",":
@@ -393,7 +427,7 @@ class _Typing:
             notes.append("numbers with a decimal comma (--decimal . overrides)")
         return notes
 
-    def column(self, name, values):
+    def column(self, name: str, values: Any) -> ArrowColumn:
         """Text as a column; one that stays text keeps its numbers, if any, as well."""
         column = ArrowColumn(name, self._apply(name, values))
         if name not in self.typed and column.holds == TEXT:
@@ -402,7 +436,7 @@ class _Typing:
                 column.as_numbers = ArrowColumn(name, numbers)
         return column
 
-    def _apply(self, name, values):
+    def _apply(self, name: str, values: Any) -> Any:
         """Numbers, booleans or text, nulls where a cell is missing."""
         pa = extra.pyarrow()
         from pyarrow import compute
@@ -423,7 +457,7 @@ class _Typing:
                 return compute.equal(compute.utf8_lower(values), "true")
         return values
 
-    def _numbers(self, name, values):
+    def _numbers(self, name: str, values: Any) -> Any:
         """The column as numbers, or None."""
         plain = None
         if self.dialect.decimal != ",":
@@ -434,7 +468,7 @@ class _Typing:
                 self.commas.append(name)
         return plain
 
-    def _marked_numbers(self, values):
+    def _marked_numbers(self, values: Any) -> Any:
         """Numbers with a decimal comma or with groups of three digits, or None."""
         from pyarrow import compute
 
@@ -449,12 +483,12 @@ class _Typing:
         return _plain_numbers(compute.replace_substring(values, decimal, "."), False)
 
 
-def _all_booleans(levels):
+def _all_booleans(levels: Any) -> bool:
     texts = {level.lower() for level in levels.to_pylist() if level is not None}
     return bool(texts) and texts <= {"true", "false"}
 
 
-def _plain_numbers(values, words):
+def _plain_numbers(values: Any, words: bool) -> Any:
     """Text as numbers, or None; with `words`, `NA` and the like are missing values."""
     from pyarrow import compute
 
@@ -485,7 +519,7 @@ def _plain_numbers(values, words):
     )
 
 
-def _cast(values, kind):
+def _cast(values: Any, kind: Any) -> Any:
     pa = extra.pyarrow()
     try:
         return values.cast(kind)

@@ -1,6 +1,12 @@
 """How a table's columns are read, to inspect and to print."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
 
 
 @dataclass(frozen=True)
@@ -40,15 +46,15 @@ class Schema(list):
         Rows of the training table.
     """
 
-    def __init__(self, columns, n_rows):
+    def __init__(self, columns: Iterable[ColumnSchema], n_rows: int) -> None:
         super().__init__(columns)
         self.n_rows = n_rows
 
-    def of_kind(self, *kinds):
+    def of_kind(self, *kinds: str) -> list[ColumnSchema]:
         """The columns of these kinds."""
         return [column for column in self if column.kind in kinds]
 
-    def summary(self):
+    def summary(self) -> list[str]:
         """A few lines: how many columns of which kind, and what was dropped and why.
 
         Returns
@@ -80,7 +86,7 @@ class Schema(list):
             lines.append(f"and notes on {len(noted) - _MOST} more columns")
         return lines
 
-    def __str__(self):
+    def __str__(self) -> str:
         head = ("column", "kind", "missing", "found", "outputs", "note")
         rows = [
             (shown(c.name), c.kind, str(c.missing), c.found, str(c.outputs), c.note)
@@ -101,12 +107,12 @@ class Schema(list):
 _MOST = 5  # names or notes in a summary
 
 
-def shown(name):
+def shown(name: str) -> str:
     """A column's name as messages have it: short and in quotes."""
     return repr(name if len(name) <= 40 else name[:37] + "...")
 
 
-def _names(columns):
+def _names(columns: Sequence[ColumnSchema]) -> str:
     names = ", ".join(shown(column.name) for column in columns[:_MOST])
     rest = len(columns) - _MOST
     return f"{names} and {rest} more" if rest > 0 else names

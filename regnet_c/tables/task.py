@@ -1,12 +1,21 @@
 """Classification or regression? What a target is, and how to override that."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
 from .columns import BOOLEAN, DATE, NOTHING, NUMBER, OTHER, TEXT, parse_number
 from .encoding import CellError, real_numbers, refuse_infinity
 from .schema import shown
+
+if TYPE_CHECKING:
+    from ..typing import AnyArray, BoolArray, Float64Array
+    from .columns import Column
+
+    TaskName: TypeAlias = Literal["classification", "regression"]
 
 TASKS = ("classification", "regression")
 _FEW = 20  # different whole values
@@ -40,7 +49,9 @@ class Target:
     present: np.ndarray
 
 
-def infer_task(n_rows, n_distinct, text=False, whole=True):
+def infer_task(
+    n_rows: int, n_distinct: int, text: bool = False, whole: bool = True
+) -> tuple[TaskName, str]:
     """The task that a target implies, and the reason.
 
     Classification if the target is text (or boolean or categorical), or has at most 20
@@ -71,7 +82,9 @@ def infer_task(n_rows, n_distinct, text=False, whole=True):
     return "regression", f"{n_distinct} different values in {n_rows} rows"
 
 
-def learn_target(column, task="auto", where="the table"):
+def learn_target(
+    column: Column, task: TaskName | Literal["auto"] = "auto", where: str = "the table"
+) -> Target:
     """The target in a column of a training table.
 
     Parameters
@@ -129,7 +142,9 @@ def learn_target(column, task="auto", where="the table"):
     return Target(column.name, task, table[codes], classes, reason, present)
 
 
-def encode_target(column, classes):
+def encode_target(
+    column: Column, classes: list[str] | None
+) -> tuple[AnyArray, BoolArray]:
     """(values, present) of other rows: numbers, or numbers of the learned classes.
 
     Raises
@@ -155,7 +170,7 @@ def encode_target(column, classes):
     return values, values >= 0
 
 
-def _regression(column, values, reason, what):
+def _regression(column: Column, values: Float64Array, reason: str, what: str) -> Target:
     present = ~np.isnan(values)
     refuse_infinity(column.name, values)
     if not present.any():
@@ -163,7 +178,7 @@ def _regression(column, values, reason, what):
     return Target(column.name, "regression", values, None, reason, present)
 
 
-def _numbers(column, what):
+def _numbers(column: Column, what: str) -> Float64Array:
     try:
         return real_numbers(column).astype(np.float64)
     except CellError as error:
@@ -171,7 +186,7 @@ def _numbers(column, what):
         raise CellError(column.name, error.row, problem, f"{what}: ") from None
 
 
-def _all_numbers(column, levels):
+def _all_numbers(column: Column, levels: list[str]) -> list[float] | None:
     """The distinct values as floats, or None if one is not a number as text has it."""
     if column.holds == NUMBER:
         return [float(level) for level in levels]
@@ -183,19 +198,19 @@ def _all_numbers(column, levels):
     return None if coded or None in numbers else numbers
 
 
-def _is_code(text):
+def _is_code(text: str) -> bool:
     """True for digits after a zero, such as 007."""
     digits = text.removeprefix("-")
     return len(digits) > 1 and digits[0] == "0" and digits.isdigit()
 
 
-def _class_order(level):
+def _class_order(level: str) -> tuple[bool, float, str]:
     """Numbers by size, then texts."""
     number = parse_number(level)
     return (number is None, 0.0 if number is None else number, level)
 
 
-def class_weights(values, n_classes):
+def class_weights(values: AnyArray, n_classes: int) -> Float64Array:
     """Weights of rows that give each class the same total, mean 1.
 
     Parameters
