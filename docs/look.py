@@ -2,9 +2,9 @@
 
     python docs/look.py docs/_build screenshots
 
-Needs Chromium (`apt install chromium`).  Each page is drawn 1280 and 390 pixels wide, in
-light and in dark.  Exit status 1 if a page is wider than its window or has an empty picture
-or a link that leads nowhere.
+Needs Chromium (`apt install chromium`) or Chrome.  Each page is drawn 1280 and 390 pixels
+wide, in light and in dark; searches must find the right page first.  Exit status 1 if a
+page is wider than its window or has an empty picture, or a link or a search leads nowhere.
 """
 
 import argparse
@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 PAGES = (
     "index",
@@ -29,6 +29,16 @@ PAGES = (
     "generated/parameters",
     "api/network",
 )
+# what people look for: the pages that may come first
+SEARCHES = {
+    "csv": ("tables", "generated/command_line"),
+    "missing values": ("tables", "faq"),
+    "imbalanced": ("faq",),
+    "Arduino": ("shipping", "faq"),
+    "Dask": ("scaling",),
+    "L1": ("api/penalties", "l1_rules", "course/shrinkage"),
+    "early stopping": ("choosing", "faq", "api/training"),
+}
 WIDTHS = (1280, 390)
 HEIGHT = 2400
 # a page in a frame as wide as the window of a reader, since Chromium's own window has a
@@ -97,6 +107,15 @@ def dead_links(site):
                 yield path.relative_to(site), link
 
 
+def first_found(site, words):
+    """The page that the site's search lists first, or None."""
+    search = (site / "search.html").as_uri() + f"?q={quote(words)}"
+    found = re.search(
+        r'<li class="kind-\w+"><a href="([^"#?]+)\.html', chromium("--dump-dom", search)
+    )
+    return found and found[1]
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("site", type=Path, help="what Sphinx has built")
@@ -107,6 +126,10 @@ def main():
     for page, link in dead_links(site):
         print(f"{page}: {link} leads nowhere")
         bad += 1
+    for words, right in SEARCHES.items():
+        found = first_found(site, words)
+        bad += found not in right
+        print(f"search for {words}: {found}: {'ok' if found in right else 'WRONG'}")
     for name in PAGES:
         for width in WIDTHS:
             for dark in (False, True):

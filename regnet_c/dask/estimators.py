@@ -184,7 +184,7 @@ class DaskRegNet(BaseEstimator):
         Raises
         ------
         TimeoutError
-            If no task ends for `timeout` seconds; the message names the workers.
+            If no task ends for ``timeout`` seconds; the message names the workers.
         ConnectionError
             If the scheduler is lost.
         KeyboardInterrupt
