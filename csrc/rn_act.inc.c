@@ -134,12 +134,13 @@ RN_INLINE T mish(T z, T *slope, T param) {
 
 /* f(z) and f'(z) of one number; `activation` is known to the compiler. */
 RN_INLINE T activation_of(const int activation, T z, T *slope, T param) {
-    switch (activation) {
+    T a = z;
+    switch (activation) { /* softmax is not element-wise */
 #define RN_FORMULA(constant, name, function)                                           \
-    case constant: return function(z, slope, param);
+    case constant: a = function(z, slope, param); break;
         RN_HIDDEN_ACTIVATIONS(RN_FORMULA)
     }
-    return identity(z, slope, param); /* softmax is not element-wise */
+    return a;
 }
 
 RN_INLINE void activation_loop(const int activation, size_t n, T *a, T *slope,

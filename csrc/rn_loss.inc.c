@@ -226,12 +226,13 @@ RN_INLINE T poisson(T z, T y, T param, T share, T *d) {
 
 /* `loss` is known to the compiler. */
 RN_INLINE T loss_of(const int loss, T z, T y, T param, T share, T *d) {
-    switch (loss) {
+    T value = *d = 0;
+    switch (loss) { /* softmax_rows has the other */
 #define RN_FORMULA_OF_LOSS(constant, name, function)                                   \
-    case constant: return function(z, y, param, share, d);
+    case constant: value = function(z, y, param, share, d); break;
         RN_OUTPUT_LOSSES(RN_FORMULA_OF_LOSS)
     }
-    return *d = 0; /* softmax_rows has the other */
+    return value;
 }
 
 RN_INLINE void loss_sum_rows(const int loss, size_t n_out, size_t k, size_t ld,

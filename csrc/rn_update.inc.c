@@ -19,21 +19,23 @@ RN_INLINE double look_ahead(const rn_step *s) {
 }
 
 RN_INLINE double unit_response(const rn_step *s) {
+    double found = 0;
     switch (s->kind) {
 #define RN_RESPONSE(constant, name, step, response, keeps_m, metric)                   \
-    case constant: return response(s);
+    case constant: found = response(s); break;
         RN_OPTIMIZERS(RN_RESPONSE)
     }
-    return 0;
+    return found;
 }
 
 RN_INLINE rn_metric metric_of(int kind) {
+    rn_metric found = RN_NO_METRIC;
     switch (kind) {
 #define RN_METRIC(constant, name, step, response, keeps_m, metric)                     \
-    case constant: return metric;
+    case constant: found = metric; break;
         RN_OPTIMIZERS(RN_METRIC)
     }
-    return RN_NO_METRIC;
+    return found;
 }
 
 /* sign(w) max(|w| - t, 0): w less its projection on [-t, t].  A NaN stays one. */
@@ -118,7 +120,7 @@ RN_INLINE T step_by(const int kind, T x, T gradient, T *m, T metric,
                     const rn_rates *r) {
     switch (kind) {
 #define RN_STEP(constant, name, step, response, keeps_m, metric_)                      \
-    case constant: return step(x, gradient, m, metric, r);
+    case constant: x = step(x, gradient, m, metric, r); break;
         RN_OPTIMIZERS(RN_STEP)
     }
     return x;
