@@ -258,11 +258,12 @@ typedef struct {
     const int64_t *order;         /* rows in the order of training; NULL: 0, 1, ... */
     const double *learning_rates; /* one for each step of this call */
     size_t n, batch_size;
-    size_t block_rows; /* rows whose activations are kept at a time */
-    size_t piece_rows; /* threads take pieces of this many rows of a block through
-                         everything, the gradient in order; 0: not so; in long
-                         batches they divide RN_SUM_ROWS, and block_rows if there are
-                         several blocks */
+    size_t block_rows;    /* rows whose activations are kept at a time */
+    size_t block_entries; /* most entries of block_rows rows of x, if CSR */
+    size_t piece_rows;    /* threads take pieces of this many rows of a block through
+                            everything, the gradient in order; 0: not so; in long
+                            batches they divide RN_SUM_ROWS, and block_rows if there are
+                            several blocks */
     size_t max_steps;
     size_t n_threads;
     int by_layer;      /* a block goes layer by layer, threads sharing units;
@@ -270,7 +271,8 @@ typedef struct {
     int gradient_only; /* write weight.g and bias.g, update nothing */
     double ema_decay;  /* 1 - tau of rn_param.ema */
     double seconds;    /* return after about this long */
-    void *work;        /* train_work_size() bytes, 64-byte aligned */
+    void *work; /* train_work_size(run) bytes, 64-byte aligned, asked for when all that
+                   is above is set */
 
     size_t steps_done;               /* optimiser steps of this call */
     double batch_loss, batch_weight; /* of the batch in progress or just done */
@@ -330,8 +332,7 @@ typedef struct {
       (size_t n_in, size_t n_out, T *value, int32_t *index, int64_t *next,             \
        const int64_t *end, const T *w))                                                \
     X(size_t, find_not_finite, (const rn_source *s))                                   \
-    X(size_t, train_work_size,                                                         \
-      (const rn_net *net, size_t block_rows, size_t piece_rows, size_t n_threads))     \
+    X(size_t, train_work_size, (const rn_run *run))                                    \
     X(size_t, predict_work_size,                                                       \
       (const rn_net *net, const rn_source *x, size_t n_threads))                       \
     X(void, train, (rn_run * run))                                                     \

@@ -101,9 +101,11 @@ static void gather(const rn_task *task) {
         const int64_t *order = run->order ? run->order + at : NULL;
         T *x = task->work->x + p * n_in * RN_PANEL;
         if (!owns_panel(task, p)) continue;
-        if (!task->block.plain_rows) gather_panel(x, run->x, count, order, at);
-        drop(task, &how, task->work->x, NULL, n_in, p, 0, n_in);
-        store_input_rows(task, 0, p, 0, n_in);
+        if (!task->work->by_entry) {
+            if (!task->block.plain_rows) gather_panel(x, run->x, count, order, at);
+            drop(task, &how, task->work->x, NULL, n_in, p, 0, n_in);
+            store_input_rows(task, 0, p, 0, n_in);
+        }
         if (run->y) {
             gather_panel(task->work->y + p * n_out * RN_PANEL, run->y, count, order,
                          at);
@@ -155,7 +157,9 @@ static void forward(const rn_task *task) {
         const rn_share share = own_units(task, layer->n_out);
         const rn_drop how = {layer->keep, layer->dropout_layer, layer->mask};
         T *slope = plan->keeps_slope ? work->d[l] : NULL;
-        if (l == 0 && task->block.plain_rows) {
+        if (l == 0 && work->by_entry) {
+            forward_entries(task, plan, work->a[0], slope, share);
+        } else if (l == 0 && task->block.plain_rows) {
             layer_forward_plain_rows(plan, &task->block, work->a[0], slope, work->x,
                                      share, own_work(task));
         } else {
@@ -174,9 +178,11 @@ static void forward(const rn_task *task) {
         meet(task);
     }
     if (net->skip) {
-        layer_forward(&work->plans[net->n_layers], &task->block,
-                      work->a[net->n_layers - 1], NULL, work->x,
-                      own_units(task, net->skip->n_out), own_work(task));
+        const rn_layer_plan *plan = &work->plans[net->n_layers];
+        const rn_share share = own_units(task, net->skip->n_out);
+        T *a = work->a[net->n_layers - 1];
+        if (work->by_entry) forward_entries(task, plan, a, NULL, share);
+        else layer_forward(plan, &task->block, a, NULL, work->x, share, own_work(task));
         meet(task);
     }
 }

@@ -32,6 +32,7 @@
 #include "rn_work.inc.c"
 #include "rn_task.inc.c"
 #include "rn_few_units.inc.c"
+#include "rn_sparse_rows.inc.c"
 #include "rn_chain.inc.c"
 #include "rn_constrain.inc.c"
 #include "rn_descent.inc.c"

@@ -48,7 +48,8 @@ static void descend_layer(const rn_task *task, size_t l, int first, int update) 
     const int is_skip = l == run->net->n_layers;
     const rn_layer *layer = is_skip ? run->net->skip : &run->net->layers[l];
     const int few_units = reads_input_rows(task, l);
-    const size_t n_rows = few_units ? layer->n_in : gradient_rows(layer);
+    const int by_entry = work->by_entry && (l == 0 || is_skip);
+    const size_t n_rows = few_units || by_entry ? layer->n_in : gradient_rows(layer);
     const rn_cut shares = rn_cut_into(n_rows, task->worker.count);
     const size_t k0 = rn_start(shares, task->worker.index);
     const size_t k1 = rn_start(shares, task->worker.index + 1);
@@ -63,14 +64,18 @@ static void descend_layer(const rn_task *task, size_t l, int first, int update) 
                     .part = part_of(task),
                     .update = update,
                     .ema_decay = run->ema_decay,
-                    .buffer = own_work(task) + work->thread_size -
-                              RN_TILE_ROWS * RN_GRADIENT_COLUMNS};
+                    .buffer = own_work(task) + work->thread_size - work->gradient_size};
     if (update) {
         d.step = step_of(run, &layer->weight);
         d.bias_step = step_of(run, &layer->bias);
     }
+    const int owner = l % task->worker.count == task->worker.index;
+    if (by_entry) {
+        entries_weight_gradient(&d, work->sparse, k0, k1);
+        if (layer->bias.w && owner) entries_bias_gradient(&d);
+        return;
+    }
     if (few_units) {
-        const int owner = l % task->worker.count == task->worker.index;
         few_units_weight_gradient(&d, k0, k1);
         if (layer->bias.w && owner) few_units_bias_gradient(&d);
         return;

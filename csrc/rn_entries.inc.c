@@ -8,6 +8,18 @@
 
 enum { RN_SUMMED_VECTORS = 8 }; /* of units side by side, which hide the latency */
 
+/* The rows of one block: row i has the entries start[i] to start[i + 1] - 1, as T, and
+ * their columns.  And the same by columns: the c-th of those that have any is
+ * column[c], with the rows row[e] and values x[e] for e from first[c] to first[c + 1] -
+ * 1, rising; c is place[column[c]], elsewhere place (n_in) is -1. */
+typedef struct {
+    int64_t *start;
+    T *value, *x;
+    int32_t *index, *row, *column, *place, *spot; /* spot[e]: place of index[e] */
+    int64_t *first;
+    size_t n_columns;
+} rn_sparse_block;
+
 /* Some entries of one row, as T, and their columns. */
 typedef struct {
     size_t count;
@@ -116,4 +128,89 @@ static int entries_forward(size_t n, const rn_layer *layer, T *z, const rn_sourc
         finite &= add_source_row(n_out, z, x, first + i, layer->weight.w, n_out);
     }
     return finite;
+}
+
+/* Sorts the entries of `count` rows by columns. */
+static void sort_columns(rn_sparse_block *b, size_t count) {
+    const int64_t n = b->start[count];
+    size_t columns = 0;
+    for (int64_t e = 0; e < n; e++) {
+        const int32_t k = b->index[e];
+        if (b->place[k] < 0) {
+            b->place[k] = (int32_t)columns;
+            b->column[columns] = k;
+            b->first[columns++] = 0;
+        }
+        b->spot[e] = b->place[k];
+        b->first[b->place[k]]++;
+    }
+    b->n_columns = columns;
+    int64_t end = 0;
+    for (size_t c = 0; c < columns; c++) end = b->first[c] += end;
+    b->first[columns] = end;
+    for (size_t i = count; i-- > 0;) {
+        for (int64_t e = b->start[i]; e < b->start[i + 1]; e++) {
+            const int64_t to = --b->first[b->spot[e]];
+            b->row[to] = (int32_t)i;
+            b->x[to] = b->value[e];
+        }
+    }
+}
+
+/* Before the next block: no column has entries. */
+static void forget_columns(rn_sparse_block *b) {
+    for (size_t c = 0; c < b->n_columns; c++) b->place[b->column[c]] = -1;
+    b->n_columns = 0;
+}
+
+/* g += the sum over a column's entries of value times row of dz, in the order of the
+ * rows; dz as rn_descent.unit_rows, for `vectors` vectors of units, and g in whole
+ * vectors. */
+RN_INLINE void sum_column(const int vectors, T *g, size_t count, const T *value,
+                          const int32_t *row, const T *dz, size_t ld_units) {
+    vec acc[RN_SUMMED_VECTORS];
+    RN_UNROLL
+    for (int v = 0; v < vectors; v++) acc[v] = vec_load(g + v * RN_LANES);
+    for (size_t e = 0; e < count; e++) {
+        const vec x = vec_set1(value[e]);
+        const T *from = dz + (size_t)row[e] * RN_PANEL;
+        RN_UNROLL
+        for (int v = 0; v < vectors; v++) {
+            acc[v] = vec_fma(x, vec_load(from + tile_vector(v, ld_units)), acc[v]);
+        }
+    }
+    RN_UNROLL
+    for (int v = 0; v < vectors; v++) vec_store(g + v * RN_LANES, acc[v]);
+}
+
+#define RN_SUM_COLUMN(vectors)                                                         \
+    case vectors: sum_column(vectors, g, count, value, row, dz, ld_units); break;
+RN_APART void sum_column_of(size_t vectors, T *g, size_t count, const T *value,
+                            const int32_t *row, const T *dz, size_t ld_units) {
+    switch (vectors) {
+        RN_SUM_COLUMN(1)
+        RN_SUM_COLUMN(2)
+        RN_SUM_COLUMN(3)
+        RN_SUM_COLUMN(4)
+        RN_SUM_COLUMN(5)
+        RN_SUM_COLUMN(6)
+        RN_SUM_COLUMN(7)
+        RN_SUM_COLUMN(8)
+    }
+}
+
+/* g (n_out) += the gradient of W's row of the c-th column. */
+static void add_column_gradient(const rn_sparse_block *b, size_t c, size_t n_out, T *g,
+                                const T *dz, size_t ld_units) {
+    enum { SPAN = RN_SUMMED_VECTORS * RN_LANES };
+    const int64_t first = b->first[c];
+    const size_t count = (size_t)(b->first[c + 1] - first);
+    for (size_t j = 0; j < n_out; j += SPAN) {
+        const size_t width = rn_min(n_out - j, SPAN);
+        T part[SPAN] = {0};
+        memcpy(part, g + j, width * sizeof(T));
+        sum_column_of(rn_count(width, RN_LANES), part, count, b->x + first,
+                      b->row + first, dz + j / RN_PANEL * ld_units, ld_units);
+        memcpy(g + j, part, width * sizeof(T));
+    }
 }

@@ -151,6 +151,7 @@ static double share_block(rn_task *task, int first, int last) {
     const rn_worker worker = task->worker;
     const size_t panels = task->block.panels;
     prepare_chain(task);
+    if (task->work->by_entry) gather_entries(task);
     if (task->run->by_layer) {
         task->p1 = panels;
         chain(task);
@@ -240,7 +241,6 @@ static void train_worker(void *context, rn_worker worker) {
 static void train(rn_run *run) {
     rn_arena arena = {.base = run->work};
     rn_training training = {.run = run, .deadline = rn_seconds() + run->seconds};
-    training.works =
-        lay_out_all(run->net, run->block_rows, run->piece_rows, run->n_threads, &arena);
+    training.works = lay_out_all(run, &arena);
     run->seconds_asleep = rn_parallel(run->n_threads, train_worker, &training);
 }

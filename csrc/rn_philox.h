@@ -132,4 +132,20 @@ RN_INLINE void rn_philox(uint32_t words[RN_PHILOX_WORDS], uint32_t c0, uint32_t 
     }
 }
 
+/* words[q] = word q of one counter. */
+RN_INLINE void rn_philox_one(uint32_t words[RN_PHILOX_UNITS], uint32_t c0, uint32_t c1,
+                             uint32_t c2, uint32_t c3, uint64_t seed) {
+    uint32_t k0 = (uint32_t)seed, k1 = (uint32_t)(seed >> 32);
+    for (int round = 0; round < RN_PHILOX_ROUNDS; round++) {
+        const uint64_t p0 = (uint64_t)c0 * 0xD2511F53u, p1 = (uint64_t)c2 * 0xCD9E8D57u;
+        c0 = (uint32_t)(p1 >> 32) ^ c1 ^ k0;
+        c1 = (uint32_t)p1;
+        c2 = (uint32_t)(p0 >> 32) ^ c3 ^ k1;
+        c3 = (uint32_t)p0;
+        k0 += 0x9E3779B9u;
+        k1 += 0xBB67AE85u;
+    }
+    words[0] = c0, words[1] = c1, words[2] = c2, words[3] = c3;
+}
+
 #endif

@@ -136,6 +136,15 @@ RN_INLINE void scale_rows(size_t k, T *x, const T *factor) {
     }
 }
 
+/* Whether the mask of a row and unit is 0; see dropout_apply. */
+RN_INLINE int drops_one(size_t row, uint32_t unit, const rn_dropout *d) {
+    const uint32_t layer = d->layer | (uint32_t)(d->step >> 32) << 16;
+    uint32_t words[RN_PHILOX_UNITS];
+    rn_philox_one(words, (uint32_t)row, unit / RN_PHILOX_UNITS, (uint32_t)d->step,
+                  layer, d->seed);
+    return words[unit % RN_PHILOX_UNITS] >= (uint32_t)(d->keep * 0x1p32);
+}
+
 /* a and slope (may be NULL), panels (n_units, n), times mask / keep.  The mask of row r
  * and unit u is 1 where word u % 4 of the counter (r, u / 4, step, layer) is below
  * keep 2^32; the high bits of step share a word with the layer.  Row i of the panel is

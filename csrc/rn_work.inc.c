@@ -10,8 +10,11 @@ typedef struct {
     T *thread_work;     /* of one thread, thread_size elements each */
     size_t thread_size, pack_size;
     size_t transposed,
-        ld_transposed; /* where in it transpose_weights writes rows, how long */
-    int plain_rows;    /* a few rows of the inputs stay rows */
+        ld_transposed;    /* where in it transpose_weights writes rows, how long */
+    size_t gradient_size; /* elements of rn_descent.buffer, at the end of it */
+    int plain_rows;       /* a few rows of the inputs stay rows */
+    int by_entry;         /* sparse rows are never made dense: */
+    rn_sparse_block *sparse;
     int any_groups, any_limits; /* penalties of groups; norms at most max_norm */
 } rn_work;
 
@@ -56,14 +59,15 @@ RN_INLINE int has_few_units(const rn_layer *layer) {
  * layer's dz has to come as rows.  The weight gradient of the first layer is all that
  * reads its dz: if nothing but the output of a second layer of few units has to be
  * known for that, it comes as rows at once. */
-static rn_layer_plan plan_training(const rn_net *net, size_t l) {
+static rn_layer_plan plan_training(const rn_net *net, size_t l, int by_entry) {
     const size_t n = net->n_layers;
     const rn_layer *layer = l < n ? &net->layers[l] : net->skip;
     const int last = l + 1 == n, hidden = l + 1 < n;
     rn_layer_plan plan =
         plan_layer(layer, hidden ? backward_of(layer) == RN_SLOPE
                                  : last && layer->activation != RN_IDENTITY);
-    plan.few_units = has_few_units(layer) && (hidden || !net->skip);
+    plan.few_units =
+        has_few_units(layer) && (hidden || !net->skip) && !(l == 0 && by_entry);
     plan.dz_as_rows = l == 0 && hidden && has_few_units(&net->layers[1]) &&
                       !plan.few_units && !net->skip && plan.backward != RN_SLOPE;
     return plan;
@@ -71,13 +75,15 @@ static rn_layer_plan plan_training(const rn_net *net, size_t l) {
 
 static void plan_network(const rn_net *net, rn_work *work) {
     for (size_t l = 0; l < net->n_layers; l++) {
-        work->plans[l] = plan_training(net, l);
+        work->plans[l] = plan_training(net, l, work->by_entry);
         work->any_groups |= net->layers[l].weight.group != RN_GROUP_NONE;
         work->any_limits |= net->layers[l].max_norm > 0;
     }
-    if (net->skip) work->plans[net->n_layers] = plan_training(net, net->n_layers);
+    if (net->skip) {
+        work->plans[net->n_layers] = plan_training(net, net->n_layers, work->by_entry);
+    }
     work->plain_rows = net->input_keep >= 1 && !net->input_mask && !net->skip &&
-                       net->layers[0].n_in >= 4 * RN_LANES;
+                       !work->by_entry && net->layers[0].n_in >= 4 * RN_LANES;
 }
 
 /* Elements of a thread's work memory that the groups of a network need. */
@@ -92,17 +98,44 @@ static size_t rn_group_work(const rn_net *net) {
     return rn_max(most, lassonet_work(net->skip, &net->layers[0]) / sizeof(T));
 }
 
-static rn_work lay_out(const rn_net *net, size_t block_rows, size_t n_threads,
+/* Room for the rows of one block; `place` has no column in it yet. */
+static rn_sparse_block *lay_out_entries(const rn_run *run, rn_arena *arena) {
+    const size_t n_in = run->net->layers[0].n_in, count = run->block_entries;
+    const size_t columns = rn_min(count, n_in);
+    rn_sparse_block *b = rn_take(arena, sizeof *b);
+    const rn_sparse_block block = {
+        .start = rn_take(arena, (run->block_rows + 1) * sizeof(int64_t)),
+        .value = rn_take(arena, count * sizeof(T)),
+        .x = rn_take(arena, count * sizeof(T)),
+        .index = rn_take(arena, count * sizeof(int32_t)),
+        .row = rn_take(arena, count * sizeof(int32_t)),
+        .spot = rn_take(arena, count * sizeof(int32_t)),
+        .column = rn_take(arena, columns * sizeof(int32_t)),
+        .first = rn_take(arena, (columns + 1) * sizeof(int64_t)),
+        .place = rn_take(arena, n_in * sizeof(int32_t)),
+    };
+    if (!arena->base) return NULL;
+    *b = block;
+    b->start[0] = 0;
+    memset(b->place, -1, n_in * sizeof(int32_t));
+    return b;
+}
+
+static rn_work lay_out(const rn_run *run, size_t block_rows, size_t n_threads,
                        rn_arena *arena) {
+    const rn_net *net = run->net;
     const rn_layer *layers = net->layers;
     const size_t n = net->n_layers, panels = rn_count(block_rows, RN_PANEL);
     const size_t rows = panels * RN_PANEL, last = layers[n - 1].n_out;
-    rn_work work = {.ld_units = rows * RN_PANEL};
-    work.pack_size = rn_pack_size(net, 0);
+    rn_work work = {.ld_units = rows * RN_PANEL,
+                    .by_entry = run->x->by_entry && !run->piece_rows};
+    const size_t widest = work.by_entry ? rn_widest_output(net) : rn_widest(net);
+    work.pack_size = rn_pack_size(net, work.by_entry);
     work.transposed =
-        rn_max(work.pack_size, rn_max(RN_PANEL * rn_widest(net), rn_group_work(net)));
-    work.thread_size = work.transposed + RN_TILE_ROWS * RN_GRADIENT_COLUMNS;
-    if (plan_training(net, 0)
+        rn_max(work.pack_size, rn_max(RN_PANEL * widest, rn_group_work(net)));
+    work.gradient_size = rn_max(RN_TILE_ROWS * RN_GRADIENT_COLUMNS, layers[0].n_out);
+    work.thread_size = work.transposed + work.gradient_size;
+    if (plan_training(net, 0, work.by_entry)
             .dz_as_rows) { /* W' of the second layer, in whole panels */
         work.ld_transposed = rn_count(layers[1].n_in, RN_PANEL) * RN_PANEL;
         work.thread_size += layers[1].n_out * work.ld_transposed;
@@ -112,17 +145,19 @@ static rn_work lay_out(const rn_net *net, size_t block_rows, size_t n_threads,
     if (arena->base) plan_network(net, &work);
     T ***lists[3] = {&work.a, &work.d, &work.rows};
     for (int i = 0; i < 3; i++) *lists[i] = rn_take(arena, n * sizeof(T *));
-    work.x = rn_take(arena, rows * layers[0].n_in * sizeof(T));
+    if (work.by_entry) work.sparse = lay_out_entries(run, arena);
+    else work.x = rn_take(arena, rows * layers[0].n_in * sizeof(T));
     work.y = rn_take(arena, rows * last * sizeof(T));
     work.row_loss = rn_take(arena, rows * sizeof(T));
     work.scale = rn_take(arena, rows * sizeof(T));
     for (size_t l = 0; l < n; l++) {
         const size_t bytes = rows * layers[l].n_out * sizeof(T);
-        const size_t widest = rn_max(layers[l].n_out, layers[l].n_in);
-        const size_t unit_panels =
-            rn_count(has_few_units(&layers[l]) ? widest : layers[l].n_out, RN_PANEL);
+        const int few = has_few_units(&layers[l]) && !(l == 0 && work.by_entry);
+        const size_t units =
+            few ? rn_max(layers[l].n_out, layers[l].n_in) : layers[l].n_out;
         T *a = rn_take(arena, bytes), *d = rn_take(arena, bytes);
-        T *rows_of_units = rn_take(arena, unit_panels * work.ld_units * sizeof(T));
+        T *rows_of_units =
+            rn_take(arena, rn_count(units, RN_PANEL) * work.ld_units * sizeof(T));
         if (!arena->base) continue;
         work.a[l] = a;
         work.d[l] = d;
@@ -134,21 +169,20 @@ static rn_work lay_out(const rn_net *net, size_t block_rows, size_t n_threads,
 
 /* The work memory of a call: one for all threads, or where blocks are done in pieces
  * one for each. */
-static rn_work *lay_out_all(const rn_net *net, size_t block_rows, size_t piece_rows,
-                            size_t n_threads, rn_arena *arena) {
-    const size_t count = piece_rows ? n_threads : 1;
+static rn_work *lay_out_all(const rn_run *run, rn_arena *arena) {
+    const size_t piece_rows = run->piece_rows;
+    const size_t count = piece_rows ? run->n_threads : 1;
     rn_work *works = rn_take(arena, count * sizeof *works);
     for (size_t i = 0; i < count; i++) {
-        const rn_work work = lay_out(net, piece_rows ? piece_rows : block_rows,
-                                     piece_rows ? 1 : n_threads, arena);
+        const rn_work work = lay_out(run, piece_rows ? piece_rows : run->block_rows,
+                                     piece_rows ? 1 : run->n_threads, arena);
         if (arena->base) works[i] = work;
     }
     return works;
 }
 
-static size_t train_work_size(const rn_net *net, size_t block_rows, size_t piece_rows,
-                              size_t n_threads) {
+static size_t train_work_size(const rn_run *run) {
     rn_arena arena = {0};
-    lay_out_all(net, block_rows, piece_rows, n_threads, &arena);
+    lay_out_all(run, &arena);
     return arena.used;
 }

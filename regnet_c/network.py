@@ -300,8 +300,11 @@ class Network:
     ) -> FloatArray:
         weights = self._store.read() if weights is None else weights
         model, plan, n = weights.predictor, self._plan, len(x)
-        threads = useful_threads(plan, threads, n, n, 1)
-        source = x.source() if type(x) is csr.CSR else binding.Source(x)
+        if type(x) is csr.CSR:
+            source, entries = x.source(), x.row_entries
+        else:
+            source, entries = binding.Source(x), None
+        threads = useful_threads(plan, threads, n, n, 1, entries)
         sparse = weights.sparse.layers(n)
         out = np.empty((n, model.n_out), plan.dtype)
 

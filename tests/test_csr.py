@@ -4,10 +4,10 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from running import all_pairs, bits
+from running import all_pairs, bits, use_real_threads
 
 import regnet_c as rn
-from regnet_c._core import binding, csr
+from regnet_c._core import binding, csr, training
 
 N, N_IN = 150, 90
 
@@ -64,9 +64,9 @@ def labels(n=N):
     return np.random.default_rng(8).integers(0, 3, n)
 
 
-def network(dtype="float32", penalty=None, rate=0.0, n_in=N_IN, **options):
-    first = rn.Dense(n_in, 20, "relu", penalty, **options)
-    layers = [rn.Dropout(rate), first, rn.Dropout(rate), rn.Dense(20, 3)]
+def network(dtype="float32", penalty=None, rate=0.0, n_in=N_IN, units=20, **options):
+    first = rn.Dense(n_in, units, "relu", penalty, **options)
+    layers = [rn.Dropout(rate), first, rn.Dropout(rate), rn.Dense(units, 3)]
     if not rate:
         layers = [layers[1], layers[3]]
     return rn.Network(layers, "softmax_cross_entropy", dtype=dtype, seed=3)
@@ -83,31 +83,45 @@ def trained(x, net, optimizer, **options):
     return bits(net)
 
 
+# members of training.divide's result
+DIVISIONS = {
+    "rows": {"by_layer": False},
+    "units": {"by_layer": True},
+    "blocks": {"by_layer": False, "block_rows": 16},
+    "pieces": {"by_layer": False, "piece_rows": 8},
+}
+
+
+def divide_like(members, monkeypatch):
+    own = training.divide
+    changed = lambda *arguments: {**own(*arguments), **members}  # noqa: E731
+    use_real_threads(monkeypatch.setattr)
+    monkeypatch.setattr(training, "divide", changed)
+
+
 @pytest.mark.parametrize(
-    ("optimizer", "penalty", "rate", "batch_size", "threads", "dtype"),
+    ("optimizer", "penalty", "rate", "batch_size", "units", "division", "dtype"),
     all_pairs(
         optimizer=list(OPTIMIZERS),
         penalty=list(PENALTIES),
         rate=[0.0, 0.3],
-        batch_size=[1, 7, 32, N],
-        threads=[1, 3],
+        batch_size=[1, 7, 32, 50],
+        units=[3, 16, 20, 140],
+        division=list(DIVISIONS),
         dtype=["float32", "float64"],
     ),
 )
 def test_training_has_the_bits_of_dense_rows(
-    optimizer, penalty, rate, batch_size, threads, dtype, real_threads, isa
+    optimizer, penalty, rate, batch_size, units, division, dtype, monkeypatch, isa
 ):
-    x, options = rows_of(dtype), {"batch_size": batch_size, "threads": threads}
-    found = [
-        trained(
-            rows,
-            network(dtype, PENALTIES[penalty], rate),
-            OPTIMIZERS[optimizer](),
-            **options,
-        )
-        for rows in (x, parts_of(x))
-    ]
-    assert found[0] == found[1]
+    x, found = rows_of(dtype, n=50, share=0.05), []
+    for rows, threads in ((x, 1), (csr_of(x), 1), (csr_of(x), 2)):
+        if threads > 1:
+            divide_like(DIVISIONS[division], monkeypatch)
+        net = network(dtype, PENALTIES[penalty], rate, units=units)
+        options = {"batch_size": batch_size, "threads": threads}
+        found.append(trained(rows, net, OPTIMIZERS[optimizer](), **options))
+    assert rows.by_entry and found[0] == found[1] == found[2]
 
 
 @pytest.mark.parametrize(
@@ -164,12 +178,25 @@ def test_pruned_networks_and_lassonets_predict_sparse_rows(n, density, monkeypat
         np.testing.assert_array_equal(net.predict(parts_of(x)), net.predict(x))
 
 
-def test_long_batches_sum_by_parts():
-    x = rows_of(n=5000, n_in=10)
+@pytest.mark.parametrize("share", [0.05, 0.3])
+def test_long_batches_sum_by_parts(share):
+    x = rows_of(n=5000, n_in=40, share=share)
     found = [
-        trained(rows, network(n_in=10), rn.SGD(0.5), batch_size=4500)
+        trained(rows, network(n_in=40), rn.SGD(0.5), batch_size=4500)
         for rows in (x, parts_of(x))
     ]
+    assert found[0] == found[1]
+
+
+def test_explicit_masks_drop_entries():
+    x, y = rows_of(share=0.05), labels()
+    rng, found = np.random.default_rng(1), []
+    masks = [rng.integers(0, 2, (N, n)).astype("float64") for n in (N_IN, 20)]
+    for rows in (x, csr_of(x)):
+        net = network(rate=0.3)
+        _, gradients = net.loss_and_gradients(rows, y, dropout_masks=masks)
+        net.train_step(rows, y, rn.SGD(0.1), dropout_masks=masks)
+        found.append([g.tobytes() for g in gradients] + [bits(net)])
     assert found[0] == found[1]
 
 

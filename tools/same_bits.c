@@ -374,12 +374,9 @@ static void add_prediction(uint64_t *hash, model *m, const variant *v, data_set 
     }
 }
 
-static size_t work_size(const rn_net *net, size_t block_rows, const variant *v) {
-    const size_t piece = piece_rows(v);
-    if (v->single) {
-        return v->table->f32->train_work_size(net, block_rows, piece, v->threads);
-    }
-    return v->table->f64->train_work_size(net, block_rows, piece, v->threads);
+static void *work_of(const rn_run *run, const variant *v) {
+    return zeros(v->single ? v->table->f32->train_work_size(run)
+                           : v->table->f64->train_work_size(run));
 }
 
 static void add_training(uint64_t *hash, const net_spec *s, const variant *v,
@@ -391,7 +388,6 @@ static void add_training(uint64_t *hash, const net_spec *s, const variant *v,
     make_model(&m, s, v, kind);
     make_data(&d, rows, s->n_in, s->layers[s->n_layers - 1].n_out);
     start_weights(&m, v);
-    const size_t bytes = work_size(&m.net, s->block_rows, v);
     rn_progress progress = {0};
     double loss_sum = 0;
     rn_run run = {.net = &m.net,
@@ -409,8 +405,8 @@ static void add_training(uint64_t *hash, const net_spec *s, const variant *v,
                   .piece_rows = piece_rows(v),
                   .by_layer = v->division == BY_LAYER,
                   .ema_decay = 0.99,
-                  .seconds = 1e9,
-                  .work = zeros(bytes)};
+                  .seconds = 1e9};
+    run.work = work_of(&run, v);
     if (s->loss == RN_SOFTMAX_CROSS_ENTROPY) run.labels = d.label;
     else run.y = &d.y;
     for (uint64_t epoch = 0; epoch < v->epochs; epoch++) {

@@ -109,6 +109,16 @@ cdef class Source:
         part.n_rows = last - first
         return part
 
+    cdef size_t most_entries(self, size_t n) noexcept:
+        """An upper bound of the entries of n rows of CSR; 0 for a dense array."""
+        cdef const int64_t *start = self.source.start
+        cdef int64_t longest = 0
+        if start == NULL:
+            return 0
+        for row in range(self.source.n_rows):
+            longest = max(longest, start[row + 1] - start[row])
+        return min(n * <size_t>longest, <size_t>(start[self.source.n_rows] - start[0]))
+
     def find_not_finite(self, bint single):
         """The first row with a NaN or infinity (as float32 if `single`), or -1.
 

@@ -534,19 +534,21 @@ cdef class Run:
             expect(piece_rows == 0 or RN_SUM_ROWS % piece_rows == 0 and (
                 block_rows % piece_rows == 0 or block_rows >= batch_size),
                 "pieces and the parts of long batches do not fit")
+        self.run.n = n
+        self.run.batch_size, self.run.block_rows = batch_size, block_rows
+        self.run.block_entries = x.most_entries(block_rows)
+        self.run.piece_rows = piece_rows
+        self.run.n_threads, self.run.by_layer = n_threads, by_layer
+        self.max_threads = n_threads
+        self.run.gradient_only = gradient_only
+        self.run.ema_decay = ema_decay
+        self.run.status = RN_RUNNING
         cdef size_t work_size = 64 + dispatch.train_work_size(
-            self.tables, model.single, &model.net, block_rows, piece_rows, n_threads)
+            self.tables, model.single, &self.run)
         self.work = malloc(work_size)
         if self.work == NULL:
             raise MemoryError(f"{work_size} bytes to train on blocks of {block_rows} rows")
         self.run.work = <void *>((<uintptr_t>self.work + 63) & ~<uintptr_t>63)
-        self.run.n = n
-        self.run.batch_size, self.run.block_rows = batch_size, block_rows
-        self.run.piece_rows = piece_rows
-        self.max_threads, self.run.by_layer = n_threads, by_layer
-        self.run.gradient_only = gradient_only
-        self.run.ema_decay = ema_decay
-        self.run.status = RN_RUNNING
 
     def __dealloc__(self):
         free(self.work)

@@ -58,6 +58,12 @@ class CSR:
         count = self.indptr[-1] - self.indptr[0]
         return n_columns <= _MAX_COLUMNS and count <= MAX_DENSITY * n * n_columns
 
+    @property
+    def row_entries(self) -> int | None:
+        """Entries of a row, on average, if C reads them one by one; else None."""
+        count = int(self.indptr[-1] - self.indptr[0])
+        return -(-count // len(self)) if self.by_entry else None
+
     def columns(self, kept: IntArray) -> CSR:
         """These columns, sorted numbers, as another CSR."""
         place = np.full(self.shape[1], -1, self.indices.dtype)

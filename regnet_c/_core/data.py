@@ -36,6 +36,8 @@ class Data:
         Views for the core; y None if there are labels.
     labels : ndarray of int64 or None
     sample_weight : ndarray of float64 or None
+    row_entries : int or None
+        Those of an x that is read entry by entry.
     raw_x, raw_y : ndarray
         The arrays behind x and y; a sparse x is a `CSR`.
     """
@@ -52,7 +54,9 @@ class Data:
         self.lengths = (self.n,)
         self.raw_x, self.raw_y = x, y
         self.labels, self.sample_weight = labels, sample_weight
-        self.x = x.source() if type(x) is csr.CSR else binding.Source(x)
+        sparse = type(x) is csr.CSR
+        self.x = x.source() if sparse else binding.Source(x)
+        self.row_entries = x.row_entries if sparse else None
         self.y = None if y is None else binding.Source(y)
         self._dtype = dtype
         for source, array, name in ((self.x, x, "X"), (self.y, y, "y")):

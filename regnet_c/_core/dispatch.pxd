@@ -130,8 +130,7 @@ cdef void penalty_sums_of(
 cdef size_t find_not_finite(bint single, const rn_source *s) noexcept nogil
 
 cdef size_t train_work_size(
-    const rn_tables *t, bint single, const rn_net *net, size_t block_rows,
-    size_t piece_rows, size_t n_threads) noexcept nogil
+    const rn_tables *t, bint single, const rn_run *run) noexcept nogil
 cdef size_t predict_work_size(
     const rn_tables *t, bint single, const rn_net *net, const rn_source *x,
     size_t n_threads) noexcept nogil

@@ -334,11 +334,10 @@ cdef size_t find_not_finite(bint single, const rn_source *s) noexcept nogil:
 
 
 cdef size_t train_work_size(
-        const rn_tables *t, bint single, const rn_net *net, size_t block_rows,
-        size_t piece_rows, size_t n_threads) noexcept nogil:
+        const rn_tables *t, bint single, const rn_run *run) noexcept nogil:
     if single:
-        return t.f32.train_work_size(net, block_rows, piece_rows, n_threads)
-    return t.f64.train_work_size(net, block_rows, piece_rows, n_threads)
+        return t.f32.train_work_size(run)
+    return t.f64.train_work_size(run)
 
 
 cdef size_t predict_work_size(

@@ -143,6 +143,7 @@ cdef extern from "rn.h" nogil:
         size_t n
         size_t batch_size
         size_t block_rows
+        size_t block_entries
         size_t piece_rows
         size_t max_steps
         size_t n_threads

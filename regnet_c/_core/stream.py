@@ -28,6 +28,8 @@ class Stream:
         Rows of all blocks.
     lengths : tuple of int
         Rows of each.
+    row_entries : int or None
+        That of the first block; see `Data`.
 
     Raises
     ------
@@ -38,7 +40,7 @@ class Stream:
     def __init__(self, blocks: Blocks, plan: Plan) -> None:
         self._blocks, self._plan, self._kept = blocks, plan, None
         first = self.block(0)
-        self.lengths = tuple(blocks.lengths)
+        self.lengths, self.row_entries = tuple(blocks.lengths), first.row_entries
         self.n, self._first_checksum = sum(self.lengths), first.checksum()
         if len(self.lengths) == 1:
             self._kept = first

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _STEP_WORK = 1_500_000  # multiply-adds of a step that repay one more thread's barriers
 _CALL_WORK = 4_000_000  # and of a call that repay starting it
+_ENTRY_WORK = 4  # products of the first layer that take as long as one of an entry
 _ASLEEP = 0.2  # share of the threads' time that they may spend asleep
 _WINDOW = 0.02  # seconds of work after which the machine is judged
 _FIRST_PAUSE, _LAST_PAUSE = 0.5, 10.0  # seconds of one thread on a crowded machine
@@ -46,15 +47,23 @@ def available_threads() -> int:
 
 
 def useful_threads(
-    plan: Plan, threads: int | None, step_rows: int, call_rows: int, products: int
+    plan: Plan,
+    threads: int | None,
+    step_rows: int,
+    call_rows: int,
+    products: int,
+    entries: int | None = None,
 ) -> int:
     """At most `threads`, fewer where starting and meeting would cost more than it saves.
 
     Between two barriers lies a step of `step_rows`, between two starts of the team a
     call of about `call_rows`; `products` is the dense products per layer: 3 in
-    training, 1 in prediction.
+    training, 1 in prediction; `entries` those of a row that is read entry by entry.
     """
     work = products * plan.products
+    if entries is not None:
+        first = plan.dense[0]
+        work -= products * (first.n_in - _ENTRY_WORK * entries) * first.n_out
     step, call = step_rows * work, call_rows * work
     if step < _STEP_WORK or call < _CALL_WORK:
         return 1  # asking the system would take longer than a small prediction
@@ -63,24 +72,39 @@ def useful_threads(
     return int(min(limit, paid + 1))
 
 
-def block_rows(plan: Plan, batch_size: int) -> int:
+def block_rows(plan: Plan, batch_size: int, entries: int | None = None) -> int:
     """Rows whose activations are kept at a time; no bit depends on it."""
+    if entries is not None and batch_size <= binding.LONG_BATCH:
+        return batch_size  # their columns are looked up once
     units = plan.dense[0].n_in + 3 * sum(layer.n_out for layer in plan.dense)
     rows = max(MIN_BLOCK_ROWS, _BLOCK_BYTES // (units * plan.dtype.itemsize))
     return batch_size if batch_size <= 2 * rows else rows // 64 * 64
 
 
-def divide(plan: Plan, threads: int | None, batch_size: int, n: int) -> Division:
+def divide(
+    plan: Plan, threads: int | None, batch_size: int, n: int, entries: int | None = None
+) -> Division:
     """How a step is divided among threads and cut into blocks; no bit depends on it.
+
+    Parameters
+    ----------
+    plan : Plan
+    threads : int or None
+        At most.
+    batch_size, n : int
+        Rows of a batch and of the data.
+    entries : int, optional
+        Of a row that is read entry by entry.
 
     Returns
     -------
     dict
         n_threads, block_rows, piece_rows, by_layer: members of rn_run.
     """
-    threads = useful_threads(plan, threads, batch_size, n, 3)
+    threads = useful_threads(plan, threads, batch_size, n, 3, entries)
     if (
         threads > 1
+        and entries is None
         and plan.size * plan.dtype.itemsize <= _PIECE_BYTES
         and batch_size >= 4 * threads * _PIECE_ROWS
     ):
@@ -91,7 +115,7 @@ def divide(plan: Plan, threads: int | None, batch_size: int, n: int) -> Division
             "piece_rows": _PIECE_ROWS,
             "by_layer": False,
         }
-    rows = block_rows(plan, batch_size)
+    rows = block_rows(plan, batch_size, entries)
     panels = -(-min(rows, batch_size) // (2 * binding.lanes(plan.dtype == np.float32)))
     even = panels >= threads and (panels % threads == 0 or panels >= 4 * threads)
     return {

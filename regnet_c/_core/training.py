@@ -152,7 +152,11 @@ class TrainingRun:
         self._working = self._last_finite = None
         longest = max(options.data.lengths)
         self._division = divide(
-            network._plan, options.threads, options.batch_size, longest
+            network._plan,
+            options.threads,
+            options.batch_size,
+            longest,
+            options.data.row_entries,
         )
         self.model = self._make_model(self._division)
         self._block = self._order = self.c_run = None
@@ -434,7 +438,7 @@ def loss_and_gradient(
         data.sample_weight,
         batch_size=data.n,
         gradient_only=True,
-        **divide(plan, None, data.n, data.n),
+        **divide(plan, None, data.n, data.n, data.row_entries),
     )
     run.start_epoch(None)
     while progress.epoch == 0:
