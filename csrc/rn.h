@@ -78,7 +78,8 @@ typedef enum { RN_LOSSES(RN_CONSTANT) } rn_loss;
     X(RN_ADAGRAD, "adagrad", scaled_step, rate, 0, RN_SUM_OF_SQUARES)                  \
     X(RN_RMSPROP, "rmsprop", scaled_step, rate, 0, RN_MEAN_OF_SQUARES)                 \
     X(RN_ADAM, "adam", adam_step, rate, 1, RN_CORRECTED_MEAN)                          \
-    X(RN_ADAMW, "adamw", adam_step, rate, 1, RN_CORRECTED_MEAN)
+    X(RN_ADAMW, "adamw", adam_step, rate, 1, RN_CORRECTED_MEAN)                        \
+    X(RN_FTRL, "ftrl", scaled_step, rate, 0, RN_SUM_OF_SQUARES)
 
 typedef enum { RN_OPTIMIZERS(RN_CONSTANT) } rn_optimizer_kind;
 
@@ -144,9 +145,9 @@ typedef struct {
     int non_negative;     /* project on w >= 0 after the step */
     double learning_rate; /* of this step */
     double l1, l2;
-    double momentum;     /* momentum, Nesterov */
-    double beta1, beta2; /* Adam; beta2 is also RMSprop's rho */
-    double epsilon;
+    double momentum;                 /* momentum, Nesterov */
+    double beta1, beta2;             /* Adam; beta2 is also RMSprop's rho */
+    double epsilon;                  /* FTRL: beta */
     double weight_decay;             /* AdamW */
     double correction1, correction2; /* 1 - beta1^t, 1 - beta2^t */
     double response;     /* step of a constant unit gradient, before the metric */

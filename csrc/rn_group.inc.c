@@ -277,7 +277,7 @@ static rn_groups groups_at(size_t n_in, size_t n_out, size_t g, size_t width,
 static void prox_group(size_t n_in, size_t n_out, size_t g0, size_t g1,
                        const rn_param *p, const rn_step *step, T *work) {
     const double response = unit_response(step);
-    const T eps = (T)step->epsilon;
+    const T eps = (T)divisor_floor(step, p->l2);
     const T scale =
         metric_of(step->kind) == RN_CORRECTED_MEAN ? (T)(1 / step->correction2) : (T)1;
     const size_t at_once = p->group == RN_GROUP_INPUTS ? 1 : RN_GROUP_LANES;

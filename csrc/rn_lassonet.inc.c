@@ -157,7 +157,7 @@ static void load_input(const rn_hierarchy *h, size_t i, const rn_layer *skip,
                        const rn_layer *first, size_t k, const rn_step *step) {
     const int kind = metric_of(step->kind);
     const size_t n_hidden = first->n_out, n_out = skip->n_out;
-    const double unit = unit_response(step), eps = step->epsilon;
+    const double unit = unit_response(step);
     const double scale = kind == RN_CORRECTED_MEAN ? 1 / step->correction2 : 1;
     const T *vt = kind != RN_NO_METRIC ? (const T *)first->weight.v : NULL;
     const T *vb = kind != RN_NO_METRIC ? (const T *)skip->weight.v : NULL;
@@ -165,9 +165,10 @@ static void load_input(const rn_hierarchy *h, size_t i, const rn_layer *skip,
     double *v = h->v + i * rn_whole_lanes(n_out), *t = h->t + i * rn_whole_lanes(n_out);
     load_row(n_hidden, size, h->stiffness + i * rn_whole_lanes(n_hidden),
              (const T *)first->weight.w + k * n_hidden, vt ? vt + k * n_hidden : NULL,
-             unit, scale, eps, 1);
+             unit, scale, divisor_floor(step, first->weight.l2), 1);
     load_row(n_out, v, t, (const T *)skip->weight.w + k * n_out,
-             vb ? vb + k * n_out : NULL, unit, scale, eps, 0);
+             vb ? vb + k * n_out : NULL, unit, scale,
+             divisor_floor(step, skip->weight.l2), 0);
     for (size_t j = 0; j < n_hidden; j++) size[j] = size[j] < 0 ? -size[j] : size[j];
     for (size_t j = 0; j < n_out; j++) {
         if (v[j] == 0) t[j] = 0;

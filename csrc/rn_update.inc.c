@@ -38,6 +38,16 @@ RN_INLINE rn_metric metric_of(int kind) {
     return found;
 }
 
+/* What is added to the root of v, for weights with this l2.  FTRL (McMahan 2011,
+ * McMahan et al. 2013) minimises sum_s (g_s w + l1 |w| + l2 w^2) + the weights'
+ * distances from where they were.  Its z is -(w / (learning rate per divisor) + what l1
+ * was charged), so that its step is Adagrad's with the ledger of the cumulative rule,
+ * but v without the gradient of l2, and a divisor that has all l2 owed so far. */
+RN_INLINE double divisor_floor(const rn_step *s, double l2) {
+    if (s->kind != RN_FTRL) return s->epsilon;
+    return s->epsilon + 2 * l2 * s->learning_rate * s->credit;
+}
+
 /* sign(w) max(|w| - t, 0): w less its projection on [-t, t].  A NaN stays one. */
 RN_INLINE T soft_threshold(T w, T t) {
     T inside = w > t ? t : w;
@@ -67,7 +77,7 @@ static rn_rates rates_of(const rn_step *s) {
                       .b2 = (T)s->beta2,
                       .rest1 = (T)(1 - s->beta1),
                       .rest2 = (T)(1 - s->beta2),
-                      .eps = (T)s->epsilon,
+                      .eps = (T)divisor_floor(s, s->l2),
                       .l1 = (T)s->l1,
                       .l2 = (T)(2 * s->l2),
                       .at_zero = (T)(s->l1 * s->sign_at_zero),
@@ -162,7 +172,7 @@ RN_INLINE void update_loop(const int kind, const rn_l1_rule rule, size_t n,
             gradient += x > 0 ? r.l1 : x < 0 ? -r.l1 : r.at_zero;
         }
         if (metric != RN_NO_METRIC) {
-            v[i] = next_square(metric, v[i], gradient, &r);
+            v[i] = next_square(metric, v[i], kind == RN_FTRL ? g[i] : gradient, &r);
             root = divisor(metric, v[i], &r);
             if (rule != RN_L1_NONE && rule != RN_L1_SUBGRADIENT) t = r.unit / root;
         }
@@ -202,7 +212,8 @@ RN_APART void update_vectors(int kind, int rule, size_t n, T *w, T *m, T *v, T *
 }
 
 /* w, m, v, q (n) in/out; g (n) the data gradient.  NULL where an array is not used:
- * m by SGD, Adagrad, RMSprop; v by SGD and momentum; q by all rules but cumulative. */
+ * m by SGD, Adagrad, RMSprop, FTRL; v by SGD and momentum; q by all rules but
+ * cumulative. */
 static void update(size_t n, T *w, T *m, T *v, T *q, const T *g, const rn_step *s) {
     const rn_rates rates = rates_of(s);
     const int idle = s->l1_rule == RN_L1_CUMULATIVE && !(rates.unit > 0);

@@ -17,7 +17,7 @@ from .lassonet import LassoNet
 from .layers import Dense, Dropout
 from .losses import Loss
 from .network import Network
-from .optimizers import SGD, Adagrad, Adam, AdamW, Optimizer, RMSprop
+from .optimizers import FTRL, SGD, Adagrad, Adam, AdamW, Optimizer, RMSprop
 from .path import RegularizationPath, StabilitySelection, regularization_path
 from .penalties import (
     L1,
@@ -30,6 +30,7 @@ from .penalties import (
 )
 
 __all__ = [
+    "FTRL",
     "L1",
     "L2",
     "SGD",
@@ -71,6 +72,7 @@ __all__ = [
 # need an extra
 _LATER = (
     "cli",
+    "dask",
     "datasets",
     "estimators",
     "plots",

@@ -298,12 +298,71 @@ class AdamW(Adam):
         self.weight_decay = checks.check_float(weight_decay, "weight_decay", minimum=0)
 
 
+class FTRL(Optimizer):
+    """Follow the regularised leader, with steps of Adagrad: for sparse rows.
+
+    ``w`` minimises ``sum_s (g_s w + l1 |w| + l2 w^2) + sum_s |w - w_s|^2 (1/r_s -
+    1/r_(s-1)) / 2`` over the steps s so far, with the weights ``w_s`` they began at
+    and ``r_s = lr / (beta + sqrt(sum_(i<=s) g_i^2))``: Algorithm 1 of McMahan et al.
+    2013, FTRL-Proximal, with lr for its alpha.
+
+    l1 and l2 are those of the layers' penalties and counted in every step, as the
+    objective has them (McMahan 2011); Algorithm 1 counts its lambda_1 once, which l1
+    reaches as ``lambda_1 / steps``.  There is no l1 or l2 of the optimiser's own, and what
+    has no penalty is not shrunk.  L1 has this meaning by the rule ``cumulative``, the
+    default; the other rules and groups shrink each step's weights in its metric, as with
+    every optimiser.
+
+    Parameters
+    ----------
+    learning_rate : float or Schedule, default 0.1
+    beta : float, default 1.0
+        Above 0.  The first steps of a weight whose gradients are far smaller are like
+        SGD's with the rate ``learning_rate / beta``.
+
+    Notes
+    -----
+    Without l2 the steps are those of `Adagrad` with epsilon = beta, in every bit: what L1
+    has been charged is FTRL's memory (the ledger of the cumulative rule).  With l2, the
+    sum of squares has the gradients of the data alone, and all l2 owed so far is in the
+    divisor, so that a weight without gradient follows from what it was and the number of
+    steps.
+
+    References
+    ----------
+    McMahan (2011), "Follow-the-regularized-leader and mirror descent: equivalence theorems
+    and L1 regularization", AISTATS.  McMahan et al. (2013), "Ad click prediction: a view
+    from the trenches", KDD.
+
+    Examples
+    --------
+    >>> import numpy as np, regnet_c as rn
+    >>> X = np.random.RandomState(0).randn(300, 6)
+    >>> layer = rn.Dense(6, 1, weight_penalty=rn.L1(0.1))
+    >>> net = rn.Network([layer], "squared_error")
+    >>> _ = net.fit(X, X[:, 2] - X[:, 4], 20, optimizer=rn.FTRL(0.5))
+    >>> np.flatnonzero(net.get_weights()[0])
+    array([2, 4])
+    """
+
+    algorithm = "ftrl"
+
+    def __init__(
+        self, learning_rate: float | Schedule = 0.1, beta: float = 1.0
+    ) -> None:
+        super().__init__(learning_rate)
+        self.beta = self.epsilon = checks.check_float(
+            beta, "beta", minimum=0, open_minimum=True
+        )
+
+
 BY_NAME = {
     "sgd": SGD,
     "adagrad": Adagrad,
     "rmsprop": RMSprop,
     "adam": Adam,
     "adamw": AdamW,
+    "ftrl": FTRL,
 }
 
 

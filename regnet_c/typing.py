@@ -123,7 +123,7 @@ Convention: TypeAlias = Literal[
     "glmnet",
     "skglm",
 ]
-OptimizerName: TypeAlias = Literal["sgd", "adagrad", "rmsprop", "adam", "adamw"]
+OptimizerName: TypeAlias = Literal["sgd", "adagrad", "rmsprop", "adam", "adamw", "ftrl"]
 ScheduleName: TypeAlias = Literal["constant", "cosine", "linear", "exponential"]
 Auto: TypeAlias = Literal["auto"]
 Preset: TypeAlias = Literal["auto", "plain"]

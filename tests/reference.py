@@ -428,15 +428,16 @@ class Optimizer:
         penalty = penalty or Penalty()
         s = self.state.setdefault(index, {k: np.zeros_like(w) for k in "mvq"})
         rule = penalty.l1_rule if penalty.l1 > 0 else "none"
-        w, g = _f64(w), _f64(g)
-        g = g + 2 * penalty.l2 * w
+        w, data_g = _f64(w), _f64(g)
+        g = data_g + 2 * penalty.l2 * w
         if rule == "subgradient":
             g = g + l1_subgradient(w, penalty.l1, penalty.sign_at_zero)
-        s["v"] = self._second_moment(s["v"], g)
-        threshold = penalty.l1 * self.unit_response() / self._metric(s["v"])
+        s["v"] = self._second_moment(s["v"], data_g if self.kind == "ftrl" else g)
+        metric = self._metric(s["v"], penalty.l2)
+        threshold = penalty.l1 * self.unit_response() / metric
         if rule == "shrink_first":
             w = prox_l1(w, threshold)
-        w = self._step(w, g, s)
+        w = self._step(w, g, s, metric)
         if rule == "proximal":
             w = prox_l1(w, threshold)
         both = rule == penalty.group_rule == "cumulative"
@@ -444,7 +445,7 @@ class Optimizer:
             w, s["q"] = pay_debt(w, self.credit_decay * s["q"], threshold, self.credit)
         w = np.maximum(w, 0) if penalty.non_negative else w
         if penalty.group:
-            t = penalty.group_strength * self.unit_response() / self._metric(s["v"])
+            t = penalty.group_strength * self.unit_response() / metric
             if penalty.group_rule == "cumulative":
                 q = self.credit_decay * s["q"]
                 single = threshold if both else 0.0
@@ -454,21 +455,23 @@ class Optimizer:
         return w
 
     def _second_moment(self, v, g):
-        if self.kind == "adagrad":
+        if self.kind in ("adagrad", "ftrl"):
             return v + g**2
         if self.kind in ("rmsprop", "adam", "adamw"):
             return self.beta2 * v + (1 - self.beta2) * g**2
         return v
 
-    def _metric(self, v):
+    def _metric(self, v, l2=0.0):
         """What the optimiser divides a weight's gradient by."""
+        if self.kind == "ftrl":
+            return np.sqrt(v) + self.epsilon + 2 * l2 * self.rate * self.credit
         if self.kind in ("adagrad", "rmsprop"):
             return np.sqrt(v) + self.epsilon
         if self.kind in ("adam", "adamw"):
             return np.sqrt(v / (1 - self.beta2**self.t)) + self.epsilon
         return 1.0
 
-    def _step(self, w, g, s):
+    def _step(self, w, g, s, metric):
         if self.kind in ("momentum", "nesterov"):
             s["m"] = self.momentum * s["m"] - self.rate * g
             if self.kind == "momentum":
@@ -479,7 +482,23 @@ class Optimizer:
         if self.kind in ("adam", "adamw"):
             s["m"] = self.beta1 * s["m"] + (1 - self.beta1) * g
             g = s["m"] / (1 - self.beta1**self.t)
-        return w - self.rate * g / self._metric(s["v"])
+        return w - self.rate * g / metric
+
+
+def ftrl(w, gradient, steps, alpha, beta, l1, l2):
+    """The weights after FTRL-Proximal as its papers have it, by the sums z and n.
+
+    Algorithm 1 of McMahan et al. 2013 with l1 and l2 counted in every step (McMahan 2011);
+    z is such that w, not 0, is where it begins.  gradient(w): of the data loss.
+    """
+    z, n = -beta / alpha * w, np.zeros_like(w)
+    for step in range(1, steps + 1):
+        g = gradient(w)
+        sigma = (np.sqrt(n + g * g) - np.sqrt(n)) / alpha
+        z, n = z + g - sigma * w, n + g * g
+        owed = (beta + np.sqrt(n)) / alpha + 2 * step * l2
+        w = -prox_l1(z, step * l1) / owed
+    return w
 
 
 # --------------------------------------------------------------- a whole network

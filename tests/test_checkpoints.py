@@ -28,6 +28,7 @@ OPTIMIZERS = {
     "rmsprop": lambda: rn.RMSprop(RATE),
     "adam": lambda: rn.Adam(RATE),
     "adamw": lambda: rn.AdamW(RATE),
+    "ftrl": lambda: rn.FTRL(RATE),
 }
 PENALTIES = {
     "none": None,

@@ -30,6 +30,7 @@ OPTIMIZERS = {
     "rmsprop": lambda: rn.RMSprop(0.01),
     "adam": lambda: rn.Adam(0.01),
     "adamw": lambda: rn.AdamW(0.01, weight_decay=0.01),
+    "ftrl": lambda: rn.FTRL(0.1),
 }
 
 

@@ -133,6 +133,16 @@ def test_the_first_round_shrinks_the_mean_once(optimizer, penalty):
         assert_close(got[i], mean[i])
 
 
+def test_the_divisors_of_ftrl_have_the_l2_owed():
+    """A weight whose input is zero has no gradient of the data."""
+    x, y = np.zeros((40, 6)), np.zeros(40, int)
+    job = task([rn.Dense(6, 3, weight_penalty=rn.L2(0.02))], rn.FTRL(0.5, beta=0.3), 1)
+    start = rounds.Rounds(job).network.get_weights()
+    result = rounds.take_steps(rounds.Shard(x, y, None), job, start, 0, 0)
+    want = 0.3 + 2 * 0.02 * 0.5 * result.steps
+    np.testing.assert_allclose(result.divisors[0], want, rtol=1e-2)
+
+
 def test_a_group_is_charged_once():
     layers = [rn.Dense(6, 5, "tanh", rn.GroupLasso(0.02, "inputs")), rn.Dense(5, 3)]
     job, shards = task(layers, rn.SGD(0.1)), some_shards()

@@ -545,6 +545,7 @@ BAD_DESCRIPTIONS = {
     "nesterov": (lambda: rn.SGD(1, nesterov=True), ValueError, "needs a momentum"),
     "beta 1": (lambda: rn.Adam(beta2=1), ValueError, "beta2 is 1", "< 1"),
     "epsilon 0": (lambda: rn.Adagrad(epsilon=0), ValueError, "epsilon is 0"),
+    "beta 0": (lambda: rn.FTRL(beta=0), ValueError, "beta is 0"),
     "rho": (lambda: rn.RMSprop(rho=-1), ValueError, "rho is -1"),
     "decay": (lambda: rn.AdamW(weight_decay=nan), ValueError, "weight_decay is nan"),
     "huber 0": (lambda: rn.Loss("huber", 0), ValueError, "delta is 0"),

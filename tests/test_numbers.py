@@ -19,6 +19,7 @@ OPTIMIZERS = {
     "sgd": rn.SGD,
     "momentum": lambda rate: rn.SGD(rate, momentum=0.9),
     "adagrad": rn.Adagrad,
+    "ftrl": rn.FTRL,
     "rmsprop": rn.RMSprop,
     "adam": rn.Adam,
     "adamw": rn.AdamW,

@@ -17,6 +17,7 @@ from conftest import (
     oracle_optimizer,
     weights64,
 )
+from running import bits as bits_of
 
 import regnet_c as rn
 from regnet_c import kernels, schedules
@@ -30,6 +31,7 @@ OPTIMIZERS = {
     "rmsprop": lambda lr=0.02: rn.RMSprop(lr),
     "adam": lambda lr=0.02: rn.Adam(lr),
     "adamw": lambda lr=0.02: rn.AdamW(lr, weight_decay=0.1),
+    "ftrl": lambda lr=0.1: rn.FTRL(lr),
 }
 RULES = ["cumulative", "proximal", "shrink_first", "subgradient"]
 
@@ -417,6 +419,33 @@ def test_cumulative_debt_is_bounded():
     assert steps == pytest.approx(math.log(1 / 0.9) / (1 - CREDIT_DECAY), rel=0.01)
 
 
+@pytest.mark.parametrize(("l1", "l2"), [(0, 0), (0.3, 0), (0, 0.1), (0.2, 0.05)])
+def test_ftrl_follows_the_regularised_leader(l1, l2, rng):
+    """What the papers keep as sums is here a weight and what its penalty was charged."""
+    w, centre, state = rng.standard_normal(60), rng.standard_normal(60), {}
+    optimizer, state["credit_decay"] = rn.FTRL(0.3, beta=0.5), 1.0
+
+    def gradient(w):
+        return np.sin(3 * w) + w - centre
+
+    want = ref.ftrl(w, gradient, 40, 0.3, 0.5, l1, l2)
+    for _ in range(40):
+        kernels.update(w, gradient(w), optimizer, state, l1, l2)
+    np.testing.assert_allclose(w, want, rtol=1e-12, atol=1e-14)
+    assert (w == 0).any() == (l1 > 0)
+
+
+def test_ftrl_without_l2_has_the_bits_of_adagrad(rng, dtype):
+    found = []
+    for optimizer in (rn.FTRL(0.3, beta=0.5), rn.Adagrad(0.3, epsilon=0.5)):
+        net = rn.Network(
+            [rn.Dense(6, 5, "tanh", rn.L1(0.01)), rn.Dense(5, 4)], dtype=dtype
+        )
+        net.fit(np.eye(6), np.ones((6, 4)), 9, 2, optimizer)
+        found.append(bits_of(net))
+    assert found[0] == found[1]
+
+
 # ---------------------------------------------------------------- a known Lasso
 
 
@@ -459,6 +488,7 @@ LASSO_RATES = {
     "rmsprop": 0.01,
     "adam": 0.01,
     "adamw": 0.01,
+    "ftrl": 0.2,
 }
 SCHEDULES = {
     "constant": lambda rate: rate,

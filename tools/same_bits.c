@@ -526,7 +526,7 @@ static uint64_t hash_of_training(const variant *v) {
     uint64_t hash = 0xCBF29CE484222325u;
     add_functions(&hash, v);
     for (int i = 0; i < N_NETWORKS; i++) {
-        for (int kind = RN_SGD; kind <= RN_ADAMW; kind++) {
+        for (int kind = RN_SGD; kind <= RN_FTRL; kind++) {
             add_training(&hash, &networks[i], v, kind);
         }
     }

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ..typing import StrPath
     from .data import Commands, TrainingData
 
-_OPTIMIZERS = ("auto", "sgd", "nesterov", "adagrad", "rmsprop", "adam", "adamw")
+_OPTIMIZERS = ("auto", "sgd", "nesterov", "adagrad", "rmsprop", "adam", "adamw", "ftrl")
 _SCHEDULES = ("auto", "constant", "cosine", "linear", "exponential")
 _ABOUT = """\
 Trains a network with values that follow from the data, those of the estimators

@@ -22,7 +22,7 @@ from ..history import History
 from ..kernels.steps import first_step, rn_step, work_size
 from ..layers import Dense
 from ..network import Network
-from ..optimizers import SGD, Adam, AdamW, RMSprop
+from ..optimizers import FTRL, SGD, Adam, AdamW, RMSprop
 from ..penalties import GROUP_RULES, L2
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from ..layers import Layer
     from ..optimizers import Optimizer
+    from ..penalties import Penalty
     from ..typing import Float64Array, FloatArray
 
 _CREDIT_DECAY = 1 - 1 / 10_000  # of the ledger in a step, as in one process
@@ -89,7 +90,7 @@ def smooth(layer: Layer) -> Layer:
     penalty = getattr(layer, "weight_penalty", None)
     if penalty is None:
         return layer
-    l2 = penalty.fields().get("l2", 0.0)
+    l2 = _l2(penalty)
     return layer.replace(weight_penalty=L2(l2) if l2 else None)
 
 
@@ -130,16 +131,28 @@ def take_steps(
 
 
 def _divisors(network: Network, optimizer: Optimizer) -> list[Float64Array] | None:
-    """(sqrt(v) + eps) of each array, in float64; None where steps are not divided."""
+    """What steps were divided by, for each array, in float64; None: they were not.
+
+    FTRL's divisor has the l2 owed so far.
+    """
     state = network._state
     if state.v is None:
         return None
     scale = 1.0
     if isinstance(optimizer, (Adam, AdamW)):
         scale = 1 / (1 - state.scalars.get()["beta2_power"])
-    views = network._plan.views(state.v)
-    epsilon = optimizer.constants()["epsilon"]
-    return [np.sqrt(v.astype(np.float64) * scale) + epsilon for v in views]
+    owed = 0.0
+    if isinstance(optimizer, FTRL):
+        owed = 2 * optimizer.learning_rate * state.scalars.get()["credit"]
+    plan, epsilon = network._plan, optimizer.constants()["epsilon"]
+    return [
+        np.sqrt(v.astype(np.float64) * scale) + (epsilon + owed * _l2(penalty))
+        for v, penalty in zip(plan.views(state.v), plan.penalties, strict=True)
+    ]
+
+
+def _l2(penalty: Penalty | None) -> float:
+    return 0.0 if penalty is None else penalty.fields().get("l2", 0.0)
 
 
 def _response(optimizer: Optimizer, steps: int) -> float:

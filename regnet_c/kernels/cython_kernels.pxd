@@ -49,6 +49,7 @@ cdef extern from "rn.h" nogil:
         RN_RMSPROP
         RN_ADAM
         RN_ADAMW
+        RN_FTRL
 
     ctypedef enum rn_l1_rule:
         RN_L1_NONE
