@@ -5,6 +5,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from gallery import CONFIG
+
 import regnet_c
 
 project = "regnet_c"
@@ -16,12 +18,13 @@ extensions = [
     "numpydoc",
     "sphinx_design",
     "sphinxcontrib.bibtex",
-    "gallery_pages",
+    "sphinx_gallery.gen_gallery",
     "generated_pages",
     "pictures",
     "references",
 ]
-exclude_patterns = ["_build", "gallery/*.txt"]
+exclude_patterns = ["_build", "tutorials", "gallery/uses"]
+sphinx_gallery_conf = CONFIG
 default_role = "py:obj"
 nitpicky = True
 html_theme = "furo"

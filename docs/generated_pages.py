@@ -19,7 +19,7 @@ columns are read.
     regnet-c predict income.safetensors new.csv
 
 Errors are one line on standard error and exit status 2.  Ctrl-C while training saves the
-network as it stands and exits with 130.
+network in its current state and exits with 130.
 """
 
 PARAMETERS_INTRO = """# Parameters of the estimators

@@ -15,10 +15,12 @@ except ImportError:
 
 def arguments(doc, name, data=False):
     """The command line of an example; `doc` is its docstring."""
-    parser = argparse.ArgumentParser(description=doc.split("\n")[0])
+    parser = argparse.ArgumentParser(description=doc.strip().split("\n")[0])
     if data:
         parser.add_argument("--data", help="mnist.npz (default: the embedded digits)")
-    parser.add_argument("--output", default=f"{name}.png", help="where the plot goes")
+    parser.add_argument(
+        "--output", default=f"{name}.png", help="where the plot goes, '' for none"
+    )
     parser.add_argument("--show", action="store_true", help="show the plot as well")
     parser.add_argument(
         "--quick", action="store_true", help="a few seconds, less to see"
@@ -51,7 +53,8 @@ def tidy(ax, xlabel, ylabel, title=""):
 
 def finish(figure, args):
     """Save the figure, say where, and show it if asked."""
-    figure.savefig(args.output, dpi=120)
-    print(f"plot: {args.output}")
+    if args.output:
+        figure.savefig(args.output, dpi=120)
+        print(f"plot: {args.output}")
     if args.show:
         plt.show()

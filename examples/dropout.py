@@ -1,14 +1,19 @@
-"""L2 and inverted dropout for a binary classifier: training against test.
+r"""
+Why does lam/m depend on the batch size, and what does dropout gain?
+====================================================================
 
-200-100-20-1, ReLU, binary cross-entropy, batches of m = 200, 150 epochs; 10 000 rows of
-200 columns, of which four carry signal.  The write-up divides its L2 strength by the batch
-size, lam/(2m) sum w^2: the same lam is four times stronger with batches of 50.
-`L2.from_convention("dropout", lam, batch_size=m)` gives the strength that does not change.
+200-100-20-1, ReLU, binary cross-entropy, batches of m = 200, 150 epochs; 10 000 rows of 200
+columns, of which four carry signal.  The write-up's cost of a batch is
 
-Dropout keeps 80 % of the units of both hidden layers while training and none is dropped
-when the accuracies are measured, on the training rows as on the test rows.  The last run
-shows what these data ask for: a group penalty on the inputs, which drops the columns of
-noise as a whole; the cumulative rule keeps them out although the batches are small.
+.. math::
+
+   J_m = \frac1m \sum_{i=1}^m \ell_i + \frac{\lambda}{2m} \sum w^2 :
+
+its strength is divided by the size of the *batch*.  Dropout keeps a unit with probability
+:math:`p = 0.8` while training and divides by it, :math:`\tilde h = m \odot h / p`; none is
+dropped when accuracies are measured, on the training rows as on the test rows.
+
+.. code-block:: none
 
     python examples/dropout.py [--quick]        (needs scikit-learn)
 """
@@ -66,3 +71,16 @@ def main():
 
 if __name__ == "__main__":
     main()
+
+# %%
+# The answer
+# ----------
+#
+# With batches of 50 each step pulls four times as hard, and there are four times as
+# many: the same :math:`\lambda` is another objective.  ``L2.from_convention("dropout",
+# lam, batch_size=m)`` gives the strength that does not change.
+#
+# L2 and dropout gain about half a point.  The last run shows what these data ask for: a
+# group penalty on the inputs, which drops the columns of noise as a whole; the
+# cumulative rule keeps them out although the batches are small.  From there to the four
+# columns: :doc:`/gallery/tutorials/choosing_inputs`.

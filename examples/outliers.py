@@ -1,18 +1,18 @@
-"""Absolute or squared loss, with no, an L1 or an L2 penalty: six fits of one line.
+r"""
+Absolute or squared loss, L1 or L2: which makes the smallest weights?
+=====================================================================
 
-500 points, 50 of them moved to a cluster of outliers; [x, 1] -> 100 tanh -> 104 ->
-200 arctan -> 1, plain full-batch gradient descent, 800 steps of 4e-4, lam = 3 over all
-matrices, the same start for all.  Which combination makes the weights smallest, and which
-line does it fit?
+500 points, 50 of them moved to a cluster of outliers; [x, 1] -> 100 tanh -> 104 -> 200
+arctan -> 1, plain full-batch gradient descent, 800 steps of 4e-4, the same start for all
+six of
 
-With lam = 3 the penalties shrink the weights by far more than the data hold them: at this
-number of steps sum|w| mostly measures strength x rate x steps.  How much the outliers pull
-depends first of all on the loss.
+.. math::
 
-The absolute-loss cases come out the same, to the digits printed, with every set of
-instructions and with other implementations.  The squared-loss cases are chaotic: a start
-that differs by one unit in the last place ends with a sum|w| up to 0.3 % away, so only
-about two digits of theirs mean anything.
+   J = \frac1n \sum_i \left\{ |r_i| \text{ or } r_i^2 \right\}
+   + 3 \sum \left\{ 0,\; |w| \text{ or } w^2 \right\},
+   \qquad r_i = f(x_i) - y_i .
+
+.. code-block:: none
 
     python examples/outliers.py [--quick]
 """
@@ -61,3 +61,17 @@ def main():
 
 if __name__ == "__main__":
     main()
+
+# %%
+# The answer
+# ----------
+#
+# Absolute loss with L2 here, but that shows little about norms: with :math:`\lambda =
+# 3` the penalties shrink the weights by far more than the data hold them, so that at
+# this number of steps :math:`\sum|w|` mostly measures strength x rate x steps.  How
+# much the outliers pull depends first of all on the loss.
+#
+# The absolute-loss cases come out the same, to the digits printed, with every set of
+# instructions and with other implementations.  The squared-loss cases are chaotic: a
+# start that differs by one unit in the last place ends with a :math:`\sum|w|` up to 0.4
+# % away, so only about two digits of theirs mean anything.

@@ -1,20 +1,28 @@
-"""A single-layer perceptron: how is L1 added, and how is the step derived?
+r"""
+A single-layer perceptron: how is L1 added to its step?
+=======================================================
 
-One dense layer, ReLU on the output, one-hot targets, squared error.  With the objective
-J = mean of 1/2 sum (d - x)^2 + l1 sum|W| the gradient step is
+One dense layer, ReLU on the output, one-hot targets :math:`d`, squared error.  The
+objective of a batch of :math:`m` rows is
 
-    dW = eta (mean over the batch of delta x^T - l1 sign(W)),    sign(0) = 0,
+.. math::
 
-which is rule="subgradient".  It jumps over zero and leaves no weight there.  The exact
-form takes the gradient step alone and then S(w, t) = sign(w) max(|w| - t, 0) with
-t = eta l1: rule="proximal".  Both reach the same accuracy, one of them with zeros.
+   J = \frac1m \sum_i \tfrac12 \lVert d_i - a_i \rVert^2 + \lambda \sum_{jk} |W_{jk}|,
+   \qquad a = f(x W + b).
 
-The last panel is the moving average of the weight change (tau = 0.01), over every batch
-and bias corrected: it falls far below its first value as the training settles.
+With :math:`\delta = (d - a)\, f'(z)` the gradient step is
 
-A ReLU on the output can die: where all rows give it a negative sum no gradient comes back,
-and the accuracy is .6 with one seed and .86 with another.  `net.diagnose` counts such
-units.  Small weights and biases of 0.1 keep all ten alive.
+.. math::
+
+   \Delta W = \eta \Bigl(\frac1m \sum_i x_i^\top \delta_i - \lambda\,\text{sign}(W)\Bigr),
+   \qquad \text{sign}(0) = 0,
+
+which is ``rule="subgradient"``.  The exact form takes the gradient step alone and then
+shrinks by :math:`t = \eta\lambda`, which is ``rule="proximal"``:
+
+.. math:: S(w, t) = \text{sign}(w) \max(|w| - t,\, 0).
+
+.. code-block:: none
 
     python examples/perceptron.py [--data mnist.npz] [--quick]
 """
@@ -71,3 +79,17 @@ def main():
 
 if __name__ == "__main__":
     main()
+
+# %%
+# The answer
+# ----------
+#
+# The subgradient jumps over zero and leaves no weight there; shrinking leaves many, at
+# the same accuracy.  The last panel is the moving average of the weight change
+# (:math:`\tau = 0.01`), over every batch and bias corrected: it falls far below its
+# first value as the training settles.
+#
+# A ReLU on the output can die: where all rows give it a negative sum no gradient comes
+# back, and the accuracy is .6 with one seed and .86 with another.  ``net.diagnose``
+# counts such units.  Small weights and biases of 0.1 keep all ten alive.  The
+# derivation in full: :doc:`/regularisation`.

@@ -1,10 +1,14 @@
-"""From a raw file to a C file: rows go in as they are, prices come out.
-
-    python examples/table_to_c.py
+"""
+From a raw file to a C file: rows go in as they are, prices come out
+====================================================================
 
 A file of houses, with semicolons, decimal commas, holes, ids and a town that was never seen
 before, is learned by the command line as it is; the model becomes one C file that encodes
-raw rows itself.  A C compiler (cc) and the extras [table] and [plot] are needed.
+raw rows itself.
+
+.. code-block:: none
+
+    python examples/table_to_c.py      (needs cc, and the extras [table] and [plot])
 """
 
 import contextlib
@@ -107,3 +111,6 @@ def main():
 
 if __name__ == "__main__":
     main()
+
+# %%
+# What the C file takes and returns: :doc:`/shipping`.

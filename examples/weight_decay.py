@@ -1,15 +1,22 @@
-"""A mini-batch step with L2: what is its L1 version, and which one leaves zeros?
+r"""
+A mini-batch step with L2: what is its L1 version?
+==================================================
 
-n_in-100-10, sigmoid and cross-entropy, batches of 10, constant rate eta; the strength lam
-is divided by the number of training rows n.  L2 makes w smaller by the factor
-1 - eta lam/n in each step.  L1 moves w towards zero by t = eta lam/n, never across it:
+n_in-100-10, sigmoid and cross-entropy, batches of 10, constant rate :math:`\eta`; the
+strength :math:`\lambda` is divided by the number of training rows :math:`n`.  L2 makes
+:math:`w` smaller by the factor :math:`1 - \eta\lambda/n` in each step.  L1 moves
+:math:`w` towards zero by :math:`t = \eta\lambda/n`, never across it:
 
-    S(w, t) = sign(w) max(|w| - t, 0)      (not sign(w) max(|w - t|, 0))
+.. math::
+
+   S(w, t) = \text{sign}(w) \max(|w| - t,\, 0)
+   \qquad\text{not}\qquad \text{sign}(w) \max(|w - t|,\, 0),
 
 before the gradient step ("shrink_first"), after it ("proximal"), or charging each weight
-what it still owes since the start ("cumulative", the library's default).  With mini-batches
-the noise of the gradient wakes zeros: only the cumulative rule keeps most of them.  The
-other three rules go the same way, up to the zeros.
+what it still owes since the start ("cumulative", the library's default).  Which one
+leaves zeros?
+
+.. code-block:: none
 
     python examples/weight_decay.py [--data mnist.npz] [--quick]
 """
@@ -75,3 +82,13 @@ def main():
 
 if __name__ == "__main__":
     main()
+
+# %%
+# The answer
+# ----------
+#
+# The operation that is done last decides whether a weight stays at zero: shrinking
+# first leaves none.  With mini-batches the noise of the gradient is far larger than
+# :math:`t` and wakes zeros under the proximal rule; only the cumulative rule keeps most
+# of them.  The accuracies are those of any other rule.  With measurements on MNIST:
+# :doc:`/l1_rules`.

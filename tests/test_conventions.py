@@ -511,11 +511,12 @@ def prose():
     """The pages, and the sources of the package, the core and the examples."""
     yield from (ROOT / name for name in ("README.md", "SECURITY.md", "CHANGELOG.md"))
     yield ROOT / "CONTRIBUTING.md"
-    for folder in ("docs", "docs/api", "docs/evidence", "benchmarks"):
+    for folder in ("docs", "docs/api", "docs/course", "docs/evidence", "benchmarks"):
         yield from (ROOT / folder).glob("*.md")
     for kind in ("py", "pyx", "pxi", "pxd"):
         yield from (ROOT / "regnet_c").rglob(f"*.{kind}")
-    yield from (ROOT / "examples").glob("*.py")
+    for folder in ("docs", "docs/tutorials", "examples"):
+        yield from (ROOT / folder).glob("*.py")
     yield from (ROOT / "csrc").glob("*.[ch]")
 
 

@@ -247,6 +247,14 @@ def test_the_logo_is_what_its_script_draws(monkeypatch):
         assert (DOCS / "_static" / name).read_text() == text
 
 
+def test_every_tutorial_and_example_is_in_the_gallery(monkeypatch):
+    order = page_maker("gallery", monkeypatch).ORDER
+    scripts = {path.stem for path in (DOCS / "tutorials").glob("*.py")}
+    examples = {path.stem for path in (DOCS.parent / "examples").glob("*.py")}
+    measured = {"mnist_l1", "mnist_ship"}  # they need MNIST and write pages of evidence
+    assert sorted(order) == sorted(scripts | examples - measured - {"common"})
+
+
 PICTURES = {
     name
     for page in DOCS.rglob("*.md")
