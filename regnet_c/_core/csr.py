@@ -78,11 +78,46 @@ class CSR:
             shape,
         )
 
+    def rows(self, numbers: Any) -> CSR:
+        """These rows, by number, a mask or a slice, as another CSR."""
+        chosen = np.arange(len(self))[numbers]
+        counts = np.diff(self.indptr)[chosen]
+        indptr = np.concatenate(([0], np.cumsum(counts, dtype=np.int64)))
+        entries = np.repeat(self.indptr[chosen] - indptr[:-1], counts)
+        entries += np.arange(indptr[-1])
+        shape = len(chosen), self.shape[1]
+        return CSR(self.data[entries], self.indices[entries], indptr, shape)
+
+    def with_data(self, data: AnyArray) -> CSR:
+        """Other numbers at the same places."""
+        return CSR(data, self.indices, self.indptr, self.shape)
+
+    def first_not_finite(self) -> int | None:
+        """The first row with a NaN or infinity."""
+        entries = self.data[self.indptr[0] : self.indptr[-1]]
+        bad = np.flatnonzero(~np.isfinite(entries))
+        if not len(bad):
+            return None
+        return int(np.searchsorted(self.indptr, self.indptr[0] + bad[0], "right")) - 1
+
     def source(self) -> binding.Source:
         """What C reads."""
         return binding.Source(
             self.data, self.indptr, self.indices, self.shape[1], self.by_entry
         )
+
+
+def take_rows(X: Any, numbers: Any) -> Any:
+    """These rows of an array or of a CSR."""
+    return X.rows(numbers) if type(X) is CSR else X[numbers]
+
+
+def take_columns(X: Any, kept: IntArray, scale: AnyArray | None = None) -> Any:
+    """These columns, sorted numbers, of an array or of a CSR, each times its scale."""
+    if type(X) is not CSR:
+        return np.ascontiguousarray(X[:, kept]) if scale is None else X[:, kept] * scale
+    X = X.columns(kept)
+    return X if scale is None else X.with_data(X.data * scale[X.indices])
 
 
 def summed(

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .csr import CSR
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -26,14 +28,15 @@ class Units:
 
     Parameters
     ----------
-    X : ndarray of shape (n, n_in)
+    X : ndarray or CSR of shape (n, n_in)
     y : ndarray
         Labels, or targets (n, n_out).
     loss : Loss or None
         None leaves y as it is.
     standardize : bool
-        Divide each column of X, and each of several targets, by its own deviation.  If
-        not, X stays as it is and all targets share one spread.
+        Centre each column of X (not of a CSR), and divide it, and each of several
+        targets, by its own deviation.  If not, X stays as it is and all targets share
+        one spread.
     joint : bool, optional
         Whether all targets share one spread; overrides the above.
     sample_weight : ndarray of shape (n,), optional
@@ -52,7 +55,10 @@ class Units:
         n_in = X.shape[1]
         self.x_mean, self.x_scale = np.zeros(n_in), np.ones(n_in)
         if standardize:
-            self.x_mean, self.x_scale = _moments(X, weight=sample_weight)
+            if type(X) is CSR:
+                self.x_scale = _spreads(X)
+            else:
+                self.x_mean, self.x_scale = _moments(X, weight=sample_weight)
             self.x_scale[self.x_scale == 0] = np.inf  # a constant column is always 0
         traits = None if loss is None else loss.traits
         self._power = traits.power if traits else 0
@@ -85,11 +91,14 @@ class Units:
     def inputs(self, X: Any, dtype: DType) -> Any:
         """X as the path's networks see it, a new array of this dtype.
 
-        Of a sparse X only the scales are taken.
+        A sparse X is only scaled: its mean of 0 leaves zeros where they are.
         """
         if hasattr(X, "indptr"):
-            data = X.data / self.x_scale[X.indices]
-            return type(X)((data.astype(dtype), X.indices, X.indptr), X.shape)
+            with np.errstate(over="ignore"):
+                data = (X.data / self.x_scale[X.indices]).astype(dtype)
+            if type(X) is CSR:
+                return X.with_data(data)
+            return type(X)((data, X.indices, X.indptr), X.shape)
         out = np.empty(X.shape, dtype)
         with np.errstate(over="ignore"):  # unscaled ones; the network reports where
             for j in range(X.shape[1]):  # one column at a time is widened
@@ -201,6 +210,29 @@ def _moments(
         centers[j] = np.ldexp(center, size)
         spreads[j] = np.ldexp(spread, size)
     return centers, spreads
+
+
+def _spreads(X: CSR) -> Float64Array:
+    """The standard deviation of each column."""
+    n, n_columns = X.shape
+    entries = slice(X.indptr[0], X.indptr[-1])
+    order = np.argsort(X.indices[entries], kind="stable")
+    indices = X.indices[entries][order]
+    values = X.data[entries][order].astype(np.float64)
+    columns, begins, counts = np.unique(indices, return_index=True, return_counts=True)
+    spreads = np.zeros(n_columns)
+    if not len(columns):
+        return spreads
+    rest = n - counts  # rows where the column is 0
+    low, high = (f.reduceat(values, begins) for f in (np.minimum, np.maximum))
+    size = np.frexp(np.maximum(-low, high))[1]  # sums must not overflow
+    values = np.ldexp(values, -np.repeat(size, counts))
+    mean = np.add.reduceat(values, begins) / n
+    squares = np.add.reduceat((values - np.repeat(mean, counts)) ** 2, begins)
+    spread = np.ldexp(np.sqrt((squares + rest * mean**2) / n), size)
+    constant = (low == high) & (rest == 0)
+    spreads[columns] = np.where(constant, 0, spread)
+    return spreads
 
 
 def _median(values: Float64Array, weight: Float64Array | None) -> float:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from .._core import checks
+from .._core.csr import take_rows
 from .bar import Bar
 from .steps import Walk, start_weights
 
@@ -101,8 +102,10 @@ class Parts:
         stop: Event,
         bar: Bar,
     ) -> list[Step]:
-        X, y = self._X[rows], self._y[rows]
-        judge = None if held_out is None else (self._X[held_out], self._y[held_out])
+        X, y = take_rows(self._X, rows), self._y[rows]
+        judge = None
+        if held_out is not None:
+            judge = take_rows(self._X, held_out), self._y[held_out]
         start = start_weights(recipe, self.direction, X, y, self._validation, stop)
         steps = []
         for step in Walk(recipe, start, X, y, judge, stop).steps(self.grid):

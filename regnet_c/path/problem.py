@@ -14,6 +14,7 @@ import numpy as np
 
 from .. import tables
 from .._core import checks
+from .._core.csr import CSR
 from .._core.units import Units
 from ..lassonet import LassoNet
 from ..losses import get_loss
@@ -39,7 +40,7 @@ class Problem:
 
     Parameters
     ----------
-    X : array-like or data frame of shape (n, n_in)
+    X : array-like, sparse matrix or data frame of shape (n, n_in)
     y : array-like
     loss : str or Loss, optional
     standardize : bool
@@ -106,8 +107,8 @@ class Problem:
         y = self._encoded(_targets(y), len(x))
         return self.units.inputs(x, dtype), self.units.targets(y)
 
-    def _array(self, X: Any, name: str) -> AnyArray:
-        """X as an array of finite numbers, with the columns the path was trained on."""
+    def _array(self, X: Any, name: str) -> AnyArray | CSR:
+        """Finite numbers, an array or CSR, with the columns the path was trained on."""
         if self.encoder is not None:
             return self.encoder.transform(X)
         found = column_names(X)
@@ -122,8 +123,9 @@ class Problem:
             array = np.column_stack(columns)
         n_in = self.n_in
         if n_in is None:
-            n_in = np.shape(array)[-1] if np.ndim(array) else 0
-        array = checks.check_x(checks.as_array(array, name), (n_in, None, n_in), name)
+            shape = np.shape(array)
+            n_in = shape[-1] if shape else 0
+        array = checks.check_x(array, (n_in, None, n_in), name)
         _expect_finite(array, name)
         return array
 
@@ -355,9 +357,14 @@ def _classes(y: AnyArray, loss: Loss) -> AnyArray | None:
     return classes
 
 
-def _expect_finite(array: AnyArray, name: str) -> None:
+def _expect_finite(array: AnyArray | CSR, name: str) -> None:
     """ValueError that states where the first NaN or infinity is."""
     if array.dtype.kind != "f":
+        return
+    if type(array) is CSR:
+        bad = array.first_not_finite()
+        if bad is not None:
+            raise ValueError(checks.not_finite_message(array, name, bad, array.dtype))
         return
     for first in range(0, len(array), 65536):
         part = array[first : first + 65536]

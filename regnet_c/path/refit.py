@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .._core.csr import take_columns
 from ..callbacks import EarlyStopping
 from ..history import History
 from ..network import Network
@@ -55,7 +56,7 @@ def refit(
     layers = recipe.layers(len(columns), L2(recipe.l2), recipe.l2)
     network = Network(layers, recipe.loss, recipe.dtype, recipe.seed)
     data, validation = (
-        part and (np.ascontiguousarray(part[0][:, columns]), part[1])
+        part and (take_columns(part[0], columns), part[1])
         for part in (data, validation)
     )
 

@@ -54,13 +54,15 @@ def regularization_path(
     For absolute_error, mae and quantile the targets' median and mean absolute deviation
     take the place of mean and standard deviation; huber's delta is in units of y, and
     several targets share one deviation there; for poisson y is divided by its mean.  Mean
-    and deviation are those of all rows of X, in the folds of `cv` too.
+    and deviation are those of all rows of X, in the folds of `cv` too.  Columns of a
+    sparse X are divided by their deviation and keep their mean.
 
     Parameters
     ----------
-    X : array-like or data frame of shape (n, n_in)
-        Numbers; or a data frame, whose columns can be chosen by name, with categories,
-        dates and missing values: what they become is in or out as a whole.
+    X : array-like, sparse matrix or data frame of shape (n, n_in)
+        Numbers; sparse rows, which stay sparse; or a data frame, whose columns can be
+        chosen by name, with categories, dates and missing values: what they become is in
+        or out as a whole.
     y : array-like
         Labels (n,), text or numbers, or targets (n,) or (n, n_out).
     penalty : {"group_inputs", "l1", "lassonet"}

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from .._core.csr import take_columns
 from .._core.data import checked_data
 from ..callbacks import Callback, EarlyStopping
 
@@ -187,7 +188,7 @@ def relax(
         [w[columns] if i in by_input else w for i, w in enumerate(weights)]
     )
     callbacks = [Settled(recipe.patience[1], recipe.floor), StopWhen(event)]
-    recipe.fit(network, X[:, columns], y, callbacks, recipe.epochs[1])
+    recipe.fit(network, take_columns(X, columns), y, callbacks, recipe.epochs[1])
     return network
 
 
@@ -213,7 +214,9 @@ class Columns:
 
     def data(self, X: AnyArray) -> AnyArray:
         """These columns of X as the network sees them."""
-        return X if self._scale is None else X[:, self.numbers] * self._scale
+        if self._scale is None:
+            return X
+        return take_columns(X, self.numbers, self._scale)
 
     def narrow(self, weights: Sequence[FloatArray]) -> Sequence[FloatArray]:
         """The network's weights from those for all inputs."""
@@ -273,7 +276,7 @@ class Judge:
         key = chosen.tobytes()
         if key not in self._known:
             relaxed = relax(self._recipe, weights, chosen, *self._train, self._event)
-            self._known[key] = score(self._recipe, relaxed, X[:, chosen], y)
+            self._known[key] = score(self._recipe, relaxed, take_columns(X, chosen), y)
         return self._known[key]
 
 
