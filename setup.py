@@ -8,27 +8,39 @@ costs.
 A wheel built by a later Python is for that one on: its headers return True and False
 without a reference, which ends a 3.11 by "deallocating True or False".
 
+Archives have the same bytes wherever and whenever they are built by the same tools, and the
+wheel has a list of what is in it (an SBOM: CycloneDX, PEP 770).
+
 REGNET_C_DEBUG=1 builds with sanitizers and Cython's bounds checks, REGNET_C_ABI3=0 for
 this Python alone; REGNET_C_FLAGS has flags for the compiler, after all others, and the
 linker: tools/ counts lines with them.  On Windows CC=clang-cl compiles with Clang.
 """
 
+import gzip
+import json
 import os
+import re
 import shutil
 import sys
 import sysconfig
+import tarfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import Cython
 from Cython.Build import cythonize
 from setuptools import Extension, setup
+from setuptools.command.bdist_wheel import bdist_wheel
 from setuptools.command.build_ext import build_ext
+from setuptools.command.sdist import sdist
 
 DEBUG = os.environ.get("REGNET_C_DEBUG") == "1"
 FREE_THREADED = sysconfig.get_config_var("Py_GIL_DISABLED") == 1  # has no stable ABI
 ABI3 = os.environ.get("REGNET_C_ABI3", "1") == "1" and not FREE_THREADED
 OLDEST = f"cp3{sys.version_info.minor}"  # that the wheel may serve
 TOOL_FLAGS = os.environ.get("REGNET_C_FLAGS", "").split()
+# of every file in an archive: the day that flit and hatch use
+EPOCH = int(os.environ.setdefault("SOURCE_DATE_EPOCH", "1580601600"))
 CSRC = Path("csrc")
 HEADERS = sorted(str(p) for p in CSRC.glob("*.h")) + sorted(
     str(p) for p in CSRC.glob("*.inc.c")
@@ -188,6 +200,100 @@ class BuildVariants(build_ext):
         ext.extra_link_args += TOOL_FLAGS
 
 
+def bill_of_materials(version, requirements):
+    """What is in the wheel and what it needs, as a CycloneDX document."""
+    package = {
+        "type": "library",
+        "bom-ref": "regnet-c",
+        "name": "regnet-c",
+        "version": version,
+        "purl": f"pkg:pypi/regnet-c@{version}",
+        "licenses": [{"expression": "BSD-3-Clause AND CC-BY-4.0"}],
+    }
+    inside = [
+        {  # its helper functions are in the generated C
+            "type": "library",
+            "bom-ref": "cython",
+            "name": "Cython",
+            "version": Cython.__version__,
+            "purl": f"pkg:pypi/cython@{Cython.__version__}",
+            "licenses": [{"license": {"id": "Apache-2.0"}}],
+        },
+        {
+            "type": "data",
+            "bom-ref": "digits",
+            "name": "Optical Recognition of Handwritten Digits",
+            "licenses": [{"license": {"id": "CC-BY-4.0"}}],
+        },
+    ]
+    needed = []
+    for requirement in requirements:
+        name = re.match(r"[\w.-]+", requirement)[0]
+        needed.append(
+            {
+                "type": "library",
+                "bom-ref": name,
+                "name": name,
+                "purl": f"pkg:pypi/{name}",
+                "properties": [{"name": "requirement", "value": requirement}],
+            }
+        )
+    parts = inside + needed
+    return {
+        "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",
+        "bomFormat": "CycloneDX",
+        "specVersion": "1.6",
+        "version": 1,
+        "metadata": {"component": package},
+        "components": parts,
+        "dependencies": [
+            {"ref": "regnet-c", "dependsOn": [part["bom-ref"] for part in parts]}
+        ],
+    }
+
+
+class Wheel(bdist_wheel):
+    """A wheel with its SBOM, and with the same modes whatever the umask."""
+
+    def write_wheelfile(self, wheelfile_base, **options):
+        """The last step before the files are packed."""
+        super().write_wheelfile(wheelfile_base, **options)
+        found = self.distribution
+        bill = bill_of_materials(found.get_version(), found.install_requires)
+        folder = Path(wheelfile_base, "sboms")
+        folder.mkdir(exist_ok=True)
+        text = json.dumps(bill, indent=1) + "\n"
+        (folder / "regnet-c.cdx.json").write_bytes(text.encode())
+        for path in Path(self.bdist_dir).rglob("*"):
+            path.chmod(0o755 if path.is_dir() or path.suffix == ".so" else 0o644)
+
+
+class Sdist(sdist):
+    """A source archive in which only contents matter: no owner, day or umask."""
+
+    def make_archive(self, base_name, *_, base_dir, **__):
+        """The release tree, whose files are links to those of the source folder."""
+
+        def plain(member):
+            member.mtime = EPOCH
+            member.uid = member.gid = 0
+            member.uname = member.gname = ""
+            member.mode = 0o755 if member.isdir() or member.mode & 0o100 else 0o644
+            return member
+
+        path = f"{base_name}.tar.gz"
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        with (
+            open(path, "wb") as raw,
+            gzip.GzipFile("", "wb", fileobj=raw, mtime=EPOCH) as packed,
+            tarfile.open(
+                fileobj=packed, mode="w", format=tarfile.PAX_FORMAT
+            ) as archive,
+        ):
+            archive.add(base_dir, filter=plain)  # sorted by name
+        return path
+
+
 def extension(name, source, depends):
     """An extension for every Python there is a stable ABI for."""
     return Extension(
@@ -226,6 +332,6 @@ if __name__ == "__main__":  # tools/check_targets.py reads the flags above
             },
             build_dir="build",
         ),
-        cmdclass={"build_ext": BuildVariants},
+        cmdclass={"bdist_wheel": Wheel, "build_ext": BuildVariants, "sdist": Sdist},
         options={"bdist_wheel": {"py_limited_api": OLDEST}} if ABI3 else {},
     )

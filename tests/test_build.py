@@ -1,13 +1,17 @@
 """What the compiled modules were built with, read from the modules themselves."""
 
+import json
+import runpy
 import struct
 import sys
+from pathlib import Path
 
 import pytest
 
 import regnet_c as rn
 from regnet_c._core import binding, dispatch
 
+ROOT = Path(__file__).resolve().parent.parent
 BUILD_FLAGS = rn.cpu_info()["build_flags"]
 DT_FLAGS, BIND_NOW = 30, 8
 PT_DYNAMIC, PT_GNU_RELRO = 2, 0x6474E552
@@ -44,3 +48,17 @@ def test_modules_are_hardened(module):
     assert b"__stack_chk_fail\0" in data
     for flag in ("-fstack-protector-strong", "-D_FORTIFY_SOURCE=2"):
         assert flag in BUILD_FLAGS.split()
+
+
+def test_the_bill_of_materials_is_valid_and_names_every_requirement():
+    pytest.importorskip("Cython")
+    setup = runpy.run_path(str(ROOT / "setup.py"), run_name="functions")
+    bill = setup["bill_of_materials"]("1.2.3", ["numpy>=1.26", "tqdm>=4.64"])
+    named = {part["bom-ref"]: part for part in bill["components"]}
+    assert named["numpy"]["properties"][0]["value"] == "numpy>=1.26"
+    assert bill["dependencies"][0]["dependsOn"] == ["cython", "digits", "numpy", "tqdm"]
+    assert bill["metadata"]["component"]["purl"] == "pkg:pypi/regnet-c@1.2.3"
+    cyclonedx = pytest.importorskip("cyclonedx.validation.json")
+    schema = pytest.importorskip("cyclonedx.schema").SchemaVersion.V1_6
+    validator = cyclonedx.JsonStrictValidator(schema)
+    assert validator.validate_str(json.dumps(bill)) is None

@@ -18,6 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SCHEMAS = {
     "vendor.github-workflows": [
         ".github/workflows/ci.yml",
+        ".github/workflows/fuzz.yml",
         ".github/workflows/wheels.yml",
     ],
     "vendor.dependabot": [".github/dependabot.yml"],
