@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 import numpy as np
 
 from .._core import checks
+from .._core.csr import CSR, take_rows
 from ..datasets import load_digits
 from ..kernels import permutation
 from ..recipes.presets import AUTO, FEW_ROWS
-from ..tables import npz, readers
+from ..tables import npz, readers, sparse_files
 from ..tables.columns import ArrayColumn, columns_of, parse_number
 from ..tables.encoding import CellError
 from ..tables.form import Dialect, TableForm
-from ..tables.learning import Options, learn, learn_pixels, no_column
+from ..tables.learning import Options, learn, learn_scale, no_column
 from ..tables.numbers import METHODS
 from ..tables.schema import shown
 from ..tables.task import class_weights, encode_target, learn_target
@@ -47,7 +48,7 @@ class TrainingData:
     """Encoded rows to train on and to validate on, and how they were read."""
 
     form: TableForm
-    X: np.ndarray
+    X: np.ndarray  # or CSR
     y: np.ndarray
     validation: tuple | None  # (X, y)
     lines: list = field(default_factory=list)
@@ -190,9 +191,8 @@ def training_data(args: argparse.Namespace) -> TrainingData:
     """The TrainingData that the options of `train` describe."""
     if args.data is None:
         data = _arrays(args, "1797 handwritten digits", *load_digits())
-    elif readers.kind_of(args.data) == "npz":
-        test = npz.read_test_npz(args.data)
-        data = _arrays(args, args.data, *npz.read_npz(args.data), test)
+    elif readers.kind_of(args.data) in ("npz", "libsvm"):
+        data = _arrays(args, args.data, *_read_rows(args.data, args.target))
     else:
         data = _table(args)
     if args.class_weight:
@@ -200,6 +200,30 @@ def training_data(args: argparse.Namespace) -> TrainingData:
             raise ValueError("--class-weight is for classes, the target is numeric")
         data.weights = class_weights(data.y, len(data.form.classes))
     return data
+
+
+def _read_rows(
+    path: StrPath, target: StrPath | None, n_columns: int | None = None
+) -> tuple[AnyArray | CSR, AnyArray, tuple[AnyArray, AnyArray] | None]:
+    """(X, y, test rows or None) of a file without names of columns.
+
+    `target`: a file of the y of a sparse matrix that has none.
+    """
+    if readers.kind_of(path) == "libsvm":
+        X, y, test = *sparse_files.read_libsvm(path, n_columns), None
+    else:
+        (X, y), test = npz.read_npz(path), npz.read_test_npz(path)
+    if type(X) is CSR and target is not None and y is not None:
+        raise ValueError(f"{path} has a target, expected no --target")
+    if y is None:
+        if target is None:
+            raise ValueError(
+                f"{path} has no y, expected --target FILE, .npy or lines of text"
+            )
+        y = sparse_files.read_target(target)
+        if y.ndim == 0 or len(y) != len(X):
+            raise ValueError(f"{target} has shape {y.shape}, {path} has {len(X)} rows")
+    return X, y, test
 
 
 def _learned(
@@ -214,11 +238,11 @@ def _learned(
 def _arrays(
     args: argparse.Namespace,
     path: StrPath,
-    X: AnyArray,
+    X: AnyArray | CSR,
     y: AnyArray,
     test: tuple[AnyArray, AnyArray] | None = None,
 ) -> TrainingData:
-    """TrainingData of arrays; whole numbers of a byte are pixels."""
+    """TrainingData of arrays or sparse rows."""
     where = str(path)
     if X.dtype.kind == "c":
         raise ValueError(f"{where}: X has dtype {X.dtype}, expected real numbers")
@@ -229,27 +253,54 @@ def _arrays(
         fit, held_out = _split(rows, args)
     else:
         fit, held_out = rows, None
-    columns = columns_of(X[fit])
     with _cells(where, lambda row: f"row {fit[row] + 1}"):
-        if X.dtype == np.uint8:
-            encoding, schema = learn_pixels(columns, int(X.max()) or 1)
-        else:
-            encoding, schema, _ = _learned(columns, _options(args))
-        X_fit = encoding.encode(columns)
+        encoding, schema = _learned_from_rows(args, X, fit)
+        X_fit = encode_rows(encoding, take_rows(X, fit))
     form = _form(args, encoding, "y", targets, fit)
     validation = None
     if held_out is not None:
         with _cells(where, lambda row: f"row {held_out[row] + 1}"):
-            X_held_out = encoding.encode(columns_of(X[held_out]))
+            X_held_out = encode_rows(encoding, take_rows(X, held_out))
         validation = X_held_out, _values(form, targets, held_out)
     elif test is not None:
-        X_test = encoding.encode(columns_of(npz.same_columns(test[0], X)))
+        X_test = encode_rows(encoding, npz.same_columns(test[0], X))
         validation = X_test, encoded_targets(form, test[1], where)[0]
     lines = _lines(where, len(X), X.shape[1], [], schema, targets, len(y) - len(rows))
     lines.append(_line_of_rows(len(fit), validation))
     return TrainingData(
         form, X_fit, _values(form, targets, fit), validation, lines, schema
     )
+
+
+def _learned_from_rows(
+    args: argparse.Namespace, X: AnyArray | CSR, fit: NDArray[np.intp]
+) -> tuple[Encoding, Schema]:
+    """Whole numbers of a byte are pixels; sparse rows are taken as they are."""
+    names = [f"x{i}" for i in range(X.shape[1])]
+    if type(X) is CSR:
+        options = ("--encoding", "--numeric", "--categorical", "--drop")
+        given = [
+            o
+            for o, default in zip(options, (Options.numeric, [], [], []), strict=True)
+            if getattr(args, o[2:]) != default
+        ]
+        if given:
+            raise ValueError(
+                f"{given[0]} is for tables, sparse rows are taken as they are"
+            )
+        filled = (X.indptr[-1] - X.indptr[0]) / (len(X) * X.shape[1])
+        return learn_scale(names, 1.0, f"{filled:.2%} filled", len(fit))
+    if X.dtype == np.uint8:
+        largest = int(X.max()) or 1
+        return learn_scale(names, largest, f"0 to {largest}", len(fit))
+    return _learned(columns_of(X[fit]), _options(args))[:2]
+
+
+def encode_rows(encoding: Encoding, X: AnyArray | CSR) -> AnyArray | CSR:
+    """Rows without names of columns as the network takes them."""
+    if type(X) is CSR:
+        return encoding.encode_sparse(X)
+    return encoding.encode(columns_of(X))
 
 
 def _array_targets(
@@ -392,14 +443,20 @@ def encoded_file(
     path: StrPath,
     dialect: Dialect | None = None,
     need_target: bool = False,
-) -> tuple[AnyArray, Any]:
+    target: StrPath | None = None,
+) -> tuple[AnyArray | CSR, Any]:
     """(X, y or None) of a file for a trained model.
 
     Reads only the columns that the network still needs.  Where a target is needed, the
-    rows without one are left out, and y is as the network learns it.
+    rows without one are left out, and y is as the network learns it.  `target`: a file
+    of the y of a sparse matrix that has none.
     """
-    if readers.kind_of(path) == "npz":
-        return _encoded_npz(form, path, need_target)
+    if readers.kind_of(path) in ("npz", "libsvm"):
+        return _encoded_rows(form, path, need_target, target)
+    if target is not None:
+        raise ValueError(
+            f"--target is for sparse matrices without y, {path} is a table"
+        )
     names = readers.column_names(path, dialect)
     needed = form.encoding.needed_for(network.kept_inputs)
     wanted = needed + [form.target] * need_target
@@ -421,23 +478,28 @@ def encoded_file(
     return X, y
 
 
-def _encoded_npz(
-    form: TableForm, path: StrPath, need_target: bool
-) -> tuple[AnyArray, Any]:
-    X, y = npz.read_npz(path, need_target)
+def _encoded_rows(
+    form: TableForm, path: StrPath, need_target: bool, target: StrPath | None
+) -> tuple[AnyArray | CSR, Any]:
     names = form.encoding.names
+    if need_target:
+        X, y, _ = _read_rows(path, target, len(names))
+    elif readers.kind_of(path) == "libsvm":
+        X, y = sparse_files.read_libsvm(path, len(names))
+    else:
+        X, y = npz.read_npz(path, need_target)
     if names != [f"x{i}" for i in range(len(names))]:
         raise ValueError(
-            f"{path} is an NPZ file, the model reads a table with the columns "
+            f"{path} has no names of columns, the model reads a table with the columns "
             + ", ".join(map(shown, names[:3]))
         )
     if X.shape[1] != len(names):
         raise ValueError(f"{path} has {X.shape[1]} columns, the model {len(names)}")
     if need_target:
         y, present = encoded_targets(form, y, path)
-        X, y = X[present], y[present]
+        X, y = take_rows(X, present), y[present]
     with _cells(path):
-        return form.encoding.encode(columns_of(X)), y
+        return encode_rows(form.encoding, X), y
 
 
 def encoded_targets(

@@ -28,6 +28,11 @@ def add_parser(commands: Commands, **options: Any) -> None:
     parser.add_argument(
         "data", help="file with the columns the model needs and the target"
     )
+    parser.add_argument(
+        "--target",
+        metavar="FILE",
+        help="of a sparse NPZ without y: its values, .npy or text with one a line",
+    )
     parser.add_argument("--threads", type=int, help="maximum number; default: all CPUs")
     data.add_dialect(parser, header=None)
     parser.set_defaults(run=run)
@@ -38,7 +43,7 @@ def run(args: Namespace) -> int:
     network = Network.load(args.model)
     form = TableForm.of(network, args.model)
     dialect = data.dialect_of(args, form.dialect)
-    X, y = data.encoded_file(form, network, args.data, dialect, need_target=True)
+    X, y = data.encoded_file(form, network, args.data, dialect, True, args.target)
     out = network.predict(X, threads=args.threads)
     print(f"rows                 {len(X)}")
     for name, value in scores(form, out, y):

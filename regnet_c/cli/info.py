@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from ..typing import StrPath
     from .data import Commands
 
+_MANY = 1000  # columns: of more only those that are read are shown
+
 
 def add_parser(commands: Commands, **options: Any) -> None:
     """Add the command to an argparse object of sub-commands."""
@@ -45,7 +47,7 @@ def _print_model(path: StrPath) -> int:
     network = Network.load(path)
     if KEY in network.metadata:
         form = TableForm.of(network, path)
-        _print_form(form, form.encoding.needed_for(network.kept_inputs))
+        _print_form(form, set(form.encoding.needed_for(network.kept_inputs)))
     print(f"inputs       {len(network.kept_inputs)} of {network.n_inputs}")
     for number, row in enumerate(network.summary()):
         print(
@@ -66,9 +68,14 @@ def _print_form(form: TableForm, needed: Collection[str]) -> None:
         )
     else:
         print(f"target       {shown(form.target)}: numbers")
-    for column in form.encoding.columns:
+    columns = form.encoding.columns
+    if len(columns) > _MANY:
+        columns = [column for column in columns if column.name in needed]
+    for column in columns[:_MANY]:
         outputs = len(column.names(""))
         about = f"{outputs} inputs" if outputs else f"dropped: {column.reason}"
         if outputs and column.name not in needed:
             about = "not read, no input of it is left"
         print(f"column       {shown(column.name)}: {column.kind}, {about}"[:200])
+    if len(columns) > _MANY:
+        print(f"             and {len(columns) - _MANY} more columns that are read")

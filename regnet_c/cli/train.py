@@ -65,12 +65,15 @@ def _add_arguments(parser: ArgumentParser) -> None:
     files.add_argument(
         "--data",
         metavar="FILE",
-        help="CSV (.gz), Parquet, Feather or a folder of them; or NPZ with X and y (or "
-        "x_train, y_train and, for validation, x_test, y_test); default: 1797 "
-        "handwritten digits",
+        help="CSV (.gz), Parquet, Feather or a folder of them; NPZ with X and y (or "
+        "x_train, y_train and, for validation, x_test, y_test), or as "
+        "scipy.sparse.save_npz writes it; LIBSVM (.svm); default: 1797 handwritten digits",
     )
     files.add_argument(
-        "--target", metavar="COLUMN", help="the column to predict; no default"
+        "--target",
+        metavar="COLUMN",
+        help="the column to predict; no default. For a sparse NPZ without y: a file of "
+        "its values, .npy or text with one a line",
     )
     files.add_argument(
         "--task",

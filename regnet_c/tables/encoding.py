@@ -20,7 +20,10 @@ A column is one of ::
      "levels": ["False", "True"], "other": false, "missing": false}
     {"name": "id", "kind": "dropped", "reason": "row numbers"}
 
-and makes these outputs, side by side, in the order of the columns::
+More than 4096 columns of numbers that differ in their names alone, x0, x1, ..., such as
+those of sparse rows, are one entry, with ``"repeat": 48272`` at its end: as many columns,
+whose names count on from its own.  A column makes these outputs, side by side, in the
+order of the columns::
 
     number, date    each code in turn (formulas in `numbers`; `knots` counts the numbers it
                     takes from the list, quantile as many values after them).  A missing
@@ -43,7 +46,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -58,6 +61,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from .._core.csr import CSR
     from ..typing import AnyArray, Config, Float64Array, IntArray
     from .columns import Column
 
@@ -65,6 +69,8 @@ if TYPE_CHECKING:
 
 FORMAT, VERSION = "regnet_c.table", 1
 MISSING_NUMBERS = {"?", "na", "nan", "n/a", "#n/a", "<na>", "null", "none", "-", "."}
+_REPEATED = 4096  # columns written one by one, at most
+_MAX_COLUMNS = 1 << 20  # read from repeated ones
 _BLOCK = 1 << 20  # entries of the output that are filled before the next rows
 
 
@@ -294,18 +300,57 @@ class Encoding:
                 column.write(values[begin : begin + rows], block[:, left:right])
         return out
 
+    def encode_sparse(self, X: CSR) -> CSR:
+        """The rows of a table that is a CSR, encoded; they stay sparse.
+
+        Raises
+        ------
+        ValueError
+            If it has other columns, one whose zeros are not encoded as zero, or NaN.
+        """
+        if X.shape[1] != len(self.columns):
+            raise ValueError(
+                f"X has {X.shape[1]} columns, the encoder reads {len(self.columns)}"
+            )
+        if self._scales is None:
+            raise ValueError(
+                "X is sparse, the encoder was learned from rows in which zero is a number "
+                "as any other"
+            )
+        bad = X.first_not_finite()
+        if bad is not None:
+            column = int(np.argmin(np.isfinite(X[bad])))
+            problem = f"has {X[bad][column]}, expected finite numbers,"
+            raise CellError(self.names[column], bad, problem)
+        with np.errstate(over="ignore"):
+            data = X.data / self._scales[X.indices]
+        return X.with_data(np.clip(data, -LIMIT, LIMIT).astype(np.float32))
+
+    @cached_property
+    def _scales(self) -> Float64Array | None:
+        """What each column is divided by, if that is all that is done to it."""
+        for column in self.columns:
+            plain = column.kind == "number" and not column.missing
+            if not plain or len(column.codes) > 1:
+                return None
+            if column.codes[0].method != "standard" or column.codes[0].center:
+                return None
+        return np.array([column.codes[0].scale for column in self.columns])
+
     # ---- JSON ------------------------------------------------------------------------
 
     def to_config(self) -> Config:
         """The JSON-able form that the head of this file describes."""
         numbers, entries = [], []
-        for column in self.columns:
+        for column, repeat in _runs(self.columns):
             entry = {"name": column.name, "kind": column.kind}
             for key in _KEYS[column.kind]:
                 value = getattr(column, key)
                 if key == "codes":
                     value = [_code_entry(code, numbers) for code in value]
                 entry[key] = list(value) if key == "levels" else value
+            if repeat > 1:
+                entry["repeat"] = repeat
             entries.append(entry)
         return {
             "format": FORMAT,
@@ -339,7 +384,7 @@ class Encoding:
             "its encoder has numbers that are not finite floats",
         )
         reader = iter(numbers)
-        columns = [_read_column(entry, reader) for entry in entries]
+        columns = [c for entry in entries for c in _read_columns(entry, reader)]
         _require(next(reader, None) is None, "its encoder has numbers left over")
         names = [column.name for column in columns]
         _require(len(set(names)) == len(names), "its encoder has a column twice")
@@ -442,6 +487,46 @@ def _code_entry(
     else:
         entry |= {"center": code.center, "scale": code.scale}
     return entry
+
+
+def _runs(columns: Sequence[FittedColumn]) -> Iterator[tuple[FittedColumn, int]]:
+    """(column, how many like it follow, itself among them)."""
+    at = 0
+    while at < len(columns):
+        first, last = columns[at], at + 1
+        if first.kind == "number" and (number := _number_of(first.name)) is not None:
+            while last < len(columns) and columns[last] == replace(
+                first, name=f"x{number + last - at}"
+            ):
+                last += 1
+        count = last - at if last - at > _REPEATED else 1
+        yield first, count
+        at += count
+
+
+def _number_of(name: str) -> int | None:
+    """7 for x7."""
+    digits = name[1:]
+    plain = name[:1] == "x" and digits.isascii() and digits.isdigit()
+    return int(digits) if plain and str(int(digits)) == digits else None
+
+
+def _read_columns(entry: Any, numbers: Iterator[float]) -> list[FittedColumn]:
+    """The column of an entry, or its repeated columns."""
+    if not isinstance(entry, dict) or list(entry)[-1:] != ["repeat"]:
+        return [_read_column(entry, numbers)]
+    entry = dict(entry)
+    repeat = entry.pop("repeat")
+    column = _read_column(entry, numbers)
+    number = _number_of(column.name)
+    _require(
+        column.kind == "number"
+        and number is not None
+        and type(repeat) is int
+        and _REPEATED < repeat <= _MAX_COLUMNS,
+        f"column {column.name!r:.60} of its encoder cannot be repeated",
+    )
+    return [replace(column, name=f"x{number + i}") for i in range(repeat)]
 
 
 def _read_column(entry: Any, numbers: Iterator[float]) -> FittedColumn:

@@ -180,13 +180,14 @@ def learn(
     return encoding, schema, warnings
 
 
-def learn_pixels(columns: Sequence[Column], largest: int) -> tuple[Encoding, Schema]:
-    """(Encoding, Schema) of columns of bytes: all divided by the largest."""
-    code = numbers.NumberCode("standard", 0.0, float(largest))
-    found = f"0 to {largest}"
-    fitted = [NumberColumn(column.name, 0.0, False, (code,)) for column in columns]
-    shown_columns = [ColumnSchema(c.name, "number", 0, found, 1) for c in columns]
-    return Encoding(fitted), Schema(shown_columns, len(columns[0]))
+def learn_scale(
+    names: Sequence[str], scale: float, found: str, n_rows: int
+) -> tuple[Encoding, Schema]:
+    """(Encoding, Schema) of numbers that are divided by `scale`, such as pixels."""
+    code = numbers.NumberCode("standard", 0.0, float(scale))
+    fitted = [NumberColumn(name, 0.0, False, (code,)) for name in names]
+    shown_columns = [ColumnSchema(name, "number", 0, found, 1) for name in names]
+    return Encoding(fitted), Schema(shown_columns, n_rows)
 
 
 def _learn_column(column: Column, options: Options) -> Learned:

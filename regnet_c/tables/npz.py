@@ -1,4 +1,7 @@
-"""Arrays from NPZ files: X and y, or x_train and y_train with x_test and y_test."""
+"""Arrays from NPZ files: X and y, or x_train and y_train with x_test and y_test.
+
+Or a sparse matrix, the X of `scipy.sparse.save_npz`, to which y may be added.
+"""
 
 from __future__ import annotations
 
@@ -9,19 +12,24 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .._core import checks
+from . import sparse_files
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from .._core.csr import CSR
     from ..typing import AnyArray, StrPath
 
 
-def read_npz(path: StrPath, need_target: bool = True) -> tuple[AnyArray, Any]:
-    """(X, y) of an NPZ file with X and y, or with x_train and y_train.
+def read_npz(path: StrPath, need_target: bool = True) -> tuple[AnyArray | CSR, Any]:
+    """(X, y) of an NPZ file with X and y, with x_train and y_train, or a sparse matrix.
 
-    Images are flattened.  y is None if the file has none and `need_target` is false.
+    Images are flattened.  y is None if the file has none and `need_target` is false, and
+    where a sparse matrix has none.
     """
     arrays = load_npz(path)
+    if sparse_files.is_sparse(arrays):
+        return _sparse_rows(path, arrays)
     for x_name, y_name in (("X", "y"), ("x_train", "y_train")):
         if x_name not in arrays:
             continue
@@ -35,7 +43,7 @@ def read_npz(path: StrPath, need_target: bool = True) -> tuple[AnyArray, Any]:
 
 def load_npz(path: StrPath) -> dict[str, Any]:
     """The arrays of an NPZ file we look for, by name, and None for all others."""
-    wanted = ("X", "y", "x_train", "y_train", "x_test", "y_test")
+    wanted = ("X", "y", "x_train", "y_train", "x_test", "y_test", *sparse_files.NAMES)
     try:
         with open(path, "rb") as file:
             if not zipfile.is_zipfile(file):
@@ -70,6 +78,17 @@ def rows_of(
         rows = len(y) if y.ndim else 1
         raise ValueError(f"{y_name} has {rows} rows, {x_name} has {len(X)}")
     return X.reshape(len(X), -1), y
+
+
+def _sparse_rows(path: StrPath, arrays: Mapping[str, Any]) -> tuple[CSR, Any]:
+    try:
+        X = sparse_files.rows_of_parts(arrays)
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{path} has no readable sparse matrix: {error}") from None
+    y = arrays.get("y")
+    if y is not None and (y.ndim == 0 or len(y) != len(X)):
+        raise ValueError(f"{path}: y has shape {y.shape}, X has {len(X)} rows")
+    return X, y
 
 
 def read_test_npz(path: StrPath) -> tuple[AnyArray, Any] | None:

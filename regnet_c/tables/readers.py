@@ -36,6 +36,7 @@ MISSING_TEXT = ("", "?", "nan", "NaN", "<NA>", "#N/A", "\\N")
 _CSV = (".csv", ".tsv", ".tab", ".txt", ".data", ".test")
 _PARQUET = (".parquet", ".pq")
 _ARROW = (".feather", ".arrow", ".ipc")
+_LIBSVM = (".svm", ".libsvm", ".svmlight")
 _COMPRESSED = (".gz", ".bz2")
 _DELIMITERS = (",", ";", "\t", "|")
 _SAMPLE = 1 << 18  # bytes in which the dialect is detected
@@ -103,7 +104,7 @@ class Table:
 
 
 def kind_of(path: StrPath) -> str:
-    """csv, parquet, arrow, npz or folder.
+    """csv, parquet, arrow, npz, libsvm or folder.
 
     Raises
     ------
@@ -119,10 +120,11 @@ def kind_of(path: StrPath) -> str:
     suffix = suffixes[-1] if suffixes else ""
     kinds = {".npz": "npz"} | dict.fromkeys(_CSV, "csv")
     kinds |= dict.fromkeys(_PARQUET, "parquet") | dict.fromkeys(_ARROW, "arrow")
+    kinds |= dict.fromkeys(_LIBSVM, "libsvm")
     if suffix not in kinds:
         raise ValueError(
             f"{path} ends in {suffix!r}, expected .csv, .tsv, .txt (also .gz), .parquet, "
-            ".feather, .arrow, .npz or a folder of them"
+            ".feather, .arrow, .npz, .svm or a folder of them"
         )
     return kinds[suffix]
 
@@ -187,8 +189,10 @@ def read_table(
     kind = kind_of(path)
     if kind == "folder":
         return _read_folder(Path(path), columns, text, dialect)
-    if kind == "npz":
-        raise ValueError(f"{path} is an NPZ file, expected a table with named columns")
+    if kind in ("npz", "libsvm"):
+        raise ValueError(
+            f"{path} is an {kind.upper()} file, expected a table with named columns"
+        )
     _check_exists(path)
     if kind == "csv":
         return _read_csv(path, columns, text, dialect or Dialect())
