@@ -3,6 +3,9 @@
 REGNET_C_ISA=base|avx2|avx512 in the environment overrides the choice of kernels.
 """
 
+from __future__ import annotations
+
+import typing as _typing
 from importlib import import_module as _import_module
 
 from . import kernels
@@ -28,6 +31,30 @@ from .penalties import (
     Penalty,
     SparseGroupLasso,
 )
+from .schedules import (
+    CosineDecay,
+    ExponentialDecay,
+    LinearDecay,
+    Schedule,
+    StepDecay,
+)
+
+if _typing.TYPE_CHECKING:  # for editors; at run time `__getattr__` loads them
+    from . import (
+        cli as cli,
+        dask as dask,
+        datasets as datasets,
+        estimators as estimators,
+        plots as plots,
+        recipes as recipes,
+        reproduce as reproduce,
+        tables as tables,
+        typing as typing,
+    )
+    from .estimators import (
+        RegNetClassifier as RegNetClassifier,
+        RegNetRegressor as RegNetRegressor,
+    )
 
 __all__ = [
     "FTRL",
@@ -40,6 +67,7 @@ __all__ = [
     "Blocks",
     "Callback",
     "Checkpoint",
+    "CosineDecay",
     "DeadStartWarning",
     "Dense",
     "Diagnosis",
@@ -47,9 +75,11 @@ __all__ = [
     "Dropout",
     "EarlyStopping",
     "ElasticNet",
+    "ExponentialDecay",
     "GroupLasso",
     "History",
     "LassoNet",
+    "LinearDecay",
     "Loss",
     "ModelFileError",
     "Network",
@@ -59,8 +89,10 @@ __all__ = [
     "Prune",
     "RMSprop",
     "RegularizationPath",
+    "Schedule",
     "SparseGroupLasso",
     "StabilitySelection",
+    "StepDecay",
     "__version__",
     "cpu_info",
     "get_include",
@@ -81,17 +113,19 @@ _LATER = (
     "tables",
     "typing",
 )
+_ESTIMATORS = ("RegNetClassifier", "RegNetRegressor")  # they alone need scikit-learn
 
 
-def __getattr__(name):
+def __getattr__(name: str) -> object:
     """The estimators, which alone need scikit-learn, and modules, on first use."""
     if name in _LATER:
         return _import_module(f".{name}", __name__)
-    if name in ("RegNetClassifier", "RegNetRegressor"):
-        return getattr(__getattr__("estimators"), name)
+    if name in _ESTIMATORS:
+        return getattr(_import_module(".estimators", __name__), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-def __dir__():
-    """The public names: `__all__` and the public modules."""
-    return sorted({*(name for name in globals() if name[0] != "_"), *_LATER, *__all__})
+def __dir__() -> list[str]:
+    """The public names: `__all__`, the estimators and the public modules."""
+    loaded = (name for name in globals() if name[0] != "_")
+    return sorted({*loaded, *_LATER, *_ESTIMATORS, *__all__})

@@ -15,7 +15,7 @@ from ._core import binding, checks
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .typing import ActivationName
+    from .typing import ActivationName, InitializerName
 
 
 @dataclass(frozen=True)
@@ -53,18 +53,18 @@ class Activation:
     """
 
     formula: str
-    initializer: str = "glorot_uniform"
+    initializer: InitializerName = "glorot_uniform"
     zero_at_zero: bool = False
     non_negative: bool = False
     zero_below: bool = False
     identity_above: bool = False
     parameter: tuple[str, float] | None = None
     identity_at: float | None = None
-    onnx: str | tuple = ()
+    onnx: str | tuple[tuple[str, str, str], ...] = ()
     onnx_attributes: dict[str, Any] = field(default_factory=dict)
     onnx_parameter: str | None = None
-    torch_module: Callable | None = None
-    torch_function: Callable | None = None
+    torch_module: Callable[[Any, Any], Any] | None = None
+    torch_function: Callable[[Any, Any], Any] | None = None
     hidden: bool = True
 
     def is_identity(self, param: float | None) -> bool:
@@ -74,7 +74,7 @@ class Activation:
         )
 
 
-ACTIVATIONS = {
+ACTIVATIONS: dict[ActivationName, Activation] = {
     "identity": Activation(
         "z",
         zero_at_zero=True,
@@ -206,12 +206,16 @@ ACTIVATIONS = {
         hidden=False,
     ),
 }
-NAMES = tuple(ACTIVATIONS)
-_CODES = {name: code for code, name in enumerate(binding.activation_names())}
-HIDDEN = tuple(name for name in NAMES if ACTIVATIONS[name].hidden)
+NAMES: tuple[ActivationName, ...] = tuple(ACTIVATIONS)
+_CODES: dict[str, int] = {
+    name: code for code, name in enumerate(binding.activation_names())
+}
+HIDDEN: tuple[ActivationName, ...] = tuple(
+    name for name in NAMES if ACTIVATIONS[name].hidden
+)
 
 # what `predict` makes of the last layer's results: an activation or the exponential
-OUTPUTS = ACTIVATIONS | {
+OUTPUTS: dict[str, Activation] = ACTIVATIONS | {
     "exp": Activation(
         "exp(z)",
         non_negative=True,

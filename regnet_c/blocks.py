@@ -98,6 +98,7 @@ class Blocks:
         named = {"target": target, "columns": columns, "weight": weight}
         if isinstance(source, (str, os.PathLike)) or hasattr(source, "get_fragments"):
             _expect_none("a dataset", count=count, rows=rows)
+            self._source: _Dataset | _Function | _Arrays
             self._source = _Dataset(source, named, block_rows)
             return
         _expect_none("a list or a function", **named)
@@ -229,7 +230,8 @@ class _Dataset:
             raise TypeError("target is None, expected the columns that are y")
         self._schema = source.schema
         self._choose(self._schema.names, **named)
-        self._blocks, self.lengths = [], []
+        self._blocks: list[list[Any]] = []
+        self.lengths: list[int] = []
         rows = block_rows
         for part in _parts(source):
             if (n := _rows(part)) == 0:
@@ -312,7 +314,8 @@ def _rows(part: Any) -> int:
     """Rows of a row group or file; `count_rows` takes a row group for its whole file."""
     groups = getattr(part, "row_groups", None)
     if groups is None:
-        return part.count_rows()
+        number: int = part.count_rows()
+        return number
     return sum(group.num_rows for group in groups)
 
 
@@ -335,4 +338,5 @@ def _numbers(column: Any, name: str) -> AnyArray:
     array = column.to_numpy()
     if array.dtype.kind not in "fiub":
         raise TypeError(f"column {name!r} has the type {column.type}, expected numbers")
-    return array
+    result: AnyArray = array
+    return result

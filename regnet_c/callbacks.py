@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from .typing import BestMode, FloatArray, Logs, StrPath, Training
 
 
+_MODES: tuple[BestMode, ...] = ("auto", "min", "max")
+
+
 class _Settings(Fixed):
     """The arguments of a callback are fixed; what it sets besides is its own."""
 
@@ -136,7 +139,8 @@ class _Best:
 
     def reset(self) -> None:
         """Forget everything."""
-        self.value, self.epoch = math.nan, None
+        self.value = math.nan
+        self.epoch: int | None = None
 
     def improves(self, epoch: int, logs: Logs) -> bool:
         """Whether this epoch is the best so far."""
@@ -228,13 +232,15 @@ class EarlyStopping(_Settings, Callback):
     ) -> None:
         self.patience = checks.check_int(patience, "patience", minimum=0)
         self.min_delta = checks.check_float(min_delta, "min_delta", minimum=0)
-        self.mode = checks.check_name(mode, ("auto", "min", "max"), "mode")
+        self.mode = checks.check_name(mode, _MODES, "mode")
         self.restore_best_weights = checks.check_bool(
             restore_best_weights, "restore_best_weights"
         )
         self._best = _Best("EarlyStopping", monitor, self.min_delta, self.mode)
         self.monitor = monitor
-        self._wait, self._best_weights = 0, None
+        self._wait = 0
+        self._best_weights: list[FloatArray] | None = None
+        self._network: Network | None = None
 
     @property
     def best(self) -> float:
@@ -254,14 +260,14 @@ class EarlyStopping(_Settings, Callback):
     def on_epoch_end(self, epoch: int, logs: Logs) -> bool:
         if self._best.improves(epoch, logs):
             self._wait = 0
-            if self.restore_best_weights:
+            if self.restore_best_weights and self._network is not None:
                 self._best_weights = self._network.get_weights()
             return False
         self._wait += 1
         return self._wait > self.patience
 
     def on_train_end(self) -> None:
-        if self._best_weights is not None:
+        if self._best_weights is not None and self._network is not None:
             self._network.set_weights(self._best_weights)
         self._best_weights = self._network = None
 
@@ -280,6 +286,7 @@ class EarlyStopping(_Settings, Callback):
         self._best.set_state(state)
         self._wait = checks.check_int(state.pop("wait"), "wait", minimum=0)
         if self.restore_best_weights and self.best_epoch is not None:
+            assert self._network is not None  # `on_train_begin` comes first
             flat, here = state.pop("best_weights"), self._network.get_weights()
             self._best_weights = _like(here, flat)
         _expect_empty(state)
@@ -334,12 +341,12 @@ class Checkpoint(_Settings, Callback):
         self.path = os.fspath(path)
         self.every = checks.check_int(every, "every", minimum=1)
         self.monitor = monitor
-        self.mode = checks.check_name(mode, ("auto", "min", "max"), "mode")
+        self.mode = checks.check_name(mode, _MODES, "mode")
         if monitor is not None and every != 1:
             raise ValueError(
                 f"got every={every} and monitor={monitor!r}, expected one of them"
             )
-        self._best = None
+        self._best: _Best | None = None
         if monitor is not None:
             self._best = _Best("Checkpoint", monitor, 0.0, self.mode)
         self._due = False
@@ -368,7 +375,8 @@ class Checkpoint(_Settings, Callback):
     def set_state(self, state: dict[str, Any]) -> None:
         state = dict(state)
         _expect_alike(state, monitor=self.monitor, mode=self.mode)
-        self._best.set_state(state)
+        if self._best:
+            self._best.set_state(state)
         _expect_empty(state)
 
 
@@ -402,6 +410,8 @@ class Prune(_Settings, Callback):
     0.75
     """
 
+    _network: Network | None = None
+
     def __init__(self, density: float, begin: int, end: int) -> None:
         self.density = checks.check_float(
             density, "density", minimum=0, open_minimum=True, maximum=1
@@ -430,6 +440,7 @@ class Prune(_Settings, Callback):
         self._network = network
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> bool:
+        assert self._network is not None  # `on_train_begin` comes first
         weights = self._network.get_weights()
         matrices = [w for w in weights if w.ndim == 2]
         sizes = np.abs(np.concatenate([w.reshape(-1) for w in matrices]))

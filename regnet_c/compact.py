@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import copy
 import itertools
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -24,6 +24,7 @@ from .layers import Dropout, layer_from_config
 from .penalties import lists_inputs, penalty_from_config
 
 if TYPE_CHECKING:
+    from .layers import Layer
     from .network import Network
     from .typing import AnyArray, BoolArray, Config, DType, FloatArray, IntArray
 
@@ -83,10 +84,11 @@ class _Layer:
         dropout: float | None,
         dtype: DType,
     ) -> None:
-        wide = np.float64 if dtype == np.float32 else np.longdouble
+        wide: Any = np.float64 if dtype == np.float32 else np.longdouble
         self.config, self.dropout, self.dtype = config, dropout, dtype
         self.traits = ACTIVATIONS[config["activation"]]
-        self.w, self.b = w.astype(wide), None if b is None else b.astype(wide)
+        self.w: AnyArray = w.astype(wide)
+        self.b: AnyArray | None = None if b is None else b.astype(wide)
         self.inputs = np.arange(len(w))
 
     def keep_inputs(self, alive: BoolArray | slice) -> None:
@@ -119,7 +121,7 @@ class _Layer:
     def size(self) -> tuple[int, int]:
         """(numbers, numbers that are not zero)."""
         biases = 0 if self.b is None else self.b.size
-        return self.w.size + biases, np.count_nonzero(self.w) + biases
+        return self.w.size + biases, int(np.count_nonzero(self.w)) + biases
 
 
 def _unpack(network: Network) -> list[_Layer]:
@@ -135,7 +137,8 @@ def _unpack(network: Network) -> list[_Layer]:
 
 def _pack(network: N, layers: list[_Layer], kept: IntArray) -> N:
     """The network of these layers, with the history of its inputs."""
-    built, weights = [], []
+    built: list[Layer] = []
+    weights: list[AnyArray] = []
     for layer in layers:
         n_in, n_out = layer.w.shape
         shape = {"n_in": n_in, "n_out": n_out, "use_bias": layer.b is not None}
@@ -155,15 +158,16 @@ def _pack(network: N, layers: list[_Layer], kept: IntArray) -> N:
 
 def _drop_inputs(layers: list[_Layer], kept: IntArray) -> IntArray:
     """Remove unused inputs, but not the last one; the inputs that remain."""
-    alive = layers[0].w.any(axis=1)
+    alive: Any = layers[0].w.any(axis=1)
     alive[0] |= not alive.any()
     layers[0].keep_inputs(alive)
-    return kept[alive]
+    left: IntArray = kept[alive]
+    return left
 
 
 def _never_negative(layers: list[_Layer], number: int) -> bool:
     """True if no input of this layer can be negative."""
-    return number and layers[number - 1].traits.non_negative
+    return number > 0 and layers[number - 1].traits.non_negative
 
 
 def _fold_constants(layers: list[_Layer]) -> None:
@@ -189,7 +193,7 @@ def _drop_units(layers: list[_Layer], kept: IntArray) -> IntArray:
     """
     for number in range(len(layers) - 2, -1, -1):
         layer, after = layers[number], layers[number + 1]
-        alive = after.w.any(axis=1)
+        alive: Any = after.w.any(axis=1)
         if not alive.any():
             del layers[: number + 1]
             after.keep_inputs(slice(1))
@@ -222,7 +226,8 @@ def _is_linear(layers: list[_Layer], number: int) -> bool:
     if layer.traits.is_identity(layer.config["activation_param"]):
         return True
     positive = (layer.w >= 0).all() and (layer.biases() >= 0).all()
-    return layer.traits.identity_above and positive and _never_negative(layers, number)
+    never_negative = positive and _never_negative(layers, number)
+    return bool(layer.traits.identity_above and never_negative)
 
 
 def _merge_linear(layers: list[_Layer]) -> None:

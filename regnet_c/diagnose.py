@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
 from ._core import checks
-from ._core.data import checked_data
+from ._core.data import checked_data, rows_of_targets
 from ._core.layerwise import layer_outputs
 
 if TYPE_CHECKING:
@@ -89,12 +89,12 @@ class Diagnosis:
     verdict : str
     """
 
-    layers: list
-    train: dict
-    validation: dict | None
+    layers: list[LayerDiagnosis]
+    train: Scores
+    validation: Scores | None
     gap: float
     unexplained: float
-    fit: str
+    fit: Fit
     converged: bool | None
     verdict: str
 
@@ -135,7 +135,8 @@ def diagnose(
         validation = network.evaluate(*checks.check_validation_data(validation_data))
         held_out = _one_hot(network, *validation_data)
         rows.append(held_out.n)
-        floors = [network.loss.least(held_out.raw_y, held_out.sample_weight)]
+        targets = rows_of_targets(held_out)
+        floors = [network.loss.least(targets, held_out.sample_weight)]
     baseline, floor = _loss_range(network.loss, data)
     unexplained = (train["loss"] - floor) / max(baseline - floor, np.finfo(float).tiny)
     gap = _gap(train, validation, [floor, *floors])
@@ -165,7 +166,8 @@ def _layers(
         least = penalty.least_subgradient(w, g) if penalty else g
         found.append(
             LayerDiagnosis(
-                *w.shape,
+                n_in=w.shape[0],
+                n_out=w.shape[1],
                 sum_abs=float(np.abs(w).sum()),
                 zeros=int((w == 0).sum()),
                 dead_units=next(dead, 0),  # a skip connection has none
@@ -183,7 +185,8 @@ def _layers(
 
 def _dead_units(network: Network, x: AnyArray | CSR) -> list[int]:
     """Per Dense layer the number of units with slope 0 for the first rows of x."""
-    dead, weights, n = None, network._weights, min(x.shape[0], _ROWS)
+    dead: list[Any] = []
+    weights, n = network._weights, min(x.shape[0], _ROWS)
     for first in range(0, n, _ROWS_AT_A_TIME):
         rows = x[first : min(first + _ROWS_AT_A_TIME, n)]  # dense, also of a sparse x
         found = [
@@ -192,17 +195,16 @@ def _dead_units(network: Network, x: AnyArray | CSR) -> list[int]:
                 weights, np.ascontiguousarray(rows, network.dtype)
             )
         ]
-        dead = (
-            found if dead is None else [a & b for a, b in zip(dead, found, strict=True)]
-        )
+        dead = [a & b for a, b in zip(dead, found, strict=True)] if dead else found
     return [int(np.sum(units)) for units in dead]
 
 
 def _loss_range(loss: Loss, data: Data) -> tuple[float, float]:
     """(loss of the best constant output, lowest loss any outputs can have)."""
-    constant = loss.best_constant(data.raw_y)
+    targets = rows_of_targets(data)
+    constant = loss.best_constant(targets)
     baseline = loss.score(np.tile(constant, (data.n, 1)), data)["loss"]
-    return baseline, loss.least(data.raw_y, data.sample_weight)
+    return baseline, loss.least(targets, data.sample_weight)
 
 
 def _one_hot(

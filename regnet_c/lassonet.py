@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from .layers import Layer
     from .losses import Loss
-    from .penalties import Term
+    from .penalties import CheckedGroups, Term
     from .typing import DTypeName, FloatArray, InputGroups, LossName
 
 _SKIP_STREAM = 1 << 16  # of the random numbers, beyond those of the layers
@@ -34,6 +34,8 @@ class SkipPenalty(Penalty):
     Groups of inputs: |b| is the norm of all skip weights of a group.
     """
 
+    groups: CheckedGroups
+
     def __init__(
         self, strength: float, hierarchy: float, groups: InputGroups = "inputs"
     ) -> None:
@@ -42,7 +44,12 @@ class SkipPenalty(Penalty):
         self.groups = check_groups(groups, ("inputs",))
 
     def terms(self) -> Sequence[Term]:
-        return [GroupTerm(self.strength, self.groups, None)]
+        return [self.term]
+
+    @property
+    def term(self) -> GroupTerm:
+        """The only term."""
+        return GroupTerm(self.strength, self.groups, None)
 
 
 class LassoNet(Network):
@@ -146,7 +153,7 @@ class LassoNet(Network):
         -------
         ndarray of int
         """
-        norms = self.skip_penalty.terms()[0].norms(self._weights.views[-1])
+        norms = self.skip_penalty.term.norms(self._weights.views[-1])
         return np.flatnonzero(np.any(norms, axis=1))
 
     def __repr__(self) -> str:

@@ -112,12 +112,12 @@ class Dense(Layer):
 
     def __eq__(self, other: object) -> bool:
         """Same configuration; initial arrays and functions must be the same object."""
-        if not super().__eq__(other):
+        if not isinstance(other, Dense) or not super().__eq__(other):
             return False
         same = self.weight_init is other.weight_init
         return same or isinstance(self.weight_init, (str, float))
 
-    __hash__ = None
+    __hash__ = None  # type: ignore[assignment]  # arrays have no hash
 
     def get_config(self) -> Config:
         """The arguments as JSON values; initial arrays and functions are left out.
@@ -166,7 +166,9 @@ class Dropout(Layer):
 def split_layers(layers: Sequence[Layer]) -> tuple[list[Dense], list[float], list[int]]:
     """The Dense layers, the dropout rate before the first and after each of them, and
     the positions in that list of rates which have a Dropout layer."""
-    dense, rates, dropouts, last = [], [0.0], [], None
+    dense: list[Dense] = []
+    dropouts: list[int] = []
+    rates, last = [0.0], None
     for number, layer in enumerate(layers):
         if isinstance(layer, Dropout):
             if isinstance(last, Dropout):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ._core import binding, checks
+from ._core.data import rows_of_targets
 from ._core.fixed import Fixed
 from ._core.slices import in_slices
 
@@ -68,7 +69,7 @@ class LossTraits:
     """
 
     formula: str
-    output: str = "identity"
+    output: OutputName = "identity"
     is_fused: bool = False
     classification: bool = False
     takes_labels: bool = False
@@ -78,8 +79,10 @@ class LossTraits:
     is_robust: bool = False
     parameter: tuple[str, float, float | None] | None = None
     parameter_has_unit: bool = False
-    constant: Callable = lambda y, param: y.mean(axis=0)
-    least: Callable = lambda y: np.zeros(len(y))
+    constant: Callable[[Float64Array, float], Float64Array] = lambda y, param: y.mean(
+        axis=0
+    )
+    least: Callable[[Float64Array], Float64Array] = lambda y: np.zeros(len(y))
 
 
 def _median(y: Float64Array, param: float) -> Float64Array:
@@ -87,19 +90,21 @@ def _median(y: Float64Array, param: float) -> Float64Array:
 
 
 def _log_mean(y: Float64Array, param: float) -> Float64Array:
-    return np.log(np.maximum(y.mean(axis=0), 1e-9))
+    array: Float64Array = np.log(np.maximum(y.mean(axis=0), 1e-9))
+    return array
 
 
 def _logit(y: Float64Array, param: float) -> Float64Array:
     mean = np.clip(y.mean(axis=0), 1e-9, 1 - 1e-9)
-    return np.log(mean / (1 - mean))
+    array: Float64Array = np.log(mean / (1 - mean))
+    return array
 
 
 def _y_log_y(y: Float64Array) -> Float64Array:
     return y * np.log(np.where(y > 0, y, 1))
 
 
-LOSSES = {
+LOSSES: dict[LossName, LossTraits] = {
     "softmax_cross_entropy": LossTraits(
         "-log softmax(z)[label], z the outputs",
         output="softmax",
@@ -152,7 +157,7 @@ LOSSES = {
         least=lambda y: (y - _y_log_y(y)).sum(axis=1),
     ),
 }
-NAMES = tuple(LOSSES)
+NAMES: tuple[LossName, ...] = tuple(LOSSES)
 _CODES = {name: code for code, name in enumerate(binding.loss_names())}
 _TRANSFORMS = {  # what the core's prediction leaves to `transform`
     name: binding.FUNCTIONS[traits.output]
@@ -239,7 +244,7 @@ class Loss(Fixed):
         """
         return self.traits.constant(np.asarray(y, np.float64), self.param)
 
-    def least(self, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+    def least(self, y: ArrayLike, sample_weight: Float64Array | None = None) -> float:
         """The lowest weighted mean loss that any outputs can have on these targets.
 
         Parameters
@@ -338,7 +343,7 @@ class Loss(Fixed):
             y = labels = None
             if data.raw_y is not None:
                 y = np.ascontiguousarray(data.raw_y[rows].T.astype(z.dtype, copy=False))
-            else:
+            elif data.labels is not None:
                 labels = data.labels[rows]
             dz = np.empty_like(zt)
             binding.loss_rows(
@@ -371,7 +376,8 @@ class Loss(Fixed):
         if self.classification:
             return self._right(z, data)
         zt = np.ascontiguousarray(z.T)
-        y = np.ascontiguousarray(data.raw_y.T.astype(z.dtype, copy=False))
+        targets: AnyArray = rows_of_targets(data)
+        y = np.ascontiguousarray(targets.T.astype(z.dtype, copy=False))
         row_loss, dz = np.empty(len(z), z.dtype), np.empty_like(zt)
         binding.loss_rows(self.code, row_loss, dz, zt, y, None, None, self.param)
         return -row_loss.astype(np.float64)
@@ -379,9 +385,15 @@ class Loss(Fixed):
     def _right(self, z: FloatArray, data: Data) -> Float64Array:
         """Per row: 1 if the most probable class is the given one (share of outputs)."""
         if not self.takes_labels:
-            return ((z > 0) == (data.raw_y > 0.5)).mean(axis=1)
-        labels = data.labels if data.labels is not None else data.raw_y.argmax(axis=1)
-        return (z.argmax(axis=1) == labels).astype(np.float64)
+            shares: Float64Array = ((z > 0) == (rows_of_targets(data) > 0.5)).mean(
+                axis=1
+            )
+            return shares
+        labels = data.labels
+        if labels is None:
+            labels = rows_of_targets(data).argmax(axis=1)
+        right: Float64Array = (z.argmax(axis=1) == labels).astype(np.float64)
+        return right
 
     def get_config(self) -> Config:
         """The loss as JSON-able data, for `loss_from_config`.

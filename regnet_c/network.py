@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from sklearn.neural_network import MLPClassifier, MLPRegressor
 
     from ._core.data import Data
+    from ._core.state import TrainingState
     from .diagnose import Diagnosis
     from .history import History
     from .layers import Layer
@@ -121,10 +122,10 @@ class Network:
         self.loss = get_loss(loss)
         self.dtype = checks.check_dtype(dtype)
         self.seed = checks.check_int(seed, "seed", minimum=0, maximum=2**64 - 1)
-        self.metadata = {}
-        self.history = None
+        self.metadata: dict[str, Any] = {}
+        self.history: History | None = None
         self._plan = self._make_plan()
-        self._state = None
+        self._state: TrainingState | None = None
         self._store = binding.WeightStore(Weights(self._plan, self._plan.zeros()))
 
     def _make_plan(self) -> Plan:
@@ -137,14 +138,14 @@ class Network:
 
     def _fill(self, views: Sequence[FloatArray]) -> None:
         """Write the first weights."""
-        views = iter(views)
+        arrays = iter(views)
         for number, layer in enumerate(self._plan.dense):
             init = layer.weight_init
             if init is None:
                 init = layer.traits.initializer
-            fill_weights(next(views), init, self.seed, number)
+            fill_weights(next(arrays), init, self.seed, number)
             if layer.use_bias:
-                next(views)
+                next(arrays)
 
     def __repr__(self) -> str:
         inner = ",\n    ".join(repr(layer) for layer in self.layers)
@@ -300,7 +301,7 @@ class Network:
     ) -> FloatArray:
         weights = self._store.read() if weights is None else weights
         model, plan, n = weights.predictor, self._plan, len(x)
-        if type(x) is csr.CSR:
+        if isinstance(x, csr.CSR):
             source, entries = x.source(), x.row_entries
         else:
             source, entries = binding.Source(x), None
@@ -476,6 +477,7 @@ class Network:
         epochs = checks.check_int(epochs, "epochs", minimum=0)
         batch_size = checks.check_int(batch_size, "batch_size", minimum=1)
         threads = checks.check_threads(threads)
+        data: Data | Stream
         if isinstance(X, Blocks):
             data = self._stream(X, y, sample_weight)
         else:
@@ -578,8 +580,9 @@ class Network:
         optimizer = get_optimizer(optimizer)
         with self._store:
             state = self._state  # of this optimiser, if it is the one used last
-            kept = state is not None and state.optimizer is optimizer
-            tau, epoch = (state.tau, state.epoch) if kept else (None, 0)
+            tau, epoch = None, 0
+            if state is not None and state.optimizer is optimizer:
+                tau, epoch = state.tau, state.epoch
             options = FitOptions(data, data.n, optimizer, update_tau=tau)
             step = TrainingRun(self, options, progress=binding.Progress(epoch))
             step.model.set_masks(*masks)

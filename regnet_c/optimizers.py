@@ -15,6 +15,8 @@ from ._core.fixed import Fixed
 from .schedules import Schedule
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .typing import Float64Array, OptimizerName
 
 
@@ -356,7 +358,7 @@ class FTRL(Optimizer):
         )
 
 
-BY_NAME = {
+BY_NAME: dict[OptimizerName, Callable[..., Optimizer]] = {
     "sgd": SGD,
     "adagrad": Adagrad,
     "rmsprop": RMSprop,
@@ -371,7 +373,10 @@ def get_optimizer(optimizer: Optimizer | OptimizerName) -> Optimizer:
     if isinstance(optimizer, Optimizer):
         return optimizer
     if isinstance(optimizer, str):
-        return BY_NAME[checks.check_name(optimizer, tuple(BY_NAME), "optimizer")]()
+        result: Optimizer = BY_NAME[
+            checks.check_name(optimizer, tuple(BY_NAME), "optimizer")
+        ]()
+        return result
     raise TypeError(
         f"optimizer is {optimizer!r}, expected an optimizer such as Adam(0.001)"
     )

@@ -35,12 +35,13 @@ if TYPE_CHECKING:
 
     Sums: TypeAlias = Sequence[float] | None
     InputTuples: TypeAlias = tuple[tuple[int, ...], ...]
+    CheckedGroups: TypeAlias = Literal["units", "inputs"] | InputTuples
     Term: TypeAlias = "L1Term | NonNegativeTerm | GroupTerm | L2Term"
     Strength: TypeAlias = Callable[[float, Any, Any, Any], float]
 
-RULES = ("cumulative", "proximal", "shrink_first", "subgradient")
-GROUP_RULES = RULES[:2]
-GROUPS = ("units", "inputs")
+RULES: tuple[L1Rule, ...] = ("cumulative", "proximal", "shrink_first", "subgradient")
+GROUP_RULES: tuple[GroupRule, ...] = ("cumulative", "proximal")
+GROUPS: tuple[Literal["units", "inputs"], ...] = ("units", "inputs")
 _SHOWN_INPUTS = 16  # groups of more are not written out
 
 
@@ -120,25 +121,30 @@ def _layout(
 
 class GroupTerm(NamedTuple):
     strength: float
-    groups: str | tuple
+    groups: CheckedGroups
     rule: str | None
 
     def norms(self, w: AnyArray) -> AnyArray:
         """Euclidean norms of the groups, columns for units, else one for each row."""
         if isinstance(self.groups, str):
             axis = 0 if self.groups == "units" else 1
-            return np.sqrt(np.square(w).sum(axis=axis, keepdims=True))
+            array: AnyArray = np.sqrt(np.square(w).sum(axis=axis, keepdims=True))
+            return array
         return self._group_norms(w)[_layout(self.groups)[2]]
 
     def value(self, w: AnyArray, sums: Sums) -> float:
         if isinstance(self.groups, str):
-            return self.strength * self.norms(w).sum()
-        sizes = _layout(self.groups)[3]
-        return self.strength * (np.sqrt(sizes)[:, None] * self._group_norms(w)).sum()
+            norms = self.norms(w)
+        else:
+            sizes = _layout(self.groups)[3]
+            norms = np.sqrt(sizes)[:, None] * self._group_norms(w)
+        value: float = self.strength * norms.sum()
+        return value
 
     def subgradient(self, w: AnyArray) -> AnyArray:
         norms = self.norms(w)
-        return self._strengths(w) * w / np.where(norms == 0, 1, norms)
+        array: AnyArray = self._strengths(w) * w / np.where(norms == 0, 1, norms)
+        return array
 
     def least(self, w: AnyArray, d: AnyArray) -> AnyArray:
         shrunk = self._shrunk(d, self._strengths(w))
@@ -200,7 +206,8 @@ class Penalty(Fixed):
     Penalties do not change after construction; `replace` returns a changed copy.
     """
 
-    groups = None  # "units", "inputs" or lists of inputs where weights are joined
+    # "units", "inputs" or lists of inputs where weights are joined
+    groups: CheckedGroups | None = None
 
     def terms(self) -> Sequence[Term]:
         """The terms whose sum this penalty is, in the order of their operators.
@@ -219,7 +226,7 @@ class Penalty(Fixed):
         dict of str to number or str
             Rules and groups by name; what is missing is 0.
         """
-        fields = {}
+        fields: Config = {}
         for term in self.terms():
             fields |= term.fields()
         return fields
@@ -325,8 +332,8 @@ def _group_rule(rule: object) -> GroupRule:
 
 
 def check_groups(
-    groups: Groups, names: tuple[Literal["units", "inputs"], ...] = GROUPS
-) -> Literal["units", "inputs"] | InputTuples:
+    groups: Any, names: tuple[Literal["units", "inputs"], ...] = GROUPS
+) -> CheckedGroups:
     """A name, or groups of inputs as tuples of rising numbers, by their first one."""
     if groups is None or isinstance(groups, str):
         return checks.check_name(groups, names, "groups")
@@ -363,7 +370,7 @@ def check_groups_fit(penalty: Penalty | None, n_in: int, name: str) -> None:
         )
 
 
-def _present(*terms: Term) -> Sequence[Term]:
+def _present(*terms: L1Term | GroupTerm | L2Term) -> Sequence[Term]:
     """The terms whose strength is not zero."""
     return [term for term in terms if term.strength]
 
@@ -488,7 +495,9 @@ class L2(Penalty):
         ValueError
             If the convention needs n or batch_size.
         """
-        return cls(convert(convention, strength, n, batch_size, l1_ratio=0.0)[1])
+        _, l2, _ = convert(convention, strength, n, batch_size, l1_ratio=0.0)
+        assert l2 is not None  # every convention has an L2 penalty
+        return cls(l2)
 
     @classmethod
     def from_sklearn(cls, alpha: float, batch_size: int) -> Self:
@@ -575,19 +584,22 @@ class ElasticNet(Penalty):
         ValueError
             If the convention has no L1 penalty, or needs n or l1_ratio.
         """
-        if convention in ("glmnet", "skglm"):
-            l1, l2, at_zero = convert(convention, strength, l1_ratio=l1_ratio)
-        else:
+        shared = convention in ("glmnet", "skglm")  # it has an l1_ratio of its own
+        ratio = l1_ratio
+        if not shared:
             ratio = checks.check_float(l1_ratio, "l1_ratio", minimum=0, maximum=1)
-            l1, l2, at_zero = convert(convention, strength, n=n, batch_size=1)
-            if l1 is None:
-                raise ValueError(f"the convention {convention!r} has no L1 penalty")
+        l1, l2, at_zero = convert(convention, strength, n, 1, ratio)
+        if l1 is None or l2 is None:
+            raise ValueError(f"the convention {convention!r} has no L1 penalty")
+        if not shared and ratio is not None:
             l1, l2 = l1 * ratio, l2 * (1 - ratio)
         return cls(l1, l2, rule=rule, sign_at_zero=at_zero)
 
 
 class _GroupPenalty(Penalty):
     """Base of the penalties with groups, which are not shown if they are many."""
+
+    groups: CheckedGroups
 
     def get_config(self) -> Config:
         config = super().get_config()
@@ -758,7 +770,9 @@ def lists_inputs(config: Config | None) -> bool:
 # name -> (l1, l2, sign(0)); l1 and l2 as functions of the strength s, n (training rows),
 # m (batch size) and rho (l1_ratio); None: the source has no such term.
 
-CONVENTIONS = {
+CONVENTIONS: dict[
+    Convention, tuple[Strength | None, Strength | None, Literal[0, 1]]
+] = {
     "weight-decay": (
         lambda s, n, m, rho: s / n,
         lambda s, n, m, rho: s / (2 * n),

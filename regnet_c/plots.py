@@ -161,7 +161,7 @@ def _weight_histogram(ax: Axes, w: FloatArray, bins: int) -> None:
     if left.size:
         weight = np.full(left.size, 1 / w.size)
         edges = _edges(left, bins)
-        ax.hist(left, edges, weights=weight, color=COLORS[0], label="not zero")
+        ax.hist(left, edges.tolist(), weights=weight, color=COLORS[0], label="not zero")
     ax.set_yscale("log")
     floor = 0.5 / w.size
     if share:
@@ -185,7 +185,10 @@ def _edges(values: Float64Array, bins: int) -> Float64Array:
     """About `bins` equal intervals over the values, one of them centred on zero."""
     low, high = values.min(), values.max()
     width = (high - low) / bins or abs(high)
-    return (np.arange(np.round(low / width), np.round(high / width) + 2) - 0.5) * width
+    array: Float64Array = (
+        np.arange(np.round(low / width), np.round(high / width) + 2) - 0.5
+    ) * width
+    return array
 
 
 def plot_filters(
@@ -344,8 +347,8 @@ def plot_decision_regions(
         )
     classes, labels = region(scores, y)
     colors = class_colors(len(labels))
-    ax = panels(ax, 1, size=(5.6, 4.0))[0]
-    ax.imshow(
+    panel: Axes = panels(ax, 1, size=(5.6, 4.0))[0]
+    panel.imshow(
         np.ma.masked_invalid(classes.reshape(resolution, resolution)),
         cmap=color_map(colors),
         vmin=-0.5,
@@ -357,11 +360,13 @@ def plot_decision_regions(
     )
     for color, label in zip(colors, labels, strict=True):
         own = X[y == label]
-        ax.scatter(*own.T, s=4, color=color, linewidths=0, label=f"class {label}")
-    plain(ax, "first input", "second input")
-    ax.locator_params(nbins=6)
-    ax.legend(frameon=False, markerscale=3, loc="upper left", bbox_to_anchor=(1, 1))
-    return ax
+        panel.scatter(
+            own[:, 0], own[:, 1], s=4, color=color, linewidths=0, label=f"class {label}"
+        )
+    plain(panel, "first input", "second input")
+    panel.locator_params(nbins=6)
+    panel.legend(frameon=False, markerscale=3, loc="upper left", bbox_to_anchor=(1, 1))
+    return panel
 
 
 def plot_calibration(
@@ -409,9 +414,9 @@ def plot_calibration(
     x = np.array([probability[part].mean() for part in parts])
     share = np.array([hit[part].mean() for part in parts])
     low, high = _wilson(share, np.array([part.size for part in parts]))
-    ax = panels(ax, 1, size=(6.2, 3.6))[0]
-    ax.plot([0, 1], [0, 1], color="0.6", linewidth=1, label="calibrated")
-    ax.errorbar(
+    panel: Axes = panels(ax, 1, size=(6.2, 3.6))[0]
+    panel.plot([0, 1], [0, 1], color="0.6", linewidth=1, label="calibrated")
+    panel.errorbar(
         x,
         share,
         yerr=np.maximum([share - low, high - share], 0),
@@ -420,12 +425,12 @@ def plot_calibration(
         elinewidth=1,
         label=f"{len(parts)} bins of {parts[-1].size} rows",
     )
-    plain(ax, "predicted probability", "share observed")
-    ax.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
-    for axis in (ax.xaxis, ax.yaxis):
+    plain(panel, "predicted probability", "share observed")
+    panel.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
+    for axis in (panel.xaxis, panel.yaxis):
         axis.set_major_formatter(percent())
-    ax.legend(frameon=False, loc="upper left", bbox_to_anchor=(1.01, 1))
-    return ax
+    panel.legend(frameon=False, loc="upper left", bbox_to_anchor=(1.01, 1))
+    return panel
 
 
 def _probabilities(
@@ -477,7 +482,7 @@ def _matrices(
             f"network is {network!r:.99}, expected a Network or a fitted estimator"
         )
     matrices = [w for w in network.get_weights() if w.ndim == 2]
-    numbers = range(len(matrices))
+    numbers: Sequence[int] = range(len(matrices))
     if layers is not None:
         numbers = checks.check_list(layers, "layers", "integers")
     if not numbers:
@@ -541,7 +546,7 @@ def fill(
     grid: GridSpecBase, figure: FigureBase, count: int, sharex: bool = False
 ) -> AnyArray:
     """The first `count` cells of a grid as Axes."""
-    axes = []
+    axes: list[Axes] = []
     for number in range(count):
         shared = axes[0] if sharex and axes else None
         axes.append(figure.add_subplot(grid[divmod(number, grid.ncols)], sharex=shared))

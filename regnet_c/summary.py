@@ -5,6 +5,8 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from .layers import Dense
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
 _HEADS = ("layer", "n_in", "n_out", "weights", "sum|w|", "zeros")
 
 
-class Summary(list):
+class Summary(list["LayerSummary"]):
     """Result of `Network.summary`: one dict per Dense layer, shown as a table.
 
     Examples
@@ -99,7 +101,7 @@ def network_html(network: Network) -> str:
 
 
 def _layer_cells(layer: Layer, rows: Iterator[LayerSummary]) -> list[str]:
-    if not hasattr(layer, "activation"):  # a Dropout has no weights
+    if not isinstance(layer, Dense):  # a Dropout has no weights
         return [repr(layer), "", "", "", ""]
     row = next(rows)
     penalties = (layer.weight_penalty, layer.bias_penalty)

@@ -28,7 +28,7 @@ Float64Array: TypeAlias = NDArray[np.float64]
 IntArray: TypeAlias = NDArray[np.int64]
 BoolArray: TypeAlias = NDArray[np.bool_]
 AnyArray: TypeAlias = NDArray[Any]
-DType: TypeAlias = np.dtype[np.float32] | np.dtype[np.float64]
+DType: TypeAlias = np.dtype[np.floating[Any]]
 DTypeName: TypeAlias = (
     Literal["float32", "float64"] | type[np.float32] | type[np.float64] | DType
 )

@@ -7,8 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import assert_close, oracle_network, oracle_optimizer, weights64
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 import regnet_c as rn
 from regnet_c import kernels

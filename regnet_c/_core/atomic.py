@@ -14,12 +14,10 @@ import errno
 import os
 import secrets
 import stat
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from _typeshed import ReadableBuffer
 
     from ..typing import StrPath
 
@@ -28,7 +26,7 @@ _O_NEW = os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 _NO_FOLDER_SYNC = (errno.EACCES, errno.EPERM, errno.EINVAL, errno.ENOTSUP)
 
 
-def write_atomically(path: StrPath, chunks: Sequence[ReadableBuffer]) -> None:
+def write_atomically(path: StrPath, chunks: Sequence[Any]) -> None:
     """Replace the file at `path` by these bytes, or leave it as it was.
 
     Parameters
@@ -80,25 +78,25 @@ def _old_file(target: str) -> os.stat_result | None:
 
 
 def _write_new(
-    folder: str, name: str, chunks: Sequence[ReadableBuffer], old: os.stat_result | None
+    folder: str, name: str, chunks: Sequence[Any], old: os.stat_result | None
 ) -> None:
     """Write a complete file called `name` to disk, nameless until then if possible."""
     mode = 0o666 if old is None else 0o600
     if _O_TMPFILE:
         try:
-            return _fill(folder, _O_TMPFILE, mode, chunks, old, name)
+            _fill(folder, _O_TMPFILE, mode, chunks, old, name)
+            return
         except OSError:  # the plain way works, or raises what is wrong
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(name)
     _fill(name, _O_NEW, mode, chunks, old)
-    return None
 
 
 def _fill(
     where: str,
     flags: int,
     mode: int,
-    chunks: Sequence[ReadableBuffer],
+    chunks: Sequence[Any],
     old: os.stat_result | None,
     name: str | None = None,
 ) -> None:
@@ -116,7 +114,7 @@ def _fill(
         os.close(file)
 
 
-def _write(file: int, chunk: ReadableBuffer) -> None:
+def _write(file: int, chunk: Any) -> None:
     chunk = memoryview(chunk).cast("B")
     while chunk:
         chunk = chunk[os.write(file, chunk[: 1 << 30]) :]

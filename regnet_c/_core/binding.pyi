@@ -1,11 +1,14 @@
 """Signatures of the compiled module, for editors and type checkers."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float32] | NDArray[np.float64]
+from .weights import Weights
+
+Floats = NDArray[np.floating[Any]]
 
 FUNCTIONS: dict[str, int]
 SPARSE_UNITS: int
@@ -91,7 +94,7 @@ def csr_fault(
 class Source:
     def __init__(
         self,
-        array: np.ndarray,
+        array: NDArray[Any],
         start: NDArray[np.int64] | None = None,
         index: NDArray[np.int32] | NDArray[np.int64] | None = None,
         n_cols: int = 0,
@@ -100,23 +103,35 @@ class Source:
     def find_not_finite(self, single: bool) -> int: ...
 
 class WeightStore:
-    published: Any
+    published: Weights
     seen: bool
-    def __init__(self, published: Any) -> None: ...
+    def __init__(self, published: Weights) -> None: ...
     def __enter__(self) -> None: ...
     def __exit__(self, *exc: object) -> None: ...
     def expect_no_other(self) -> None: ...
-    def read(self) -> Any: ...
-    def publish(self, weights: Any) -> None: ...
-    def begin(self, working: Any) -> None: ...
-    def publish_copy(self, weights: Any) -> None: ...
+    def read(self) -> Weights: ...
+    def publish(self, weights: Weights) -> None: ...
+    def begin(self, working: Weights) -> None: ...
+    def publish_copy(self, weights: Weights) -> None: ...
     def publish_working(self) -> None: ...
-    def discard_working(self, published: Any) -> None: ...
-    def take_spare(self) -> Any: ...
+    def discard_working(self, published: Weights) -> None: ...
+    def take_spare(self) -> Weights | None: ...
 
 class SparseLayers:
     n_layers: int
-    def __init__(self, layers: list[tuple[int | np.ndarray, ...] | None]) -> None: ...
+    def __init__(
+        self,
+        layers: Sequence[
+            tuple[
+                int,
+                NDArray[np.int64],
+                NDArray[np.int32],
+                NDArray[np.int32],
+                Floats,
+            ]
+            | None
+        ],
+    ) -> None: ...
 
 class Model:
     single: bool
@@ -135,7 +150,7 @@ class Model:
     ) -> None: ...
     def bind(
         self,
-        w: Floats,
+        w: Floats | None,
         m: Floats | None = None,
         v: Floats | None = None,
         q: Floats | None = None,

@@ -34,11 +34,9 @@ if TYPE_CHECKING:
         IntArray,
         Rows,
         StrPath,
-        ValidationData,
     )
 
     T = TypeVar("T")
-    U = TypeVar("U")
     Name = TypeVar("Name", bound=str)
 
     # (columns the network reads, their numbers or None for all, of how many)
@@ -133,13 +131,13 @@ def check_name(value: object, names: tuple[Name, ...], what: str) -> Name:
     )
 
 
-def check_dtype(value: object) -> DType:
+def check_dtype(value: Any) -> DType:
     """numpy.dtype float32 or float64."""
     try:
-        dtype = None if value is None else np.dtype(value)
+        dtype: np.dtype[Any] | None = None if value is None else np.dtype(value)
     except (TypeError, ValueError, SyntaxError):  # all of which NumPy raises
         dtype = None
-    if dtype not in (np.float32, np.float64) or not dtype.isnative:
+    if dtype is None or dtype not in (np.float32, np.float64) or not dtype.isnative:
         raise ValueError(f"dtype is {_shown(value)}, expected 'float32' or 'float64'")
     return dtype
 
@@ -165,20 +163,21 @@ def check_tau(tau: object) -> float | None:
     return check_float(tau, "update_tau", minimum=0, open_minimum=True, maximum=1)
 
 
-def check_validation_data(data: ValidationData) -> ValidationData:
+def check_validation_data(data: object) -> tuple[Any, ...]:
     """A tuple (X, y) or (X, y, sample_weight)."""
     if not isinstance(data, (tuple, list)) or len(data) not in (2, 3):
         raise TypeError(
             "validation_data must be a tuple (X, y) or (X, y, sample_weight)"
         )
-    return data
+    return tuple(data)
 
 
-def check_pair(data: tuple[T, U], name: str) -> tuple[T, U]:
+def check_pair(data: object, name: str) -> tuple[Any, Any]:
     """A tuple (X, y)."""
     if not isinstance(data, (tuple, list)) or len(data) != 2:
         raise TypeError(f"{name} must be a tuple (X, y)")
-    return data
+    X, y = data
+    return X, y
 
 
 def check_list(value: Iterable[T], name: str, of: str = "arrays") -> list[T]:
@@ -324,7 +323,7 @@ def check_x(X: Rows, columns: Columns, name: str = "X") -> AnyArray | csr.CSR:
         raise ValueError(f"{name} has {n} rows, more than memory can address")
     if n_columns != columns[0]:
         array = _kept_columns(array, columns, name)
-    return array if sparse else _native(array)
+    return array if isinstance(array, csr.CSR) else _native(array)
 
 
 def _kept_columns(
@@ -332,18 +331,18 @@ def _kept_columns(
 ) -> AnyArray | csr.CSR:
     """Those that the network reads, of all; ValueError if there are not as many."""
     n_in, kept, n_original = columns
-    if array.shape[1] != n_original:
+    if kept is None or array.shape[1] != n_original:
         wanted = n_in if n_original == n_in else f"{n_in} (or all {n_original})"
         raise ValueError(
             f"{name} has {array.shape[1]} columns, the network expects {wanted}"
         )
-    if type(array) is csr.CSR:
+    if isinstance(array, csr.CSR):
         return array.columns(kept)
     return copy_in_slices(array, array.dtype, kept)
 
 
 def check_targets(
-    y: ArrayLike, n: int, n_out: int, loss: Loss
+    y: ArrayLike | None, n: int, n_out: int, loss: Loss
 ) -> tuple[AnyArray, None] | tuple[None, IntArray]:
     """(y (n, n_out), None) or (None, int64 labels (n,)), as the loss wants them."""
     array = as_array(y, "y")
@@ -389,23 +388,23 @@ def check_sample_weight(weight: ArrayLike | None, n: int) -> Float64Array | None
     """
     if weight is None:
         return None
-    weight = as_array(weight, "sample_weight")
-    if weight.shape != (n,):
-        raise ValueError(f"sample_weight has shape {weight.shape}, expected ({n},)")
+    array = as_array(weight, "sample_weight")
+    if array.shape != (n,):
+        raise ValueError(f"sample_weight has shape {array.shape}, expected ({n},)")
     with np.errstate(over="ignore"):
-        weight = np.require(weight, np.float64, ["C", "A"])
-    if not np.isfinite(weight).all():
+        array = np.require(array, np.float64, ["C", "A"])
+    if not np.isfinite(array).all():
         raise ValueError("sample_weight has NaN or infinite entries")
-    if (weight < 0).any():
+    if (array < 0).any():
         raise ValueError(
-            f"sample_weight has negative entries (the smallest is {weight.min()})"
+            f"sample_weight has negative entries (the smallest is {array.min()})"
         )
-    largest = weight.max()
+    largest = array.max()
     if not largest > 0:
         raise ValueError("sample_weight is zero everywhere, expected a positive sum")
     if not 1 / _MODEST <= largest <= _MODEST:
-        weight = np.ldexp(weight, -math.frexp(largest)[1])
-    return weight
+        array = np.ldexp(array, -math.frexp(largest)[1])
+    return array
 
 
 def check_weights(

@@ -52,7 +52,8 @@ class Course:
         self.count = len(data.lengths)
         self.steps = sum(map(self._steps, data.lengths))
         self._reader = Reader(data) if self.count > 1 else None
-        self._epoch, self._blocks = None, None
+        self._epoch: int | None = None
+        self._blocks: Sequence[int] = ()
 
     def _steps(self, rows: int) -> int:
         return -(-rows // self._batch_size)

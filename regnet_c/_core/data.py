@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -54,13 +54,12 @@ class Data:
         self.lengths = (self.n,)
         self.raw_x, self.raw_y = x, y
         self.labels, self.sample_weight = labels, sample_weight
-        sparse = type(x) is csr.CSR
-        self.x = x.source() if sparse else binding.Source(x)
-        self.row_entries = x.row_entries if sparse else None
+        self.x = x.source() if isinstance(x, csr.CSR) else binding.Source(x)
+        self.row_entries = x.row_entries if isinstance(x, csr.CSR) else None
         self.y = None if y is None else binding.Source(y)
         self._dtype = dtype
         for source, array, name in ((self.x, x, "X"), (self.y, y, "y")):
-            if source is None or array.dtype.kind != "f":
+            if source is None or array is None or array.dtype.kind != "f":
                 continue
             bad = source.find_not_finite(dtype == np.float32)
             if bad >= 0:
@@ -77,7 +76,7 @@ class Data:
         them, and of all weights: also data larger than memory are told apart at once.
         """
         rows = np.unique(np.linspace(0, self.n - 1, _SIGNED).astype(np.int64))
-        targets = self.labels if self.raw_y is None else self.raw_y
+        targets: Any = self.labels if self.raw_y is None else self.raw_y
         digest = sha256()
         for part in (self.raw_x[rows].astype(self._dtype), targets[rows]):
             digest.update(np.ascontiguousarray(part))
@@ -86,14 +85,21 @@ class Data:
         return hexdigest(digest)[:16]
 
 
+def rows_of_targets(data: Data) -> AnyArray:
+    """Its `raw_y`, where y is known not to be labels."""
+    assert data.raw_y is not None
+    return data.raw_y
+
+
 def checked_data(
-    plan: Plan, X: Rows, y: ArrayLike, sample_weight: ArrayLike | None
+    plan: Plan, X: Rows, y: ArrayLike | None, sample_weight: ArrayLike | None
 ) -> Data:
     """The data set as `plan`'s network needs it, or the error that states why not."""
     x = checks.check_x(X, plan.columns)
-    y, labels = checks.check_targets(y, len(x), plan.dense[-1].n_out, plan.loss)
+    n_out = plan.dense[-1].n_out
+    targets, labels = checks.check_targets(y, len(x), n_out, plan.loss)
     weight = checks.check_sample_weight(sample_weight, len(x))
-    return Data(x, y, labels, weight, plan.dtype)
+    return Data(x, targets, labels, weight, plan.dtype)
 
 
 def checked_masks(plan: Plan, masks: Iterable[ArrayLike] | None, n: int) -> Masks:
@@ -102,7 +108,7 @@ def checked_masks(plan: Plan, masks: Iterable[ArrayLike] | None, n: int) -> Mask
         return None, None
     units = [plan.dense[0].n_in, *(layer.n_out for layer in plan.dense)]
     arrays = checks.check_masks(masks, [(n, units[i]) for i in plan.dropouts])
-    sources = [None] * len(units)
+    sources: list[binding.Source | None] = [None] * len(units)
     for i, array in zip(plan.dropouts, arrays, strict=True):
         sources[i] = binding.Source(array)
     return sources[0], sources[1:]

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from _typeshed import ReadableBuffer
-
     T = TypeVar("T")
 
+    class Digest(Protocol):
+        """A hashlib object; arrays are buffers, though type checkers learn it with 3.12."""
 
-def sha256(start: ReadableBuffer = b"") -> hashlib._Hash:
+        def update(self, part: Any, /) -> None: ...
+        def hexdigest(self) -> str: ...
+
+
+def sha256(start: bytes = b"") -> Digest:
     """A hashlib object that has taken in `start`."""
     return _try(hashlib.sha256, start)
 
 
-def hexdigest(digest: hashlib._Hash) -> str:
+def hexdigest(digest: Digest) -> str:
     """Its 64 hexadecimal digits."""
     return _try(digest.hexdigest)
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import functools
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from ..typing import Config
 
@@ -35,8 +35,8 @@ class Fixed:
     Each argument is an attribute of the same name and a key of `get_config`.
     """
 
-    _names = ()  # the constructor's arguments
-    _defaults = MappingProxyType({})
+    _names: ClassVar[tuple[str, ...]] = ()  # the constructor's arguments
+    _defaults: ClassVar[Mapping[str, Any]] = MappingProxyType({})
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -46,7 +46,7 @@ class Fixed:
             cls._names = code.co_varnames[1 : code.co_argcount]
             first = len(cls._names) - len(values)
             cls._defaults = dict(zip(cls._names[first:], values, strict=True))
-            cls.__init__ = _sealing(init)
+            type.__setattr__(cls, "__init__", _sealing(init))
 
     def _is_fixed(self, name: str) -> bool:
         return getattr(self, "_sealed", False) and not name.startswith("_")
@@ -105,7 +105,7 @@ class Fixed:
         -------
         dict
         """
-        config = {"type": type(self).__name__}
+        config: Config = {"type": type(self).__name__}
         for name in self._names:
             value = getattr(self, name)
             config[name] = value.get_config() if isinstance(value, Fixed) else value

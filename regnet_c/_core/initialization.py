@@ -13,10 +13,12 @@ import numpy as np
 from . import binding, checks
 
 if TYPE_CHECKING:
-    from ..typing import FloatArray, WeightInit
+    from collections.abc import Callable
+
+    from ..typing import FloatArray, InitializerName, WeightInit
 
 # name -> (normal?, standard deviation as a function of n_in, n_out)
-INITIALIZERS = {
+INITIALIZERS: dict[InitializerName, tuple[bool, Callable[[int, int], float]]] = {
     "he_uniform": (False, lambda n_in, n_out: math.sqrt(2 / n_in)),
     "he_normal": (True, lambda n_in, n_out: math.sqrt(2 / n_in)),
     "glorot_uniform": (False, lambda n_in, n_out: math.sqrt(2 / (n_in + n_out))),
@@ -46,8 +48,8 @@ def fill_weights(weight: FloatArray, init: WeightInit, seed: int, stream: int) -
         )
         return
     if isinstance(init, str):
-        normal, deviation = INITIALIZERS[init]
-        deviation = deviation(*weight.shape)
+        normal, formula = INITIALIZERS[init]
+        deviation = formula(*weight.shape)
     else:
         normal, deviation = True, float(init)
     if deviation == 0:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import functools
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,7 +32,7 @@ def explains_keywords(**hints: str) -> Callable[[Function], Function]:
                     raise TypeError(_message(type(self), function, name, known, hints))
             return function(self, *args, **kwargs)
 
-        return checked
+        return cast("Function", checked)
 
     return decorate
 

@@ -39,7 +39,7 @@ def layer_outputs(
             a, slope = z, None
         else:
             a, slope = np.empty_like(z), np.empty_like(z)
-            flat = (array.reshape(-1) for array in (a, slope, z))
             code, param = plan.activation_code(number), layer.activation_param
+            flat = a.reshape(-1), slope.reshape(-1), z.reshape(-1)
             binding.activation_forward(code, *flat, param or 0.0)
         yield a, slope

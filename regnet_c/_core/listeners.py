@@ -69,7 +69,7 @@ class Listeners:
 
     def __init__(self, callbacks: Sequence[AnyCallback]) -> None:
         self._callbacks = callbacks
-        self._begun = []
+        self._begun: list[AnyCallback] = []
 
     def train_begin(self, network: Network) -> None:
         """Call all of them at the beginning of training."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
 
@@ -46,4 +46,4 @@ def says_memory_error(function: Function) -> Function:
                 raise
             raise MemoryError("a NumPy function could not allocate memory") from error
 
-    return wrapper
+    return cast("Function", wrapper)

@@ -24,11 +24,13 @@ if TYPE_CHECKING:
     from ..layers import Dense
     from ..losses import Loss
     from ..penalties import Penalty
-    from ..typing import ActivationName, DType, FloatArray, IntArray
+    from ..typing import DType, FloatArray, IntArray, OutputName
 
 ACTIVATIONS = {name: code for code, name in enumerate(binding.activation_names())}
-L1_RULES = {name: code for code, name in enumerate(binding.l1_rule_names())}
-L1_RULES[None] = L1_RULES.pop("none")
+L1_RULES: dict[str | None, int] = {
+    None if name == "none" else name: code
+    for code, name in enumerate(binding.l1_rule_names())
+}
 GROUPS = {None: 0, "units": 1, "inputs": 2}
 _NO_PENALTY = {
     "l1": 0.0,
@@ -92,7 +94,8 @@ class Plan:
     ) -> None:
         self.dense, self.rates, self.dropouts = parts
         self.loss, self.dtype, self.seed = loss, np.dtype(dtype), seed
-        self.shapes, self.offsets = [], []
+        self.shapes: list[tuple[int, ...]] = []
+        self.offsets: list[int] = []
         self.products = sum(layer.n_in * layer.n_out for layer in self.dense)
         self.size, self._skip = 0, skip
         for layer in self.dense:
@@ -188,10 +191,10 @@ class Plan:
 
     def activation_code(self, number: int) -> int:
         """C code of Dense layer `number`'s activation (identity where fused)."""
-        return self._specs[number]["activation"]
+        return int(self._specs[number]["activation"])
 
     @property
-    def fused_output(self) -> ActivationName | None:
+    def fused_output(self) -> OutputName | None:
         """The output function the loss contains (softmax, sigmoid), or None."""
         return self.loss.output if self.loss.is_fused else None
 
@@ -221,7 +224,7 @@ class Plan:
         """A flat array for the weights, or for what is kept of each of them."""
         return aligned_zeros(self.size, self.dtype)
 
-    def copy(self, flat):
+    def copy(self, flat: FloatArray) -> FloatArray:
         """The same numbers in another such array."""
         other = self.zeros()
         np.copyto(other, flat)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from numpy.typing import DTypeLike
 
     from ..typing import AnyArray, IntArray
 
@@ -48,7 +50,7 @@ def in_slices(n: int, call: Callable[[int, int], T | None], size: int) -> T | No
 
 
 def copy_in_slices(
-    array: AnyArray, dtype: np.dtype[Any], columns: slice | IntArray = slice(None)
+    array: AnyArray, dtype: DTypeLike, columns: slice | IntArray = slice(None)
 ) -> AnyArray:
     """array[:, columns].astype(dtype), of an array (n, n_columns)."""
     out = np.empty((len(array), array[:0, columns].shape[1]), dtype)

@@ -8,7 +8,7 @@ The constants are measured by `benchmarks/bench_sparse.py`.
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
@@ -19,6 +19,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..typing import FloatArray, IntArray
+
+    # (slices, start, unit, index, value), see `sparse_lists`
+    Lists: TypeAlias = tuple[
+        int, IntArray, NDArray[np.int32], NDArray[np.int32], FloatArray
+    ]
+    # for few rows, for many
+    Made: TypeAlias = tuple[binding.SparseLayers | None, binding.SparseLayers | None]
 
 MAX_DENSITY = 0.25  # share of non-zero weights up to which lists pay,
 MAX_DENSITY_FEW = 0.125  # and where only FEW_ROWS or fewer are predicted at a time;
@@ -47,7 +54,7 @@ class SparseWeights:
         ]
         self._never = all(w is None for w in self._matrices)
         self._rows = 0
-        self.made = None  # lists for few rows, for many
+        self.made: Made | None = None  # lists for few rows, for many
 
     def layers(self, n: int) -> binding.SparseLayers | None:
         """What `Model.predict` of n rows takes: lists of some layers, or None."""
@@ -61,22 +68,25 @@ class SparseWeights:
         few, many = self.made
         return few if n <= FEW_ROWS else many
 
-    def _make(self) -> tuple[binding.SparseLayers | None, binding.SparseLayers | None]:
-        few, many = [], []
+    def _make(self) -> Made:
+        few: list[Lists | None] = []
+        many: list[Lists | None] = []
         for w in self._matrices:
-            density = 1 if w is None else np.count_nonzero(w) / w.size
-            many.append(sparse_lists(w) if density <= MAX_DENSITY else None)
-            pays = density <= MAX_DENSITY_FEW and min(w.shape) >= MIN_SIDE_FEW
-            few.append(many[-1] if pays else None)
-        return tuple(
-            binding.SparseLayers(layers) if any(layers) else None
-            for layers in (few, many)
-        )
+            lists, pays = None, False
+            if w is not None:
+                density = int(np.count_nonzero(w)) / w.size
+                lists = sparse_lists(w) if density <= MAX_DENSITY else None
+                pays = density <= MAX_DENSITY_FEW and min(w.shape) >= MIN_SIDE_FEW
+            many.append(lists)
+            few.append(lists if pays else None)
+        return _layers(few), _layers(many)
 
 
-def sparse_lists(
-    w: FloatArray, max_slice: int = MAX_SLICE
-) -> tuple[int, IntArray, NDArray[np.int32], NDArray[np.int32], FloatArray]:
+def _layers(lists: list[Lists | None]) -> binding.SparseLayers | None:
+    return binding.SparseLayers(lists) if any(lists) else None
+
+
+def sparse_lists(w: FloatArray, max_slice: int = MAX_SLICE) -> Lists:
     """(slices, start, unit, index, value) of w as rn.h describes it.
 
     Units with similar numbers of weights are grouped, so that few places are wasted.

@@ -44,14 +44,18 @@ class TrainingState:
 
     def __init__(self, plan: Plan, optimizer: Optimizer) -> None:
         self.optimizer = optimizer
-        self.progress, self._cut = binding.Progress(), None  # of FitOptions
-        self._blocks, self._sums = 1, {}  # {number of a block: sums of its losses}
+        self.progress = binding.Progress()
+        self._cut: Cut | None = None  # of FitOptions
+        self._blocks = 1
+        self._sums: dict[int, tuple[float, float]] = {}  # of each block's losses
         self._plan = plan
         traits = optimizer.traits
         self.m = self._plan.zeros() if traits.first_moment else None
         self.v = self._plan.zeros() if traits.second_moment else None
         self.q = self._plan.zeros() if plan.needs_ledger() else None
-        self.ema, self.tau, self.ema_start = None, None, 0
+        self.ema: FloatArray | None = None
+        self.tau: float | None = None
+        self.ema_start = 0
         self.scalars = binding.Optimizer(
             kind=optimizer.kind, credit_decay=_CREDIT_DECAY, **optimizer.constants()
         )
@@ -65,7 +69,7 @@ class TrainingState:
 
     def update_average(self) -> FloatArray | None:
         """The bias-corrected moving average of the updates, flat; None without one."""
-        if self.ema is None or self.step == self.ema_start:
+        if self.ema is None or self.tau is None or self.step == self.ema_start:
             return None
         return self.ema / (1 - (1 - self.tau) ** (self.step - self.ema_start))
 
@@ -198,7 +202,7 @@ class TrainingState:
             size = sum(view.size for view in views)
             expected = None if own is None else (size,)
             found = None if array is None else array.shape
-            if found != expected or (own is not None and array.dtype != own.dtype):
+            if array is None or found != expected or array.dtype != own.dtype:
                 raise ValueError(f"array {name} has shape {found}, expected {expected}")
             end = 0
             for view in views:

@@ -9,6 +9,8 @@ from .data import checked_data
 from .digest import hexdigest, sha256
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from ..blocks import Blocks
     from .data import Data
     from .plan import Plan
@@ -69,21 +71,21 @@ class Reader:
     """Reads the next block while another one is in use."""
 
     def __init__(self, stream: Data | Stream) -> None:
-        self._stream, self._pool, self._ahead = stream, None, {}
+        self._stream = stream
+        self._pool: ThreadPoolExecutor | None = None
+        self._ahead: dict[int, Future[Data]] = {}
 
     def read(self, number: int, following: int | None) -> Data:
         """Block `number`, and begin with `following` if there is one."""
         if self._pool is None:
             self._pool = ThreadPoolExecutor(1, "regnet_c reader")
-        if number not in self._ahead:
-            self._submit(number)
-        block = self._ahead.pop(number).result()
+        ahead, submit, read = self._ahead, self._pool.submit, self._stream.block
+        if number not in ahead:
+            ahead[number] = submit(read, number)
+        block = ahead.pop(number).result()
         if following is not None:
-            self._submit(following)
+            ahead[following] = submit(read, following)
         return block
-
-    def _submit(self, number: int) -> None:
-        self._ahead[number] = self._pool.submit(self._stream.block, number)
 
     def close(self) -> None:
         """Wait for the block that is being read, and forget it."""

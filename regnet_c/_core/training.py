@@ -31,13 +31,18 @@ from .state import TrainingState
 from .team import MIN_BLOCK_ROWS, Crowd, divide
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from .._files.checkpoint import Saved
     from ..network import Network
-    from ..typing import Float64Array, FloatArray, Logs, StrPath
+    from ..optimizers import Optimizer
+    from ..typing import AnyCallback, Float64Array, FloatArray, IntArray, Logs, StrPath
     from .data import Data, Masks
     from .plan import Plan
     from .state import Cut
+    from .stream import Stream
     from .team import Division
+    from .weights import Weights
 
 _SLICE_SECONDS = 0.02  # between two checks for Ctrl-C
 _PUBLISH_SECONDS = 1.0  # between two copies for readers in other threads
@@ -57,13 +62,13 @@ def sums_of_batch(plan: Plan, batch_size: int) -> tuple[FloatArray, ...]:
 class FitOptions:
     """What a call of `Network.fit` asks for, checked; the names are those of `fit`."""
 
-    data: Data  # or Stream
+    data: Data | Stream
     batch_size: int
-    optimizer: object
+    optimizer: Optimizer
     epochs: int = 1
     threads: int | None = None
     validation: Data | None = None
-    callbacks: list = ()
+    callbacks: Sequence[AnyCallback] = ()
     shuffle: bool = False
     progress: bool = False
     keep_zeros: bool = False
@@ -96,7 +101,7 @@ class Reported(NamedTuple):
 
     epochs: int
     stopped_early: bool
-    states: list  # (class name, state) of each callback that has one
+    states: list[tuple[str, Any]]  # class name, state of each callback that has one
 
 
 class TrainingRun:
@@ -119,6 +124,9 @@ class TrainingRun:
         Whether no other epoch follows: it was the last one, or Ctrl-C was pressed.
     """
 
+    _working: Weights  # while an epoch is trained: what steps change,
+    _last_finite: Weights  # and what is put back if they diverge
+
     def __init__(
         self,
         network: Network,
@@ -128,13 +136,10 @@ class TrainingRun:
     ) -> None:
         self.network, self.options = network, options
         self._saved = saved
-        self.state = network._state
-        if (
-            self._saved
-            or self.state is None
-            or self.state.optimizer is not options.optimizer
-        ):
-            self.state = TrainingState(network._plan, options.optimizer)
+        state = network._state
+        if saved or state is None or state.optimizer is not options.optimizer:
+            state = TrainingState(network._plan, options.optimizer)
+        self.state = state
         self.state.track_updates(options.update_tau)
         if not self._saved:  # otherwise only once everything has been restored
             network._state = self.state
@@ -148,8 +153,7 @@ class TrainingRun:
         self.steps_per_epoch = self.course.steps
         self._bar = ProgressBar(False, 0, 0)
         self._started = self._interrupted = False
-        self._last_rate = None
-        self._working = self._last_finite = None
+        self._last_rate: float | None = None
         longest = max(options.data.lengths)
         self._division = divide(
             network._plan,
@@ -159,7 +163,9 @@ class TrainingRun:
             options.data.row_entries,
         )
         self.model = self._make_model(self._division)
-        self._block = self._order = self.c_run = None
+        self._block: Data | None = None
+        self._order: IntArray | None = None
+        self.c_run: binding.Run | None = None
 
     @property
     def _end(self) -> int:
@@ -228,17 +234,17 @@ class TrainingRun:
     def _start(self) -> None:
         """Restore a checkpoint, if any; from here on the network has this training."""
         if self._saved:
-            self._restore()
+            self._restore(self._saved)
         self.state.cut_epochs(self.options.cut)
         self.network._state, self.network.history = self.state, self.history
         self._remember()
         self._started = True
 
-    def _restore(self) -> None:
+    def _restore(self, saved: Saved) -> None:
         """Continue from the file, or leave the network as it was."""
         weights = self.network.get_weights()
         try:
-            self._saved.restore(self)
+            saved.restore(self)
         except BaseException:
             try:
                 self.listeners.train_end()  # which may put best weights back
@@ -280,7 +286,7 @@ class TrainingRun:
     def _logs(self) -> Logs:
         network, options = self.network, self.options
         weights = network._store.published
-        logs = {"loss": self.state.mean_loss(), "penalty": weights.penalty()}
+        logs: Logs = {"loss": self.state.mean_loss(), "penalty": weights.penalty()}
         logs["zeros"] = weights.zeros()
         logs["learning_rate"] = self._learning_rate()
         if options.validation is not None:
@@ -308,9 +314,10 @@ class TrainingRun:
             pass
         self._working.sums = self.model.weight_sums()
         if not self._working.are_finite():
+            assert self._block is not None  # it was trained
             raise self._divergence(progress.epoch - 1, self._block.n - 1)
         self.network._store.publish_working()
-        self._working = self._last_finite = None
+        del self._working, self._last_finite
 
     def _train_block(self, at: int) -> int:
         """Train to the end of the block that is number `at` of the course; the next `at`.
@@ -322,9 +329,10 @@ class TrainingRun:
             self.state.note_block()
             self._block = self.c_run = None  # their memory is the next block's
         block = course.block(at, last=at + 1 == self._end)
-        if block is not self._block:
-            self._block, self.c_run = block, self._make_run(block)
-        run, self._order = self.c_run, course.order(at)
+        run = self.c_run
+        if run is None or block is not self._block:
+            self._block, self.c_run = block, (run := self._make_run(block))
+        self._order = course.order(at)
         run.start_epoch(self._order)
         while progress.epoch == at:
             threads, start = _crowd.threads(run.max_threads), time.monotonic()
@@ -344,10 +352,11 @@ class TrainingRun:
         """Copy the published weights to where steps change them."""
         store = self.network._store
         self._last_finite, self._copied = store.published, time.monotonic()
-        self._working = store.take_spare()
-        if self._working is None:
+        spare = store.take_spare()
+        if spare is None:
             self._working = self._last_finite.copy()
         else:
+            self._working = spare
             self._working.replace(self._last_finite.params)
         self.model.bind_weights(self._working.params)
         store.begin(self._working)
@@ -389,6 +398,7 @@ class TrainingRun:
         epoch, step = at // self.course.count, step + self.course.steps_before(at)
         what, kept = "the loss", "the weights are those before this step"
         if not all_finite(self._working.params):
+            assert self.c_run is not None  # it made them so
             what = "the loss" if self.c_run.diverged else "a weight"
             network._store.discard_working(self._last_finite)
             kept = "the last finite weights were put back"
@@ -406,6 +416,7 @@ class TrainingRun:
     def _blamed_layer(self, step: int) -> int | None:
         """The first layer whose output is not finite for a row of this batch."""
         data, order = self._block, self._order
+        assert data is not None  # it is being trained
         first = step * self.options.batch_size
         last = min(first + self.options.batch_size, data.n)
 

@@ -61,8 +61,8 @@ class Units:
                 self.x_mean, self.x_scale = _moments(X, weight=sample_weight)
             self.x_scale[self.x_scale == 0] = np.inf  # a constant column is always 0
         traits = None if loss is None else loss.traits
-        self._power = traits.power if traits else 0
-        self._log = bool(self._power) and traits.output == "exp"
+        self._power = 0 if traits is None else traits.power
+        self._log = traits is not None and self._power > 0 and traits.output == "exp"
         n_out = y.shape[1] if y.ndim == 2 else 1
         self.y_mean, self.y_scale = np.zeros(n_out), np.ones(n_out)
         if joint is None:
@@ -72,7 +72,7 @@ class Units:
                 y.astype(np.float64), axis=0, weights=sample_weight
             ).mean()
             self.y_scale *= mean or 1.0
-        elif self._power:
+        elif traits is not None and self._power:
             self.y_mean, self.y_scale = _moments(y, traits.is_robust, sample_weight)
             self.y_scale[self.y_scale == 0] = 1.0
             if joint or traits.parameter_has_unit:
@@ -110,7 +110,9 @@ class Units:
         return self._scaled(y, self.y_mean, self.y_scale) if self._power else y
 
     @staticmethod
-    def _scaled(values: AnyArray, mean: Any, scale: Any) -> Float64Array:
+    def _scaled(
+        values: AnyArray, mean: Float64Array | float, scale: Float64Array | float
+    ) -> Float64Array:
         return (values.astype(np.float64) - mean) / scale
 
     def scaled(self, loss: Loss) -> Loss:
@@ -134,7 +136,8 @@ class Units:
             return rows
         if self._log:
             y = y.reshape(len(rows), -1)
-            return scale * (rows + math.log(scale) * y.sum(axis=1))
+            array: Float64Array = scale * (rows + math.log(scale) * y.sum(axis=1))
+            return array
         return rows * scale**self._power
 
     @property
@@ -237,13 +240,13 @@ def _spreads(X: CSR) -> Float64Array:
 
 def _median(values: Float64Array, weight: Float64Array | None) -> float:
     if weight is None:
-        return np.median(values)
+        return float(np.median(values))
     order = np.argsort(values)
     total = np.cumsum(weight[order])
-    return values[order][np.searchsorted(total, total[-1] / 2)]
+    return float(values[order][np.searchsorted(total, total[-1] / 2)])
 
 
 def _joint(spreads: Float64Array) -> float:
     """One spread for all targets."""
     largest = spreads.max()
-    return largest * math.sqrt(np.mean(np.square(spreads / largest)))
+    return float(largest) * math.sqrt(np.mean(np.square(spreads / largest)))

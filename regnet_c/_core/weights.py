@@ -42,6 +42,10 @@ class Weights:
     """
 
     # made on demand: training publishes far more than is read
+    views: list[FloatArray]
+    predictor: binding.Model
+    sparse: SparseWeights
+    sums: list[tuple[float, float, int]]
     _made = ("views", "predictor", "sparse", "sums")
 
     def __init__(self, plan: Plan, params: FloatArray) -> None:

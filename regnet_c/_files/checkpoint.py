@@ -108,7 +108,8 @@ class Saved:
     @property
     def epochs(self) -> int:
         """Epochs reported."""
-        return self._history["epochs"]
+        number: int = self._history["epochs"]
+        return number
 
     def _broken(self, error: BaseException | str) -> ModelFileError:
         reason = model_file.short_reason(error)
@@ -172,7 +173,7 @@ class Saved:
         states: list[tuple[str, dict[str, Any]]],
         arrays: dict[str, AnyArray],
     ) -> None:
-        callbacks = [callback for callback, _ in listeners.states()]
+        callbacks: list[Any] = [callback for callback, _ in listeners.states()]
         found = [name for name, _ in states]
         here = [type(callback).__name__ for callback in callbacks]
         self._expect_same("call of fit", {"callbacks": found}, {"callbacks": here})
@@ -180,8 +181,8 @@ class Saved:
             zip(callbacks, states, strict=True)
         ):
             prefix = f"callbacks.{number}."
-            own = {key for key in arrays if key.startswith(prefix)}
-            own = {key.removeprefix(prefix): arrays.pop(key) for key in own}
+            keys = {key for key in arrays if key.startswith(prefix)}
+            own = {key.removeprefix(prefix): arrays.pop(key) for key in keys}
             if own.keys() & state.keys():
                 raise self._broken(f"the state of {name} has an entry twice")
             state |= own
@@ -207,7 +208,7 @@ def _description(network: Network) -> dict[str, Any]:
         "dtype": network.dtype.name,
         "loss": network.loss.get_config(),
         "seed": network.seed,
-        "inputs": f"{len(kept)} of {network.n_inputs}, checksum {zlib.crc32(kept):x}",
+        "inputs": f"{len(kept)} of {network.n_inputs}, checksum {zlib.crc32(kept.data):x}",
         "layers": len(layers),
     } | {f"layers[{i}]": layer for i, layer in enumerate(layers)}
 

@@ -70,7 +70,7 @@ class Tensor(NamedTuple):
 
     name: str
     dtype: str  # F32 or F64
-    shape: tuple
+    shape: tuple[int, ...]
 
     @property
     def numpy_dtype(self) -> np.dtype[np.float32] | np.dtype[np.float64]:
@@ -80,18 +80,19 @@ class Tensor(NamedTuple):
     @property
     def nbytes(self) -> int:
         """Bytes in the file."""
-        return math.prod(self.shape) * self.numpy_dtype.itemsize
+        number: int = math.prod(self.shape) * self.numpy_dtype.itemsize
+        return number
 
 
 class Header(NamedTuple):
     """What a file's header states, checked except for the checksum and nested texts."""
 
-    arguments: dict  # of Network
-    shapes: list  # of its weights
-    tensors: list  # of the state, as Tensor
-    checksum: tuple  # position of its first digit and behind its last
-    metadata: tuple  # the same of the user's metadata, with their quotes
-    state: tuple | None  # the same of the state's values
+    arguments: Arguments  # of Network
+    shapes: list[tuple[int, ...]]  # of its weights
+    tensors: list[Tensor]  # of the state
+    checksum: tuple[int, int]  # position of its first digit and behind its last
+    metadata: tuple[int, int]  # the same of the user's metadata, with their quotes
+    state: tuple[int, int] | None  # the same of the state's values
 
 
 # ---- writing -------------------------------------------------------------------------
@@ -146,8 +147,8 @@ def _metadata_text(metadata: object, plan: Plan) -> str:
 
 def _entry(name: str, dtype: str, shape: tuple[int, ...], begin: int, end: int) -> str:
     """The text of a tensor in the header."""
-    shape = ",".join(map(str, shape))
-    values = f'"dtype":"{dtype}","shape":[{shape}],"data_offsets":[{begin},{end}]'
+    sides = ",".join(map(str, shape))
+    values = f'"dtype":"{dtype}","shape":[{sides}],"data_offsets":[{begin},{end}]'
     return f',"{name}":{{{values}}}'
 
 
@@ -156,6 +157,7 @@ def _weight_entries(
 ) -> Iterator[tuple[str, tuple[int, ...]]]:
     """The text of each weight tensor in the header, and its shape."""
     number, offset = 0, 0
+    letters = DTYPES["float32" if dtype == np.float32 else "float64"]
     for layer in layers:
         if not isinstance(layer, Dense):
             continue
@@ -164,7 +166,7 @@ def _weight_entries(
             if kind == "weight" or layer.use_bias:
                 end = offset + math.prod(shape) * dtype.itemsize
                 name = f"{number}.{kind}"
-                yield _entry(name, DTYPES[dtype.name], shape, offset, end), shape
+                yield _entry(name, letters, shape, offset, end), shape
                 offset = end
         number += 1
 
@@ -243,14 +245,17 @@ def read_string(quoted: str, what: str) -> str:
     text = loads(quoted, what)
     if len(quoted) != len(text) + text.count('"') + text.count("\\") + 2:
         raise ValueError(f"{what} is not in canonical form")
-    return text
+    result: str = text
+    return result
 
 
 def _check_tensors(
     start: bytes, position: int, arguments: Arguments, has_state: bool
 ) -> tuple[list[tuple[int, ...]], list[Tensor]]:
     """Shapes of the weights, and the state's tensors, in the list from `position`."""
-    shapes, tensors, offset = [], [], 0
+    shapes: list[tuple[int, ...]] = []
+    tensors: list[Tensor] = []
+    offset = 0
     dtype = np.dtype(arguments["dtype"])
     for text, shape in _weight_entries(arguments["layers"], dtype):
         entry = text.encode("ascii")
@@ -271,7 +276,8 @@ def _check_tensors(
 
 def _read_tensors(start: bytes, position: int, offset: int) -> tuple[list[Tensor], int]:
     """The state's tensors from `position` on, and where their list ends."""
-    tensors, names = [], set()
+    tensors: list[Tensor] = []
+    names: set[str] = set()
     while match := _TENSOR.match(start, position):
         name, dtype, sizes = (group.decode("ascii") for group in match.groups())
         tensor = Tensor(name, dtype, tuple(int(s) for s in sizes.split(",") if s))

@@ -21,6 +21,7 @@ import numpy as np
 from .._core.atomic import write_atomically
 from .._core.digest import hexdigest, sha256
 from ..errors import ModelFileError
+from ..layers import Dense
 from .header import (
     INPUTS,
     MAX_HEADER,
@@ -79,7 +80,7 @@ def save(network: Network, path: StrPath, state: State | None = None) -> None:
     tensors = [_tensor(name, array) for name, array in arrays.items()]
     start = compose(network, values, tensors)
     _check_what_will_be_read(start, weights, tensors)
-    chunks = list(weights)
+    chunks: list[AnyArray] = list(weights)
     for array in arrays.values():
         chunks += array if isinstance(array, list) else [array]
     chunks = [np.require(c, c.dtype.newbyteorder("<"), ["C"]) for c in chunks]
@@ -110,7 +111,8 @@ def _check_what_will_be_read(
     try:
         if len(start) - 8 > MAX_HEADER:
             raise ValueError(f"its header needs more than {MAX_HEADER} bytes")
-        size = len(start) + sum(part.nbytes for part in [*weights, *tensors])
+        size = len(start) + sum(weight.nbytes for weight in weights)
+        size += sum(tensor.nbytes for tensor in tensors)
         header = parse(start, size)
         text = read_string(quoted_part(start, *header.metadata), "metadata")
         metadata = read_values(text, "metadata")
@@ -174,20 +176,20 @@ def _load(cls: type[N], file: BufferedReader) -> tuple[N, State | None]:
     start = _read_start(file, status.st_size)
     header = parse(start, status.st_size)
     weights, arrays = _read_arrays(file, start, header, status.st_size)
-    metadata = quoted_part(start, *header.metadata)
-    state = header.state and quoted_part(start, *header.state)
+    quoted = quoted_part(start, *header.metadata)
+    quoted_state = quoted_part(start, *header.state) if header.state else None
     del start  # it may be most of the file
-    metadata = read_string(metadata, "metadata")
-    metadata = read_values(metadata, "metadata")
+    quoted = read_string(quoted, "metadata")
+    metadata = read_values(quoted, "metadata")
     network = cls.__new__(cls)
     network._build(**header.arguments)
     take_inputs(metadata, network._plan)
     _check_table(metadata, header.arguments["layers"], network.n_inputs)
     network.metadata = metadata
     network._publish(weights)
-    if state is not None:
-        state = read_values(read_string(state, "state"), "state"), arrays
-    return network, state
+    if quoted_state is None:
+        return network, None
+    return network, (read_values(read_string(quoted_state, "state"), "state"), arrays)
 
 
 def _check_table(
@@ -197,7 +199,7 @@ def _check_table(
     if "regnet_c.table" in metadata:
         from ..tables.form import KEY, TableForm
 
-        n_outputs = [layer.n_out for layer in layers if hasattr(layer, "n_out")][-1]
+        n_outputs = [layer.n_out for layer in layers if isinstance(layer, Dense)][-1]
         TableForm.from_config(metadata[KEY], n_inputs, n_outputs)
 
 
@@ -245,7 +247,7 @@ def _read_body(
     digest.update(memoryview(start)[end:])
     for i in range(0, body.size, _CHUNK):
         part = body[i : i + _CHUNK]
-        if file.readinto(part) != part.nbytes:
+        if file.readinto(part.data) != part.nbytes:
             raise ValueError("it became shorter while it was read")
         digest.update(part)
     if hexdigest(digest).encode("ascii") != start[begin:end]:

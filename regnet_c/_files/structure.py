@@ -11,7 +11,7 @@ decoded one by one from a window, so that a small file cannot expand into a huge
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict
 
 from .._core import checks
 from ..layers import Dropout, layer_from_config, split_layers
@@ -28,12 +28,14 @@ if TYPE_CHECKING:
 
         layers: list[Dense | Dropout]
         loss: Loss
-        dtype: str
+        dtype: DTypeLiteral
         seed: int
+
+    DTypeLiteral: TypeAlias = Literal["float32", "float64"]
 
 
 MAX_STRUCTURE = 1 << 21  # bytes, over 7000 layers
-DTYPES = {"float32": "F32", "float64": "F64"}
+DTYPES: dict[DTypeLiteral, str] = {"float32": "F32", "float64": "F64"}
 ERRORS = (LookupError, TypeError, ValueError, ArithmeticError, RecursionError)
 _WINDOW = 4096  # bytes, more than a layer needs whose penalty lists no inputs
 MAX_LAYER = 1 << 17  # bytes, over 15 000 inputs in lists
@@ -111,14 +113,19 @@ def read_structure(start: bytes, begin: int, end: int) -> Arguments:
 
 def _read_layers(start: bytes, begin: int, end: int) -> list[Dense | Dropout]:
     """The layers in this part of the header."""
-    layers, units = [], None
+    layers: list[Dense | Dropout] = []
+    units: int | None = None
     while True:
         try:
             layer, written = _read_layer(_decoded(start, begin, end), units)
             units = getattr(layer, "n_out", units)
             if not start.startswith(written, begin):
                 raise ValueError("it is not in canonical form")
-            if isinstance(layer, Dropout) and isinstance((layers or [0])[-1], Dropout):
+            if (
+                isinstance(layer, Dropout)
+                and layers
+                and isinstance(layers[-1], Dropout)
+            ):
                 raise ValueError("it and the one before are both Dropout")
         except ERRORS as error:
             raise ValueError(f"layer {len(layers)}: {error}") from None

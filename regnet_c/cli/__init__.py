@@ -25,7 +25,9 @@ class _Formatter(
     """Help with defaults, except where the text explains None."""
 
     def _get_help_string(self, action: argparse.Action) -> str | None:
-        if action.default in (None, [], False, True) or "default" in action.help:
+        if action.default in (None, [], False, True) or "default" in (
+            action.help or ""
+        ):
             return action.help
         return super()._get_help_string(action)
 
@@ -55,7 +57,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; the exit status."""
     args = build_parser().parse_args(argv)
     try:
-        return args.run(args)
+        number: int = args.run(args)
+        return number
     except KeyboardInterrupt:
         print("regnet-c: interrupted", file=sys.stderr)
         return 130
@@ -67,9 +70,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         OSError,
         MemoryError,
     ) as error:
+        message = str(error) or type(error).__name__
         if isinstance(error, FileNotFoundError) and error.filename:
-            error = f"no such file: {error.filename}"
-        _print_error(str(error) or type(error).__name__)
+            message = f"no such file: {error.filename}"
+        _print_error(message)
         return 2
 
 

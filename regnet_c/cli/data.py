@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from ..tables.encoding import Encoding
     from ..tables.schema import Schema
     from ..tables.task import Target, TaskName
-    from ..typing import AnyArray, BoolArray, StrPath
+    from ..typing import AnyArray, BoolArray, Float64Array, StrPath
 
     T = TypeVar("T")
     Commands: TypeAlias = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -48,18 +48,18 @@ class TrainingData:
     """Encoded rows to train on and to validate on, and how they were read."""
 
     form: TableForm
-    X: np.ndarray  # or CSR
-    y: np.ndarray
-    validation: tuple | None  # (X, y)
-    lines: list = field(default_factory=list)
-    schema: list | None = None
-    weights: np.ndarray | None = None
+    X: Any  # an array or CSR
+    y: AnyArray
+    validation: tuple[Any, AnyArray] | None  # (X, y)
+    lines: list[str] = field(default_factory=list)
+    schema: Schema | None = None
+    weights: Float64Array | None = None
 
 
 # ---- options -------------------------------------------------------------------------
 
 
-def add_dialect(parser: argparse.ArgumentParser, header: bool | None = True) -> None:
+def add_dialect(parser: argparse._ActionsContainer, header: bool | None = True) -> None:
     """Options for the format of a file; None: detected, or as in training."""
     parser.add_argument(
         "--header",
@@ -97,7 +97,7 @@ def add_dialect(parser: argparse.ArgumentParser, header: bool | None = True) -> 
     )
 
 
-def add_columns(parser: argparse.ArgumentParser) -> None:
+def add_columns(parser: argparse._ActionsContainer) -> None:
     """Options that override what was inferred about the columns."""
     for name, text in (
         ("drop", "columns to leave out"),
@@ -366,7 +366,8 @@ def _target_name(args: argparse.Namespace, names: list[str]) -> str:
             f"{args.data} needs --target COLUMN, its last columns are {few}"
         )
     if args.target in names:
-        return args.target
+        text: str = args.target
+        return text
     number = parse_number(args.target)
     if not args.header and number is not None and number in range(1, len(names) + 1):
         return names[int(number) - 1]
@@ -521,7 +522,7 @@ def encoded_targets(
         columns = [ArrayColumn(form.target, y[:, i]) for i in range(y.shape[1])]
         parts = [encode_target(column, None)[0] for column in columns]
     y = form.scaled(np.column_stack(parts))
-    present = np.isfinite(y).all(axis=1)
+    present: Any = np.isfinite(y).all(axis=1)
     return (y[:, 0] if y.shape[1] == 1 else y), present
 
 

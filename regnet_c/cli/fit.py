@@ -157,7 +157,8 @@ def fit(
 def _loss(name: Any, form: TableForm) -> tuple[Loss, int]:
     """(Loss, outputs) of a name, or of the task; two classes share one output."""
     if form.classes is None:
-        what, fitting, n_out = "a target of numbers", FOR_NUMBERS, len(form.centers)
+        fitting: tuple[str, ...] = FOR_NUMBERS
+        what, n_out = "a target of numbers", len(form.centers)
         name = name or "mse"
     else:
         count = len(form.classes)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from .._core.machine import cpu_info
 from .._version import __version__
 from ..network import Network
+from ..tables.encoding import DroppedColumn
 from ..tables.form import KEY, TableForm
 from ..tables.schema import shown
 
@@ -72,9 +73,10 @@ def _print_form(form: TableForm, needed: Collection[str]) -> None:
     if len(columns) > _MANY:
         columns = [column for column in columns if column.name in needed]
     for column in columns[:_MANY]:
-        outputs = len(column.names(""))
-        about = f"{outputs} inputs" if outputs else f"dropped: {column.reason}"
-        if outputs and column.name not in needed:
+        about = f"{len(column.names(''))} inputs"
+        if isinstance(column, DroppedColumn):
+            about = f"dropped: {column.reason}"
+        elif column.name not in needed:
             about = "not read, no input of it is left"
         print(f"column       {shown(column.name)}: {column.kind}, {about}"[:200])
     if len(columns) > _MANY:

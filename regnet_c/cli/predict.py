@@ -56,20 +56,25 @@ def run(args: Namespace) -> int:
         rows = form.decoded(out).tolist()
         writer.writerows([f"{value:.9g}" for value in row] for row in rows)
     else:
-        _write_classes(writer, form, form.probabilities(out), args.probabilities)
+        shares = form.probabilities(out)
+        _write_classes(writer, form.target, form.classes, shares, args.probabilities)
     write_atomically(args.output, [file.getvalue().encode("utf-8")])
     print(f"{len(out)} predictions written to {args.output}")
     return 0
 
 
 def _write_classes(
-    writer: Any, form: TableForm, probabilities: FloatArray, all_of_them: bool
+    writer: Any,
+    target: str,
+    classes: list[str],
+    probabilities: FloatArray,
+    all_of_them: bool,
 ) -> None:
     """The most probable class of each row, and probabilities if they are asked for."""
-    best = [form.classes[i] for i in probabilities.argmax(axis=1).tolist()]
+    best = [classes[i] for i in probabilities.argmax(axis=1).tolist()]
     if not all_of_them:
-        writer.writerows([[form.target], *([name] for name in best)])
+        writer.writerows([[target], *([name] for name in best)])
         return
-    writer.writerow([form.target, *(f"probability_{name}" for name in form.classes)])
+    writer.writerow([target, *(f"probability_{name}" for name in classes)])
     for name, row in zip(best, probabilities.tolist(), strict=True):
         writer.writerow([name, *(f"{value:.9g}" for value in row)])

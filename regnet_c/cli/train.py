@@ -208,7 +208,7 @@ def run(args: Namespace) -> int:
         print(rows.schema)
         return 0
     chosen = resolve(args, rows.form, len(rows.X))
-    members = []
+    members: list[Network] = []
     finished = fit(args, chosen, rows, members)
     network = joined(members)
     network.metadata = {KEY: rows.form.to_config()}
@@ -241,8 +241,9 @@ def _report(
         )
     zeros = sum(m.zeros() for m in members) / count
     print(f"all weights          {zeros:.1%} exact zeros")
-    epochs = sum(m.history.epochs for m in members)
-    seconds = sum(m.history.seconds for m in members)
+    histories = [m.history for m in members if m.history is not None]
+    epochs = sum(history.epochs for history in histories)
+    seconds = sum(history.seconds for history in histories)
     speed = epochs * len(rows.X) / max(seconds, 1e-9)
     print(
         f"time                 {seconds:.2f} s, {epochs} epochs, {speed:,.0f} samples/s"

@@ -60,7 +60,8 @@ class Cluster:
         """Futures of delayed objects, which stay on the workers."""
         futures = self._client.compute(delayed, retries=self._retries)
         self._wait(futures)
-        return futures
+        found: list[Any] = futures
+        return found
 
     def run(
         self, function: Callable[..., T], shards: Sequence[Any], *arguments: Any

@@ -22,7 +22,8 @@ from .rounds import Rounds, Shard, Task, take_steps
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from ..estimators.base import Rows3
+    from ..estimators.base import BaseRegNet, Rows3
+    from ..history import History
     from ..network import Network
     from ..optimizers import Optimizer
     from ..schedules import Schedule
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from .cluster import Client, Cluster, Serial
 
     Local: TypeAlias = RegNetClassifier | RegNetRegressor
-    L = TypeVar("L", RegNetClassifier, RegNetRegressor)
+    L = TypeVar("L", bound=BaseRegNet)
 
 _SHARDS = 8  # at most, by default: the more, the less a round does
 
@@ -101,6 +102,10 @@ def _predicted_frame(x: Any, local: Local, method: str, meta: Any) -> Any:
 
 class DaskRegNet(BaseEstimator):
     """What both estimators share; the parameters are the regressor's."""
+
+    history_: History
+    n_features_in_: int
+    _fitted: Local
 
     def __init__(
         self,
@@ -203,11 +208,17 @@ class DaskRegNet(BaseEstimator):
         if len(X.shape) != 2:
             raise ValueError(f"X has {len(X.shape)} dimension(s), expected 2")
         local = self._template(runner, int(X.shape[1]), y, parts[1])
-        shards = runner.compute(self._shards(local, *parts, weights))
+        shards = runner.compute(self._shards(local, parts[0], parts[1], weights))
         held_out = self._held_out(local, eval_set)
         task = self._task(local, len(shards))
         self._train(Rounds(task), runner, shards, held_out, local)
         return self
+
+    def _template(
+        self, runner: Serial | Cluster, n_features: int, y: Any, parts: list[Any]
+    ) -> Local:
+        """A fitted local estimator, defined by the subclass."""
+        raise NotImplementedError
 
     def _limits(self) -> tuple[float, int]:
         timeout = checks.check_float(self.timeout, "timeout", 0, open_minimum=True)
@@ -306,7 +317,8 @@ class DaskRegNet(BaseEstimator):
     @property
     def network_(self) -> Network:
         """The trained `Network`."""
-        return self.to_local().network_
+        network: Network = self.to_local().network_
+        return network
 
     def to_local(self) -> Local:
         """The estimator of one process with this network.
@@ -347,6 +359,7 @@ class DaskRegNet(BaseEstimator):
         if hasattr(X, "map_partitions"):
             import pandas
 
+            meta: Any
             if columns is None:
                 meta = pandas.Series(one[:0], name="prediction")
             else:
@@ -354,7 +367,7 @@ class DaskRegNet(BaseEstimator):
             call = partial(_predicted_frame, local=local, method=method, meta=meta)
             return X.map_partitions(call, meta=meta)
         X = X.rechunk({1: -1})
-        shape = {"drop_axis": 1}
+        shape: dict[str, Any] = {"drop_axis": 1}
         if columns is not None:
             shape = {"chunks": (X.chunks[0], (len(columns),))}
         return X.map_blocks(
@@ -451,10 +464,10 @@ learning_rate, learning_rate_init
         if len(y.shape) != 1:
             raise ValueError(f"y has {len(y.shape)} dimensions, expected 1")
         found = [dask.delayed(np.unique)(part) for part in parts]
-        classes = [c for c in runner.results(found) if len(c)]
-        if not classes:
+        labels = [c for c in runner.results(found) if len(c)]
+        if not labels:
             raise ValueError("y has no rows")
-        classes = np.unique(np.concatenate(classes))
+        classes = np.unique(np.concatenate(labels))
         local = self._local(RegNetClassifier, class_weight=self.class_weight)
         rows = np.zeros((len(classes), n_features))
         return local.partial_fit(rows, classes, classes=classes)

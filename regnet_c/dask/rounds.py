@@ -31,9 +31,10 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from ..layers import Layer
+    from ..losses import Loss
     from ..optimizers import Optimizer
     from ..penalties import Penalty
-    from ..typing import Float64Array, FloatArray
+    from ..typing import AnyArray, DType, Float64Array, FloatArray
 
 _CREDIT_DECAY = 1 - 1 / 10_000  # of the ledger in a step, as in one process
 # between the seeds of two shards or rounds; odd, so that all 2^64 come first
@@ -43,13 +44,15 @@ _NEXT_SEED = 0xBF58476D1CE4E5B9
 class Shard(NamedTuple):
     """Checked rows, as a Network takes them; X None: there are none."""
 
-    X: np.ndarray | None
-    y: np.ndarray | None
-    sample_weight: np.ndarray | None
+    X: AnyArray | None
+    y: AnyArray | None
+    sample_weight: Float64Array | None
 
     @property
     def weight(self) -> float:
         """Sum of the rows' weights."""
+        if self.X is None:
+            return 0.0
         if self.sample_weight is None:
             return float(len(self.X))
         return float(self.sample_weight.sum())
@@ -59,8 +62,10 @@ class Steps(NamedTuple):
     """What a shard's steps of a round led to."""
 
     weight: float  # of its rows
-    weights: list
-    divisors: list | None  # what the optimiser divides the steps of each matrix by
+    weights: list[FloatArray]
+    divisors: (
+        list[Float64Array] | None
+    )  # what the optimiser divides the steps of each matrix by
     steps: int
     response: float  # what it made of a constant unit gradient, in sum
     loss: float
@@ -70,11 +75,11 @@ class Steps(NamedTuple):
 class Task:
     """What is the same for all shards and rounds."""
 
-    layers: list
-    loss: object
-    dtype: np.dtype
+    layers: list[Layer]
+    loss: Loss
+    dtype: DType
     seed: int
-    optimizer: object
+    optimizer: Optimizer
     batch_size: int
     epochs_per_round: int
     shards: int
@@ -98,7 +103,8 @@ def take_steps(
     shard: Shard, task: Task, weights: list[FloatArray], round_: int, number: int
 ) -> Steps | None:
     """The steps of a shard in a round; None if it has no rows that count."""
-    if shard.X is None or shard.weight == 0:
+    X, y, row_weights = shard
+    if X is None or y is None or shard.weight == 0:
         return None
     stream = 1 + round_ * task.shards + number
     seed = (task.seed + stream * _NEXT_SEED) % 2**64
@@ -106,19 +112,20 @@ def take_steps(
     network.set_weights(weights)
     rate = task.rate(round_)
     if rate == 0:  # the end of a schedule
-        loss = network.evaluate(*shard)["loss"]
+        loss = network.evaluate(X, y, row_weights)["loss"]
         return Steps(shard.weight, weights, None, 0, 0.0, loss)
     optimizer = copy.copy(task.optimizer)
     optimizer.learning_rate = rate
     history = network.fit(
-        shard.X,
-        shard.y,
+        X,
+        y,
         epochs=task.epochs_per_round,
         batch_size=task.batch_size,
         optimizer=optimizer,
-        sample_weight=shard.sample_weight,
+        sample_weight=row_weights,
         threads=1,
     )
+    assert network._state is not None  # it was trained
     steps = network._state.step
     return Steps(
         shard.weight,
@@ -136,14 +143,15 @@ def _divisors(network: Network, optimizer: Optimizer) -> list[Float64Array] | No
     FTRL's divisor has the l2 owed so far.
     """
     state = network._state
-    if state.v is None:
+    if state is None or state.v is None:
         return None
     scale = 1.0
     if isinstance(optimizer, (Adam, AdamW)):
         scale = 1 / (1 - state.scalars.get()["beta2_power"])
     owed = 0.0
     if isinstance(optimizer, FTRL):
-        owed = 2 * optimizer.learning_rate * state.scalars.get()["credit"]
+        rate: Any = optimizer.learning_rate  # of a round, a number
+        owed = 2 * rate * state.scalars.get()["credit"]
     plan, epsilon = network._plan, optimizer.constants()["epsilon"]
     return [
         np.sqrt(v.astype(np.float64) * scale) + (epsilon + owed * _l2(penalty))
@@ -157,7 +165,8 @@ def _l2(penalty: Penalty | None) -> float:
 
 def _response(optimizer: Optimizer, steps: int) -> float:
     """What the steps make of a constant unit gradient before they are divided, in sum."""
-    rate, momentum = optimizer.learning_rate, optimizer.constants()["momentum"]
+    rate: Any = optimizer.learning_rate  # of a round, a number
+    momentum = optimizer.constants()["momentum"]
     nesterov = getattr(optimizer, "nesterov", False)
     total = response = 0.0
     for _ in range(steps):
@@ -194,7 +203,8 @@ class Rounds:
         self.history = History()
         self.network.history = self.history
         self._penalties = _charged(self.network.layers)
-        self._credit, self._ledgers = 0.0, {}
+        self._credit = 0.0
+        self._ledgers: dict[tuple[int, str], Float64Array] = {}
 
     @property
     def done(self) -> int:
@@ -242,15 +252,19 @@ class Rounds:
         for number, fields in self._penalties.items():
             w = weights[number]
             v = np.ones(w.shape)
-            if found[0].divisors is not None:
-                v = mean([steps.divisors[number] for steps in found], shares) ** 2
+            divisors = [s.divisors[number] for s in found if s.divisors is not None]
+            if divisors:
+                v = mean(divisors, shares) ** 2
             if fields.get("l1"):
                 self._charge_l1(number, fields, w, v, step)
             if fields.get("group_strength"):
                 self._charge_groups(number, fields, w, v, step)
 
     def _ledger(self, number: int, kind: str, w: Float64Array) -> Float64Array:
-        return self._ledgers.setdefault((number, kind), np.zeros(w.shape))
+        array: Float64Array = self._ledgers.setdefault(
+            (number, kind), np.zeros(w.shape)
+        )
+        return array
 
     def _charge_l1(
         self,
@@ -262,7 +276,7 @@ class Rounds:
     ) -> None:
         step = step | {"l1": fields["l1"], "l1_rule": L1_RULES[fields["l1_rule"]]}
         q, nothing = self._ledger(number, "l1", w), np.zeros(w.size)
-        flat = [a.reshape(-1) for a in (w, np.zeros(w.size), v, q, nothing)]
+        flat = w.reshape(-1), np.zeros(w.size), v.reshape(-1), q.reshape(-1), nothing
         binding.update(*flat, step)
 
     def _charge_groups(

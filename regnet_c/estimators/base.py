@@ -38,11 +38,13 @@ from .preparation import Preparation
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import ArrayLike
+    from numpy.typing import ArrayLike, NDArray
 
+    from ..history import History
     from ..layers import Layer
+    from ..losses import Loss
     from ..optimizers import Optimizer
-    from ..recipes.monitor import Monitor
+    from ..recipes.monitor import Monitor, Score
     from ..recipes.presets import Recipe
     from ..tables.encoder import TableEncoder
     from ..typing import (
@@ -50,9 +52,11 @@ if TYPE_CHECKING:
         AnyArray,
         AnyCallback,
         Auto,
+        DType,
         DTypeName,
         Float64Array,
         FloatArray,
+        InputGroups,
         IntArray,
         L1Rule,
         OptimizerName,
@@ -75,9 +79,26 @@ _NO_BETTER = 1e-3  # less than this below it a fit has learned nothing
 class Member(SimpleNamespace):
     """One trained network with its optimizer and monitor."""
 
+    network: Network
+    optimizer: Optimizer
+    monitor: Monitor
+
 
 class BaseRegNet(BaseEstimator):
     """Parameters, training and fitted attributes of the two estimators."""
+
+    network_: Network
+    encoder_: TableEncoder | None
+    recipe_: Recipe
+    n_outputs_: int
+    n_features_in_: int
+    feature_names_in_: NDArray[np.object_]
+    _is_classifier: bool
+    _members: list[Member]
+    _prepared: Preparation
+    _user_loss: Loss
+    _dtype: DType
+    _warm_fits: int
 
     # scikit-learn reads an estimator's parameters from this signature, hence its length
     def __init__(
@@ -143,6 +164,31 @@ class BaseRegNet(BaseEstimator):
         self.callbacks = callbacks
         self.verbose = verbose
 
+    # ---- what a subclass defines -----------------------------------------------------
+
+    def _check_data(self, X: Any, y: Any, reset: bool) -> tuple[Any, AnyArray]:
+        raise NotImplementedError
+
+    def _learn_targets(self, y: AnyArray, classes: ArrayLike | None = None) -> None:
+        raise NotImplementedError
+
+    def _check_targets(self, y: AnyArray, classes: ArrayLike | None = None) -> None:
+        raise NotImplementedError
+
+    def _network_loss(self) -> Loss:
+        raise NotImplementedError
+
+    def _encode(self, y: AnyArray) -> AnyArray:
+        raise NotImplementedError
+
+    def _row_weights(
+        self, y: AnyArray, weight: Float64Array | None
+    ) -> Float64Array | None:
+        raise NotImplementedError
+
+    def _validation_score(self, held_out: Rows3 | None) -> Score | None:
+        raise NotImplementedError
+
     # ---- training --------------------------------------------------------------------
 
     @says_memory_error
@@ -191,13 +237,14 @@ class BaseRegNet(BaseEstimator):
         if not goes_on:
             self._prepare(recipe_, data)
         self.recipe_ = recipe_
-        self._train_members(seed, self._ready(data), self._ready(held_out), goes_on)
+        validation = None if held_out is None else self._ready(held_out)
+        self._train_members(seed, self._ready(data), validation, goes_on)
         return self
 
     @unchanged_if_refused
     def _fit_one_epoch(
         self,
-        X: TableLike,
+        X: Any,
         y: Any,
         sample_weight: ArrayLike | None,
         X_val: TableLike | None,
@@ -220,7 +267,8 @@ class BaseRegNet(BaseEstimator):
             self.recipe_ = self._resolve(X, one_epoch=True)
             recipe.check(self.recipe_)
             self._prepare(self.recipe_, data)
-        data, held_out = self._ready(data), self._ready(held_out)
+        data = self._ready(data)
+        held_out = None if held_out is None else self._ready(held_out)
         X, y, weight = data
         data = X, self._training_targets(y), weight
         members = [] if first else self._members
@@ -232,13 +280,13 @@ class BaseRegNet(BaseEstimator):
             members = [Member(network=network, optimizer=optimizer, monitor=monitor)]
         else:
             self._leave_schedule(X)
-        trained = []
+        trained: list[Member] = []
         try:
             for member in members:
                 self._train(member, data, held_out, 1, trained, one_epoch=True)
         finally:
             self._publish(trained)
-        if self.network_.history["learning_rate"][-1] == 0:
+        if self._history["learning_rate"][-1] == 0:
             warn_user(
                 f"learning_rate={self.learning_rate!r} has decayed to 0, so "
                 "partial_fit changed nothing: set it to 'constant' before fit",
@@ -267,10 +315,8 @@ class BaseRegNet(BaseEstimator):
         self.encoder_ = self._prepared.encoder
         self._dtype = recipe.choose_dtype(self.dtype, data[0].shape[0])
 
-    def _ready(self, data: Rows3 | None) -> Rows3 | None:
+    def _ready(self, data: Rows3) -> Rows3:
         """(X, y, weights) on the scale of training, y smoothed unless it is validation."""
-        if data is None:
-            return None
         X, y, weight = data
         return (
             self._prepared.inputs(X, self._dtype),
@@ -295,7 +341,7 @@ class BaseRegNet(BaseEstimator):
         X, y, weight = data
         smoothed = X, self._training_targets(y), weight
         constant, scale = self._constant_loss(smoothed)
-        trained = []
+        trained: list[Member] = []
         try:
             for number in range(count):
                 member = Member(
@@ -366,8 +412,16 @@ class BaseRegNet(BaseEstimator):
         return {KEY: form.to_config()}
 
     @property
+    def _history(self) -> History:
+        """Of the first member, which is trained."""
+        history = self._members[0].network.history
+        assert history is not None
+        return history
+
+    @property
     def _monitor(self) -> Monitor:
-        return self._members[0].monitor
+        monitor: Monitor = self._members[0].monitor
+        return monitor
 
     def _build(self, n_inputs: int, seed: int) -> Network:
         layers = self._layers(n_inputs)
@@ -375,7 +429,9 @@ class BaseRegNet(BaseEstimator):
 
     def _layers(self, n_inputs: int) -> list[Layer]:
         """group_l1 acts on columns of X, all encoded columns of one together."""
-        groups = "inputs" if self.encoder_ is None else self._groups()
+        groups: InputGroups = "inputs"
+        if self.encoder_ is not None:
+            groups = [group.tolist() for group in self._groups(self.encoder_)]
         return recipe.make_layers(self.recipe_, n_inputs, self.n_outputs_, groups)
 
     def _continue(self, member: Member, last: Member) -> None:
@@ -411,7 +467,7 @@ class BaseRegNet(BaseEstimator):
         """(loss of the best constant prediction, how far above the least loss it is)."""
         _, y, weight = data
         loss, n = self._prepared.loss, len(y)
-        known = SimpleNamespace(raw_y=None, labels=None, sample_weight=weight)
+        known: Any = SimpleNamespace(raw_y=None, labels=None, sample_weight=weight)
         if loss.takes_labels and y.ndim == 1:
             known.labels = np.ascontiguousarray(y, np.int64)
             totals = np.bincount(y, weight, minlength=self.n_outputs_)
@@ -430,7 +486,7 @@ class BaseRegNet(BaseEstimator):
         return constant, max(constant - least, 0.0)
 
     def _warn_if_unfinished(self) -> None:
-        monitor, history = self._monitor, self._members[0].network.history
+        monitor, history = self._monitor, self._history
         watched = monitor.patience is not None and not monitor.on_validation
         learns = monitor.scale > 0  # a constant target has been learned already
         if watched and learns and not (monitor.done or history.stopped_early):
@@ -448,7 +504,7 @@ class BaseRegNet(BaseEstimator):
         penalty asks for it: then the steps are too small for the unit of y.
         """
         member, params = self._members[0], self.recipe_
-        monitor, losses = member.monitor, member.network.history["loss"]
+        monitor, losses = member.monitor, self._history["loss"]
         loss, scale = monitor.constant, monitor.scale
         held = params.l1 or params.l2 or params.group_l1 or params.weight_decay
         stalled = monitor.done and not monitor.on_validation and not held
@@ -513,10 +569,8 @@ class BaseRegNet(BaseEstimator):
                 f"{str(error).rstrip('.')}.  Give validation rows as X_val and y_val, "
                 "change validation_fraction, or set early_stopping=False"
             ) from None
-        return [
-            [None if part is None else take_rows(part, rows) for part in data]
-            for rows in parts
-        ]
+        train, test = (_some_rows(data, rows) for rows in parts)
+        return train, test
 
     def _stratified(self) -> bool:
         return False
@@ -541,9 +595,9 @@ class BaseRegNet(BaseEstimator):
     def _outputs(self, X: TableLike) -> FloatArray:
         """The network's outputs for X, (n, n_outputs)."""
         check_is_fitted(self)
-        X = self._prepared.encoded(self._check_x(X))
+        rows = self._prepared.encoded(self._check_x(X))
         threads = recipe.thread_limit(self.n_jobs)
-        return self.network_.predict(X, threads=threads)
+        return self.network_.predict(rows, threads=threads)
 
     # ---- fitted attributes -----------------------------------------------------------
 
@@ -573,11 +627,13 @@ class BaseRegNet(BaseEstimator):
             axis=0,
         )
         if self.encoder_ is not None:
-            squares = np.array([squares[group].sum() for group in self._groups()])
-        return np.sqrt(squares)
+            groups = self._groups(self.encoder_)
+            squares = np.array([squares[group].sum() for group in groups])
+        array: Float64Array = np.sqrt(squares)
+        return array
 
-    def _groups(self) -> list[IntArray]:
-        return self.encoder_.groups_
+    def _groups(self, encoder: TableEncoder) -> list[IntArray]:
+        return encoder.groups_
 
     @property
     def loss_curve_(self) -> list[float]:
@@ -625,3 +681,9 @@ class BaseRegNet(BaseEstimator):
     def _fitted(self) -> Self:
         check_is_fitted(self)
         return self
+
+
+def _some_rows(data: Rows3, rows: NDArray[np.intp]) -> Rows3:
+    X, y, weight = data
+    weight = None if weight is None else weight[rows]
+    return take_rows(X, rows), y[rows], weight

@@ -209,6 +209,8 @@ class RegNetClassifier(ClassifierMixin, BaseRegNet):
         self.label_smoothing = given.pop("label_smoothing")
         super().__init__(**given)
 
+    classes_: AnyArray
+    _labels: Labels
     _is_classifier = True
 
     @says_memory_error
@@ -239,7 +241,9 @@ class RegNetClassifier(ClassifierMixin, BaseRegNet):
         -------
         self
         """
-        if classes is None and not hasattr(self, "network_") and len(np.shape(y)) < 2:
+        targets: Any = y
+        first = not hasattr(self, "network_")
+        if classes is None and first and len(np.shape(targets)) < 2:
             raise ValueError(
                 "classes is None, expected all classes in the first call of partial_fit"
             )
@@ -302,7 +306,7 @@ class RegNetClassifier(ClassifierMixin, BaseRegNet):
 
     # ---- targets ---------------------------------------------------------------------
 
-    def _check_data(self, X: TableLike, y: Any, reset: bool) -> tuple[Any, AnyArray]:
+    def _check_data(self, X: Any, y: Any, reset: bool) -> tuple[Any, AnyArray]:
         check = checked_table if self._encodes() else validated
         X, y = check(self, X, y, multi_output=True, reset=reset)
         if hasattr(y, "toarray"):
@@ -356,4 +360,5 @@ class RegNetClassifier(ClassifierMixin, BaseRegNet):
 
 
 def _accuracy(network: Network, logs: Logs) -> float:
-    return logs["val_accuracy"]
+    value: float = logs["val_accuracy"]
+    return value

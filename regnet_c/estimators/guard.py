@@ -6,7 +6,7 @@ import functools
 import sys
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import joblib
 import numpy as np
@@ -52,7 +52,7 @@ def unchanged_if_refused(method: Function) -> Function:
                 vars(estimator).update(before)
             raise
 
-    return guarded
+    return cast("Function", guarded)
 
 
 def warn_user(message: str, category: type[Warning] = UserWarning) -> None:

@@ -103,7 +103,8 @@ class Labels:
             return (out > 0.5).astype(np.int64)
         if self.is_binary:
             return self.classes[(out[:, 0] > 0.5).astype(np.intp)]
-        return self.classes[out.argmax(axis=1)]
+        array: AnyArray = self.classes[out.argmax(axis=1)]
+        return array
 
     def probabilities(self, out: FloatArray) -> FloatArray:
         """A column per class, or per label, from the Network's probabilities."""
@@ -129,7 +130,10 @@ class Labels:
             factors = np.divide(mean, totals, np.zeros(len(totals)), where=totals > 0)
         else:
             factors = self._factors(class_weight)
-        return factors[labels] if weight is None else factors[labels] * weight
+        array: Float64Array | None = (
+            factors[labels] if weight is None else factors[labels] * weight
+        )
+        return array
 
     def _factors(self, class_weight: ClassWeight) -> Float64Array:
         """Factor of each class from a dict; classes it leaves out keep 1."""

@@ -124,7 +124,8 @@ def _encoder(encoder: TableEncoder | Auto | None, X: Any) -> TableEncoder | None
     if encoder is None or hasattr(X, "toarray"):
         return None
     if not isinstance(encoder, str):
-        return clone(encoder)
+        result: TableEncoder | None = clone(encoder)
+        return result
     n_rows = X.shape[0]
     if _is_pixels(X) or (n_rows < FEW_ROWS and is_plain(X)):
         return None

@@ -136,7 +136,7 @@ class RegNetRegressor(RegressorMixin, BaseRegNet):
 
     # ---- targets ---------------------------------------------------------------------
 
-    def _check_data(self, X: TableLike, y: Any, reset: bool) -> tuple[Any, AnyArray]:
+    def _check_data(self, X: Any, y: Any, reset: bool) -> tuple[Any, AnyArray]:
         check = checked_table if self._encodes() else validated
         X, y = check(self, X, y, multi_output=True, y_numeric=True, reset=reset)
         if y.dtype.kind not in "fiub":

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from .c_layer import Arrays
     from .plain import PlainLayer
 
-DTYPES = ("float32", "int8")
+DTYPES: tuple[Literal["float32", "int8"], ...] = ("float32", "int8")
 _SELF_TEST_ROWS = 4
 
 
@@ -170,7 +170,7 @@ def _stem(path: StrPath) -> Path:
     return stem
 
 
-def _check_prefix(prefix: str) -> str:
+def _check_prefix(prefix: object) -> str:
     if not isinstance(prefix, str) or not re.fullmatch("[A-Za-z][A-Za-z0-9_]*", prefix):
         raise ValueError(f"prefix is {prefix!r}, expected a C identifier such as 'net'")
     return prefix

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..tables.encoding import DateColumn, DroppedColumn, LevelColumn, parts_of
 from .c_math import with_prefix
 from .legend import harmless
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from ..tables.columns import Column
-    from ..tables.encoding import FittedColumn, LevelColumn
+    from ..tables.encoding import PreparedColumn
     from ..tables.form import TableForm
     from ..tables.numbers import NumberCode
     from ..typing import Float64Array, IntArray
@@ -160,8 +161,12 @@ class CEncoder:
         self.form, self.prefix, self.macro = form, prefix, prefix.upper()
         self.place = {int(output): i for i, output in enumerate(kept)}
         self.table_bytes = 0
-        self.tables, self.statements, self.pieces = [], [], set()
-        self.columns = [c for c in form.encoding.columns if c.kind != "dropped"]
+        self.tables: list[str] = []
+        self.statements: list[str] = []
+        self.pieces: set[str] = set()
+        self.columns = [
+            c for c in form.encoding.columns if not isinstance(c, DroppedColumn)
+        ]
         groups = [g for g in form.encoding.groups if len(g)]
         for number, (column, group) in enumerate(
             zip(self.columns, groups, strict=True)
@@ -173,7 +178,8 @@ class CEncoder:
 
     def header(self) -> tuple[list[str], list[str]]:
         """Lines of the header: the columns of a row, the levels, the functions."""
-        macro, prefix, taken = self.macro, self.prefix, set()
+        macro, prefix = self.macro, self.prefix
+        taken: set[str] = set()
         lines = ["", f"#define {macro}_N_COLUMNS {len(self.columns)}"]
         classes = self.form.classes
         if classes is not None:
@@ -187,7 +193,7 @@ class CEncoder:
             what = "a number"
             if column.kind == "date":
                 what = "a date, seconds since 1970"
-            if column.kind in ("category", "boolean"):
+            if isinstance(column, LevelColumn):
                 what = "a level below, any other code is an unknown one"
                 levels.append((word, column))
             name = _unique(f"{macro}_COLUMN_{word}", taken)
@@ -291,33 +297,31 @@ class CEncoder:
 
     # ---- columns ---------------------------------------------------------------------
 
-    def _column(self, number: int, column: FittedColumn, outputs: list[int]) -> None:
+    def _column(self, number: int, column: PreparedColumn, outputs: list[int]) -> None:
         kept = [(i, self.place[o]) for i, o in enumerate(outputs) if o in self.place]
         if not kept:
             return
         self.statements.append(f"    /* {harmless(column.name)} */")
         self.statements.append(f"    v = row[{number}];")
-        if column.kind in ("category", "boolean"):
+        if isinstance(column, LevelColumn):
             self._levels(column, kept)
             return
         self.statements.append("    missing = v != v;")
-        if column.kind == "date":
+        if isinstance(column, DateColumn):
             self.pieces.add("microseconds")
             self.statements.append(
                 f"    t = missing ? {_int64(column.fill)} : "
                 f"{self.prefix}_microseconds(v);"
             )
-            codes = column.codes
         else:
             self.statements.append(f"    if (missing) v = {column.fill!r};")
-            codes = [(None, code) for code in column.codes]
         makers = []
-        for part, code in codes:
+        for part, code in parts_of(column):
             if part is not None:
                 self.pieces.add(part)
             v = "v" if part is None else f"{self.prefix}_{part}(t)"
             makers += [(code, v, bin_) for bin_ in range(code.n_outputs)]
-        tables = {}
+        tables: dict[int, tuple[int, str, str]] = {}
         for i, place in kept:
             value = "missing"
             if i < len(makers):
@@ -328,7 +332,7 @@ class CEncoder:
         """Function level_code, with the texts of all levels; nothing without levels."""
         cases = []
         for number, column in enumerate(self.columns):
-            if column.kind not in ("category", "boolean"):
+            if not isinstance(column, LevelColumn):
                 continue
             name, count = f"{self.prefix}_levels{number}", len(column.levels)
             texts = [_c_characters(level) for level in column.levels]
@@ -402,7 +406,8 @@ class CEncoder:
             )
             self.table_bytes += 8 * len(numbers)
             names.append(name)
-        return (len(code.knots), *names)
+        knots, values = names
+        return len(code.knots), knots, values
 
 
 def c_string(text: str) -> str:
@@ -461,13 +466,13 @@ def raw_row(form: TableForm, columns: Sequence[Column]) -> Float64Array:
     by_name = {column.name: column for column in columns}
     out = []
     for column in form.encoding.columns:
-        if column.kind == "dropped":
+        if isinstance(column, DroppedColumn):
             continue
         values = column.prepare(by_name[column.name])
         if column.kind == "date":
             gone = values == np.iinfo(np.int64).min
             values = np.where(gone, np.nan, values / 1e6)
-        elif column.kind != "number":
+        elif isinstance(column, LevelColumn):
             values = _codes(column, by_name[column.name])
         out.append(np.asarray(values, np.float64))
     return np.column_stack(out)

@@ -31,7 +31,7 @@ def buffers(layers: Sequence[PlainLayer]) -> tuple[int, int]:
 
 def function_names(layers: Sequence[PlainLayer], output: OutputName) -> set[str]:
     """The pieces of c_math that the file calls."""
-    names = {layer.activation for layer in layers} | {output}
+    names: set[str] = {layer.activation for layer in layers} | {output}
     if output == "softmax" or (output == "sigmoid" and layers[-1].w.shape[1] > 1):
         names.add("largest")
     return names - {"identity"}
@@ -179,7 +179,7 @@ def header(
         "#endif",
         "",
     ]
-    top, start, end = (
+    first, middle, last = (
         with_prefix("\n".join(part), prefix) for part in (top, start, end)
     )
-    return "\n".join([top, *words, *lines, start, *functions, end])
+    return "\n".join([first, *words, *lines, middle, *functions, last])

@@ -21,6 +21,8 @@ from ..activations import ACTIVATIONS
 from .c_math import with_prefix
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ..typing import AnyArray
     from .plain import PlainLayer
 
@@ -123,7 +125,7 @@ def bitmap_arrays(w: AnyArray) -> Arrays:
     }
 
 
-FORMS = {
+FORMS: dict[str, Callable[[AnyArray], Arrays]] = {
     "dense": dense_arrays,
     "sparse": sparse_arrays,
     "gaps8": partial(gaps_arrays, bits=8),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from ..tables.encoding import DroppedColumn, LevelColumn, parts_of
 from ..tables.form import TableForm
 
 if TYPE_CHECKING:
@@ -27,16 +28,16 @@ def legend(network: Network) -> list[str]:
 def _column(column: FittedColumn) -> list[str]:
     """The inputs that one column of a table becomes."""
     name = column.name
-    if column.kind == "dropped":
+    if isinstance(column, DroppedColumn):
         return []
-    if column.kind in ("category", "boolean"):
+    if isinstance(column, LevelColumn):
         texts = [f"1 if {name} is {_quoted(level)}, else 0" for level in column.levels]
         if column.code == "sign":
             no, yes = map(_quoted, column.levels)
             texts = [f"1 if {name} is {yes}, -1 if it is {no}, else 0"]
         texts += [f"1 if {name} is another, else 0"] * column.other
     else:
-        codes = [c if isinstance(c, tuple) else (None, c) for c in column.codes]
+        codes = parts_of(column)
         texts = [
             text
             for part, code in codes

@@ -126,7 +126,9 @@ class Graph:
 
     def __init__(self, onnx: Any, dtype: Any = np.float32) -> None:
         self.helper, self.from_array = onnx.helper, onnx.numpy_helper.from_array
-        self.nodes, self.constants, self.dtype = [], {}, np.dtype(dtype)
+        self.nodes: list[Any] = []
+        self.constants: dict[str, Any] = {}
+        self.dtype = np.dtype(dtype)
 
     def node(
         self, operator: str, inputs: Sequence[str], output: str, **attributes: Any

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from ..tables.columns import parse_number
+from ..tables.encoding import DroppedColumn, LevelColumn, parts_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..tables.encoding import DateColumn, LevelColumn, NumberColumn
+    from ..tables.encoding import DateColumn, NumberColumn
     from ..tables.form import TableForm
     from ..tables.numbers import NumberCode
     from ..typing import IntArray
@@ -48,7 +49,8 @@ class OnnxEncoder:
     """
 
     def __init__(self, graph: Graph, form: TableForm) -> None:
-        self.graph, self.form, self.inputs, self.count = graph, form, [], 0
+        self.graph, self.form, self.count = graph, form, 0
+        self.inputs: list[tuple[str, bool]] = []
 
     def declare(self) -> Sources:
         """{name of a column: (name of an input of its own, whether it is text)}."""
@@ -77,10 +79,10 @@ class OnnxEncoder:
         """
         parts = []
         for column in self.form.encoding.columns:
-            if column.kind == "dropped":
+            if isinstance(column, DroppedColumn):
                 continue
             name, is_text = sources[column.name]
-            if column.kind in LEVELS:
+            if isinstance(column, LevelColumn):
                 code = self._code_of_text if is_text else self._code_of_number
                 parts += self._levels(column, code(column, name))
             else:
@@ -118,13 +120,13 @@ class OnnxEncoder:
 
     def _code_of_number(self, column: LevelColumn, name: str) -> str:
         """The same for levels that come as numbers, NaN where one is missing."""
-        levels = [_BOOLEANS.get(level, parse_number(level)) for level in column.levels]
-        levels = np.array([np.nan if v is None else v for v in levels])
-        found = self.node("Equal", [name, self.constant(levels[None])])
-        found = self.cast(found, np.float64)
+        found = [_BOOLEANS.get(level, parse_number(level)) for level in column.levels]
+        levels = np.array([np.nan if v is None else v for v in found])
+        equal = self.node("Equal", [name, self.constant(levels[None])])
+        equal = self.cast(equal, np.float64)
         other = float(_other_place(column))
         steps = np.arange(len(levels)) - other
-        place = self.node("MatMul", [found, self.constant(steps[:, None])])
+        place = self.node("MatMul", [equal, self.constant(steps[:, None])])
         place = self._apply("Add", place, other)
         missing = self.constant(float(_missing_place(column)))
         place = self.node("Where", [self.node("IsNaN", [name]), missing, place])
@@ -154,7 +156,7 @@ class OnnxEncoder:
             value = self._floor(self.node("Add", [value, self.constant(0.5)]))
         fill = self.constant(float(column.fill))
         value = self.node("Where", [gone, fill, value])
-        codes = [c if isinstance(c, tuple) else (None, c) for c in column.codes]
+        codes = parts_of(column)
         parts = [self._code(code, self._part(value, part)) for part, code in codes]
         parts = [self.cast(part, np.float32) for part in parts]
         return parts + ([self.cast(gone, np.float32)] if column.missing else [])

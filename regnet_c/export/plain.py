@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -14,7 +14,14 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..network import Network
-    from ..typing import ActivationName, DType, DTypeName, FloatArray, OutputName
+    from ..typing import (
+        ActivationName,
+        AnyArray,
+        DType,
+        DTypeName,
+        FloatArray,
+        OutputName,
+    )
 
 
 @dataclass
@@ -25,11 +32,11 @@ class PlainLayer:
     b is None where there are no biases.
     """
 
-    w: np.ndarray
-    b: np.ndarray | None
-    activation: str
+    w: AnyArray
+    b: FloatArray | None
+    activation: ActivationName
     param: float
-    scale: np.ndarray | None = None
+    scale: FloatArray | None = None
 
     def forward(self, x: FloatArray) -> FloatArray:
         """The layer's outputs for rows x, by the kernels that predict uses."""
@@ -54,7 +61,7 @@ def _dense(x: FloatArray, w: FloatArray, b: FloatArray | None = None) -> FloatAr
 def _activation(name: ActivationName, z: FloatArray, param: float = 0.0) -> FloatArray:
     """f(z), by the kernel that predict uses."""
     a, slope = np.empty_like(z), np.empty_like(z)
-    flat = (array.reshape(-1) for array in (a, slope, z))
+    flat = a.reshape(-1), slope.reshape(-1), z.reshape(-1)
     binding.activation_forward(code(name), *flat, param)
     return a
 
@@ -67,18 +74,19 @@ def describe(
     output is "identity", "softmax", "sigmoid" or "exp".
     """
     weights = iter(network.get_weights())
-    dtype = network.dtype if dtype is None else np.dtype(dtype)
-    plan, layers = network._plan, []
-    output = network.loss.output
+    kind: DType = network.dtype if dtype is None else np.dtype(dtype)
+    plan = network._plan
+    layers: list[PlainLayer] = []
+    output: OutputName = network.loss.output
     for layer in plan.dense:
-        w = _convert(next(weights), dtype)
-        b = _convert(next(weights), dtype) if layer.use_bias else None
+        w = _convert(next(weights), kind)
+        b = _convert(next(weights), kind) if layer.use_bias else None
         layers.append(PlainLayer(w, b, layer.activation, layer.activation_param or 0.0))
     last = layers[-1]
     if network.loss.is_fused:
         last.activation = "identity"
     elif not ACTIVATIONS[last.activation].hidden:
-        output, last.activation = last.activation, "identity"
+        output, last.activation = cast("OutputName", last.activation), "identity"
     return layers, output
 
 

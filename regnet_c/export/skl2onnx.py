@@ -227,7 +227,8 @@ def _transfer(graph: Graph, scope: Any, operator: Any, container: Any) -> None:
     def unique(name: str) -> str:
         if name not in names:
             names[name] = scope.get_unique_variable_name(name)
-        return names[name]
+        text: str = names[name]
+        return text
 
     for name, tensor in graph.constants.items():
         container.add_initializer(unique(name), None, None, tensor)

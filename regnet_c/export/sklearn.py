@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from .._core import checks
 from ..layers import Dense
@@ -13,12 +13,13 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
     from sklearn.neural_network import MLPClassifier, MLPRegressor
 
+    from ..layers import Layer
     from ..network import Network
-    from ..typing import AnyArray
+    from ..typing import AnyArray, DTypeName, LossName
 
     N = TypeVar("N", bound=Network)
 
-_LOSSES = {  # by what scikit-learn does to the last layer
+_LOSSES: dict[str, LossName] = {  # by what scikit-learn does to the last layer
     "softmax": "softmax_cross_entropy",
     "logistic": "binary_cross_entropy",
     "identity": "squared_error",
@@ -56,7 +57,7 @@ def from_sklearn(cls: type[N], mlp: MLPClassifier | MLPRegressor) -> N:
             "or MLPRegressor"
         )
     output = checks.check_name(mlp.out_activation_, tuple(_LOSSES), "output activation")
-    hidden = "sigmoid" if mlp.activation == "logistic" else mlp.activation
+    hidden: Any = "sigmoid" if mlp.activation == "logistic" else mlp.activation
     matrices, biases = (
         _arrays(mlp.coefs_, "coefs_"),
         _arrays(mlp.intercepts_, "intercepts_"),
@@ -66,14 +67,16 @@ def from_sklearn(cls: type[N], mlp: MLPClassifier | MLPRegressor) -> N:
             f"got {len(matrices)} coefs_ and {len(biases)} intercepts_, expected one "
             "of each for every layer"
         )
-    layers, weights = [], []
+    layers: list[Layer] = []
+    weights: list[AnyArray] = []
     for w, b in zip(matrices, biases, strict=True):
         if w.ndim != 2:
             raise ValueError(f"coefs_ has a shape {w.shape}, expected (n_in, n_out)")
         last = len(layers) == len(matrices) - 1
-        layers.append(Dense(*w.shape, activation="identity" if last else hidden))
+        n_in, n_out = w.shape
+        layers.append(Dense(n_in, n_out, activation="identity" if last else hidden))
         weights += [w, b]
-    dtype = "float32" if matrices[0].dtype == "float32" else "float64"
+    dtype: DTypeName = "float32" if matrices[0].dtype == "float32" else "float64"
     network = cls(layers, loss=_LOSSES[output], dtype=dtype)
     network.set_weights(weights)
     if hasattr(mlp, "classes_"):

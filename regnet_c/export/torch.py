@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     import torch
 
+    from ..layers import Layer
     from ..losses import Loss
     from ..network import Network
     from ..typing import ActivationName, AnyArray, DTypeName, LossName
@@ -30,7 +31,8 @@ def _import_torch() -> ModuleType:
         import torch
     except ImportError:
         raise ImportError("to_torch needs PyTorch: pip install torch") from None
-    return torch
+    result: ModuleType = torch
+    return result
 
 
 def to_torch(network: Network, raw: bool = False) -> torch.nn.Sequential:
@@ -50,12 +52,12 @@ def to_torch(network: Network, raw: bool = False) -> torch.nn.Sequential:
     """
     torch = _import_torch()
     plain, output = describe(network)
-    plain, modules = iter(plain), []
+    parts, modules = iter(plain), []
     for layer in network.layers:
         if isinstance(layer, Dropout):
             modules.append(torch.nn.Dropout(layer.rate))
             continue
-        part = next(plain)
+        part = next(parts)
         modules.append(_linear(torch, part))
         if part.activation != "identity":
             modules.append(_activation(torch, part.activation, part.param))
@@ -80,6 +82,7 @@ def _activation(torch: Any, name: str, param: float) -> torch.nn.Module:
     traits = OUTPUTS[name]
     if traits.torch_module is not None:
         return traits.torch_module(torch, param)
+    assert traits.torch_function is not None  # every activation has one or the other
     function = traits.torch_function(torch, param)
     return type(name, (torch.nn.Module,), {"forward": lambda self, z: function(z)})()
 
@@ -130,11 +133,11 @@ def from_torch(
     if dtype is None:
         double = any(weight.dtype == np.float64 for weight, _ in pairs)
         dtype = "float64" if double else "float32"
-    layers, weights = [], []
+    layers: list[Layer] = []
+    weights: list[AnyArray] = []
     for (weight, bias), name in zip(pairs, names, strict=True):
-        layers.append(
-            Dense(*weight.shape[::-1], activation=name, use_bias=bias is not None)
-        )
+        n_out, n_in = weight.shape
+        layers.append(Dense(n_in, n_out, activation=name, use_bias=bias is not None))
         weights += [weight.T] if bias is None else [weight.T, bias]
     network = cls(layers, loss=loss, dtype=dtype)
     network.set_weights(weights)
@@ -186,7 +189,8 @@ def _to_numpy(value: Any, name: str) -> AnyArray:
             )
         value = value.detach().cpu()
         value = value.double() if value.element_size() == 8 else value.float()
-        return value.numpy()
+        array: AnyArray = value.numpy()
+        return array
     return checks.as_array(value, name)
 
 

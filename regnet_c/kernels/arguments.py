@@ -16,7 +16,7 @@ def as_floats(
     array: object,
     name: str,
     ndim: int | None = None,
-    dtype: np.dtype[Any] | None = None,
+    dtype: Any = None,
 ) -> FloatArray:
     """A C-contiguous, aligned float32 or float64 array; converted if it is not."""
     array = checks.as_array(array, name)

@@ -8,7 +8,7 @@ import numpy as np
 
 from .._core import binding, checks
 from ..activations import HIDDEN, check_param, code
-from ..losses import Loss, get_loss
+from ..losses import get_loss
 from .arguments import as_floats, expect_shape
 
 if TYPE_CHECKING:
@@ -156,7 +156,7 @@ def loss_rows(
     loss = get_loss(name)
     if param is not None:
         param = checks.check_float(param, "param")
-        loss = Loss(loss.name, param) if loss.param else loss
+        loss = loss.replace(param=param) if loss.param else loss
     z = as_floats(z, "z", 2)
     zt = np.ascontiguousarray(z.T)
     labels = targets = None

@@ -9,7 +9,7 @@ import numpy as np
 from .._core import binding, checks
 from .._core.plan import GROUPS, L1_RULES, group_rows
 from ..optimizers import SGD, get_optimizer
-from ..penalties import check_groups
+from ..penalties import RULES, check_groups
 from .arguments import as_floats
 
 if TYPE_CHECKING:
@@ -75,12 +75,13 @@ def prox_group(w: ArrayLike, threshold: float, groups: Groups = "units") -> Floa
     """
     out = as_floats(w, "w", 2).copy()
     threshold = checks.check_float(threshold, "threshold", minimum=0)
-    groups, rows = check_groups(groups), None
-    if not isinstance(groups, str):
-        groups, rows = "inputs", _rows_of(groups, out.shape[0])
+    name, rows = check_groups(groups), None
+    if not isinstance(name, str):
+        rows = _rows_of(name, out.shape[0])
+        name = "inputs"
     work = np.empty(work_size(out.shape, rows), out.dtype)
     step = rn_step(SGD(1.0), 1.0, first_step())
-    binding.prox_group(GROUPS[groups], out, out, None, threshold, step, work, rows)
+    binding.prox_group(GROUPS[name], out, out, None, threshold, step, work, rows)
     return out
 
 
@@ -128,9 +129,9 @@ def prox_lassonet(
     theta = as_floats(theta, "theta", 2, beta.dtype).copy()
     threshold = checks.check_float(threshold, "threshold", minimum=0)
     hierarchy = checks.check_float(hierarchy, "hierarchy", minimum=0)
-    groups, rows = check_groups(groups, ("inputs",)), None
-    if not isinstance(groups, str):
-        rows = _rows_of(groups, len(beta))
+    checked, rows = check_groups(groups, ("inputs",)), None
+    if not isinstance(checked, str):
+        rows = _rows_of(checked, len(beta))
     size = 2 * (beta.shape[1] + theta.shape[1] + 16)
     work = np.empty(size * (1 if rows is None else len(beta)))
     step = rn_step(SGD(1.0), 1.0, first_step())
@@ -207,8 +208,8 @@ def update(
     """
     optimizer = get_optimizer(optimizer)
     l1, l2 = (checks.check_float(v, n, 0) for v, n in ((l1, "l1"), (l2, "l2")))
-    l1_rule = checks.check_name(l1_rule, tuple(filter(None, L1_RULES)), "l1_rule")
-    sign_at_zero = checks.check_int(sign_at_zero, "sign_at_zero", 0, 1)
+    l1_rule = checks.check_name(l1_rule, RULES, "l1_rule")
+    at_zero = checks.check_int(sign_at_zero, "sign_at_zero", 0, 1)
     for name in "mvq":
         state.setdefault(name, np.zeros(np.shape(w), getattr(w, "dtype", None)))
     for name, array in {"w": w, "g": g, **{k: state[k] for k in "mvq"}}.items():
@@ -224,13 +225,13 @@ def update(
     scalars["credit"] = decay * scalars["credit"] + 1
     step = rn_step(optimizer, lr, scalars) | {
         "l1_rule": L1_RULES[l1_rule] if l1 else 0,
-        "sign_at_zero": sign_at_zero,
+        "sign_at_zero": at_zero,
         "l1": l1,
         "l2": l2,
         "credit_decay": decay,
     }
-    arrays = [a.reshape(-1) for a in (w, *(state[name] for name in "mvq"), g)]
-    binding.update(*arrays, step)
+    m, v, q = (state[name].reshape(-1) for name in "mvq")
+    binding.update(w.reshape(-1), m, v, q, g.reshape(-1), step)
 
 
 def _expect_plain(array: object, name: str, w: FloatArray) -> None:

@@ -110,7 +110,7 @@ class Parts:
         steps = []
         for step in Walk(recipe, start, X, y, judge, stop).steps(self.grid):
             steps.append(step)
-            bar.step(np.count_nonzero(step.importance))
+            bar.step(int(np.count_nonzero(step.importance)))
         return steps
 
 
@@ -124,7 +124,8 @@ def cross_validate(
     found, interrupt = parts.run(splits, n_jobs, progress, "folds")
     if len(found) < 2:
         return None, interrupt
-    rows = np.array([[step.validation[0] for step in steps] for steps in found])
+    scores = [[s.validation[0] for s in steps if s.validation] for steps in found]
+    rows = np.array(scores)
     errors = rows.std(axis=0, ddof=1) / np.sqrt(len(rows))
     return list(zip(rows.mean(axis=0), errors, strict=True)), interrupt
 
@@ -141,7 +142,8 @@ def _jobs(n_jobs: int | None) -> int:
         raise ImportError(
             f"n_jobs={n_jobs} needs joblib: pip install regnet-c[sklearn]"
         ) from None
-    return effective_n_jobs(n_jobs)
+    number: int = effective_n_jobs(n_jobs)
+    return number
 
 
 def _run_all(

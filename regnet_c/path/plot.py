@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,7 +18,11 @@ if TYPE_CHECKING:
 
 _NAMED = 7  # inputs with a colour and a name; the others are grey
 _COUNTS = 9  # numbers of inputs along the top, at most
-_BESIDE = {"frameon": False, "loc": "upper left", "bbox_to_anchor": (1.01, 1)}
+_BESIDE: dict[str, Any] = {
+    "frameon": False,
+    "loc": "upper left",
+    "bbox_to_anchor": (1.01, 1),
+}
 
 
 def plot_path(path: RegularizationPath, ax: AxesLike = None) -> AnyArray:
@@ -55,7 +59,7 @@ def plot_path(path: RegularizationPath, ax: AxesLike = None) -> AnyArray:
 
 def _rules(axes: AnyArray, path: RegularizationPath) -> None:
     """Where the rules choose."""
-    where = {}
+    where: dict[int, list[str]] = {}
     for rule in ("1se", "best"):
         where.setdefault(path.step(rule), []).append(f"rule={rule!r}")
     for style, (step, rules) in zip("-:", where.items(), strict=False):
@@ -92,7 +96,7 @@ def _features(
     gone = (weights == 0) & (np.roll(weights, 1, axis=0) == 0)
     gone[0] = False
     weights = np.where(gone, np.nan, weights)  # a line ends where it meets 0
-    ranking = path.ranking()
+    ranking = path._ranking()
     names = path.feature_names
     for number in ranking[_NAMED:]:
         ax.plot(x, weights[:, number], color="0.8", linewidth=0.8)

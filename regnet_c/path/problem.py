@@ -30,7 +30,14 @@ if TYPE_CHECKING:
 
     from ..losses import Loss
     from ..tables.encoder import TableEncoder
-    from ..typing import AnyArray, Config, DTypeName, FloatArray, IntArray, LossName
+    from ..typing import (
+        AnyArray,
+        Config,
+        DType,
+        FloatArray,
+        IntArray,
+        LossName,
+    )
     from .folds import Pair
     from .recipe import Recipe
 
@@ -76,8 +83,10 @@ class Problem:
         encoder: TableEncoder | Literal["auto"] | None = "auto",
     ) -> None:
         standardize = checks.check_bool(standardize, "standardize")
-        self.names, self.n_in = column_names(X), None
-        self.classes, self.sources = None, None
+        self.names = column_names(X)
+        self.n_in = 0  # not yet known
+        self.classes: AnyArray | None = None
+        self.sources: Sources | None = None
         self.encoder = _fresh_encoder(encoder, X)
         if self.encoder is not None:
             self.encoder.fit(X)
@@ -101,7 +110,7 @@ class Problem:
         labels = y.ndim == 1  # those have a lowest loss of 0
         self.floor = 0.0 if labels else self.scaled_loss.least(self.units.targets(y))
 
-    def data(self, X: Any, y: Any, dtype: DTypeName, name: str = "X") -> Pair:
+    def data(self, X: Any, y: Any, dtype: DType, name: str = "X") -> Pair:
         """(X, y) as the path's networks see them."""
         x = self._array(X, name)
         y = self._encoded(_targets(y), len(x))
@@ -121,20 +130,18 @@ class Problem:
                 for j, column in enumerate(found)
             ]
             array = np.column_stack(columns)
-        n_in = self.n_in
-        if n_in is None:
-            shape = np.shape(array)
-            n_in = shape[-1] if shape else 0
-        array = checks.check_x(array, (n_in, None, n_in), name)
-        _expect_finite(array, name)
-        return array
+        shape = np.shape(array)
+        n_in = self.n_in or (shape[-1] if shape else 0)
+        checked = checks.check_x(array, (n_in, None, n_in), name)
+        _expect_finite(checked, name)
+        return checked
 
     def _encoded(self, y: AnyArray, n: int) -> AnyArray:
         """y with labels as whole numbers, else with a row of targets per row of X."""
         if len(y) != n:
             raise ValueError(f"y has {len(y)} rows, X has {n}")
         if self.classes is not None:
-            labels = self._numbers_of(y)
+            labels = self._numbers_of(y, self.classes)
             return labels if self.loss.takes_labels else labels.reshape(-1, 1)
         y = checks.as_array(y, "y")
         y = y.reshape(len(y), -1) if y.ndim == 1 else y
@@ -147,16 +154,16 @@ class Problem:
         self.loss.check_range(y)
         return y
 
-    def _numbers_of(self, y: AnyArray) -> IntArray:
+    def _numbers_of(self, y: AnyArray, classes: AnyArray) -> IntArray:
         if y.ndim != 1:
             raise ValueError(f"y has shape {y.shape}, expected one label per row")
-        known = {label: number for number, label in enumerate(self.classes.tolist())}
+        known = {label: number for number, label in enumerate(classes.tolist())}
         labels = y.tolist()
         unknown = sorted({str(label) for label in labels if label not in known})
         if unknown:
             raise ValueError(
                 f"y has the labels {', '.join(unknown[:5])}, expected only the classes "
-                f"{self.classes.tolist()}"
+                f"{classes.tolist()}"
             )
         return np.array([known[label] for label in labels], np.int64)
 
@@ -172,18 +179,22 @@ class Problem:
         dtype = "float64" if far else "float32"
         skip = len(weights) > 2 * (len(recipe.hidden) + 1)
         layers = recipe.layers(len(columns))
-        common = {"loss": self.loss, "dtype": dtype, "seed": recipe.seed}
+        common: dict[str, Any] = {
+            "loss": self.loss,
+            "dtype": dtype,
+            "seed": recipe.seed,
+        }
         if skip:
             hierarchy = recipe.hierarchy / self.units.least_gain
             groups = recipe.of_inputs(columns).groups
-            network = LassoNet(layers, 0.0, hierarchy, **common, groups=groups)
+            network: Network = LassoNet(layers, 0.0, hierarchy, **common, groups=groups)
         else:
             network = Network(layers, **common)
         network.set_weights(self.units.weights(weights, columns, skip))
         if len(columns) < self.n_inputs:
             network._plan.keep_inputs(self.n_inputs, columns)
-        if self.sources is not None:
-            network.metadata |= self._table()
+        if self.sources is not None and self.encoder is not None:
+            network.metadata |= self._table(self.encoder)
             columns = self.sources.columns_of(columns)
         network.metadata["columns"] = columns.tolist()
         if self.names is not None:
@@ -192,13 +203,13 @@ class Problem:
             network.metadata["classes"] = self.classes.tolist()
         return network
 
-    def _table(self) -> Config:
+    def _table(self, encoder: TableEncoder) -> Config:
         """The entry by which a file of the network reads tables."""
         classes = None
         if self.classes is not None:
             classes = [str(label) for label in self.classes.tolist()]
         numbers = (0.0,) * self.n_out, (1.0,) * self.n_out
-        form = TableForm(self.encoder.encoding_, "y", classes, *numbers)
+        form = TableForm(encoder.encoding_, "y", classes, *numbers)
         return {KEY: form.to_config()}
 
     def inputs_of(self, columns: NDArray[np.intp]) -> NDArray[np.intp]:
@@ -248,12 +259,14 @@ def _fresh_encoder(
     if encoder is None or (isinstance(encoder, str) and encoder == "auto"):
         if encoder is None or not needs_encoder(X):
             return None
-        return tables.TableEncoder(numeric="standard")
+        standard: TableEncoder = tables.TableEncoder(numeric="standard")
+        return standard
     if not isinstance(encoder, tables.TableEncoder):
         raise TypeError(
             f"encoder is {encoder!r:.60}, expected 'auto', None or a TableEncoder"
         )
-    return copy.deepcopy(encoder)
+    fresh: TableEncoder = copy.deepcopy(encoder)
+    return fresh
 
 
 def column_names(X: Any) -> list[str] | None:

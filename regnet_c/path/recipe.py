@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .._core import checks
 from ..lassonet import LassoNet
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         ActivationName,
         AnyArray,
         AnyCallback,
+        DType,
         DTypeName,
         InputGroups,
         OptimizerName,
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from .problem import Problem
     from .sources import Sources
 
-PENALTIES = ("group_inputs", "l1", "lassonet")
+PENALTIES: tuple[PathPenalty, ...] = ("group_inputs", "l1", "lassonet")
 # of the dense fit and of each step: epochs, and the steps that they have at least
 EPOCHS, EPOCH_STEPS = (100, 10), (2000, 100)
 PATIENCE, PATIENCE_STEPS = (5, 3), (100, 30)
@@ -48,9 +49,9 @@ PATIENCE, PATIENCE_STEPS = (5, 3), (100, 30)
 class Recipe:
     """How the networks of a path look and are trained; see `regularization_path`."""
 
-    penalty: str
-    hidden: tuple
-    activation: str
+    penalty: PathPenalty
+    hidden: tuple[int, ...]
+    activation: ActivationName
     loss: Loss  # on the scale of the path
     floor: float  # its least value
     units: Units
@@ -58,11 +59,11 @@ class Recipe:
     n_out: int
     hierarchy: float
     l2: float
-    epochs: tuple
-    patience: tuple
-    optimizer: object
+    epochs: tuple[int, int]
+    patience: tuple[int, int]
+    optimizer: Optimizer
     batch_size: int
-    dtype: str
+    dtype: DType
     seed: int
     threads: int | None
     relax: bool
@@ -102,11 +103,16 @@ class Recipe:
 
     def network(self, strength: float) -> Network:
         """The network of one step."""
-        common = {"loss": self.loss, "dtype": self.dtype, "seed": self.seed}
+        common: dict[str, Any] = {
+            "loss": self.loss,
+            "dtype": self.dtype,
+            "seed": self.seed,
+        }
         if self.penalty == "lassonet":
             layers = self.layers(self.n_in, l2=self.l2)
             options = common | {"groups": self.groups}
             return LassoNet(layers, strength, self.hierarchy, **options)
+        penalty: Penalty
         if self.penalty == "l1":
             penalty = L1(strength)
         else:
@@ -185,7 +191,7 @@ def make_recipe(
         patience=_pair(patience, "patience", PATIENCE, PATIENCE_STEPS, steps),
         optimizer=Adam() if optimizer is None else get_optimizer(optimizer),
         batch_size=batch_size,
-        dtype=checks.check_dtype(dtype).name,
+        dtype=checks.check_dtype(dtype),
         seed=seed,
         threads=checks.check_threads(threads),
         relax=checks.check_bool(relax, "relax"),
@@ -194,7 +200,7 @@ def make_recipe(
 
 
 def _pair(
-    value: tuple[int, int] | None,
+    value: object,
     name: str,
     least: tuple[int, int],
     least_steps: tuple[int, int],
@@ -203,7 +209,9 @@ def _pair(
     """The checked pair; by default these epochs, more where they have few steps."""
     if value is None:
         pairs = zip(least, least_steps, strict=True)
-        return tuple(max(a, -(-b // steps)) for a, b in pairs)
+        first, other = (max(a, -(-b // steps)) for a, b in pairs)
+        return first, other
     if not isinstance(value, (tuple, list)) or len(value) != 2:
         raise TypeError(f"{name} is {value!r}, expected a pair such as (100, 10)")
-    return tuple(checks.check_int(v, name, minimum=1) for v in value)
+    first, other = (checks.check_int(v, name, minimum=1) for v in value)
+    return first, other

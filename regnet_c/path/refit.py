@@ -55,10 +55,9 @@ def refit(
     """
     layers = recipe.layers(len(columns), L2(recipe.l2), recipe.l2)
     network = Network(layers, recipe.loss, recipe.dtype, recipe.seed)
-    data, validation = (
-        part and (take_columns(part[0], columns), part[1])
-        for part in (data, validation)
-    )
+    data = take_columns(data[0], columns), data[1]
+    if validation is not None:
+        validation = take_columns(validation[0], columns), validation[1]
 
     def cycle(epochs: int) -> tuple[float, History]:
         """Train this long, the rate falling to zero; the quantity to minimise."""
@@ -76,8 +75,9 @@ def refit(
             cycle(epochs)[1] if epochs else _converge(network, recipe, data, cycle)
         )
     except KeyboardInterrupt as error:
-        error.partial = problem.network(recipe, network.get_weights(), columns)
-        error.partial.history = network.history
+        partial = problem.network(recipe, network.get_weights(), columns)
+        partial.history = network.history
+        error.partial = partial  # type: ignore[attr-defined]  # what callers find there
         raise
     final = problem.network(recipe, network.get_weights(), columns)
     final.history = history
@@ -97,7 +97,7 @@ def _converge(
     """
     steps = -(-len(data[1]) // recipe.batch_size)
     epochs = max(_FIRST_EPOCHS, -(-_FIRST // steps))
-    history, best, weights = History(), np.inf, None
+    history, best, weights = History(), np.inf, network.get_weights()
     constant = _constant_loss(network, recipe, data)
     for number in range(_CYCLES):
         loss, part = cycle(epochs << number)

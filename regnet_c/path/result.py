@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from .stability import StabilitySelection
     from .steps import Step
 
-RULES = ("best", "1se")
+RULES: tuple[PathRule, ...] = ("best", "1se")
 
 
 class RegularizationPath:

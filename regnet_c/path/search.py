@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 
@@ -144,9 +144,11 @@ def regularization_path(
     >>> bool((guess == y).mean() > 0.95)
     True
     """
-    loss, standardize = options.pop("loss", None), options.pop("standardize", True)
-    problem = Problem(X, y, loss, standardize, options.pop("encoder", "auto"))
-    recipe = make_recipe(problem, len(y), penalty, **options)
+    given: dict[str, Any] = {**options}
+    targets: Any = y
+    loss, standardize = given.pop("loss", None), given.pop("standardize", True)
+    problem = Problem(X, y, loss, standardize, given.pop("encoder", "auto"))
+    recipe = make_recipe(problem, len(targets), penalty, **given)
     recipe.network(0.0)  # refuses what is wrong with the other options
     X, y = problem.data(X, y, recipe.dtype)
     if checks.check_name(direction, DIRECTIONS, "direction") == "down":
@@ -159,7 +161,8 @@ def regularization_path(
         lambda_min_ratio, "lambda_min_ratio", minimum=0, open_minimum=True, below=1
     )
     splits = None if cv is None else splits_of(cv, X, y, recipe)
-    steps, top, interrupt, folds = [], float("nan"), None, None
+    steps: list[Step] = []
+    top, interrupt, folds = float("nan"), None, None
     with Bar(progress, n_lambdas, "path") as bar:
         try:
             start = start_weights(recipe, direction, X, y, validation_data)
@@ -167,7 +170,7 @@ def regularization_path(
             strengths = _strengths(steps, top, ratio, n_lambdas, direction)
             for step in Walk(recipe, start, X, y, validation_data).steps(strengths):
                 steps.append(step)
-                bar.step(np.count_nonzero(step.importance))
+                bar.step(int(np.count_nonzero(step.importance)))
         except KeyboardInterrupt as error:
             interrupt = error
     if splits is not None and interrupt is None:
@@ -178,7 +181,7 @@ def regularization_path(
         problem, recipe, direction, steps, top, interrupt is not None, folds
     )
     if interrupt is not None:
-        interrupt.partial = path
+        interrupt.partial = path  # type: ignore[attr-defined]  # what callers find there
         raise interrupt
     return path
 

@@ -28,7 +28,7 @@ class Sources:
         Rising numbers for each column; a column that was dropped has none.
     """
 
-    inputs: tuple
+    inputs: tuple[tuple[int, ...], ...]
 
     @classmethod
     def of(cls, groups: Iterable[Iterable[int]]) -> Sources:
@@ -59,10 +59,11 @@ class Sources:
     ) -> float:
         """The largest (sqrt(sum of squares) + sum of sums) / sqrt(inputs) of a column."""
         sums = np.zeros(len(squares)) + sums
-        return max(
+        value: float = max(
             (np.sqrt(squares[group].sum()) + sums[group].sum()) / np.sqrt(len(group))
             for group in map(list, self.groups)
         )
+        return value
 
     def inputs_of(self, columns: Iterable[int]) -> IntArray:
         """The inputs of these columns."""

@@ -139,6 +139,6 @@ def stability(
         parts.grid, used.reshape(shape), interrupt is not None, feature_names
     )
     if interrupt is not None:
-        interrupt.partial = result
+        interrupt.partial = result  # type: ignore[attr-defined]  # what callers find there
         raise interrupt
     return result

@@ -36,10 +36,10 @@ class Step(NamedTuple):
     """The result of one strength; scores are mean and standard error, or None."""
 
     strength: float
-    weights: list
-    importance: np.ndarray  # per column of X, 0 where it is not used
-    train: tuple
-    validation: tuple | None
+    weights: Sequence[FloatArray]
+    importance: Float64Array  # per column of X, 0 where it is not used
+    train: tuple[float, float]
+    validation: tuple[float, float] | None
 
 
 class Settled(Callback):
@@ -75,7 +75,8 @@ class StopWhen(Callback):
 def importance(penalty: PathPenalty, weights: Sequence[FloatArray]) -> Float64Array:
     """Per input the norm of the weights that decide whether it is in use."""
     w = weights[-1] if penalty == "lassonet" else weights[0]
-    return np.linalg.norm(w.astype(np.float64), axis=1)
+    array: Float64Array = np.linalg.norm(w.astype(np.float64), axis=1)
+    return array
 
 
 def input_importance(recipe: Recipe, weights: Sequence[FloatArray]) -> Float64Array:
@@ -206,7 +207,8 @@ class Columns:
     ) -> None:
         self._penalty, self._n_in = recipe.penalty, recipe.n_in
         used = input_importance(recipe, weights)
-        self.numbers, self._scale = np.arange(recipe.n_in), None
+        self.numbers = np.arange(recipe.n_in)
+        self._scale: FloatArray | None = None
         if recipe.adaptive and used.any():
             self.numbers = np.flatnonzero(used)
             scale = (used[self.numbers] / unit) ** recipe.adaptive
@@ -216,18 +218,26 @@ class Columns:
         """These columns of X as the network sees them."""
         if self._scale is None:
             return X
-        return take_columns(X, self.numbers, self._scale)
+        seen: AnyArray = take_columns(X, self.numbers, self._scale)
+        return seen
 
     def narrow(self, weights: Sequence[FloatArray]) -> Sequence[FloatArray]:
         """The network's weights from those for all inputs."""
-        return self._by_input(weights, lambda w: w[self.numbers] / self._scale[:, None])
+        if self._scale is None:
+            return weights
+        scale = self._scale[:, None]
+        return self._by_input(weights, lambda w: w[self.numbers] / scale)
 
     def widen(self, weights: Sequence[FloatArray]) -> Sequence[FloatArray]:
         """And back, with zeros for the other inputs."""
 
+        if self._scale is None:
+            return weights
+        scale = self._scale[:, None]
+
         def full(w: FloatArray) -> FloatArray:
             wide = np.zeros((self._n_in, w.shape[1]), w.dtype)
-            wide[self.numbers] = w * self._scale[:, None]
+            wide[self.numbers] = w * scale
             return wide
 
         return self._by_input(weights, full)
@@ -237,8 +247,6 @@ class Columns:
         weights: Sequence[FloatArray],
         function: Callable[[FloatArray], FloatArray],
     ) -> Sequence[FloatArray]:
-        if self._scale is None:
-            return weights
         weights = list(weights)
         for i in (0, -1) if self._penalty == "lassonet" else (0,):
             weights[i] = function(weights[i])
@@ -257,7 +265,8 @@ class Judge:
         event: Event | None,
     ) -> None:
         self._recipe, self._train, self._event = recipe, (X, y), event
-        self._validation, self._known = validation_data, {}
+        self._validation = validation_data
+        self._known: dict[bytes, tuple[float, float]] = {}
 
     def __call__(
         self,
@@ -304,14 +313,16 @@ class Walk:
         Where the last one used no input its weights are no start: if the strengths grow
         the step repeats it, else it begins from the initial weights.
         """
-        last = None
+        last: Step | None = None
         for strength in strengths:
-            empty = last is not None and not last.importance.any()
-            if empty and strength > last.strength:
+            if last is None:
+                last = self._step(strength, self._start)
+            elif last.importance.any():
+                last = self._step(strength, last.weights)
+            elif strength > last.strength:
                 last = last._replace(strength=strength)
             else:
-                fresh = last is None or empty
-                last = self._step(strength, self._start if fresh else last.weights)
+                last = self._step(strength, self._start)
             if self._event is not None and self._event.is_set():
                 return
             yield last

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from .._core.units import Units
     from ..losses import Loss
     from ..network import Network
-    from ..typing import Float64Array
+    from ..typing import DTypeName, Float64Array
 
 # odd, so that all 2^64 seeds come before one repeats
 NEXT_SEED = 0x9E3779B97F4A7C15
@@ -49,12 +49,13 @@ def combine(networks: Sequence[Network], units: Units | None, loss: Loss) -> Net
         float32 would lose the digits of a prediction.
     """
     dense = [layer for layer in networks[0].layers if isinstance(layer, Dense)]
-    weights, dtype = _side_by_side(networks), networks[0].dtype
+    weights = _side_by_side(networks)
+    dtype: DTypeName = networks[0].dtype
     if units is not None:
         weights = units.weights(weights, slice(None))
         dtype = np.float64 if units.far(slice(None)) else dtype
     layers = [
-        Dense(*w.shape, activation=layer.activation)
+        Dense(w.shape[0], w.shape[1], activation=layer.activation)
         for layer, w in zip(dense, weights[::2], strict=True)
     ]
     kind = type(networks[0])

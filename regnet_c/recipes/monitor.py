@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..network import Network
-    from ..typing import Logs
+    from ..typing import FloatArray, Logs
 
     Score: TypeAlias = Callable[[Network, Logs], float]
 
@@ -43,8 +43,9 @@ class Monitor(Callback):
     def __init__(self, patience: int | None, tol: float, on_validation: bool) -> None:
         self.patience, self.tol, self.on_validation = patience, tol, on_validation
         self.constant, self.scale = math.inf, 1.0
-        self.loss_curve, self.validation_losses = [], []
-        self.validation_scores = []
+        self.loss_curve: list[float] = []
+        self.validation_losses: list[float] = []
+        self.validation_scores: list[float] = []
         self._forget()
 
     def restart(self) -> None:
@@ -55,14 +56,17 @@ class Monitor(Callback):
 
     def _forget(self) -> None:
         self.best, self.done = math.inf, False
-        self._wait, self._best_weights, self._network = 0, None, None
+        self._wait = 0
+        self._best_weights: list[FloatArray] | None = None
+        self._network: Network | None = None
 
     def begin(self, score: Score | None, one_epoch: bool) -> None:
         """Before a run: `score(network, logs)` is the validation score of an epoch.
 
         After a run of `one_epoch` of many the last weights stay until the rule stops.
         """
-        self._score, self._one_epoch = score, one_epoch
+        self._score: Score | None = score
+        self._one_epoch = one_epoch
 
     def end(self) -> None:
         """After a run, also one that failed."""
@@ -76,6 +80,7 @@ class Monitor(Callback):
         self.loss_curve.append(watched)
         if "val_loss" in logs:
             self.validation_losses.append(logs["val_loss"])
+            assert self._score is not None and self._network is not None
             self.validation_scores.append(self._score(self._network, logs))
         if self.on_validation:
             watched = logs["val_loss"]
@@ -84,12 +89,14 @@ class Monitor(Callback):
         )
         if watched < self.best:
             self.best = watched
-            if self.on_validation:
+            if self.on_validation and self._network is not None:
                 self._best_weights = self._network.get_weights()
         self.done = self.patience is not None and self._wait > self.patience
         return self.done
 
     def on_train_end(self) -> None:
-        if self._best_weights is not None and (self.done or not self._one_epoch):
+        if self._best_weights is None or self._network is None:
+            return
+        if self.done or not self._one_epoch:
             self._network.set_weights(self._best_weights)
             self._best_weights = None

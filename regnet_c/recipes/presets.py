@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from .._core import checks
+from ..layers import Dense
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -150,6 +151,6 @@ def member_count(recipe: Recipe, n_rows: int, layers: Sequence[Layer]) -> int:
         return checks.check_int(recipe.n_members, "n_members", minimum=1)
     if n_rows < FEW_ROWS:
         return 1
-    products = sum(x.n_in * x.n_out for x in layers if hasattr(x, "n_in"))
+    products = sum(x.n_in * x.n_out for x in layers if isinstance(x, Dense))
     work = 3 * n_rows * recipe.max_iter * products
     return int(max(1, min(_MOST_MEMBERS, _BUDGET // work)))

@@ -33,12 +33,14 @@ from .monitor import Monitor
 from .presets import FEW_ROWS, is_auto
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ..layers import Layer
     from ..optimizers import Optimizer
     from ..penalties import Penalty
     from ..typing import AnyArray, DType, InputGroups, L1Rule
 
-_SCHEDULES = {
+_SCHEDULES: dict[str, Callable[[float, int], float | Schedule]] = {
     "constant": lambda rate, epochs: rate,
     "cosine": CosineDecay,
     "linear": LinearDecay,
@@ -87,16 +89,18 @@ def penalties(
     l2 = checks.check_float(l2, "l2", minimum=0)
     group_l1 = checks.check_float(group_l1, "group_l1", minimum=0)
     checks.check_name(l1_rule, RULES, "l1_rule")
+    rest: Penalty | None
     if l1 and l2:
         rest = ElasticNet(l1, l2, rule=l1_rule)
     else:
         rest = L1(l1, rule=l1_rule) if l1 else L2(l2) if l2 else None
     if not group_l1:
         return rest, rest
-    if l1_rule not in GROUP_RULES:
+    if l1_rule not in ("cumulative", "proximal"):
         raise ValueError(
             f"l1_rule is {l1_rule!r}, group_l1 expects {' or '.join(GROUP_RULES)}"
         )
+    first: Penalty
     if l1 or l2:
         first = SparseGroupLasso(l1, group_l1, groups=groups, l2=l2, rule=l1_rule)
     else:
@@ -113,7 +117,7 @@ def make_layers(
     rates = dropout_rates(params.dropout, len(hidden), automatic)
     strengths = params.l1, params.l2, params.group_l1
     first, rest = penalties(*strengths, params.l1_rule, groups)
-    layers = [Dropout(rates[0])] if rates[0] else []
+    layers: list[Layer] = [Dropout(rates[0])] if rates[0] else []
     for number, units in enumerate(hidden):
         layers.append(
             Dense(

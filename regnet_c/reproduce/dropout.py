@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from .._core.data import Data
+    from ..layers import Layer
     from ..typing import AnyCallback, Float64Array, IntArray
 
     # X and y to train on, X and y to test with
@@ -28,7 +28,7 @@ SEED, BATCH, EPOCHS = 0, 200, 150
 PAIRS = range(10)  # seeds of the paired comparison
 
 
-def load() -> Data:
+def load() -> Samples:
     """10 000 rows of 200 columns from scikit-learn's generator, 8000 to train on."""
     try:
         from sklearn.datasets import make_classification
@@ -42,7 +42,8 @@ def load() -> Data:
 def network(lam: float = 0.0, rate: float = 0.0, seed: int = SEED) -> Network:
     """200-100-20-1 with ReLU; lam/(2m) sum w^2 with m the batch size."""
     penalty = L2.from_convention("dropout", lam, batch_size=BATCH) if lam else None
-    layers, n_in = [], 200
+    layers: list[Layer] = []
+    n_in = 200
     for units in (100, 20):
         layers.append(Dense(n_in, units, "relu", penalty, weight_init=0.01))
         if rate:
@@ -62,7 +63,7 @@ RUNS = {
 
 def trained(
     name: str,
-    data: Data,
+    data: Samples,
     seed: int = SEED,
     epochs: int = EPOCHS,
     callbacks: Sequence[AnyCallback] = (),
@@ -70,17 +71,18 @@ def trained(
     """The network of one run."""
     lam, rate, learning_rate, _ = RUNS[name]
     net, optimizer = network(lam, rate, seed), SGD(learning_rate)
-    net.fit(*data[:2], epochs, BATCH, optimizer, callbacks=callbacks, threads=1)
+    x, y, _, _ = data
+    net.fit(x, y, epochs, BATCH, optimizer, callbacks=callbacks, threads=1)
     return net
 
 
-def train(name: str, data: Data, seed: int = SEED) -> float:
+def train(name: str, data: Samples, seed: int = SEED) -> float:
     """Test accuracy of one run."""
     return trained(name, data, seed).evaluate(*data[2:])["accuracy"]
 
 
 def selecting(
-    data: Data,
+    data: Samples,
     strength: float = 0.02,
     epochs: int = 60,
     callbacks: Sequence[AnyCallback] = (),
@@ -95,7 +97,8 @@ def selecting(
         Dense(20, 1),
     ]
     net = Network(layers, "binary_cross_entropy", seed=SEED)
-    net.fit(*data[:2], epochs, BATCH, Adam(1e-3), callbacks=callbacks)
+    x, y, _, _ = data
+    net.fit(x, y, epochs, BATCH, Adam(1e-3), callbacks=callbacks)
     return net
 
 
@@ -126,7 +129,7 @@ def rows(data: object, progress: object) -> Iterator[Row]:
     yield Row("the columns it leaves", "0 120 156 195", columns, None, str(SEED))
 
 
-def gain_of_l2(data: Data) -> Row:
+def gain_of_l2(data: Samples) -> Row:
     """Test accuracy with L2 less that without, from ten starts each."""
     pairs = [
         (name, seed) for seed in PAIRS for name in ("no regularisation", "L2 lam 1")

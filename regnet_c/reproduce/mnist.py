@@ -11,13 +11,9 @@ from ..tables import npz
 from .row import Skip
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from ..typing import FloatArray, IntArray, StrPath
 
-    from ..typing import IntArray, StrPath
-
-    Images: TypeAlias = tuple[
-        NDArray[np.float32], IntArray, NDArray[np.float32], IntArray
-    ]
+    Images: TypeAlias = tuple[FloatArray, IntArray, FloatArray, IntArray]
 
 
 def load(path: StrPath | None) -> Images:
@@ -42,7 +38,7 @@ def load(path: StrPath | None) -> Images:
 
 def _images(
     arrays: dict[str, Any], x_name: str, y_name: str
-) -> tuple[NDArray[np.float32], IntArray]:
+) -> tuple[FloatArray, IntArray]:
     x, y = npz.rows_of(arrays, x_name, y_name)
     if x.shape[1] != 28 * 28 or not np.isfinite(x).all():
         raise ValueError(

@@ -15,17 +15,21 @@ from .row import Row, one_thread_each
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ..typing import Float64Array, L1Rule, LossName
+    from ..typing import ActivationName, Float64Array, L1Rule, LossName
 
     PenaltyName: TypeAlias = Literal["L1", "L2"] | None
 
 SEED, POINTS, EPOCHS, RATE, LAM = 456789, 500, 800, 4e-4, 3.0
-SIZES = (("tanh", 2, 100), ("identity", 100, 104), ("arctan", 104, 200))
-SIZES += (("identity", 200, 1),)
+SIZES: tuple[tuple[ActivationName, int, int], ...] = (
+    ("tanh", 2, 100),
+    ("identity", 100, 104),
+    ("arctan", 104, 200),
+    ("identity", 200, 1),
+)
 STARTS = 9  # for the chaotic cases, each with a start one unit in the last place apart
 
 # case -> (loss, penalty, checked sum|w|, checked mean |error|)
-CASES = {
+CASES: dict[str, tuple[LossName, PenaltyName, float, float]] = {
     "L1 loss": ("mae", None, 25184.8, 22.8),
     "L2 loss": ("mse", None, 25290.3, 12.8),
     "L1 loss + L1": ("mae", "L1", 5676.7, 38.1),
@@ -34,7 +38,7 @@ CASES = {
     "L2 loss + L1": ("mse", "L1", 5880.1, 18.2),
 }
 # the "loosened derivative" of |r| is r, the derivative of r^2 / 2
-LOOSENED = {
+LOOSENED: dict[str, tuple[PenaltyName, float, float | None]] = {
     "loosened L1 loss": (None, 25254.3, None),
     "loosened L1 loss + L1": ("L1", 5826.0, None),
     "loosened L1 loss + L2": ("L2", 3915.7, 22.5),
@@ -66,12 +70,13 @@ def network(
     loss: LossName, penalty: PenaltyName, rule: L1Rule = "subgradient"
 ) -> Network:
     """[x, 1] -> 100 tanh -> 104 -> 200 arctan -> 1, penalised with lam = 3."""
+    term: L1 | L2 | None = None
     if penalty == "L1":
-        penalty = L1.from_convention("outliers", LAM, rule=rule)
+        term = L1.from_convention("outliers", LAM, rule=rule)
     elif penalty == "L2":
-        penalty = L2.from_convention("outliers", LAM)
+        term = L2.from_convention("outliers", LAM)
     layers = [
-        Dense(n_in, n_out, activation, penalty, use_bias=False)
+        Dense(n_in, n_out, activation, term, use_bias=False)
         for activation, n_in, n_out in SIZES
     ]
     return Network(layers, loss, dtype="float64", seed=0)
@@ -103,8 +108,8 @@ def rows(data: object, progress: object) -> Iterator[Row]:
     yield Row("sum|w| at the start", "25180", f"{start:.1f}", good, str(SEED))
     for name, (loss, penalty, total, error) in CASES.items():
         yield from compare(name, loss, penalty, total, error)
-    for name, (penalty, total, error) in LOOSENED.items():
-        yield from compare(name, "squared_error", penalty, total, error)
+    for name, (penalty, total, unsure) in LOOSENED.items():
+        yield from compare(name, "squared_error", penalty, total, unsure)
     got, _, zeros, _ = train("mae", "L1", rule="proximal")
     yield Row(
         "L1 loss + L1, proximal rule: sum|w|",

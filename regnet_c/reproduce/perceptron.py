@@ -19,7 +19,6 @@ from .row import Row, Skip
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from .._core.data import Data
     from ..history import History
     from ..penalties import Penalty
     from ..typing import FloatArray, IntArray, StrPath
@@ -32,14 +31,14 @@ LEAST_ZEROS = {"MNIST": (900, 2000, 3000, 3500), "digits": (80, 100, 120, 150)}
 EPOCHS, BATCH, RATE, SEED = 30, 10, 0.05, 0
 
 
-def load(path: StrPath | None) -> Data:
+def load(path: StrPath | None) -> Samples:
     """1000 training rows and the test rows, float64, and where they come from."""
     try:
         x, y, x_test, y_test = mnist.load(path)
     except Skip:
-        x, y = load_digits()
-        x = x / np.float32(16)
-        return x[:1000], y[:1000], x[1000:], y[1000:], "digits"
+        pixels, y = load_digits()
+        grey: FloatArray = pixels / np.float32(16)
+        return grey[:1000], y[:1000], grey[1000:], y[1000:], "digits"
     return x[:1000], y[:1000], x_test, y_test, "MNIST"
 
 
@@ -54,7 +53,7 @@ def perceptron(
 
 
 def train(
-    data: Data, penalty: Penalty | None, epochs: int = EPOCHS, **options: Any
+    data: Samples, penalty: Penalty | None, epochs: int = EPOCHS, **options: Any
 ) -> tuple[Network, float, History]:
     """(network, test accuracy, history); options are those of `Network.fit`."""
     x, y, x_test, y_test, _ = data
@@ -65,11 +64,11 @@ def train(
 
 def rows(data: StrPath | None, progress: object) -> Iterator[Row]:
     """Zeros of two rules, the update average against its definition, the dead start."""
-    data = load(data)
-    seeds = f"{SEED}, {data[-1]}"
-    for strength, least in zip(STRENGTHS, LEAST_ZEROS[data[-1]], strict=True):
-        soft, accuracy, _ = train(data, L1(strength, "proximal"))
-        slope, other, _ = train(data, L1(strength, "subgradient"))
+    samples = load(data)
+    seeds = f"{SEED}, {samples[-1]}"
+    for strength, least in zip(STRENGTHS, LEAST_ZEROS[samples[-1]], strict=True):
+        soft, accuracy, _ = train(samples, L1(strength, "proximal"))
+        slope, other, _ = train(samples, L1(strength, "subgradient"))
         w = soft.get_weights()[0]
         name = f"L1 {strength:g}"
         zeros = int((slope.get_weights()[0] == 0).sum())
@@ -90,15 +89,16 @@ def rows(data: StrPath | None, progress: object) -> Iterator[Row]:
             bool(gap <= 0.005),
             seeds,
         )
-    yield from update_average(data, seeds)
-    yield dead_start(data, seeds)
+    yield from update_average(samples, seeds)
+    yield dead_start(samples, seeds)
 
 
-def update_average(data: Data, seeds: str) -> Iterator[Row]:
+def update_average(data: Samples, seeds: str) -> Iterator[Row]:
     """The library's average of every update against the definition, step by step."""
     x, y, tau = data[0][:200], np.eye(10)[data[1][:200]], 0.01
     net, by_hand, optimizer = perceptron(x.shape[1]), perceptron(x.shape[1]), SGD(RATE)
-    average, steps = 0.0, 0
+    average: Any = 0.0
+    steps = 0
     for start in range(0, len(x), BATCH):
         before = by_hand.get_weights()[0]
         rows = slice(start, start + BATCH)
@@ -107,7 +107,8 @@ def update_average(data: Data, seeds: str) -> Iterator[Row]:
         average, steps = (1 - tau) * average + tau * change, steps + 1
     average = average / (1 - (1 - tau) ** steps)
     net.fit(x, y, 1, BATCH, SGD(RATE), shuffle=False, update_tau=tau)
-    error = np.abs(net.update_average()[0] - average).max()
+    arrays = net.update_average() or []
+    error = np.abs(arrays[0] - average).max()
     yield Row(
         "update average over every batch, against the definition",
         "<= 1e-12",
@@ -126,7 +127,7 @@ def update_average(data: Data, seeds: str) -> Iterator[Row]:
     )
 
 
-def dead_start(data: Data, seeds: str) -> Row:
+def dead_start(data: Samples, seeds: str) -> Row:
     """All-zero weights under ReLU outputs: warned of, and really never learning."""
     x, y, _x_test, _y_test, _ = data
     net = perceptron(x.shape[1], start=0.0, bias=0.0)

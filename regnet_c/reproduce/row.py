@@ -15,8 +15,6 @@ from .._core.team import available_threads
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from numpy.typing import ArrayLike
-
     T = TypeVar("T")
     U = TypeVar("U")
 
@@ -51,7 +49,7 @@ class Row:
         return {True: "ok", False: "MISSED", None: "-"}[self.ok]
 
 
-def spread(values: ArrayLike) -> str:
+def spread(values: Sequence[float]) -> str:
     """'mean ± sd' of some figures."""
     return f"{np.mean(values):.3f} ± {np.std(values, ddof=1):.3f}"
 

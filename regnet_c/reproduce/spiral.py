@@ -14,8 +14,9 @@ from ..penalties import L2
 from .row import Row, one_thread_each, spread
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
+    from ..optimizers import Optimizer
     from ..typing import Float64Array, IntArray
 
 POINTS, CLASSES, NOISE = 1000, 3, 0.2
@@ -47,9 +48,10 @@ def posterior(x: Float64Array) -> Float64Array:
         away = (turned - 10 * (c + radius) + math.pi) % (2 * math.pi) - math.pi
         away = (away[:, None] + wraps) / (2.5 * NOISE)
         density.append(np.exp(-0.5 * away**2).sum(axis=1))
-    density = np.array(density).T
-    density[radius > 1 + 1e-9] = np.nan
-    return density / density.sum(axis=1, keepdims=True)
+    every: Float64Array = np.array(density).T
+    every[radius > 1 + 1e-9] = np.nan
+    array: Float64Array = every / every.sum(axis=1, keepdims=True)
+    return array
 
 
 def bayes(points: int = 400_000) -> tuple[float, float]:
@@ -76,7 +78,7 @@ def network(
 
 
 # name -> (network's arguments, optimiser, points per class, checked validation figure)
-RUNS = {
+RUNS: dict[str, tuple[dict[str, float], Callable[[], Optimizer], int, str]] = {
     "as configured, bias gradient repaired": (
         {"l2": 5e-4, "l2_bias": 5e-4, "start": 0.01},
         lambda: SGD(1.0, momentum=0.5),
@@ -138,6 +140,7 @@ def train(name: str, seed: int, epochs: int = EPOCHS) -> tuple[float, float, str
     """(training accuracy, validation accuracy, the verdict of diagnose)."""
     (x, y), validation = data_of(name, seed)
     found = trained(name, seed, epochs).diagnose(x, y, validation)
+    assert found.validation is not None  # it was given
     return found.train["accuracy"], found.validation["accuracy"], found.fit
 
 

@@ -15,10 +15,10 @@ from . import mnist
 from .row import Row, one_thread_each
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from ..penalties import Penalty
-    from ..typing import AnyArray, FloatArray, L1Rule, Logs, StrPath
+    from ..typing import AnyArray, FloatArray, L1Rule, Logs, StrPath, WeightInit
     from .mnist import Images
 
 SEED = 0
@@ -27,7 +27,7 @@ FIVE_SHRUNK = np.array([-0.04, 0, 0, 0, 0.04])
 
 
 # name -> the penalty of lam and n, the rows of the training set
-PENALTIES = {
+PENALTIES: dict[str, Callable[[float, int], Penalty | None]] = {
     "no penalty": lambda lam, n: None,
     "L2": lambda lam, n: L2.from_convention("weight-decay", lam, n=n),
     "L1 subgradient": lambda lam, n: l1("subgradient", lam, n),
@@ -46,7 +46,7 @@ def network(
     n_in: int, hidden: int, penalty: Penalty | None, spread: float | None = None
 ) -> Network:
     """n_in-hidden-10 with sigmoids and cross-entropy; weights and biases are normal."""
-    start = spread or "lecun_normal"
+    start: WeightInit = spread or "lecun_normal"
     layers = [
         Dense(n_in, hidden, "sigmoid", penalty, weight_init=start),
         Dense(hidden, 10, weight_penalty=penalty, weight_init=start),
@@ -62,7 +62,8 @@ class Watch(Callback):
     """Validation accuracy after every epoch; a rate of 0.5 makes it jump by 0.005."""
 
     def __init__(self, x: FloatArray, y: AnyArray) -> None:
-        self.x, self.y, self.accuracies = x, y, []
+        self.x, self.y = x, y
+        self.accuracies: list[float] = []
 
     def on_train_begin(self, network: Network) -> None:
         self.network = network
@@ -73,7 +74,8 @@ class Watch(Callback):
 
 def accuracy(net: Network, x: FloatArray, y: AnyArray) -> float:
     """Share of rows whose largest output is the right one."""
-    return (net.predict(x).argmax(axis=1) == y).mean()
+    value: float = (net.predict(x).argmax(axis=1) == y).mean()
+    return value
 
 
 def rows(data: StrPath | None, progress: bool) -> Iterator[Row]:

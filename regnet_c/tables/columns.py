@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from ..typing import AnyArray, BoolArray, Float64Array, IntArray
 
     Column: TypeAlias = "ArrayColumn | ArrowColumn"
-    Codes: TypeAlias = tuple[NDArray[np.int32], list[str | None]]
+    # codes, and the text of each; None or anything that no code means
+    Codes: TypeAlias = tuple[NDArray[np.int32], list[Any]]
 
 NUMBER, TEXT, BOOLEAN, DATE, NOTHING, OTHER = (
     "numbers",
@@ -50,7 +51,7 @@ class ArrayColumn:
     """
 
     declared = False  # as categories, by the type of the column
-    as_numbers = None
+    as_numbers: ArrayColumn | None = None
 
     def __init__(self, name: str, values: AnyArray) -> None:
         self.name = name
@@ -106,7 +107,9 @@ class ArrowColumn:
     def __init__(self, name: str, values: Any) -> None:
         self.name = name
         self.values = values
-        self.as_numbers = None  # text read as numbers by the rules of its file
+        self.as_numbers: ArrowColumn | None = (
+            None  # text read as numbers by the rules of its file
+        )
         self.declared = extra.pyarrow().types.is_dictionary(values.type)
         self.holds = TEXT if self.declared else _holds(values.type)
         if values.null_count == len(values):
@@ -132,10 +135,12 @@ class ArrowColumn:
             whole = pa.int32() if pa.types.is_time32(kind) else pa.int64()
             values = values.cast(whole)
             per_second = {"s": 1, "ms": 1e3, "us": 1e6, "ns": 1e9}[unit]
-            return values.to_numpy().astype(np.float64) / per_second
+            seconds: AnyArray = values.to_numpy().astype(np.float64) / per_second
+            return seconds
         if pa.types.is_decimal(kind) or pa.types.is_float16(kind):
             values = values.cast(pa.float64())
-        return values.to_numpy()
+        array: AnyArray = values.to_numpy()
+        return array
 
     def codes(self) -> Codes:
         """(int32 codes (n,) with -1 for missing, list of the texts they stand for)."""
@@ -162,7 +167,8 @@ class ArrowColumn:
         values = self.values.cast(
             pa.timestamp("us", getattr(self.values.type, "tz", None))
         )
-        return values.cast(pa.int64()).fill_null(NO_DATE).to_numpy()
+        array: IntArray = values.cast(pa.int64()).fill_null(NO_DATE).to_numpy()
+        return array
 
 
 def columns_of(X: Any, names: Sequence[str] | None = None) -> list[Column]:
@@ -251,7 +257,7 @@ def _frame_columns(X: Any) -> list[Column]:
         ) from None
     names = list(frame.columns)
     _refuse_doubles(list(map(str, names)))
-    columns = []
+    columns: list[Column] = []
     for position, name in enumerate(names):
         series = frame[:, position]
         try:
@@ -289,7 +295,7 @@ def _is_text(kind: Any) -> bool:
     return types.is_string(kind) or types.is_large_string(kind) or view(kind)
 
 
-def is_missing(value: object) -> bool:
+def is_missing(value: Any) -> bool:
     """True for None, NaN, NaT and pandas.NA."""
     if value is None:
         return True
@@ -357,7 +363,8 @@ def _missing_mask(values: AnyArray) -> BoolArray:
 
 def _factorize(values: AnyArray) -> Codes:
     """codes and levels of objects, by a dictionary."""
-    levels, codes = {}, np.empty(len(values), np.int32)
+    levels: dict[str, int] = {}
+    codes = np.empty(len(values), np.int32)
     for i, value in enumerate(values):
         if is_missing(value):
             codes[i] = -1
@@ -366,7 +373,7 @@ def _factorize(values: AnyArray) -> Codes:
     return without_missing(codes, list(levels))
 
 
-def without_missing(codes: NDArray[np.int32], levels: list[str | None]) -> Codes:
+def without_missing(codes: NDArray[np.int32], levels: list[Any]) -> Codes:
     """codes and levels in which NaN and the empty text are missing values."""
     gone = [i for i, level in enumerate(levels) if level is None or level == ""]
     if gone:

@@ -17,7 +17,7 @@ from .columns import NO_DATE
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..typing import Float64Array, IntArray
+    from ..typing import AnyArray, IntArray
 
 PARTS = ("days", "month", "day", "weekday", "hour")
 ORDERS = ("YMD", "DMY", "MDY")
@@ -29,7 +29,7 @@ _TEXT = re.compile(
 )
 
 
-def part(micros: IntArray, name: str) -> Float64Array:
+def part(micros: IntArray, name: str) -> AnyArray:
     """A part of dates (n,), float64."""
     days = micros // _DAY
     if name == "days":
@@ -52,8 +52,8 @@ def find_order(texts: Sequence[str]) -> tuple[str, bool] | None:
     texts : list of str
         All values of a column; each has to be a date.
     """
-    matches = [_TEXT.fullmatch(text.strip()) for text in texts]
-    if not matches or not all(matches):
+    matches = [m for text in texts if (m := _TEXT.fullmatch(text.strip()))]
+    if not matches or len(matches) < len(texts):
         return None
     if all(len(match[1]) == 4 for match in matches):
         order, ambiguous = "YMD", False

@@ -224,7 +224,9 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         return columns_of(X)
 
     def _options(self, names: Sequence[str]) -> Options:
-        numeric, numbers, methods = self.numeric, (), {}
+        numeric: Any = self.numeric
+        numbers: Sequence[str] = ()
+        methods: dict[str, str] = {}
         if isinstance(numeric, dict):
             methods = {_name(k, names): v for k, v in numeric.items() if k != "*"}
             numeric = numeric.get("*", "auto")

@@ -65,7 +65,8 @@ if TYPE_CHECKING:
     from ..typing import AnyArray, Config, Float64Array, IntArray
     from .columns import Column
 
-    FittedColumn: TypeAlias = "NumberColumn | DateColumn | LevelColumn | DroppedColumn"
+    PreparedColumn: TypeAlias = "NumberColumn | DateColumn | LevelColumn"
+    FittedColumn: TypeAlias = "PreparedColumn | DroppedColumn"
 
 FORMAT, VERSION = "regnet_c.table", 1
 MISSING_NUMBERS = {"?", "na", "nan", "n/a", "#n/a", "<na>", "null", "none", "-", "."}
@@ -98,7 +99,7 @@ class NumberColumn:
     name: str
     fill: float
     missing: bool
-    codes: tuple  # of NumberCode
+    codes: tuple[NumberCode, ...]
     kind = "number"
 
     def names(self, name: str) -> list[str]:
@@ -130,7 +131,7 @@ class DateColumn:
     order: str | None
     fill: int
     missing: bool
-    codes: tuple  # of (part, NumberCode)
+    codes: tuple[tuple[str, NumberCode], ...]  # of the parts
     kind = "date"
 
     def names(self, name: str) -> list[str]:
@@ -163,7 +164,7 @@ class LevelColumn:
     name: str
     kind: str
     code: str  # onehot or sign
-    levels: tuple  # of str
+    levels: tuple[str, ...]
     other: bool
     missing: bool
 
@@ -277,8 +278,8 @@ class Encoding:
             If a needed column is absent, or holds what its kind cannot be.
         """
         by_name = {column.name: column for column in columns}
-        needed = dict.fromkeys(self.needed if needed is None else needed)
-        absent = [name for name in needed if name not in by_name]
+        wanted = dict.fromkeys(self.needed if needed is None else needed)
+        absent = [name for name in wanted if name not in by_name]
         if absent:
             raise ValueError(f"the table has no column {absent[0]!r}")
         work = [
@@ -289,7 +290,9 @@ class Encoding:
                 int(group[-1]) + 1,
             )
             for column, group in zip(self.columns, self.groups, strict=True)
-            if len(group) and column.name in needed
+            if not isinstance(column, DroppedColumn)
+            and len(group)
+            and column.name in wanted
         ]
         n = len(columns[0])
         out = np.zeros((n, self.n_outputs), np.float32)
@@ -341,9 +344,10 @@ class Encoding:
 
     def to_config(self) -> Config:
         """The JSON-able form that the head of this file describes."""
-        numbers, entries = [], []
+        numbers: list[float] = []
+        entries: list[Config] = []
         for column, repeat in _runs(self.columns):
-            entry = {"name": column.name, "kind": column.kind}
+            entry: Config = {"name": column.name, "kind": column.kind}
             for key in _KEYS[column.kind]:
                 value = getattr(column, key)
                 if key == "codes":
@@ -442,6 +446,15 @@ def date_numbers(column: Column, order: str | None = None) -> IntArray:
     return np.append(table, NO_DATE)[codes]
 
 
+def parts_of(
+    column: NumberColumn | DateColumn,
+) -> list[tuple[str | None, NumberCode]]:
+    """Its codes, each with the part of a date that it is of, or None."""
+    if isinstance(column, DateColumn):
+        return [*column.codes]
+    return [(None, code) for code in column.codes]
+
+
 def _write_codes(
     codes: Sequence[NumberCode],
     values: Sequence[Float64Array],
@@ -455,7 +468,7 @@ def _write_codes(
 
 # ---- reading untrusted descriptions --------------------------------------------------
 
-_KEYS = {
+_KEYS: dict[str, tuple[str, ...]] = {
     "number": ("missing", "fill", "codes"),
     "date": ("order", "missing", "fill", "codes"),
     "category": ("code", "levels", "other", "missing"),
@@ -477,7 +490,7 @@ def _code_entry(
     code: NumberCode | tuple[str, NumberCode], numbers: list[float]
 ) -> Config:
     """A code as JSON; its knots and values go to the end of `numbers`."""
-    entry = {}
+    entry: Config = {}
     if isinstance(code, tuple):
         entry["part"], code = code
     entry["method"] = code.method
@@ -557,8 +570,9 @@ def _read_column(entry: Any, numbers: Iterator[float]) -> FittedColumn:
         type(fill) is int and -(2**63) < fill < 2**63, f"{what} has an impossible fill"
     )
     order = entry["order"]
+    dated = [(part, code) for part, code in codes if part is not None]
     _require(order is None or order in dates.ORDERS, f"{what} has an unknown order")
-    return DateColumn(name, order, fill, entry["missing"], tuple(codes))
+    return DateColumn(name, order, fill, entry["missing"], tuple(dated))
 
 
 def _read_levels(entry: Any, what: str) -> LevelColumn:
@@ -596,7 +610,7 @@ def _read_code(
         part = entry["part"]
         _require(part in dates.PARTS, f"{what} has an unknown part")
         keys = keys[1:]
-    method = entry["method"] if keys[:1] == ["method"] else None
+    method: Any = entry["method"] if keys[:1] == ["method"] else None
     _require(method in METHODS, f"{what} has an unknown method")
     if method in ("standard", "robust"):
         _require(
@@ -611,8 +625,9 @@ def _read_code(
     _require(keys == ["method", "knots"], f"{what} has unexpected entries")
     count = entry["knots"]
     _require(type(count) is int and 2 <= count <= 1 << 20, f"{what} has too few knots")
-    taken = [next(numbers, None) for _ in range(count * (1 + (method == "quantile")))]
-    _require(None not in taken, f"{what} has more knots than numbers")
+    total = count * (1 + (method == "quantile"))
+    taken = list(itertools.islice(numbers, total))
+    _require(len(taken) == total, f"{what} has more knots than numbers")
     knots, values = tuple(taken[:count]), tuple(taken[count:])
     rising = all(0 < b - a < math.inf for a, b in itertools.pairwise(knots))
     _require(rising, f"{what} has knots that do not rise")

@@ -23,8 +23,6 @@ import numpy as np
 from .encoding import Encoding
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
-
     from ..network import Network
     from ..typing import AnyArray, Config, Float64Array, StrPath
 
@@ -53,7 +51,7 @@ class Dialect:
     delimiter: str | None = None
     decimal: str | None = None
     thousands: str | None = None
-    missing: tuple | None = None
+    missing: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -74,9 +72,9 @@ class TableForm:
 
     encoding: Encoding
     target: str
-    classes: list | None = None
-    centers: tuple = (0.0,)
-    scales: tuple = (1.0,)
+    classes: list[str] | None = None
+    centers: tuple[float, ...] = (0.0,)
+    scales: tuple[float, ...] = (1.0,)
     dialect: Dialect = Dialect()
 
     @property
@@ -86,14 +84,16 @@ class TableForm:
             return [self.target]
         return [f"{self.target}_{i}" for i in range(len(self.centers))]
 
-    def scaled(self, y: ArrayLike) -> Float64Array:
+    def scaled(self, y: AnyArray) -> Float64Array:
         """Targets of a regression as the network learns them, float64 (n, n_outputs)."""
         y = np.asarray(y, np.float64).reshape(len(y), -1)
-        return (y - self.centers) / self.scales
+        array: Float64Array = (y - self.centers) / self.scales
+        return array
 
     def decoded(self, out: AnyArray) -> AnyArray:
         """Outputs (n, n_outputs) of a regression in the units of the target."""
-        return out * np.asarray(self.scales) + self.centers
+        array: AnyArray = out * np.asarray(self.scales) + self.centers
+        return array
 
     def probabilities(self, out: AnyArray) -> AnyArray:
         """Outputs as one probability per class, (n, n_classes)."""
@@ -103,7 +103,7 @@ class TableForm:
 
     def to_config(self) -> Config:
         """The JSON-able form that the head of this file describes."""
-        target = {"name": self.target}
+        target: Config = {"name": self.target}
         if self.classes is not None:
             target["classes"] = list(self.classes)
         else:
@@ -158,7 +158,7 @@ class TableForm:
                 f"{path} does not know how to read tables: it was not written by "
                 "regnet-c train or by an estimator with an encoder"
             )
-        n_outputs = network.layers[-1].n_out
+        n_outputs = network._plan.dense[-1].n_out
         try:
             return cls.from_config(network.metadata[KEY], network.n_inputs, n_outputs)
         except ValueError as error:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import difflib
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -56,12 +56,12 @@ class Options:
     """How to encode, and what overrides the inference; the fields as in `TableEncoder`."""
 
     numeric: str = "auto"
-    methods: dict = field(default_factory=dict)  # of single columns
-    numbers: frozenset = frozenset()
-    categories: frozenset = frozenset()
-    drop: frozenset = frozenset()
-    n_bins: int | str = "auto"
-    min_frequency: int | str = "auto"
+    methods: dict[str, str] = field(default_factory=dict)  # of single columns
+    numbers: frozenset[str] = frozenset()
+    categories: frozenset[str] = frozenset()
+    drop: frozenset[str] = frozenset()
+    n_bins: Any = "auto"  # or an int, as the next one
+    min_frequency: Any = "auto"
     max_levels: int = 100
 
     def check_values(
@@ -283,7 +283,7 @@ def _learn_dates(
         ordered = np.sort(dates.part(present, part))
         codes += [(part, code) for code in _number_codes(column.name, ordered, options)]
     fill = int(numbers.ordered_at(present, 0.5))
-    note = f"text read as {'/'.join(order)}" if ambiguous else ""
+    note = f"text read as {'/'.join(order)}" if ambiguous and order else ""
     spec = DateColumn(column.name, order, fill, missing > 0, tuple(codes))
     return spec, missing, found, note
 

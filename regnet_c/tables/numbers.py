@@ -50,8 +50,8 @@ class NumberCode:
     method: str
     center: float = 0.0
     scale: float = 1.0
-    knots: tuple = ()
-    values: tuple = ()
+    knots: tuple[float, ...] = ()
+    values: tuple[float, ...] = ()
 
     @property
     def n_outputs(self) -> int:
@@ -131,7 +131,8 @@ def ordered_at(ordered: AnyArray, share: ArrayLike) -> Any:
 
 def distinct(ordered: AnyArray) -> AnyArray:
     """The different values of a sorted array."""
-    return ordered[np.append(True, ordered[1:] != ordered[:-1])]
+    array: AnyArray = ordered[np.append(True, ordered[1:] != ordered[:-1])]
+    return array
 
 
 def _edges(ordered: Float64Array, n_bins: int) -> Float64Array:

@@ -25,7 +25,7 @@ from .learning import no_column
 from .schema import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -260,7 +260,8 @@ def _arrow_names(path: StrPath, kind: str) -> list[str]:
             with extra.pyarrow().memory_map(str(path)) as source:
                 names = extra.pyarrow().ipc.open_file(source).schema.names
     _check_names(path, names)
-    return names
+    text: list[str] = names
+    return text
 
 
 @contextlib.contextmanager
@@ -320,15 +321,15 @@ def _read_csv(
     if not len(table):
         raise ValueError(f"{path} has a header but no rows")
     typing = _Typing(dialect, [name for name in wanted if name not in text], delimiter)
-    columns = [typing.column(name, table[keys[name]]) for name in wanted]
+    found = [typing.column(name, table[keys[name]]) for name in wanted]
     form = (delimiter, dialect.header)
-    return Table(path, columns, typing.notes(), form)
+    return Table(path, found, typing.notes(), form)
 
 
 def _find_delimiter(path: StrPath) -> str:
     """The delimiter that splits most of the first records into equally many fields."""
     sample = _sample(path)
-    best, score = ",", (0, 1)
+    best, score = ",", (0.0, 1)
     for delimiter in _DELIMITERS:
         rows = itertools.islice(
             csv.reader(io.StringIO(sample), delimiter=delimiter), 50
@@ -354,9 +355,12 @@ def _sample(path: StrPath) -> str:
 
 def _open(path: StrPath) -> IO[str]:
     """A CSV file as text, decompressed; a wrong byte is seen when pyarrow reads it."""
-    openers = {".gz": gzip.open, ".bz2": bz2.open}
+    openers: dict[str, Callable[..., IO[str]]] = {".gz": gzip.open, ".bz2": bz2.open}
     opener = openers.get(Path(path).suffix.lower(), open)
-    return opener(path, "rt", encoding="utf-8-sig", errors="replace", newline="")
+    text: IO[str] = opener(
+        path, "rt", encoding="utf-8-sig", errors="replace", newline=""
+    )
+    return text
 
 
 def _records(path: StrPath, delimiter: str) -> Iterator[tuple[int, list[str]]]:
@@ -419,7 +423,7 @@ class _Typing:
         self.may_be_comma = dialect.decimal == "," or (
             dialect.decimal is None and delimiter != ","
         )
-        self.commas = []  # columns with a decimal comma
+        self.commas: list[str] = []  # columns with a decimal comma
         self.delimiter = delimiter
 
     def notes(self) -> list[str]:
@@ -502,10 +506,10 @@ def _plain_numbers(values: Any, words: bool) -> Any:
         texts = compute.unique(values).drop_null().to_pylist()
         if len(texts) > _SOME:  # a text that is not a number shows early
             texts = texts[:_SOME]
-        words = [text for text in texts if text.lower() in MISSING_NUMBERS]
-        if not words or len(words) == len(texts):
+        missing = [text for text in texts if text.lower() in MISSING_NUMBERS]
+        if not missing or len(missing) == len(texts):
             return None
-        mask = compute.is_in(values, value_set=pa.array(words))
+        mask = compute.is_in(values, value_set=pa.array(missing))
         values = compute.if_else(mask, pa.scalar(None, pa.string()), values)
         numbers = _cast(values, pa.float64())
     if numbers is None:

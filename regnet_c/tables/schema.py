@@ -36,7 +36,7 @@ class ColumnSchema:
     note: str = ""
 
 
-class Schema(list):
+class Schema(list[ColumnSchema]):
     """A list of ColumnSchema that prints as a table.
 
     Parameters
@@ -76,7 +76,7 @@ class Schema(list):
         if holes:
             cells = sum(column.missing for column in holes)
             lines.append(f"{cells} missing values in {_names(holes)}")
-        reasons = {}
+        reasons: dict[str, list[ColumnSchema]] = {}
         for column in self.of_kind("dropped"):
             reasons.setdefault(column.note, []).append(column)
         lines += [f"dropped {_names(cs)}: {reason}" for reason, cs in reasons.items()]

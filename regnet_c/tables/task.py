@@ -43,10 +43,10 @@ class Target:
 
     name: str
     task: str
-    values: np.ndarray
-    classes: list | None
+    values: AnyArray
+    classes: list[str] | None
     reason: str
-    present: np.ndarray
+    present: BoolArray
 
 
 def infer_task(
@@ -153,8 +153,8 @@ def encode_target(
         If a class is unknown.
     """
     if classes is None:
-        values = real_numbers(column.as_numbers or column).astype(np.float64)
-        return values, np.isfinite(values)
+        numbers = real_numbers(column.as_numbers or column).astype(np.float64)
+        return numbers, np.isfinite(numbers)
     codes, levels = column.codes()
     number = {level: i for i, level in enumerate(classes)}
     used = set(codes[codes >= 0].tolist())
@@ -192,10 +192,11 @@ def _all_numbers(column: Column, levels: list[str]) -> list[float] | None:
         return [float(level) for level in levels]
     if column.as_numbers is not None:
         values = column.as_numbers.floats()
-        return values[~np.isnan(values)].tolist()
-    numbers = [parse_number(level) for level in levels]
+        present: list[float] = values[~np.isnan(values)].tolist()
+        return present
+    numbers = [x for level in levels if (x := parse_number(level)) is not None]
     coded = any(_is_code(level) for level in levels)
-    return None if coded or None in numbers else numbers
+    return None if coded or len(numbers) < len(levels) else numbers
 
 
 def _is_code(text: str) -> bool:
