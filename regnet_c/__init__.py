@@ -3,8 +3,6 @@
 REGNET_C_ISA=base|avx2|avx512 in the environment overrides the choice of kernels.
 """
 
-from __future__ import annotations
-
 import typing as _typing
 from importlib import import_module as _import_module
 
