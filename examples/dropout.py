@@ -46,11 +46,9 @@ def main():
     data = dropout.load()
     runs = {name: partial(dropout.trained, name) for name in dropout.RUNS}
     runs["group penalty"] = dropout.selecting
-    figure, axes = plt.subplots(
-        1, 4, figsize=(13, 3.6), sharey=True, layout="constrained"
-    )
+    figure, axes = plt.subplots(2, 2, figsize=(8, 6), sharey=True, layout="constrained")
     print(f"{'network':<18}  training    test  columns used")
-    for ax, (name, train) in zip(axes, runs.items(), strict=True):
+    for ax, (name, train) in zip(axes.flat, runs.items(), strict=True):
         epochs = 60 if name == "group penalty" else dropout.EPOCHS
         epochs = min(epochs, 40 if args.quick else epochs)
         seen = Accuracies(data[:2], data[2:])
@@ -62,10 +60,10 @@ def main():
         last = "  ".join(f"{value:.4f}" for value in curves[-1])
         used = len(dropout.columns_used(net))
         print(f"{name:<18}    {last}  {used:12}", flush=True)
-    axes[0].legend(frameon=False)
-    axes[0].set_ylim(0.45 if args.quick else 0.85, 1.005)
-    for ax in axes[1:]:
-        ax.label_outer()
+    axes[0, 0].legend(frameon=False)
+    axes[0, 0].set_ylim(0.45 if args.quick else 0.85, 1.005)
+    for ax in axes.flat:
+        ax.yaxis.label.set_visible(ax in axes[:, 0])
     finish(figure, args)
 
 

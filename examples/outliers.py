@@ -43,7 +43,7 @@ def main():
     print(f"start: sum|w| = {sum(np.abs(w).sum() for w in start):.0f}")
     print(f"{'loss':<13}  {'penalty':<10}  {'sum|w|':>8}  mean |error|")
     figure, axes = plt.subplots(
-        1, 2, figsize=(11, 4.6), sharey=True, layout="constrained"
+        1, 2, figsize=(9, 4.2), sharey=True, layout="constrained"
     )
     epochs = 40 if args.quick else outliers.EPOCHS
     for ax, (title, loss) in zip(axes, LOSSES.items(), strict=True):

@@ -39,7 +39,7 @@ RULES = ("subgradient", "proximal")
 
 def draw(runs):
     """Loss, share of zeros and update average of the two rules, one over the other."""
-    figure, axes = plt.subplots(1, 3, figsize=(11, 3.4), layout="constrained")
+    figure, axes = plt.subplots(1, 3, figsize=(9.5, 3.2), layout="constrained")
     for color, width, (rule, history) in zip(
         COLORS, (5, 1.5), runs.items(), strict=False
     ):

@@ -40,7 +40,7 @@ def train(name, data, lam, epochs):
 
 def draw(runs):
     """Accuracy against epochs, and the first layer's weights of each run."""
-    figure = plt.figure(figsize=(11, 7.5), layout="constrained")
+    figure = plt.figure(figsize=(9, 7), layout="constrained")
     grid = figure.add_gridspec(3, 3)
     top = figure.add_subplot(grid[0, :])
     widths = (1.5, 1.5, 6, 3.5, 1.2, 1.5)  # three curves lie one over the other

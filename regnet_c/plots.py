@@ -105,11 +105,12 @@ def plot_history(history: Any, ax: AxesLike = None) -> AxesOrArray:
             epochs = np.arange(1, len(values[name]) + 1)
             panel.plot(epochs, values[name], color=COLORS[color], label=label)
         plain(panel, "", f"loss{unit}" if names[0] in _LOSSES else "share")
-        panel.legend(frameon=False)
+        panel.legend(frameon=False, loc="upper left", bbox_to_anchor=(1.01, 1))
         if names[0] in _SHARES:
             panel.set_ylim(-0.02, 1.02)
             panel.yaxis.set_major_formatter(percent())
     axes[-1].set_xlabel("epoch")
+    axes[-1].locator_params(axis="x", integer=True)
     return one_or_all(axes)
 
 

@@ -1,5 +1,7 @@
 """regularization_path: the strengths, the steps, the choices, the plot."""
 
+import copy
+
 import numpy as np
 import pytest
 
@@ -257,6 +259,22 @@ def test_plot_draws_scores_and_every_input(path):
     for ax in given:  # the legend crosses nothing: it stands beside the panel
         assert ax.get_legend().get_window_extent().x0 >= ax.get_window_extent().x1
     pyplot.close(figure)
+
+
+@pytest.mark.parametrize("low", [1e-5, 0.02, 0.1])
+def test_labels_of_the_strengths_do_not_overlap(path, low):
+    matplotlib = pytest.importorskip("matplotlib")
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    narrow = copy.copy(path)
+    narrow.strengths = np.geomspace(low, 0.5, len(path))
+    _, below = narrow.plot()
+    below.figure.draw_without_rendering()
+    labels = [text for text in below.get_xticklabels(which="both") if text.get_text()]
+    left, right = np.array([text.get_window_extent().intervalx for text in labels]).T
+    assert len(labels) > 1 and np.all(np.sort(left)[1:] > np.sort(right)[:-1])
+    pyplot.close(below.figure)
 
 
 def test_plot_shows_losses_of_any_size_and_any_name():

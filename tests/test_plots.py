@@ -62,6 +62,10 @@ def test_history_draws_losses_above_and_shares_below():
     assert (above.get_ylabel(), below.get_xlabel()) == ("loss", "epoch")
     assert below.yaxis.get_major_formatter()(0.4) == "40%"
     assert legend(above) == ["training loss", "validation loss"]
+    below.figure.draw_without_rendering()
+    for ax in (above, below):  # the legend crosses nothing: it stands next to the panel
+        assert ax.get_legend().get_window_extent().x0 >= ax.get_window_extent().x1
+    assert all(tick == round(tick) for tick in below.get_xticks())
 
 
 def test_history_of_a_fit_has_its_numbers():

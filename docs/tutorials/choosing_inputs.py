@@ -1,23 +1,31 @@
-"""
+r"""
 Choosing inputs
 ===============
 
-Which columns does a network need?  Ten of medicine, and ten of noise next to them: a path
-over all strengths with names, its stability, and a LassoNet for comparison.
+Which columns does a network need?  Five that make the target and fifteen of noise (Friedman
+1991):
+
+.. math::
+
+   y = 10 \sin(\pi\,\text{wind}\cdot\text{sun}) + 20\,(\text{depth} - 0.5)^2
+   + 10\,\text{age} + 5\,\text{salt} + \varepsilon.
+
+A straight line cannot see ``depth``, which is low in the middle and high on both sides; a
+network can.
 """
 
 import numpy as np
+import pandas as pd
 from matplotlib import pyplot as plt
-from sklearn.datasets import load_diabetes
+from sklearn.datasets import make_friedman1
 
 import regnet_c as rn
 from regnet_c.plots import COLORS, percent, plain
 
-X, y = load_diabetes(return_X_y=True, as_frame=True)
-random = np.random.default_rng(0)
-for k in range(10):
-    X[f"noise {k}"] = random.normal(size=len(X))
-train, test = slice(0, 342), slice(342, None)
+X, y = make_friedman1(800, n_features=20, noise=1, random_state=0)
+names = ["wind", "sun", "depth", "age", "salt", *(f"noise {k}" for k in range(15))]
+X = pd.DataFrame(X, columns=names)
+train, test = slice(0, 600), slice(600, None)
 
 # %%
 # The path
@@ -27,14 +35,15 @@ train, test = slice(0, 342), slice(342, None)
 # The penalty is on the norm of an input's weights, so that inputs leave as a whole.
 # ``cv=5`` scores every strength on rows left out.
 
-path = rn.regularization_path(X[train], y[train], cv=5, n_lambdas=25)
+options = {"cv": 5, "n_lambdas": 25, "lambda_min_ratio": 0.03}
+path = rn.regularization_path(X[train], y[train], **options)
 path.plot()
 
 # %%
-# One line per input, from right to left in the order in which they enter.  The legend
-# names the seven that stay longest; the others are grey, and the noise is among them.
+# One line per input; from right to left they enter one after the other, the noise last.
+# The vertical lines are what ``select`` takes.
 
-print("in the order in which they are kept:", *path.ranking(names=True)[:7], sep="\n  ")
+print("those that are kept longest:", *path.ranking(names=True)[:6], sep="\n  ")
 chosen = path.select(names=True)
 print("\nthe fewest within one standard error of the best:", ", ".join(chosen))
 
@@ -43,22 +52,29 @@ print("\nthe fewest within one standard error of the best:", ", ".join(chosen))
 # ---------------------
 #
 # The path once more on random halves of the rows.  An input that is chosen in nearly
-# all of them is not an accident.
+# all of them, while few others are, is not an accident.
 
 stable = path.stability(X[train], y[train], n_subsamples=12)
-share = np.asarray(stable.frequencies).max(axis=0)
+safe = stable.select(threshold=0.9, max_false=2, names=True)
+print("chosen in 90 % of the halves:", ", ".join(safe))
 
 # %%
-figure, ax = plt.subplots(figsize=(6.4, 4.4), layout="constrained")
-order = np.argsort(share)
-colors = [COLORS[0] if share[k] >= 0.9 else "0.75" for k in order]
-ax.barh([X.columns[k] for k in order], share[order], color=colors)
-ax.axvline(0.9, color="0.3", linewidth=1)
-plain(ax, "chosen in this share of the halves", "")
-ax.xaxis.set_major_formatter(percent())
-print(
-    "chosen in 90 % of the halves:", ", ".join(stable.select(threshold=0.9, names=True))
+figure, ax = plt.subplots(figsize=(7, 3.4), layout="constrained")
+colors = dict(zip(safe, COLORS, strict=False))
+order = np.argsort(stable.strengths)
+for name, share in zip(X.columns, stable.frequencies[order].T, strict=True):
+    style = (
+        {"color": colors[name], "label": name} if name in colors else {"color": "0.8"}
+    )
+    ax.semilogx(stable.strengths[order], share, **style)
+ax.set_xticks(
+    [0.02, 0.05, 0.1, 0.2, 0.5], labels=[0.02, 0.05, 0.1, 0.2, 0.5], minor=False
 )
+ax.minorticks_off()
+ax.axhline(0.9, color="0.3", linewidth=1, linestyle=":")
+plain(ax, "strength of the penalty", "chosen in this share\nof the halves")
+ax.yaxis.set_major_formatter(percent())
+ax.legend(frameon=False, loc="upper left", bbox_to_anchor=(1.01, 1))
 
 # %%
 # The network on these inputs
@@ -87,9 +103,7 @@ print(
 # The same path with the penalty of LassoNet: a linear map parallel to the network, and an
 # input's weights bounded by its coefficient there.
 
-lasso = rn.regularization_path(
-    X[train], y[train], penalty="lassonet", cv=5, n_lambdas=25
-)
+lasso = rn.regularization_path(X[train], y[train], penalty="lassonet", **options)
 lasso.plot()
 print("LassoNet chooses:", ", ".join(lasso.select(names=True)))
 

@@ -40,7 +40,8 @@ net = trained(2e-3)
 net.summary()
 
 # %%
-# ``compact`` removes inputs and units that nothing depends on; predictions stay.
+# ``compact`` removes inputs and units that nothing depends on; predictions stay, but
+# for the rounding of constants that it folds.
 
 small = net.compact()
 small.summary()

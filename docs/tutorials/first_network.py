@@ -68,7 +68,7 @@ print(f"{net.evaluate(*validation)['accuracy']:.1%} of the validation rows are r
 # The two losses fall together; a validation loss that rises while the other falls would
 # be over-fitting.  The share of zeros grows all the time.
 
-plots.plot_history(history)
+plots.plot_history(net)
 
 # %%
 # What the units look at: red is positive, blue negative, pale grey exactly zero.

@@ -88,9 +88,10 @@ ax.legend(frameon=False, loc="upper left", bbox_to_anchor=(1.01, 1))
 # The answer
 # ----------
 #
-# The subgradient jumps over zero, and shrinking first lets the gradient step move every
-# zero away again.  The proximal rule stops at zero, but the noise of the next batch,
-# which is larger than :math:`\eta\lambda`, pushes weights out.  The cumulative rule
-# remembers what a weight at zero has not paid; noise must exceed the whole debt.  It is
-# the default.  Why, and with what measurements: :doc:`/l1_rules`; as a lesson with
-# exercise: :doc:`/course/zeros`.
+# The subgradient jumps over zero.  Shrinking first lets the gradient step move every
+# zero away again; what is left are pixels that are always white and units that are
+# dead, where no gradient arrives.  The proximal rule stops at zero, but the noise of
+# the next batch, which is larger than :math:`\eta\lambda`, pushes weights out.  The
+# cumulative rule remembers what a weight at zero has not paid; noise must exceed the
+# whole debt.  It is the default.  Why, and with what measurements: :doc:`/l1_rules`; as
+# a lesson with exercise: :doc:`/course/zeros`.

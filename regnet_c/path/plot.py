@@ -10,6 +10,7 @@ from ..plots import COLORS, engineering, panels, percent, plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from numpy.typing import NDArray
 
     from ..plots import AxesLike
@@ -45,6 +46,7 @@ def plot_path(path: RegularizationPath, ax: AxesLike = None) -> AnyArray:
     x = path.strengths[order]
     for panel in axes:
         panel.set_xscale("log")
+    _ticks(axes[1].xaxis, x)
     _scores(axes[0], path, x, order)
     _features(axes[1], path, x, order)
     _counts(axes[0], x, path.n_features[order])
@@ -66,6 +68,16 @@ def _rules(axes: AnyArray, path: RegularizationPath) -> None:
         for panel in axes:
             panel.axvline(path.strengths[step], color="0.3", lw=1, linestyle=style)
         axes[0].lines[-1].set_label(", ".join(rules))
+
+
+def _ticks(axis: Axis, x: Float64Array) -> None:
+    """Labels at 1, 2 and 5 times the powers of ten, at the powers alone where x is wide."""
+    from matplotlib.ticker import LogLocator, NullFormatter
+
+    wide = x[-1] > 100 * x[0]
+    axis.set_major_locator(LogLocator(subs=(1,) if wide else (1, 2, 5)))
+    axis.set_major_formatter("{x:g}")
+    axis.set_minor_formatter(NullFormatter())
 
 
 def _scores(
