@@ -343,13 +343,13 @@ def _table(args: argparse.Namespace) -> TrainingData:
     part = table.take(fit)
     with _cells(args.data, part.place):
         encoding, schema, _ = _learned(part.without([target]), options)
-        X = encoding.encode(part.columns)
+        X = encoding.network_rows(part.columns)
     form = _form(args, encoding, target, [found], fit, dialect)
     validation = None
     if held_out is not None:
         other = table.take(held_out)
         with _cells(args.data, other.place):
-            X_held_out = encoding.encode(other.columns)
+            X_held_out = encoding.network_rows(other.columns)
         validation = X_held_out, _values(form, [found], held_out)
     n = len(table)
     lines = _lines(
@@ -475,7 +475,7 @@ def encoded_file(
         table, y = table.take(np.flatnonzero(present)), y[present]
         y = y if form.classes is not None else form.scaled(y)[:, 0]
     with _cells(path, table.place):
-        X = form.encoding.encode(table.columns, needed)
+        X = form.encoding.network_rows(table.columns, needed)
     return X, y
 
 

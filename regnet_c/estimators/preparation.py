@@ -22,6 +22,7 @@ from .guard import take_rows
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from .._core.csr import CSR
     from ..losses import Loss
     from ..recipes.presets import Recipe
     from ..typing import AnyArray, Auto, DType, Float64Array
@@ -77,7 +78,7 @@ class Preparation:
 
     def encoded(self, X: Any) -> Any:
         """X as `network_` takes it."""
-        return X if self.encoder is None else self.encoder.transform(X)
+        return X if self.encoder is None else self.encoder.network_rows(X)
 
     def inputs(self, X: Any, dtype: DType) -> Any:
         """X on the scale of training."""
@@ -107,11 +108,11 @@ def is_plain(X: Any) -> bool:
 
 def _learned(
     encoder: TableEncoder, X: Any, weight: Float64Array | None
-) -> NDArray[np.float32]:
+) -> NDArray[np.float32] | CSR:
     """The encoded rows, after the encoder learned from those that have a weight."""
     if weight is None or weight.all():
-        return encoder.fit_transform(X)
-    return encoder.fit(take_rows(X, np.flatnonzero(weight))).transform(X)
+        return encoder.fit_network_rows(X)
+    return encoder.fit(take_rows(X, np.flatnonzero(weight))).network_rows(X)
 
 
 def _encoder(encoder: TableEncoder | Auto | None, X: Any) -> TableEncoder | None:

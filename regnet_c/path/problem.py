@@ -119,7 +119,7 @@ class Problem:
     def _array(self, X: Any, name: str) -> AnyArray | CSR:
         """Finite numbers, an array or CSR, with the columns the path was trained on."""
         if self.encoder is not None:
-            return self.encoder.transform(X)
+            return self.encoder.network_rows(X)
         found = column_names(X)
         if found and self.names and found != self.names:
             raise ValueError(_other_names(found, self.names, name))

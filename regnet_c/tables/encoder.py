@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from .._core.csr import CSR
     from ..typing import TableLike
     from .columns import Column
 
@@ -208,6 +209,16 @@ class TableEncoder(TransformerMixin, BaseEstimator):
     def encode_columns(self, columns: Sequence[Column]) -> NDArray[np.float32]:
         """`transform` for a list of columns."""
         return self.encoding_.encode(columns)
+
+    def fit_network_rows(self, X: TableLike) -> NDArray[np.float32] | CSR:
+        """`fit` and `network_rows` in one pass over X."""
+        columns = self._learn(X)
+        return self.encoding_.network_rows(columns)
+
+    def network_rows(self, X: TableLike) -> NDArray[np.float32] | CSR:
+        """The encoded rows for a network: as CSR where they are mostly zeros."""
+        check_is_fitted(self)
+        return self.encoding_.network_rows(self._columns(X, reset=False))
 
     def _columns(self, X: Any, reset: bool) -> list[Column]:
         """X as columns, after scikit-learn's checks of names and numbers of columns."""

@@ -52,6 +52,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from .._core.csr import CSR, MAX_DENSITY
 from . import dates
 from .columns import BOOLEAN, DATE, NO_DATE, NOTHING, NUMBER, TEXT, parse_number
 from .numbers import LIMIT, METHODS, NumberCode
@@ -61,7 +62,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from .._core.csr import CSR
     from ..typing import AnyArray, Config, Float64Array, IntArray
     from .columns import Column
 
@@ -70,6 +70,7 @@ if TYPE_CHECKING:
 
 FORMAT, VERSION = "regnet_c.table", 1
 MISSING_NUMBERS = {"?", "na", "nan", "n/a", "#n/a", "<na>", "null", "none", "-", "."}
+_MANY_OUTPUTS = 128  # from which on mostly zero rows are CSR
 _REPEATED = 4096  # columns written one by one, at most
 _MAX_COLUMNS = 1 << 20  # read from repeated ones
 _BLOCK = 1 << 20  # entries of the output that are filled before the next rows
@@ -92,8 +93,23 @@ class CellError(ValueError):
         self.column, self.row, self.problem = column, row, problem
 
 
+class _Filled:
+    """A column whose outputs are all entries of a sparse row."""
+
+    def write_entries(
+        self,
+        values: AnyArray,
+        first: int,
+        data: NDArray[np.float32],
+        indices: NDArray[np.int32],
+    ) -> None:
+        """The outputs and their numbers, from `first` on, for some prepared values."""
+        self.write(values, data)
+        indices[...] = np.arange(first, first + indices.shape[1])
+
+
 @dataclass(frozen=True)
-class NumberColumn:
+class NumberColumn(_Filled):
     """A column of numbers: codes side by side, and an indicator of missing values."""
 
     name: str
@@ -124,7 +140,7 @@ class NumberColumn:
 
 
 @dataclass(frozen=True)
-class DateColumn:
+class DateColumn(_Filled):
     """A column of dates: codes of its parts, and an indicator of missing values."""
 
     name: str
@@ -158,7 +174,7 @@ class DateColumn:
 
 
 @dataclass(frozen=True)
-class LevelColumn:
+class LevelColumn(_Filled):
     """A column of levels (kind category or boolean), one-hot or as -1 and 1."""
 
     name: str
@@ -202,6 +218,20 @@ class LevelColumn:
                 out[:, 1] = places == 2
             return
         out[...] = self._rows.take(places, axis=0, mode="wrap")  # -1 is the last
+
+    def write_entries(
+        self,
+        values: AnyArray,
+        first: int,
+        data: NDArray[np.float32],
+        indices: NDArray[np.int32],
+    ) -> None:
+        """One entry for each value; 0 where none of the outputs is 1."""
+        if self.code == "sign":
+            super().write_entries(values, first, data, indices)
+            return
+        data[:, 0] = values >= 0
+        indices[:, 0] = first + np.maximum(values, 0)
 
 
 @dataclass(frozen=True)
@@ -277,12 +307,56 @@ class Encoding:
         ValueError
             If a needed column is absent, or holds what its kind cannot be.
         """
+        work = self._prepared(columns, needed)
+        out = np.zeros((len(columns[0]), self.n_outputs), np.float32)
+        for rows in self._blocks(len(out)):
+            for column, values, left, right in work:
+                column.write(values[rows], out[rows, left:right])
+        return out
+
+    def network_rows(
+        self, columns: Sequence[Column], needed: Sequence[str] | None = None
+    ) -> NDArray[np.float32] | CSR:
+        """What `encode` returns, as CSR where most of it are zeros of one-hot columns.
+
+        That is if CSR has an entry for at most `csr.MAX_DENSITY` of the outputs (one of a
+        one-hot column, all of the others), of at least 128.
+        """
+        if not self.mostly_zero:
+            return self.encode(columns, needed)
+        work, n = self._prepared(columns, needed), len(columns[0])
+        count = sum(_entries(column, right - left) for column, _, left, right in work)
+        data = np.zeros((n, count), np.float32)
+        indices = np.empty((n, count), np.int32)
+        for rows in self._blocks(n):
+            begin = 0
+            for column, values, left, right in work:
+                end = begin + _entries(column, right - left)
+                column.write_entries(
+                    values[rows], left, data[rows, begin:end], indices[rows, begin:end]
+                )
+                begin = end
+        start = np.arange(n + 1) * count
+        return CSR(data.reshape(-1), indices.reshape(-1), start, (n, self.n_outputs))
+
+    @cached_property
+    def mostly_zero(self) -> bool:
+        """Whether `network_rows` returns CSR."""
+        pairs = zip(self.columns, self.groups, strict=True)
+        entries = sum(_entries(column, len(group)) for column, group in pairs)
+        large = self.n_outputs >= _MANY_OUTPUTS
+        return large and entries <= MAX_DENSITY * self.n_outputs
+
+    def _prepared(
+        self, columns: Sequence[Column], needed: Sequence[str] | None
+    ) -> list[tuple[FittedColumn, AnyArray, int, int]]:
+        """Each needed column, its prepared values, its first output and the next one's."""
         by_name = {column.name: column for column in columns}
         wanted = dict.fromkeys(self.needed if needed is None else needed)
         absent = [name for name in wanted if name not in by_name]
         if absent:
             raise ValueError(f"the table has no column {absent[0]!r}")
-        work = [
+        return [
             (
                 column,
                 column.prepare(by_name[column.name]),
@@ -294,14 +368,10 @@ class Encoding:
             and len(group)
             and column.name in wanted
         ]
-        n = len(columns[0])
-        out = np.zeros((n, self.n_outputs), np.float32)
+
+    def _blocks(self, n: int) -> Iterator[slice]:
         rows = min(max(_BLOCK // max(self.n_outputs, 1), 64), 16384)
-        for begin in range(0, n, rows):
-            block = out[begin : begin + rows]
-            for column, values, left, right in work:
-                column.write(values[begin : begin + rows], block[:, left:right])
-        return out
+        return (slice(begin, begin + rows) for begin in range(0, n, rows))
 
     def encode_sparse(self, X: CSR) -> CSR:
         """The rows of a table that is a CSR, encoded; they stay sparse.
@@ -393,6 +463,12 @@ class Encoding:
         names = [column.name for column in columns]
         _require(len(set(names)) == len(names), "its encoder has a column twice")
         return cls(columns)
+
+
+def _entries(column: FittedColumn, n_outputs: int) -> int:
+    """Entries that a sparse row has for this column."""
+    one_hot = column.kind in ("category", "boolean") and column.code == "onehot"
+    return min(n_outputs, 1) if one_hot else n_outputs
 
 
 # ---- columns as what a kind needs ----------------------------------------------------
