@@ -1,11 +1,16 @@
 """Rounds on a Dask cluster: the bits do not depend on who works, or dies, or comes."""
 
 import copy
+import dataclasses
 import hashlib
 import os
 import pickle
 import signal
+import subprocess
+import sys
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -13,6 +18,7 @@ from conftest import assert_close
 from running import POSIX
 
 import regnet_c as rn
+from regnet_c._core.listeners import Listeners
 
 distributed = pytest.importorskip("distributed")
 da = pytest.importorskip("dask.array")
@@ -79,11 +85,6 @@ def client(local_cluster):
 # ---- what a round is -----------------------------------------------------------------
 
 
-def task(layers, optimizer, shards=2):
-    loss = rn.Loss("softmax_cross_entropy")
-    return rounds.Task(layers, loss, np.dtype("f8"), 5, optimizer, 16, 2, shards)
-
-
 def some_shards():
     x, y = (part.compute() for part in data())
     y = np.unique(y, return_inverse=True)[1]
@@ -94,94 +95,131 @@ def some_shards():
     ]
 
 
-@pytest.mark.parametrize("penalty", [rn.L1(0.01), rn.L1(0.01, rule="proximal")])
-@pytest.mark.parametrize(
-    "optimizer", [rn.SGD(0.1), rn.SGD(0.1, momentum=0.5), rn.Adam(0.01)]
-)
-def test_the_first_round_shrinks_the_mean_once(optimizer, penalty):
-    """By l1 times what the steps made of a unit gradient, in the optimiser's metric."""
-    layers = [rn.Dense(6, 5, "tanh", penalty), rn.Dense(5, 3)]
-    job, shards = task(layers, optimizer), some_shards()
-    course = rounds.Rounds(job)
-    start = course.network.get_weights()
-    results = [rounds.take_steps(s, job, start, 0, k) for k, s in enumerate(shards)]
-    course.finish(results)
-    total = [s.weight for s in shards]
-    assert total == [pytest.approx(187.5), 250] and [r.steps for r in results] == [
-        20,
-        32,
-    ]
-    share = np.array(total) / sum(total)
-    made = zip(*(r.weights for r in results), strict=True)
-    mean = [share[0] * first + share[1] * second for first, second in made]
-    response = {0.0: 0.1, 0.5: 0.1 * 2}.get(optimizer.constants()["momentum"])
-    if isinstance(optimizer, rn.Adam):
-        response = 0.01
-        roots = [r.divisors[0] for r in results]
-        root = share[0] * roots[0] + share[1] * roots[1]
-    else:
-        root = 1.0
-    steps = share @ [20, 32]
-    if optimizer.constants()["momentum"]:  # 1 + (1 + mu) + ... falls short of 2 a step
-        steps -= share @ [2 * (1 - 0.5**20) / 2, 2 * (1 - 0.5**32) / 2]
-    want = penalty.prox(mean[0], 0.0)
-    want = np.sign(want) * np.maximum(np.abs(want) - 0.01 * response * steps / root, 0)
-    got = course.network.get_weights()
-    assert_close(got[0], want, scale=np.abs(mean[0]))
-    assert (got[0] == 0).any()
-    for i in (1, 2, 3):
-        assert_close(got[i], mean[i])
-
-
-def test_the_divisors_of_ftrl_have_the_l2_owed():
-    """A weight whose input is zero has no gradient of the data."""
-    x, y = np.zeros((40, 6)), np.zeros(40, int)
-    job = task([rn.Dense(6, 3, weight_penalty=rn.L2(0.02))], rn.FTRL(0.5, beta=0.3), 1)
-    start = rounds.Rounds(job).network.get_weights()
-    result = rounds.take_steps(rounds.Shard(x, y, None), job, start, 0, 0)
-    want = 0.3 + 2 * 0.02 * 0.5 * result.steps
-    np.testing.assert_allclose(result.divisors[0], want, rtol=1e-2)
-
-
-def test_a_group_is_charged_once():
-    layers = [rn.Dense(6, 5, "tanh", rn.GroupLasso(0.02, "inputs")), rn.Dense(5, 3)]
-    job, shards = task(layers, rn.SGD(0.1)), some_shards()
-    course = rounds.Rounds(job)
-    start = course.network.get_weights()
-    results = [rounds.take_steps(s, job, start, 0, k) for k, s in enumerate(shards)]
-    course.finish(results)
-    share = np.array([187.5, 250]) / 437.5
-    mean = share[0] * results[0].weights[0] + share[1] * results[1].weights[0]
-    want = layers[0].weight_penalty.prox(mean, 0.1 * (share @ [20, 32]))
-    assert_close(course.network.get_weights()[0], want, scale=np.abs(mean))
-
-
-def test_the_ledger_pays_over_the_rounds_what_single_steps_pay():
-    """With no gradient but L1, rounds of k steps end where k times as many steps do."""
-    x, y = np.zeros((32, 4)), np.zeros((32, 1))
-    layers = [rn.Dense(4, 1, weight_penalty=rn.L1(0.1), use_bias=False)]
+def started(layers, optimizer, shards, epochs_per_round=1.0, batch_size=32):
+    """Rounds on these shards that have not begun."""
+    loss = rn.Loss("softmax_cross_entropy")
     job = rounds.Task(
-        layers, rn.Loss("squared_error"), np.dtype("f8"), 0, rn.SGD(0.1), 16, 1, 1
+        layers, loss, np.dtype("f8"), 5, optimizer, batch_size, epochs_per_round
     )
-    course, net = rounds.Rounds(job), rn.Network(layers, dtype="float64", seed=0)
-    for _ in range(5):
-        weights, round_ = course.network.get_weights(), course.done
-        shard = rounds.Shard(x, y, None)
-        course.finish([rounds.take_steps(shard, job, weights, round_, 0)])
-    net.fit(x, y, epochs=5, batch_size=16, optimizer=rn.SGD(0.1))
-    assert_close(course.network.get_weights()[0], net.get_weights()[0], scale=1.0)
+    sizes = tuple(rounds.measure(s, job, k) for k, s in enumerate(shards))
+    return rounds.Rounds(dataclasses.replace(job, sizes=sizes), Listeners([]), 9)
+
+
+def one_round(course, shards):
+    arguments = course.task, course.position(), course.done
+    steps = [rounds.take_steps(s, *arguments, number=k) for k, s in enumerate(shards)]
+    course.report(course.finish(steps))
+    return steps
+
+
+PENALTIES = [
+    None,
+    rn.L2(0.01),
+    rn.ElasticNet(0.03, 0.01),
+    rn.GroupLasso(0.1, "inputs"),
+    rn.SparseGroupLasso(0.02, 0.03, groups=[[0, 1], [2, 3], [4, 5]]),
+]
+
+
+@pytest.mark.parametrize("epochs_per_round", [0.4, 2])
+@pytest.mark.parametrize("penalty", PENALTIES)
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        rn.SGD(0.05, momentum=0.5, nesterov=True),
+        rn.Adam(0.01),
+        rn.AdamW(0.01, weight_decay=0.1),
+        rn.RMSprop(0.003),
+        rn.FTRL(0.3, beta=0.3),
+    ],
+)
+def test_rounds_of_one_shard_are_one_training(optimizer, penalty, epochs_per_round):
+    """What a round undoes and charges is what single steps charge."""
+    layers = [rn.Dense(6, 5, "tanh", penalty), rn.Dropout(0.2), rn.Dense(5, 3)]
+    shard = some_shards()[1]
+    course = started(layers, optimizer, [shard], epochs_per_round)
+    net = course.task.network(0)
+    net.set_weights(course.network.get_weights())
+    net.fit(shard.X, shard.y, epochs=4, batch_size=32, optimizer=optimizer)
+    for _ in range(round(4 / epochs_per_round)):
+        one_round(course, [shard])
+    for got, want in zip(course.network.get_weights(), net.get_weights(), strict=True):
+        assert_close(got, want, scale=1.0)
+    assert course.network.zeros() == net.zeros()
+    if penalty is PENALTIES[2] and not isinstance(optimizer, rn.FTRL):
+        assert net.zeros() > 0
+
+
+@pytest.mark.parametrize("penalty", PENALTIES[2:])
+def test_the_mean_is_charged_once(penalty):
+    """By all that is owed, in the metric of the mean of the second moments."""
+    layers = [rn.Dense(6, 5, "tanh", penalty), rn.Dense(5, 3)]
+    shards = some_shards()
+    course = started(layers, rn.RMSprop(0.01), shards)
+    steps = one_round(course, shards)
+    assert [s.weight for s in steps] == [pytest.approx(187.5), 250]
+    share = np.array([187.5, 250]) / 437.5
+    parts = [(s.position.params, *s.position.arrays.values()) for s in steps]
+    parts = [
+        share[0] * one + share[1] * other for one, other in zip(*parts, strict=True)
+    ]
+    w, v, q = (course.network._plan.views(part)[0] for part in parts)
+    fields = penalty.fields()
+    rate = 0.01 * np.sqrt(2) / (np.sqrt(v) + rn.RMSprop(0.01).constants()["epsilon"])
+    owed = steps[0].position.counters["credit"]
+    got = course.network.get_weights()[0]
+    l1, group = fields.get("l1", 0), fields.get("group_strength", 0)
+    size = np.sqrt(2) if isinstance(fields.get("group"), tuple) else 1
+    u = w - (group * size or l1) * rate * q
+    after = np.sign(u) * np.maximum(np.abs(u) - l1 * owed * rate, 0)
+    if not group:
+        assert_close(got, after, scale=1.0)
+    for rows in [[0, 1], [2, 3], [4, 5]] if size > 1 else np.arange(6)[:, None]:
+        x, t = got[rows], group * size * owed * rate[rows]
+        if x.any():  # the condition of the minimum
+            assert_close(after[rows] - x, t * x / np.linalg.norm(x), scale=1.0)
+        elif group:
+            assert np.linalg.norm(after[rows] / t) <= 1 + 1e-9
+    assert l1 == 0 or (got == 0).any()
+
+
+def test_a_batch_is_shared_by_the_shards():
+    course = started([rn.Dense(6, 3)], rn.SGD(0.1), some_shards(), 0.3)
+    job = course.task
+    assert job.steps == 13 and [job.batch(k) for k in (0, 1)] == [12, 20]
+    for number, rows in enumerate((150, 250)):
+        parts = [p for r in range(10) for p in job.batches(number, r)]
+        ends = [(epoch, end) for epoch, _, end in parts]
+        starts = [(epoch, first) for epoch, first, _ in parts]
+        for (epoch, end), following in zip(ends, starts[1:], strict=False):
+            assert following == ((epoch + 1, 0) if end == rows else (epoch, end))
+        assert starts[0] == (0, 0) and ends[-1] == (2, rows)
 
 
 def test_shards_and_rounds_have_their_own_order_and_masks():
-    layers = [rn.Dropout(0.5), rn.Dense(6, 3)]
-    job, shard = task(layers, rn.SGD(0.1)), some_shards()[1]
-    weights = rn.Network(layers, job.loss, job.dtype).get_weights()
+    shard = some_shards()[1]
+    course = started([rn.Dropout(0.5), rn.Dense(6, 3)], rn.SGD(0.1), [shard, shard])
+    start = course.position()
     found = {
-        rounds.take_steps(shard, job, weights, r, k).weights[0].tobytes()
+        rounds.take_steps(shard, course.task, start, r, k).position.params.tobytes()
         for r in range(3)
         for k in range(2)
     }
     assert len(found) == 6
+
+
+def test_the_end_of_a_schedule_changes_nothing():
+    layers, shards = [rn.Dense(6, 3, weight_penalty=rn.L1(0.01))], some_shards()
+    optimizer = rn.Adam(rn.schedules.LinearDecay(0.01, 2))
+    course = started(layers, optimizer, shards)
+    for _ in range(2):
+        one_round(course, shards)
+    before = course.network.get_weights()
+    one_round(course, shards)
+    assert course.history["learning_rate"][2] == 0
+    for got, want in zip(course.network.get_weights(), before, strict=True):
+        assert_close(got, want, scale=1.0)
+        assert ((got == 0) == (want == 0)).all()
 
 
 # ---- here ----------------------------------------------------------------------------
@@ -253,11 +291,11 @@ def test_pickles_and_copies_have_no_client(serial):
 def test_ctrl_c_keeps_the_last_round(monkeypatch):
     run, done = cluster.Serial.run, []
 
-    def interrupted(*arguments):
-        done.append(1)
+    def interrupted(runner, function, *arguments):
+        done.extend([1] * (function is rounds.take_steps))
         if len(done) == 4:
             raise KeyboardInterrupt
-        return run(*arguments)
+        return run(runner, function, *arguments)
 
     fitted, short = model(client="serial"), model(client="serial")
     with monkeypatch.context() as patch:
@@ -271,6 +309,42 @@ def test_ctrl_c_keeps_the_last_round(monkeypatch):
     assert digest(short.fit(*data())) == digest(fitted)
 
 
+def test_a_checkpoint_has_the_last_round(monkeypatch, tmp_path, serial):
+    run, done, path = cluster.Serial.run, [], tmp_path / "rounds.safetensors"
+
+    def interrupted(runner, function, *arguments):
+        done.extend([1] * (function is rounds.take_steps))
+        if len(done) == 4:
+            raise KeyboardInterrupt
+        return run(runner, function, *arguments)
+
+    def fresh(**options):
+        callbacks = [rn.Checkpoint(path, every=5)]
+        return model(client="serial", callbacks=callbacks, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(cluster.Serial, "run", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            fresh().fit(*data())
+    assert len(rn.Network.load(path).get_weights()) == 4
+    resumed = fresh().fit(*data(), resume_from=path)
+    assert digest(resumed) == digest(serial)
+    assert resumed.history_["loss"] == serial.history_["loss"]
+    assert digest(fresh().fit(*data(), resume_from=path)) == digest(serial)
+    x, y = data()
+    with pytest.raises(ValueError, match="another call of fit"):
+        fresh().fit(x + 1, y, resume_from=path)
+    with pytest.raises(ValueError, match="batch_size=32 in the file, 16 here"):
+        fresh(batch_size=16).fit(x, y, resume_from=path)
+
+
+def test_callbacks_see_rounds():
+    x, y = data()
+    stop = rn.EarlyStopping(patience=1, min_delta=10.0)
+    fitted = model(client="serial", callbacks=[stop]).fit(x, y, eval_set=(x, y))
+    assert fitted.history_.epochs == 3 and fitted.history_.stopped_early
+
+
 RATES = (0.02 * (1 + np.cos(np.pi * np.arange(6) / 6)) / 2).tolist()
 
 
@@ -280,10 +354,7 @@ RATES = (0.02 * (1 + np.cos(np.pi * np.arange(6) / 6)) / 2).tolist()
         ({"client": None}, "no Dask client"),
         ({"client": 3}, "client is an int, expected a distributed.Client"),
         ({"n_shards": 9}, "n_shards is 9, X has 7 partitions"),
-        (
-            {"l1_rule": "subgradient", "group_l1": 0.0},
-            "rounds expect one of cumulative",
-        ),
+        ({"epochs_per_round": 0.01}, "expected at least one step in a round"),
         ({"class_weight": "balanced"}, "class_weight is 'balanced', expected a dict"),
         ({"rounds": 0}, "rounds is 0"),
         ({"timeout": 0}, "timeout is 0"),
@@ -323,18 +394,57 @@ def test_lost_and_new_workers_change_no_bit(serial, client, local_cluster, monke
     """A worker killed in the first, the fifth and the last round, one more in the third."""
     run, done = cluster.Cluster.run, []
 
-    def disturbed(runner, *arguments):
-        done.append(1)
+    def disturbed(runner, function, *arguments):
+        done.extend([1] * (function is rounds.take_steps))
         if len(done) in (1, 5, 6):
             threading.Timer(0.02, kill_one, [client]).start()
         if len(done) == 3:
             local_cluster.scale(3)
-        return run(runner, *arguments)
+        return run(runner, function, *arguments)
 
     assert digest(model(client=client).fit(*data())) == digest(serial)
     monkeypatch.setattr(cluster.Cluster, "run", disturbed)
     assert digest(model().fit(*data())) == digest(serial)
     assert len(done) == 6
+
+
+@CLUSTER
+def test_two_trainings_share_a_cluster(serial, client):
+    with ThreadPoolExecutor(2) as pool:
+        fits = [pool.submit(model(client=client).fit, *data()) for _ in range(2)]
+    assert [digest(fit.result()) for fit in fits] == [digest(serial)] * 2
+
+
+SCHEDULER = """
+import time, distributed
+options = {"processes": False, "dashboard_address": None, "protocol": "tcp"}
+print(distributed.LocalCluster(n_workers=1, **options).scheduler_address, flush=True)
+time.sleep(100)
+"""
+
+
+@CLUSTER
+def test_a_dead_scheduler_is_a_clean_error(monkeypatch):
+    """Within 30 seconds; the rounds that ended before are kept."""
+    run, done = cluster.Cluster.run, []
+    command = [sys.executable, "-c", SCHEDULER]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+
+        def disturbed(runner, function, *arguments):
+            done.extend([time.monotonic()] * (function is rounds.take_steps))
+            if len(done) == 3:
+                process.kill()
+            return run(runner, function, *arguments)
+
+        monkeypatch.setattr(cluster.Cluster, "run", disturbed)
+        fitted = model()
+        address = process.stdout.readline().strip()
+        with distributed.Client(address) as client:
+            fitted.set_params(client=client)
+            with pytest.raises(ConnectionError, match="the Dask scheduler is lost"):
+                fitted.fit(*data())
+            assert time.monotonic() - done[-1] < 30
+    assert fitted.history_.epochs == 2
 
 
 @CLUSTER

@@ -126,8 +126,8 @@ class Cluster:
 
     def _lost(self) -> ConnectionError:
         return ConnectionError(
-            "the connection to the Dask scheduler is lost; the network has the weights "
-            "of the last round that ended"
+            "the connection to the Dask scheduler is lost; the rounds that ended before, "
+            "if any, are kept"
         )
 
     def _stuck(self, count: int) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self, TypeAlias, TypeVar
 
@@ -14,10 +15,11 @@ from sklearn.utils.validation import check_is_fitted
 from tqdm.auto import tqdm
 
 from .._core import checks
+from .._core.listeners import Listeners, check_callbacks
 from ..estimators.classifier import RegNetClassifier
 from ..estimators.regressor import RegNetRegressor
 from .cluster import executor
-from .rounds import Rounds, Shard, Task, take_steps
+from .rounds import Rounds, Shard, Task, measure, take_steps
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -30,11 +32,12 @@ if TYPE_CHECKING:
     from ..typing import (
         ActivationName,
         AnyArray,
+        AnyCallback,
         ClassLoss,
         DTypeName,
-        GroupRule,
         OptimizerName,
         ScheduleName,
+        StrPath,
     )
     from .cluster import Client, Cluster, Serial
 
@@ -116,21 +119,21 @@ class DaskRegNet(BaseEstimator):
         l1: float = 0.0,
         l2: float = 0.0,
         group_l1: float = 0.0,
-        l1_rule: GroupRule = "cumulative",
         dropout: float | Sequence[float] = 0.0,
         max_norm: float | None = None,
         optimizer: Optimizer | OptimizerName = "adam",
         learning_rate: ScheduleName | Schedule = "constant",
         learning_rate_init: float | None = None,
-        batch_size: int = 128,
+        batch_size: int = 1024,
         rounds: int = 20,
-        epochs_per_round: int = 1,
+        epochs_per_round: float = 1,
         n_shards: int | None = None,
         random_state: int = 0,
         dtype: DTypeName = "float32",
         client: Client = None,
         timeout: float = 300.0,
         retries: int = 3,
+        callbacks: Sequence[AnyCallback] = (),
         verbose: bool = False,
     ) -> None:
         self.hidden_layer_sizes = hidden_layer_sizes
@@ -139,7 +142,6 @@ class DaskRegNet(BaseEstimator):
         self.l1 = l1
         self.l2 = l2
         self.group_l1 = group_l1
-        self.l1_rule = l1_rule
         self.dropout = dropout
         self.max_norm = max_norm
         self.optimizer = optimizer
@@ -154,6 +156,7 @@ class DaskRegNet(BaseEstimator):
         self.client = client
         self.timeout = timeout
         self.retries = retries
+        self.callbacks = callbacks
         self.verbose = verbose
 
     def __getstate__(self) -> Any:
@@ -169,6 +172,7 @@ class DaskRegNet(BaseEstimator):
         y: Any,
         sample_weight: Any = None,
         eval_set: tuple[Any, Any] | list[tuple[Any, Any]] | None = None,
+        resume_from: StrPath | None = None,
     ) -> Self:
         """Train in rounds from new weights.
 
@@ -181,6 +185,10 @@ class DaskRegNet(BaseEstimator):
         eval_set : tuple (X, y), optional
             Evaluated after each round in this process, dask collections computed first:
             ``val_loss`` and, for classes, ``val_accuracy`` in `history_`.
+        resume_from : str or os.PathLike, optional
+            A file of a `Checkpoint` among `callbacks`, of a fit with the same data and
+            parameters: it continues after the last round saved, and the result has the
+            bits of a fit that was never interrupted.
 
         Returns
         -------
@@ -194,6 +202,8 @@ class DaskRegNet(BaseEstimator):
             If the scheduler is lost.
         KeyboardInterrupt
             After Ctrl-C; the estimator has the network of the last round.
+        ModelFileError, ValueError
+            If the checkpoint is damaged, or belongs to another fit.
         """
         runner = executor(self.client, *self._limits())
         parts = [_partitions(X, "X"), _partitions(y, "y")]
@@ -210,8 +220,17 @@ class DaskRegNet(BaseEstimator):
         local = self._template(runner, int(X.shape[1]), y, parts[1])
         shards = runner.compute(self._shards(local, parts[0], parts[1], weights))
         held_out = self._held_out(local, eval_set)
-        task = self._task(local, len(shards))
-        self._train(Rounds(task), runner, shards, held_out, local)
+        task = self._task(local)
+        sizes = runner.run(measure, shards, task)
+        counted = [k for k, size in enumerate(sizes) if size.weight > 0]
+        if not counted:
+            raise ValueError("all row weights are zero, or there are no rows")
+        task = replace(task, sizes=tuple(sizes[k] for k in counted))
+        listeners = Listeners(check_callbacks(self.callbacks))
+        rounds = Rounds(task, listeners, self.rounds)
+        if resume_from is not None:
+            rounds.resume(resume_from)
+        self._train(rounds, runner, [shards[k] for k in counted], held_out, local)
         return self
 
     def _template(
@@ -226,13 +245,12 @@ class DaskRegNet(BaseEstimator):
 
     def _local(self, kind: type[L], **more: Any) -> L:
         """An estimator of one process with these parameters, not yet fitted."""
-        names = "hidden_layer_sizes activation loss l1 l2 group_l1 l1_rule dropout"
+        names = "hidden_layer_sizes activation loss l1 l2 group_l1 dropout"
         names += " max_norm optimizer learning_rate learning_rate_init batch_size"
         names += " random_state dtype"
         given = {name: getattr(self, name) for name in names.split()}
         rounds = checks.check_int(self.rounds, "rounds", minimum=1)
-        epochs = checks.check_int(self.epochs_per_round, "epochs_per_round", minimum=1)
-        given |= {"preset": "plain", "encoder": None, "max_iter": rounds * epochs}
+        given |= {"preset": "plain", "encoder": None, "max_iter": rounds}
         return kind(**given, **more)
 
     def _shards(
@@ -251,7 +269,7 @@ class DaskRegNet(BaseEstimator):
             for a, b in itertools.pairwise(bounds)
         ]
 
-    def _task(self, local: Local, shards: int) -> Task:
+    def _task(self, local: Local) -> Task:
         member = local._members[0]
         return Task(
             member.network.layers,
@@ -260,8 +278,9 @@ class DaskRegNet(BaseEstimator):
             member.network.seed,
             member.optimizer,
             checks.check_int(self.batch_size, "batch_size", minimum=1),
-            self.epochs_per_round,
-            shards,
+            checks.check_float(
+                self.epochs_per_round, "epochs_per_round", 0, open_minimum=True
+            ),
         )
 
     def _held_out(self, local: Local, eval_set: Any) -> Rows3 | None:
@@ -281,26 +300,40 @@ class DaskRegNet(BaseEstimator):
         held_out: Rows3 | None,
         local: Local,
     ) -> None:
-        start, history = time.perf_counter(), rounds.history
-        bar = tqdm(total=self.rounds, desc="rounds", disable=not self.verbose)
+        history = rounds.history
+        start = time.perf_counter() - history.seconds
+        bar = tqdm(
+            total=self.rounds,
+            initial=rounds.done,
+            desc="rounds",
+            disable=not self.verbose,
+        )
         try:
-            while rounds.done < self.rounds:
-                weights = rounds.network.get_weights()
-                arguments = rounds.task, weights, rounds.done
-                rounds.finish(runner.run(take_steps, shards, *arguments))
-                if held_out is not None:
-                    scores = rounds.network.evaluate(*held_out)
-                    for name in ("loss", "accuracy"):
-                        if name in scores:
-                            entries = history.history.setdefault(f"val_{name}", [])
-                            entries.append(scores[name])
+            rounds.listeners.train_begin(rounds.network)
+            while not rounds.finished:
+                arguments = rounds.task, rounds.position(), rounds.done
+                try:
+                    results = runner.run(take_steps, shards, *arguments)
+                except (KeyboardInterrupt, SystemExit):
+                    rounds.interrupt()
+                    raise
+                logs = rounds.finish(results)
+                logs |= self._scores(rounds.network, held_out)
                 history.seconds = time.perf_counter() - start
-                bar.set_postfix_str(f"loss {history['loss'][-1]:.4g}", refresh=False)
+                rounds.report(logs)
+                bar.set_postfix_str(f"loss {logs['loss']:.4g}", refresh=False)
                 bar.update()
         finally:
+            rounds.listeners.train_end()
             bar.close()
             if rounds.done:
                 self._publish(local, rounds)
+
+    def _scores(self, network: Network, held_out: Rows3 | None) -> dict[str, float]:
+        if held_out is None:
+            return {}
+        scores = network.evaluate(*held_out)
+        return {f"val_{k}": scores[k] for k in ("loss", "accuracy") if k in scores}
 
     def _publish(self, local: Local, rounds: Rounds) -> None:
         local.network_.set_weights(rounds.network.get_weights())
@@ -379,22 +412,24 @@ class DaskRegNetClassifier(ClassifierMixin, DaskRegNet):
     """`RegNetClassifier` on a Dask cluster: rounds, with one result for any workers.
 
     Partitions are joined to shards by their numbers.  In a round every shard takes its
-    steps from the same weights, on whatever worker; this process averages their weights
-    in the order of the shards and charges L1 and group penalties once.  The result
-    depends on rows, partition bounds, number of shards and the parameters, and on
-    nothing else: not on the number of workers, nor on those that are lost or come.
+    part of some steps from the same weights, on whatever worker; this process averages
+    their weights and moments in the order of the shards and charges L1 and group
+    penalties once, by the cumulative rule.  The result depends on rows, partition bounds,
+    number of shards and the parameters, and on nothing else: not on the number of
+    workers, nor on those that are lost or come.
 
     Parameters
     ----------
     hidden_layer_sizes, activation, loss, l1, l2, group_l1, dropout, max_norm, optimizer, \
 learning_rate, learning_rate_init
         As for `RegNetClassifier` with ``preset="plain"``: X is taken as it is, so
-        standardise it.  A schedule counts the epochs of all rounds.
-    l1_rule : {"cumulative", "proximal"}
-    batch_size : int, default 128
+        standardise it.  A schedule counts rounds.
+    batch_size : int, default 1024
+        Rows of a step in all shards together.
     rounds : int, default 20
-    epochs_per_round : int, default 1
-        Epochs of a shard between two averages; a round costs some ten milliseconds.
+    epochs_per_round : float, default 1
+        Epochs between two averages, also a part of one: rounds of some 20 steps agree
+        best with one process, and each costs some ten milliseconds.
     n_shards : int, optional
         Default: as many as partitions, at most 8.
     random_state : int, default 0
@@ -406,6 +441,9 @@ learning_rate, learning_rate_init
         Seconds without the end of any task until `fit` raises TimeoutError.
     retries : int, default 3
         How often a task that raised is tried again; one whose worker is lost always is.
+    callbacks : sequence of Callback, default ()
+        As for `Network.fit`, with a round in place of an epoch: `Checkpoint`,
+        `EarlyStopping` (with `eval_set`).
     verbose : bool, default False
         Show a progress bar with the rounds.
 
@@ -427,15 +465,14 @@ learning_rate, learning_rate_init
         l1: float = 0.0,
         l2: float = 0.0,
         group_l1: float = 0.0,
-        l1_rule: GroupRule = "cumulative",
         dropout: float | Sequence[float] = 0.0,
         max_norm: float | None = None,
         optimizer: Optimizer | OptimizerName = "adam",
         learning_rate: ScheduleName | Schedule = "constant",
         learning_rate_init: float | None = None,
-        batch_size: int = 128,
+        batch_size: int = 1024,
         rounds: int = 20,
-        epochs_per_round: int = 1,
+        epochs_per_round: float = 1,
         n_shards: int | None = None,
         random_state: int = 0,
         class_weight: dict[Any, float] | None = None,
@@ -443,6 +480,7 @@ learning_rate, learning_rate_init
         client: Client = None,
         timeout: float = 300.0,
         retries: int = 3,
+        callbacks: Sequence[AnyCallback] = (),
         verbose: bool = False,
     ) -> None:
         given = {k: v for k, v in locals().items() if k not in ("self", "__class__")}
@@ -494,9 +532,9 @@ class DaskRegNetRegressor(RegressorMixin, DaskRegNet):
 
     Parameters
     ----------
-    hidden_layer_sizes, activation, loss, l1, l2, group_l1, l1_rule, dropout, max_norm, \
+    hidden_layer_sizes, activation, loss, l1, l2, group_l1, dropout, max_norm, \
 optimizer, learning_rate, learning_rate_init, batch_size, rounds, epochs_per_round, \
-n_shards, random_state, dtype, client, timeout, retries, verbose
+n_shards, random_state, dtype, client, timeout, retries, callbacks, verbose
         As for `DaskRegNetClassifier`; y is taken as it is too.
     """
 

@@ -1,43 +1,54 @@
 """Rounds: shards take steps on their own, their weights are averaged, penalties charged.
 
-In a round every shard starts from the same weights with a new optimiser and takes the
-steps of some epochs over its rows, by the smooth part of the objective and dropout alone.
-What comes of it is a function of (weights, shard, round, seed).  Then the weights are
-averaged in the order of the shards, in float64, by the weight of their rows, and L1 and
-group penalties are charged once, for all steps of the round: averages of shards that
-each charge them themselves are zero only where all of them are.
+In a round every shard starts from the same weights and the same state of the optimiser
+and takes its share of some steps: its rows of a batch are as many as its part of all
+rows.  What comes of it is a function of (weights and state, shard, round, seed).
+
+Weights, moments and ledgers are averaged in the order of the shards, in float64, by the
+weight of their rows.  An average of weights is zero only where all are; so what the
+cumulative rule has charged by L1 and group penalties, which the ledger knows, is then
+undone, and all that is owed is charged once (dual averaging: Yuan, Zaheer and Reddi 2021).
+
+Where steps are divided by the root of a second moment, the moment of a k-th of a batch
+has k times the noise: the learning rate is multiplied by sqrt(k), as one process has it.
 """
 
 from __future__ import annotations
 
 import copy
 import dataclasses
+import math
+from functools import cached_property
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from .._core import binding
-from .._core.plan import GROUPS, L1_RULES
+from .._core.data import checked_data
+from .._core.plan import GROUPS, group_rows
+from .._core.state import TrainingState
+from .._core.training import Reported
+from .._files import checkpoint
 from ..history import History
+from ..kernels import permutation
 from ..kernels.steps import first_step, rn_step, work_size
-from ..layers import Dense
 from ..network import Network
-from ..optimizers import FTRL, SGD, Adam, AdamW, RMSprop
-from ..penalties import GROUP_RULES, L2
+from ..optimizers import FTRL, SGD, Adam, AdamW, Optimizer, RMSprop
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
-    from numpy.typing import ArrayLike
-
+    from .._core.listeners import Listeners
+    from .._core.plan import Plan
     from ..layers import Layer
     from ..losses import Loss
-    from ..optimizers import Optimizer
-    from ..penalties import Penalty
-    from ..typing import AnyArray, DType, Float64Array, FloatArray
+    from ..typing import AnyArray, DType, Float64Array, FloatArray, StrPath
 
-_CREDIT_DECAY = 1 - 1 / 10_000  # of the ledger in a step, as in one process
-# between the seeds of two shards or rounds; odd, so that all 2^64 come first
+_COUNTERS = ("beta1_power", "beta2_power", "response", "credit", "step")
+_ARRAYS = ("m", "v", "q")
+_PIECE = 1 << 16  # rows of a shard that are copied at a time
+# between the seeds of two shards; odd, so that all 2^64 come first
 _NEXT_SEED = 0xBF58476D1CE4E5B9
 
 
@@ -48,27 +59,30 @@ class Shard(NamedTuple):
     y: AnyArray | None
     sample_weight: Float64Array | None
 
-    @property
-    def weight(self) -> float:
-        """Sum of the rows' weights."""
-        if self.X is None:
-            return 0.0
-        if self.sample_weight is None:
-            return float(len(self.X))
-        return float(self.sample_weight.sum())
+
+class Size(NamedTuple):
+    """What the client knows of a shard."""
+
+    rows: int
+    weight: float  # of its rows, in sum
+    checksum: str
+
+
+class Position(NamedTuple):
+    """Where a round starts: flat arrays as those of `TrainingState`, and its counters."""
+
+    params: FloatArray
+    arrays: dict[str, FloatArray]
+    counters: dict[str, Any]
 
 
 class Steps(NamedTuple):
     """What a shard's steps of a round led to."""
 
     weight: float  # of its rows
-    weights: list[FloatArray]
-    divisors: (
-        list[Float64Array] | None
-    )  # what the optimiser divides the steps of each matrix by
     steps: int
-    response: float  # what it made of a constant unit gradient, in sum
     loss: float
+    position: Position
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,102 +94,208 @@ class Task:
     dtype: DType
     seed: int
     optimizer: Optimizer
-    batch_size: int
-    epochs_per_round: int
-    shards: int
+    batch_size: int  # of all shards together
+    epochs_per_round: float
+    sizes: tuple[Size, ...] = ()
+
+    def network(self, number: int = -1) -> Network:
+        """The network of a shard, or of the client: they differ in the seed."""
+        seed = (self.seed + (1 + number) * _NEXT_SEED) % 2**64
+        return Network(self.layers, self.loss, self.dtype, seed)
 
     def rate(self, round_: int) -> float:
-        """The learning rate of a round: schedules count its epochs."""
-        rates = self.optimizer.learning_rates(round_ * self.epochs_per_round, 1, 1)
-        return float(rates[0])
+        """The learning rate of a round; schedules count rounds."""
+        return float(self.optimizer.learning_rates(round_, 1, 1)[0])
+
+    @property
+    def steps(self) -> int:
+        """Steps of an epoch."""
+        return -(-sum(size.rows for size in self.sizes) // self.batch_size)
+
+    def batch(self, number: int) -> int:
+        """Rows of a shard in each step."""
+        return -(-self.sizes[number].rows // self.steps)
+
+    def batches(self, number: int, round_: int) -> Iterator[tuple[int, int, int]]:
+        """(epoch, first row, end) of a shard's parts of epochs that a round has."""
+        rows, batch = self.sizes[number].rows, self.batch(number)
+        steps = -(-rows // batch)
+        first, last = (
+            int(r * self.epochs_per_round * steps) for r in (round_, round_ + 1)
+        )
+        at_once = max(1, _PIECE // batch)
+        while first < last:
+            epoch, step = divmod(first, steps)
+            end = min(steps, step + last - first, step + at_once)
+            yield epoch, step * batch, min(end * batch, rows)
+            first += end - step
+
+    def local_optimizer(self, round_: int) -> Optimizer:
+        """That of a shard in a round, with a constant rate."""
+        optimizer, root = copy.copy(self.optimizer), 1.0
+        if optimizer.traits.second_moment:
+            root = math.sqrt(len(self.sizes))
+        if isinstance(optimizer, AdamW):
+            optimizer = optimizer.replace(weight_decay=optimizer.weight_decay / root)
+        optimizer.learning_rate = root * self.rate(round_)
+        return optimizer
 
 
-def smooth(layer: Layer) -> Layer:
-    """The layer with the smooth part of its penalty alone."""
-    penalty = getattr(layer, "weight_penalty", None)
-    if penalty is None:
-        return layer
-    l2 = _l2(penalty)
-    return layer.replace(weight_penalty=L2(l2) if l2 else None)
+def measure(shard: Shard, task: Task, number: int) -> Size:
+    """The rows of a shard, and what tells them from others."""
+    if shard.X is None or shard.y is None:
+        return Size(0, 0.0, "")
+    weight, n = shard.sample_weight, len(shard.X)
+    data = checked_data(task.network()._plan, shard.X, shard.y, weight)
+    total = float(n) if weight is None else float(weight.sum())
+    return Size(n, total, data.checksum())
 
 
 def take_steps(
-    shard: Shard, task: Task, weights: list[FloatArray], round_: int, number: int
+    shard: Shard, task: Task, start: Position, round_: int, number: int
 ) -> Steps | None:
-    """The steps of a shard in a round; None if it has no rows that count."""
-    X, y, row_weights = shard
-    if X is None or y is None or shard.weight == 0:
+    """The steps of a shard in a round; None if it has none."""
+    X, y, weight = shard
+    assert X is not None and y is not None  # others have no size
+    network = task.network(number)
+    plan = network._plan
+    network.set_weights(plan.views(start.params))
+    total = task.sizes[number].weight
+    if task.rate(round_) == 0:  # the end of a schedule
+        return Steps(total, 0, network.evaluate(X, y, weight)["loss"], start)
+    optimizer = task.local_optimizer(round_)
+    state = network._state = TrainingState(plan, optimizer)
+    for name, array in start.arrays.items():
+        getattr(state, name)[:] = array
+    state.scalars.set(**start.counters)
+    losses, rows = [], []
+    for epoch, first, end in task.batches(number, round_):
+        order = permutation(len(X), network.seed, epoch)[first:end]
+        history = network.fit(
+            X[order],
+            y[order],
+            epochs=1,
+            batch_size=task.batch(number),
+            optimizer=optimizer,
+            sample_weight=None if weight is None else weight[order],
+            shuffle=False,
+            threads=1,
+        )
+        losses.append(history["loss"][-1])
+        rows.append(end - first)
+    if not rows:
         return None
-    stream = 1 + round_ * task.shards + number
-    seed = (task.seed + stream * _NEXT_SEED) % 2**64
-    network = Network([*map(smooth, task.layers)], task.loss, task.dtype, seed)
-    network.set_weights(weights)
-    rate = task.rate(round_)
-    if rate == 0:  # the end of a schedule
-        loss = network.evaluate(X, y, row_weights)["loss"]
-        return Steps(shard.weight, weights, None, 0, 0.0, loss)
-    optimizer = copy.copy(task.optimizer)
-    optimizer.learning_rate = rate
-    history = network.fit(
-        X,
-        y,
-        epochs=task.epochs_per_round,
-        batch_size=task.batch_size,
-        optimizer=optimizer,
-        sample_weight=row_weights,
-        threads=1,
-    )
-    assert network._state is not None  # it was trained
-    steps = network._state.step
-    return Steps(
-        shard.weight,
-        network.get_weights(),
-        _divisors(network, optimizer),
-        steps,
-        _response(optimizer, steps),
-        float(np.mean(history["loss"])),
-    )
+    params, counters = network._weights.params.copy(), _counters(state)
+    steps = counters["step"] - start.counters["step"]
+    loss = float(np.average(losses, weights=rows))
+    return Steps(total, steps, loss, Position(params, _arrays(state), counters))
 
 
-def _divisors(network: Network, optimizer: Optimizer) -> list[Float64Array] | None:
-    """What steps were divided by, for each array, in float64; None: they were not.
+def _arrays(state: TrainingState) -> dict[str, FloatArray]:
+    """Moments and ledger."""
+    arrays = {name: getattr(state, name) for name in _ARRAYS}
+    return {name: array for name, array in arrays.items() if array is not None}
 
-    FTRL's divisor has the l2 owed so far.
+
+def _counters(state: TrainingState) -> dict[str, Any]:
+    values = state.scalars.get()
+    return {name: values[name] for name in _COUNTERS}
+
+
+class Thresholds:
+    """What L1 and group penalties charge in a step, of an optimiser at its last step.
+
+    Parameters
+    ----------
+    plan : Plan
+    optimizer : Optimizer
+        With a constant rate.
+    counters : dict
     """
-    state = network._state
-    if state is None or state.v is None:
-        return None
-    scale = 1.0
-    if isinstance(optimizer, (Adam, AdamW)):
-        scale = 1 / (1 - state.scalars.get()["beta2_power"])
-    owed = 0.0
-    if isinstance(optimizer, FTRL):
-        rate: Any = optimizer.learning_rate  # of a round, a number
-        owed = 2 * rate * state.scalars.get()["credit"]
-    plan, epsilon = network._plan, optimizer.constants()["epsilon"]
-    return [
-        np.sqrt(v.astype(np.float64) * scale) + (epsilon + owed * _l2(penalty))
-        for v, penalty in zip(plan.views(state.v), plan.penalties, strict=True)
-    ]
+
+    def __init__(
+        self, plan: Plan, optimizer: Optimizer, counters: dict[str, Any]
+    ) -> None:
+        self._plan, self._optimizer, self._counters = plan, optimizer, counters
+        response, momentum = counters["response"], optimizer.constants()["momentum"]
+        self._rate: Any = optimizer.learning_rate  # of a round, a number
+        if getattr(optimizer, "nesterov", False):
+            response = momentum * response + self._rate
+        self._response = response
+
+    def _root(self, v: FloatArray | None) -> Float64Array | float:
+        """What the optimiser divides steps by."""
+        if v is None:
+            return 1.0
+        exact, scale = np.asarray(v, np.float64), 1.0
+        if isinstance(self._optimizer, (Adam, AdamW)):
+            scale = 1 / (1 - self._counters["beta2_power"])
+        return np.sqrt(exact * scale) + self._optimizer.constants()["epsilon"]
+
+    def _owed(self, fields: dict[str, Any]) -> float:
+        """FTRL's divisor has all the l2 owed so far."""
+        if not isinstance(self._optimizer, FTRL):
+            return 0.0
+        owed: float = 2 * self._rate * self._counters["credit"] * fields.get("l2", 0.0)
+        return owed
+
+    def _charged(self, *flat: FloatArray) -> Iterator[tuple[Any, ...]]:
+        """(fields of its penalty, views) of each array that has more than L2."""
+        rows = zip(*map(self._plan.views, flat), strict=True)
+        for penalty, views in zip(self._plan.penalties, rows, strict=True):
+            fields = penalty.fields() if penalty else {}
+            if fields.get("l1") or fields.get("group_strength"):
+                yield fields, *views
+
+    def _unit(self, fields: dict[str, Any], root: Float64Array) -> Float64Array:
+        """What the ledger counts: the group's threshold or, without one, that of l1."""
+        strength = fields.get("group_strength") or fields["l1"]
+        unit: Float64Array = strength * self._response / root
+        for group in _several(fields):
+            unit[group] *= math.sqrt(len(group))
+        return unit
+
+    def charge(
+        self, params: Float64Array, ledger: FloatArray, v: FloatArray | None
+    ) -> None:
+        """Undo what the ledger says was charged, charge all that is owed, and note it."""
+        credit = self._counters["credit"]
+        root = np.broadcast_to(self._root(v), params.shape).copy()
+        for fields, w, q, root_ in self._charged(params, ledger, root):
+            root_ += self._owed(fields)
+            unit = self._unit(fields, root_)
+            w -= unit * q
+            before = w.copy()
+            if fields.get("l1"):
+                most = credit * fields["l1"] * self._response / root_
+                w -= np.clip(w, -most, most)
+            if fields.get("group_strength"):
+                self._charge_groups(fields, w, root_, credit)
+            q[...] = (w - before) / unit
+
+    def _charge_groups(
+        self, fields: dict[str, Any], w: Float64Array, root: Float64Array, credit: float
+    ) -> None:
+        step = rn_step(SGD(1.0), credit * self._response, first_step()) | {
+            "kind": RMSprop(1.0).kind,  # thresholds are divided by the root of v
+            "learning_rate": credit * self._response,
+            "epsilon": 0.0,
+        }
+        several = _several(fields)
+        rows = group_rows(several) if several else None
+        code = GROUPS["inputs" if several else fields["group"]]
+        work = np.empty(work_size(w.shape, rows))
+        strength = fields["group_strength"]
+        binding.prox_group(code, w, root**2, None, strength, step, work, rows)
 
 
-def _l2(penalty: Penalty | None) -> float:
-    return 0.0 if penalty is None else penalty.fields().get("l2", 0.0)
+def _several(fields: dict[str, Any]) -> list[list[int]]:
+    """The groups of several inputs."""
+    groups = fields.get("group")
+    return [list(g) for g in groups] if isinstance(groups, tuple) else []
 
 
-def _response(optimizer: Optimizer, steps: int) -> float:
-    """What the steps make of a constant unit gradient before they are divided, in sum."""
-    rate: Any = optimizer.learning_rate  # of a round, a number
-    momentum = optimizer.constants()["momentum"]
-    nesterov = getattr(optimizer, "nesterov", False)
-    total = response = 0.0
-    for _ in range(steps):
-        response = momentum * response + rate
-        total += momentum * response + rate if nesterov else response
-    return total
-
-
-def mean(arrays: Sequence[ArrayLike], shares: list[float]) -> Float64Array:
+def mean(arrays: Sequence[AnyArray], shares: Sequence[float]) -> Float64Array:
     """The weighted mean in float64, summed in the order in which the arrays stand."""
     total = np.zeros(np.shape(arrays[0]))
     for array, share in zip(arrays, shares, strict=True):
@@ -184,11 +304,17 @@ def mean(arrays: Sequence[ArrayLike], shares: list[float]) -> Float64Array:
 
 
 class Rounds:
-    """The weights, and what they owe, from round to round.
+    """The weights and the optimiser's state from round to round.
+
+    It is what a Checkpoint saves, and what one is restored to; rounds take the place of
+    epochs.
 
     Parameters
     ----------
     task : Task
+    listeners : Listeners
+    rounds : int
+        How many there will be.
 
     Attributes
     ----------
@@ -197,116 +323,119 @@ class Rounds:
         With an entry for each round.
     """
 
-    def __init__(self, task: Task) -> None:
-        self.task = task
-        self.network = Network(task.layers, task.loss, task.dtype, task.seed)
-        self.history = History()
+    first_epoch = 0
+
+    def __init__(self, task: Task, listeners: Listeners, rounds: int) -> None:
+        if task.steps * task.epochs_per_round < 1:
+            raise ValueError(
+                f"epochs_per_round is {task.epochs_per_round}, an epoch has {task.steps} "
+                "steps; expected at least one step in a round"
+            )
+        self.task, self.listeners, self._rounds = task, listeners, rounds
+        self.network, self.history = task.network(), History()
         self.network.history = self.history
-        self._penalties = _charged(self.network.layers)
-        self._credit = 0.0
-        self._ledgers: dict[tuple[int, str], Float64Array] = {}
+        self.state = TrainingState(self.network._plan, task.optimizer)
+        self.reported = Reported(0, False, [])
+        self.interrupted = False
+
+    # ---- rounds ----------------------------------------------------------------------
 
     @property
     def done(self) -> int:
         """Rounds finished."""
         return self.history.epochs
 
-    def finish(self, results: Sequence[Steps | None]) -> None:
+    @property
+    def finished(self) -> bool:
+        """True after the last round."""
+        return self.history.stopped_early or self.done >= self._rounds
+
+    def position(self) -> Position:
+        """Where the next round starts."""
+        params = self.network._weights.params
+        return Position(params, _arrays(self.state), _counters(self.state))
+
+    def finish(self, results: Sequence[Steps | None]) -> dict[str, Any]:
         """Average what the shards made, in their order, and charge the penalties."""
         found = [steps for steps in results if steps is not None]
-        if not found:
-            raise ValueError("all row weights are zero, or there are no rows")
         total = sum(steps.weight for steps in found)
         shares = [steps.weight / total for steps in found]
-        weights = [
-            mean(arrays, shares)
-            for arrays in zip(*(steps.weights for steps in found), strict=True)
-        ]
-        self._charge(weights, found, shares)
+        positions = [steps.position for steps in found]
         rate = self.task.rate(self.done)
-        self.network.set_weights(weights)
-        self.history.append(
-            {
-                "loss": float(mean([steps.loss for steps in found], shares)),
-                "penalty": self.network.penalty(),
-                "zeros": self.network.zeros(),
-                "learning_rate": rate,
-            }
-        )
-
-    def _charge(
-        self, weights: list[Float64Array], found: list[Steps], shares: list[float]
-    ) -> None:
-        """L1 and group penalties for all steps of the round, on `weights` in place."""
-        response = float(mean([steps.response for steps in found], shares))
-        count = float(mean([steps.steps for steps in found], shares))
-        decay = _CREDIT_DECAY**count
-        self._credit = decay * self._credit + 1
-        step = rn_step(SGD(1.0), response, first_step()) | {
-            "kind": RMSprop(1.0).kind,  # thresholds are divided by the root of v
-            "beta2": 1.0,  # which stays as it is
-            "epsilon": 0.0,
-            "credit": self._credit,
-            "credit_decay": decay,
-        }
-        for number, fields in self._penalties.items():
-            w = weights[number]
-            v = np.ones(w.shape)
-            divisors = [s.divisors[number] for s in found if s.divisors is not None]
-            if divisors:
-                v = mean(divisors, shares) ** 2
-            if fields.get("l1"):
-                self._charge_l1(number, fields, w, v, step)
-            if fields.get("group_strength"):
-                self._charge_groups(number, fields, w, v, step)
-
-    def _ledger(self, number: int, kind: str, w: Float64Array) -> Float64Array:
-        array: Float64Array = self._ledgers.setdefault(
-            (number, kind), np.zeros(w.shape)
-        )
-        return array
-
-    def _charge_l1(
-        self,
-        number: int,
-        fields: dict[str, Any],
-        w: Float64Array,
-        v: Float64Array,
-        step: dict[str, Any],
-    ) -> None:
-        step = step | {"l1": fields["l1"], "l1_rule": L1_RULES[fields["l1_rule"]]}
-        q, nothing = self._ledger(number, "l1", w), np.zeros(w.size)
-        flat = w.reshape(-1), np.zeros(w.size), v.reshape(-1), q.reshape(-1), nothing
-        binding.update(*flat, step)
-
-    def _charge_groups(
-        self,
-        number: int,
-        fields: dict[str, Any],
-        w: Float64Array,
-        v: Float64Array,
-        step: dict[str, Any],
-    ) -> None:
-        cumulative = fields["group_rule"] == "cumulative"
-        q = self._ledger(number, "group", w) if cumulative else None
-        work = np.empty(work_size(w.shape, None))
-        code, strength = GROUPS[fields["group"]], fields["group_strength"]
-        binding.prox_group(code, w, v, q, strength, step, work)
-
-
-def _charged(layers: Sequence[Layer]) -> dict[int, dict[str, Any]]:
-    """{number of an array: fields of its penalty} where there is more than L2."""
-    found, number = {}, 0
-    for layer in layers:
-        if not isinstance(layer, Dense):
-            continue
-        fields = layer.weight_penalty.fields() if layer.weight_penalty else {}
-        if fields.get("l1") and fields["l1_rule"] not in GROUP_RULES:
-            raise ValueError(
-                f"l1_rule is {fields['l1_rule']!r}, rounds expect one of "
-                f"{', '.join(GROUP_RULES)}"
+        params = mean([p.params for p in positions], shares)
+        for name in positions[0].arrays:
+            getattr(self.state, name)[:] = mean(
+                [p.arrays[name] for p in positions], shares
             )
-        if fields.get("l1") or fields.get("group_strength"):
-            found[number] = fields
-        number += 1 + layer.use_bias
-    return found
+        longest = max(found, key=lambda steps: steps.steps)
+        counters = longest.position.counters
+        self.state.scalars.set(**counters)
+        if self.state.q is not None and rate > 0:
+            optimizer = self.task.local_optimizer(self.done)
+            charges = Thresholds(self.network._plan, optimizer, counters)
+            charges.charge(params, self.state.q, self.state.v)
+        self.network.set_weights(self.network._plan.views(params))
+        return {
+            "loss": float(np.dot([steps.loss for steps in found], shares)),
+            "penalty": self.network.penalty(),
+            "zeros": self.network.zeros(),
+            "learning_rate": rate,
+        }
+
+    def report(self, logs: dict[str, Any]) -> None:
+        """Tell the history and the callbacks of a round; they may save it."""
+        round_ = self.done
+        self.history.append(logs)
+        self.history.samples += int(self.task.epochs_per_round * self.options.data.n)
+        self.state.progress.set(self.done, 0, 0.0, 0.0)
+        if self.listeners.epoch_end(round_, logs):
+            self.history.stopped_early = True
+        states = [(type(c).__name__, state) for c, state in self.listeners.states()]
+        self.reported = Reported(self.done, self.history.stopped_early, states)
+        self.listeners.checkpoint(self)
+
+    def interrupt(self) -> None:
+        """Let callbacks save the last round: no other follows."""
+        self.interrupted = True
+        if self.done:
+            self.listeners.checkpoint(self)
+
+    # ---- what a Checkpoint asks ------------------------------------------------------
+
+    @cached_property
+    def options(self) -> Any:
+        """What has to be the same when another call resumes this one."""
+        task = self.task
+        arguments = {
+            "shards": [list(size) for size in task.sizes],
+            "batch_size": task.batch_size,
+            "epochs_per_round": task.epochs_per_round,
+            "optimizer": repr(task.optimizer),
+        }
+        n = sum(size.rows for size in task.sizes)
+        data = SimpleNamespace(n=n)
+        return SimpleNamespace(arguments=arguments, data=data, batch_size=1, cut=None)
+
+    epochs = done
+
+    @property
+    def ends(self) -> bool:
+        """True if no round follows."""
+        return self.interrupted or self.finished
+
+    def save(self, path: StrPath) -> None:
+        """Write all that a call with ``resume_from`` needs, atomically."""
+        run: Any = self
+        checkpoint.save(run, path)
+
+    def resume(self, path: StrPath) -> None:
+        """Continue from a file."""
+        self.course = SimpleNamespace(count=1, rows=lambda at: self.options.data.n)
+        run: Any = self
+        checkpoint.Saved(path, self.network, self.options).restore(run)
+        self.reported = Reported(self.done, self.history.stopped_early, [])
+
+    @property
+    def progress(self) -> binding.Progress:
+        """In rounds."""
+        return self.state.progress
