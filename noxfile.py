@@ -10,6 +10,7 @@ import nox
 
 nox.needs_version = ">=2025.2.9"
 nox.options.default_venv_backend = "uv|virtualenv"
+INTEGRATIONS = ["mlflow", "shap", "imbalanced-learn", "skl2onnx>=1.17"]
 PYTHONS = ["3.11", "3.12", "3.13", "3.14"]
 
 
@@ -33,6 +34,13 @@ def tests(session):
     """The suite on the installed package; arguments go to pytest."""
     session.install(".[test]")
     session.run("pytest", *session.posargs)
+
+
+@nox.session(default=False)
+def integrations(session):
+    """The recipes of docs/integrations.md with the packages themselves."""
+    session.install(".[test,onnx,tracking]", *INTEGRATIONS)
+    session.run("pytest", "-n0", "-rs", "tests/test_integrations.py")
 
 
 @nox.session(default=False)

@@ -2,10 +2,14 @@
 
 `Callback` is the base; EarlyStopping and Checkpoint remember the best epoch, Prune makes
 the smallest weights zero.  Their settings are fixed after construction.
+
+TensorBoard, MLflow, WandB and OptunaPruning hand the epochs' numbers to other programs,
+whose packages (extra ``tracking``) are imported when one is made.
 """
 
 from __future__ import annotations
 
+import importlib
 import math
 import os
 from typing import TYPE_CHECKING, Any
@@ -123,6 +127,17 @@ class Callback:
         """
 
 
+def _monitored(owner: str, monitor: str, logs: Logs) -> float:
+    """The entry that a callback looks at."""
+    if monitor not in logs:
+        raise ValueError(
+            f"{owner} monitors {monitor!r}, this run has "
+            f"{', '.join(sorted(logs))}; pass validation_data for val_ entries"
+        )
+    value: float = logs[monitor]
+    return value
+
+
 class _Best:
     """The best value of a quantity so far, a smaller or a larger one by its name."""
 
@@ -144,12 +159,7 @@ class _Best:
 
     def improves(self, epoch: int, logs: Logs) -> bool:
         """Whether this epoch is the best so far."""
-        if self.monitor not in logs:
-            raise ValueError(
-                f"{self._owner} monitors {self.monitor!r}, this run has "
-                f"{', '.join(sorted(logs))}; pass validation_data for val_ entries"
-            )
-        value = logs[self.monitor]
+        value = _monitored(self._owner, self.monitor, logs)
         better = not math.isnan(value) and (
             self.epoch is None
             or self._sign * value < self._sign * self.value - self._min_delta
@@ -455,3 +465,130 @@ class Prune(_Settings, Callback):
 
     def on_train_end(self) -> None:
         self._network = None
+
+
+def _tracker(module: str, owner: str) -> Any:
+    """A package of the extra `[tracking]`."""
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        package = module.partition(".")[0]
+        raise ImportError(
+            f"{owner} needs {package}: pip install 'regnet-c[tracking]' ({error})"
+        ) from None
+
+
+def _scalars(logs: Logs) -> dict[str, float]:
+    """The numbers of an epoch; those of layers are numbered."""
+    found: dict[str, float] = {}
+    for name, value in logs.items():
+        if isinstance(value, (list, tuple)):
+            found |= {f"{name}_{i}": float(part) for i, part in enumerate(value)}
+        else:
+            found[name] = float(value)
+    return found
+
+
+class TensorBoard(Callback):
+    """Write the numbers of every epoch as scalars for TensorBoard.
+
+    Parameters
+    ----------
+    log_dir : str or os.PathLike
+        ``tensorboard --logdir`` shows it; each run needs a folder of its own.
+
+    Raises
+    ------
+    ImportError
+        If tensorboard is not installed (extra ``tracking``); TensorFlow is not needed.
+    """
+
+    def __init__(self, log_dir: StrPath) -> None:
+        self.log_dir = os.fspath(log_dir)
+        self._summary = _tracker("tensorboard.summary", "TensorBoard")
+        self._writer: Any = None
+
+    def on_train_begin(self, network: Network) -> None:
+        self._writer = self._summary.Writer(self.log_dir)
+
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
+        for name, value in _scalars(logs).items():
+            self._writer.add_scalar(name, value, epoch)
+
+    def on_train_end(self) -> None:
+        writer, self._writer = self._writer, None
+        writer.close()
+
+
+class MLflow(Callback):
+    """Log the numbers of every epoch as metrics of a run of MLflow.
+
+    Parameters
+    ----------
+    run_id : str, optional
+        Default: the active run, or a new one, as ``mlflow.log_metrics`` chooses.
+
+    Raises
+    ------
+    ImportError
+        If mlflow is not installed (extra ``tracking``).
+    """
+
+    def __init__(self, run_id: str | None = None) -> None:
+        self.run_id = run_id
+        self._mlflow = _tracker("mlflow", "MLflow")
+
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
+        self._mlflow.log_metrics(_scalars(logs), step=epoch, run_id=self.run_id)
+
+
+class WandB(Callback):
+    """Log the numbers of every epoch to a run of Weights & Biases.
+
+    Parameters
+    ----------
+    run : wandb.Run, optional
+        What ``wandb.init`` returned; default: the run that it started last.
+
+    Raises
+    ------
+    ImportError
+        If wandb is not installed (extra ``tracking``).
+    ValueError
+        If there is no run.
+    """
+
+    def __init__(self, run: Any = None) -> None:
+        self.run = _tracker("wandb", "WandB").run if run is None else run
+        if self.run is None:
+            raise ValueError("there is no run of wandb, call wandb.init() first")
+
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
+        self.run.log(_scalars(logs), step=epoch)
+
+
+class OptunaPruning(Callback):
+    """Report every epoch to a trial of Optuna, and end the trial if it is pruned.
+
+    Parameters
+    ----------
+    trial : optuna.trial.Trial
+    monitor : str, default "val_loss"
+        A key of `History.history`; the study's direction must fit it.
+
+    Raises
+    ------
+    ImportError
+        If optuna is not installed (extra ``tracking``).
+    optuna.TrialPruned
+        From `Network.fit`, when the study's pruner gives the trial up.
+    """
+
+    def __init__(self, trial: Any, monitor: str = "val_loss") -> None:
+        self.trial, self.monitor = trial, monitor
+        self._optuna = _tracker("optuna", "OptunaPruning")
+
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
+        self.trial.report(_monitored("OptunaPruning", self.monitor, logs), epoch)
+        if self.trial.should_prune():
+            raise self._optuna.TrialPruned(f"pruned after epoch {epoch + 1}")
