@@ -409,6 +409,28 @@ def test_lost_and_new_workers_change_no_bit(serial, client, local_cluster, monke
 
 
 @CLUSTER
+def test_joblib_sends_folds_and_candidates_to_the_cluster(client):
+    joblib = pytest.importorskip("joblib")
+    from sklearn.model_selection import GridSearchCV
+
+    x, y = (part.compute() for part in data())
+    options = {"n_lambdas": 3, "hidden": (4,), "epochs": (5, 1)}
+    here = rn.regularization_path(x, y, cv=3, **options)
+    grid = {"l1": [1e-4, 1e-1]}
+    search = GridSearchCV(
+        rn.RegNetClassifier((4,), max_iter=3, random_state=0), grid, cv=2
+    )
+    with joblib.parallel_config("dask"):
+        there = rn.regularization_path(x, y, cv=3, **options)
+        stable = there.stability(x, y, n_subsamples=4)
+        search.fit(x, y)
+    np.testing.assert_array_equal(here.validation_scores, there.validation_scores)
+    want = here.stability(x, y, n_subsamples=4).frequencies
+    np.testing.assert_array_equal(stable.frequencies, want)
+    assert search.best_params_ == {"l1": 1e-4}
+
+
+@CLUSTER
 def test_two_trainings_share_a_cluster(serial, client):
     with ThreadPoolExecutor(2) as pool:
         fits = [pool.submit(model(client=client).fit, *data()) for _ in range(2)]

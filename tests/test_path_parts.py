@@ -1,6 +1,7 @@
 """Paths on parts of the data: folds, stability selection; Ctrl-C and the progress bar."""
 
 import _thread
+import pickle
 import threading
 
 import numpy as np
@@ -32,6 +33,28 @@ def test_folds_are_even_in_the_labels():
         assert sorted([*train, *test]) == list(range(90))
     with pytest.raises(ValueError, match="expected at least 2"):
         search.splits_of([(np.arange(5), np.arange(5, 9))], x, y, steps_recipe())
+
+
+def test_a_fold_is_a_job_for_another_process():
+    """What joblib's backends send there and back."""
+    x, y = problem(300)
+    recipe, rows = steps_recipe(), np.arange(0, 300, 2)
+    parts = folds.Parts(recipe, "up", [0.02, 0.05], x, y)
+    number, here = parts.walk(recipe, 3, rows, rows + 1)
+    job = pickle.dumps((parts.walk, (recipe, 3, rows, rows + 1)))
+    function, arguments = pickle.loads(job)
+    there = pickle.loads(pickle.dumps(function(*arguments)))
+    assert there[0] == number == 3 and len(here) == len(there[1]) == 2
+    for one, other in zip(here, there[1], strict=True):
+        assert one.validation == other.validation
+        np.testing.assert_array_equal(one.importance, other.importance)
+
+
+def test_joblib_chooses_where_folds_run(monkeypatch):
+    joblib = pytest.importorskip("joblib")
+    assert folds._jobs(2) == (2, True)
+    with joblib.parallel_config("loky", n_jobs=3):
+        assert folds._jobs(None) == (3, False) and folds._jobs(1) == (1, True)
 
 
 class Interrupt:

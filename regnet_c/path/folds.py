@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from .bar import Bar
 from .steps import Walk, start_weights
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Generator, Iterable, Sequence
     from threading import Event
 
     from numpy.typing import NDArray
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     Split: TypeAlias = tuple[NDArray[np.intp], NDArray[np.intp]]  # train, test
     Pair: TypeAlias = tuple[AnyArray, AnyArray]  # X, y
+    T = TypeVar("T")
 
 
 def splits_of(cv: Splits, X: AnyArray, y: AnyArray, recipe: Recipe) -> list[Split]:
@@ -71,37 +72,40 @@ class Parts:
 
         One list for each finished (rows, held out).
 
-        Held-out rows score the steps; None: no scores.  Threads, not processes: the
-        core trains without the GIL, and the data are shared.
+        Held-out rows score the steps; None: no scores.  Threads, because the core trains
+        without the GIL and they share the data, unless joblib was told otherwise: a walk
+        is a job that other processes and machines can do.
         """
         stop, done, interrupt = threading.Event(), {}, None
-        jobs = _jobs(n_jobs)
+        jobs, in_threads = _jobs(n_jobs)
         recipe = replace(self.recipe, threads=1) if jobs > 1 else self.recipe
         with Bar(progress, len(parts) * len(self.grid), name) as bar:
-
-            def walk(
-                number: int, rows: NDArray[np.intp], held_out: NDArray[np.intp] | None
-            ) -> None:
-                steps = self._walk(recipe, rows, held_out, stop, bar)
-                if len(steps) == len(self.grid):
-                    done[number] = steps
-
+            watch = (stop, bar) if in_threads else ()
+            calls = [(recipe, i, *part, *watch) for i, part in enumerate(parts)]
+            results = _results(self.walk, calls, jobs)
             try:
-                _run_all(walk, [(i, *part) for i, part in enumerate(parts)], jobs)
+                for number, steps in results:
+                    if len(steps) == len(self.grid):
+                        done[number] = steps
+                    for step in steps if not in_threads else ():
+                        bar.step(int(np.count_nonzero(step.importance)))
             except KeyboardInterrupt as error:
                 interrupt = error
                 stop.set()
+                results.close()
             found = [done[i] for i in sorted(done)]
         return found, interrupt
 
-    def _walk(
+    def walk(
         self,
         recipe: Recipe,
+        number: int,
         rows: NDArray[np.intp],
         held_out: NDArray[np.intp] | None,
-        stop: Event,
-        bar: Bar,
-    ) -> list[Step]:
+        stop: Event | None = None,
+        bar: Bar | None = None,
+    ) -> tuple[int, list[Step]]:
+        """The number of a part, and the steps on it, fewer if `stop` was set."""
         X, y = take_rows(self._X, rows), self._y[rows]
         judge = None
         if held_out is not None:
@@ -110,8 +114,9 @@ class Parts:
         steps = []
         for step in Walk(recipe, start, X, y, judge, stop).steps(self.grid):
             steps.append(step)
-            bar.step(int(np.count_nonzero(step.importance)))
-        return steps
+            if bar is not None:
+                bar.step(int(np.count_nonzero(step.importance)))
+        return number, steps
 
 
 def cross_validate(
@@ -130,31 +135,32 @@ def cross_validate(
     return list(zip(rows.mean(axis=0), errors, strict=True)), interrupt
 
 
-def _jobs(n_jobs: int | None) -> int:
-    """How many walks at a time; joblib knows, unless it is one."""
+def _jobs(n_jobs: int | None) -> tuple[int, bool]:
+    """(how many walks at a time, whether in threads); joblib knows, unless it is one."""
     if n_jobs is not None and checks.check_int(n_jobs, "n_jobs") == 1:
-        return 1
+        return 1, True
     try:
         from joblib import effective_n_jobs
+        from joblib.parallel import get_active_backend
     except ImportError:
         if n_jobs is None:
-            return 1
+            return 1, True
         raise ImportError(
             f"n_jobs={n_jobs} needs joblib: pip install regnet-c[sklearn]"
         ) from None
-    number: int = effective_n_jobs(n_jobs)
-    return number
+    jobs: int = effective_n_jobs(n_jobs)
+    backend, _ = get_active_backend(prefer="threads")
+    return jobs, jobs == 1 or getattr(backend, "supports_sharedmem", False)
 
 
-def _run_all(
-    function: Callable[..., None], calls: Sequence[tuple[Any, ...]], jobs: int
-) -> None:
+def _results(
+    function: Callable[..., T], calls: Sequence[tuple[Any, ...]], jobs: int
+) -> Generator[T]:
+    """What the function returns, as the calls end."""
     if jobs == 1:
-        for arguments in calls:
-            function(*arguments)
-        return
+        return (function(*arguments) for arguments in calls)
     from joblib import Parallel, delayed
 
-    Parallel(jobs, require="sharedmem")(
-        delayed(function)(*arguments) for arguments in calls
-    )
+    parallel = Parallel(jobs, prefer="threads", return_as="generator_unordered")
+    found: Generator[T] = parallel(delayed(function)(*a) for a in calls)
+    return found

@@ -80,7 +80,8 @@ def regularization_path(
         splitter is one of scikit-learn's.
     n_jobs : int, optional
         Folds at a time, by joblib; -1: one per CPU.  Default: 1, or what
-        ``joblib.parallel_config`` states.
+        ``joblib.parallel_config`` states, which may also name processes or a cluster
+        ("loky", "dask"); without a backend named there they are threads.
     progress : bool, default False
         Show a progress bar.
     **options
