@@ -12,6 +12,7 @@ ORDER = (
     "table",
     "l1_rules_seen",
     "choosing_inputs",
+    "words",
     "cut_down_to_c",
     "imbalanced_classes",
     "quantiles",
