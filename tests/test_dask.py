@@ -33,7 +33,7 @@ from regnet_c.dask import (  # noqa: E402
 )
 
 # distributed warns of slow machines, of ports and of connections that end
-# a minute on a crowded machine; CI has the time
+# half a minute, several on a crowded machine; CI has the time
 CLUSTER = pytest.mark.skipif(
     not {"CI", "REGNET_C_CLUSTER"} & os.environ.keys(),
     reason="starts processes: REGNET_C_CLUSTER=1 runs it",
@@ -391,7 +391,8 @@ def kill_one(client):
 @POSIX
 @CLUSTER
 def test_lost_and_new_workers_change_no_bit(serial, client, local_cluster, monkeypatch):
-    """A worker killed in the first, the fifth and the last round, one more in the third."""
+    """A worker killed in the first, the fifth and the last round, one more in the third;
+    then with three workers, one of them restarted, and with one."""
     run, done = cluster.Cluster.run, []
 
     def disturbed(runner, function, *arguments):
@@ -406,6 +407,10 @@ def test_lost_and_new_workers_change_no_bit(serial, client, local_cluster, monke
     monkeypatch.setattr(cluster.Cluster, "run", disturbed)
     assert digest(model().fit(*data())) == digest(serial)
     assert len(done) == 6
+    for workers in (3, 1):
+        local_cluster.scale(workers)
+        client.wait_for_workers(workers)
+        assert digest(model().fit(*data())) == digest(serial)
 
 
 @CLUSTER
