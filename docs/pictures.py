@@ -4,6 +4,7 @@ Each function trains what it shows, a few seconds, and returns a figure.  A pict
 newer than this file is kept.
 """
 
+import functools
 from pathlib import Path
 
 import matplotlib
@@ -149,6 +150,126 @@ def shrinkage():
     return figure
 
 
+def groups():
+    """Course: dots, columns and rows."""
+    cases = (
+        ("L1(1e-3)", rn.L1(1e-3)),
+        ('GroupLasso(5e-3, "inputs")', rn.GroupLasso(5e-3, groups="inputs")),
+        ('GroupLasso(2e-2, "units")', rn.GroupLasso(2e-2, groups="units")),
+    )
+    figure, axes = plt.subplots(1, 3, figsize=(9, 3), sharey=True, layout="constrained")
+    for ax, (name, penalty) in zip(axes, cases, strict=True):
+        net, accuracy, _ = trained(penalty)
+        plots.plot_sparsity(net, layers=[0], ax=ax)
+        ax.set_title(
+            caption(name, net, accuracy).replace(": ", "\n"), fontsize="medium"
+        )
+        ax.label_outer()
+    return figure
+
+
+def norms():
+    """Course: units stop at the fence."""
+    figure, ax = plt.subplots(figsize=(6.4, 3.2), layout="constrained")
+    bins = np.arange(0.01, 6, 0.25)  # a norm of exactly 2 is below its edge
+    for limit, color in ((None, "0.7"), (2.0, BLUE)):
+        layers = [rn.Dense(64, 64, "relu", max_norm=limit), rn.Dense(64, 10)]
+        net = rn.Network(layers, loss="softmax_cross_entropy", seed=0)
+        net.fit(*digits()[0], 60, optimizer=rn.Adam(1e-2))
+        length = np.linalg.norm(net.get_weights()[0], axis=0)
+        ax.hist(length, bins, color=color, alpha=0.8, label=f"max_norm={limit}")
+    plots.plain(ax, "norm of a unit's incoming weights", "units")
+    ax.legend(frameon=False, loc="upper left", bbox_to_anchor=(1.01, 1))
+    return figure
+
+
+def early_stopping():
+    """Course: the minimum of the validation loss; one label in five is wrong."""
+    (X, y), validation = digits()
+    wrong = np.random.default_rng(0).integers(0, 10, 60)
+    y = np.concatenate([wrong, y[60:300]])
+    layers = [rn.Dense(64, 64, "relu"), rn.Dense(64, 10)]
+    net = rn.Network(layers, loss="softmax_cross_entropy", seed=0)
+    history = net.fit(
+        X[:300], y, 200, optimizer=rn.Adam(3e-3), validation_data=validation
+    )
+    figure, ax = plt.subplots(figsize=(6.4, 3.2), layout="constrained")
+    x = np.arange(1, 201)
+    ax.plot(x, history["loss"], color=BLUE, label="training")
+    ax.plot(x, history["val_loss"], color=ORANGE, label="validation")
+    best = int(np.argmin(history["val_loss"]))
+    ax.axvline(x[best], color="0.3", linewidth=1, label=f"best: epoch {x[best]}")
+    plots.plain(ax, "epoch", "loss (cross-entropy)")
+    ax.legend(frameon=False, loc="upper left", bbox_to_anchor=(1.01, 1))
+    return figure
+
+
+@functools.cache
+def friedman():
+    """(X with names, y): five inputs that matter and fifteen of noise."""
+    import pandas as pd
+    from sklearn.datasets import make_friedman1
+
+    X, y = make_friedman1(600, n_features=20, noise=1, random_state=0)
+    noise = (f"noise {k}" for k in range(15))
+    return pd.DataFrame(X, columns=["x1", "x2", "x3", "x4", "x5", *noise]), y
+
+
+@functools.cache
+def path_of_friedman():
+    """Its path, cross-validated."""
+    options = {"n_lambdas": 25, "lambda_min_ratio": 0.03}
+    return rn.regularization_path(*friedman(), cv=3, **options)
+
+
+def friedman_path():
+    """Course: one line per input against the strength."""
+    return path_of_friedman().plot()[0].figure
+
+
+def stability():
+    """Course: how often each input is chosen."""
+    found = path_of_friedman().stability(*friedman(), n_subsamples=12)
+    figure, ax = plt.subplots(figsize=(6.4, 3.2), layout="constrained")
+    order = np.argsort(found.strengths)
+    for k, share in enumerate(found.frequencies[order].T):
+        name, color = (f"x{k + 1}", plots.COLORS[k]) if k < 5 else (None, "0.8")
+        ax.semilogx(found.strengths[order], share, color=color, label=name)
+    plots.plain(ax, "strength of the penalty", "chosen in this share\nof the halves")
+    ax.yaxis.set_major_formatter(plots.percent())
+    ax.set_xticks(
+        [0.02, 0.05, 0.1, 0.2, 0.5], labels=["0.02", "0.05", "0.1", "0.2", "0.5"]
+    )
+    ax.minorticks_off()
+    ax.legend(frameon=False, loc="upper left", bbox_to_anchor=(1.01, 1))
+    return figure
+
+
+def lassonet():
+    """Course: every weight of the network under the fence of its line."""
+    X, y = friedman()
+    X, y = (X - X.mean()) / X.std(), (y - y.mean()) / y.std()
+    layers = [rn.Dense(20, 32, "relu"), rn.Dense(32, 1)]
+    net = rn.LassoNet(layers, strength=3.0, hierarchy=10.0, seed=0)
+    rate = rn.schedules.CosineDecay(5e-3, epochs=1500)
+    net.fit(X.to_numpy(), y, 1500, batch_size=len(X), optimizer=rn.Adam(rate))
+    line = np.abs(net.get_weights()[-1][:, 0])
+    largest = np.abs(net.get_weights()[0]).max(axis=1)
+    figure, ax = plt.subplots(figsize=(6.4, 3.6), layout="constrained")
+    ax.axline((0, 0), slope=10, color="0.6", linewidth=1, label="M = 10 times it")
+    ax.scatter(line[5:], largest[5:], color="0.7", label="noise")
+    ax.scatter(line[:5], largest[:5], color=BLUE, label="x1 to x5")
+    for k in range(5):
+        ax.annotate(
+            f"x{k + 1}", (line[k], largest[k]), (5, -10), textcoords="offset points"
+        )
+    plots.plain(
+        ax, "coefficient on the line, |b|", "largest weight in the network, |W|"
+    )
+    ax.legend(frameon=False, loc="upper left", bbox_to_anchor=(1.01, 1))
+    return figure
+
+
 def path():
     """Decision page: one line per input against the strength."""
     from sklearn.datasets import load_breast_cancer
@@ -165,6 +286,12 @@ PICTURES = (
     zeros_over_epochs,
     shrinkage,
     path,
+    groups,
+    norms,
+    early_stopping,
+    friedman_path,
+    stability,
+    lassonet,
 )
 
 
