@@ -35,8 +35,11 @@ class _Settings(Fixed):
     def _is_fixed(self, name: str) -> bool:
         return name in self._names and super()._is_fixed(name)
 
-    __eq__ = object.__eq__  # each has a state of its own
-    __hash__ = object.__hash__
+    def __eq__(self, other: object) -> bool:
+        return self is other  # each has a state of its own
+
+    def __hash__(self) -> int:
+        return object.__hash__(self)
 
 
 class Callback:
@@ -232,6 +235,11 @@ class EarlyStopping(_Settings, Callback):
     (True, True)
     """
 
+    patience: int
+    min_delta: float
+    mode: BestMode
+    restore_best_weights: bool
+
     def __init__(
         self,
         monitor: str = "val_loss",
@@ -341,6 +349,10 @@ class Checkpoint(_Settings, Callback):
     5
     """
 
+    path: str
+    every: int
+    mode: BestMode
+
     def __init__(
         self,
         path: StrPath,
@@ -420,6 +432,9 @@ class Prune(_Settings, Callback):
     0.75
     """
 
+    density: float
+    begin: int
+    end: int
     _network: Network | None = None
 
     def __init__(self, density: float, begin: int, end: int) -> None:

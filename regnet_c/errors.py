@@ -1,5 +1,7 @@
 """The package's own exceptions and warnings."""
 
+from __future__ import annotations
+
 
 class ModelFileError(ValueError):
     """A file is not a complete, consistent regnet_c network; nothing was loaded."""
@@ -15,6 +17,10 @@ class DivergenceError(ArithmeticError):
     layer : int or None
         First Dense layer whose output is not finite.
     """
+
+    epoch: int
+    step: int
+    layer: int | None
 
     def __init__(self, message: str, epoch: int, step: int, layer: int | None) -> None:
         super().__init__(message)

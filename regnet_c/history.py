@@ -1,5 +1,7 @@
 """The result of a training run: one list per quantity, one entry per epoch."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -32,6 +34,11 @@ class History(Mapping[str, list[Any]]):
     3
     """
 
+    epochs: int
+    seconds: float
+    samples: int
+    stopped_early: bool
+
     def __init__(self) -> None:
         self.history: dict[str, list[Any]] = {}
         self.epochs = 0
@@ -50,7 +57,7 @@ class History(Mapping[str, list[Any]]):
             self.history.setdefault(name, []).append(value)
         self.epochs += 1
 
-    def extend(self, other: "History") -> None:
+    def extend(self, other: History) -> None:
         """Add the history of another call of `fit`.
 
         Parameters
@@ -78,9 +85,11 @@ class History(Mapping[str, list[Any]]):
     def __len__(self) -> int:
         return len(self.history)
 
-    # two runs with the same numbers are two runs
-    __eq__ = object.__eq__
-    __hash__ = object.__hash__
+    def __eq__(self, other: object) -> bool:
+        return self is other  # two runs with the same numbers are two runs
+
+    def __hash__(self) -> int:
+        return object.__hash__(self)
 
     def __repr__(self) -> str:
         numbers = {

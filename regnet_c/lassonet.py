@@ -34,6 +34,8 @@ class SkipPenalty(Penalty):
     Groups of inputs: |b| is the norm of all skip weights of a group.
     """
 
+    strength: float
+    hierarchy: float
     groups: CheckedGroups
 
     def __init__(
@@ -104,6 +106,8 @@ class LassoNet(Network):
     >>> net.selected()
     array([2])
     """
+
+    skip_penalty: SkipPenalty
 
     def __init__(
         self,

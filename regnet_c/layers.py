@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
@@ -54,6 +54,13 @@ class Dense(Layer):
     >>> rn.Dense(784, 300, activation="relu", weight_penalty=rn.L1(1e-5))
     Dense(784, 300, activation='relu', weight_penalty=L1(1e-05))
     """
+
+    n_in: int
+    n_out: int
+    weight_penalty: Penalty | None
+    bias_penalty: Penalty | None
+    use_bias: bool
+    activation_param: float | None
 
     def __init__(
         self,
@@ -117,7 +124,7 @@ class Dense(Layer):
         same = self.weight_init is other.weight_init
         return same or isinstance(self.weight_init, (str, float))
 
-    __hash__ = None  # type: ignore[assignment]  # arrays have no hash
+    __hash__: ClassVar[None] = None  # type: ignore[assignment]  # arrays have none
 
     def get_config(self) -> Config:
         """The arguments as JSON values; initial arrays and functions are left out.
@@ -158,6 +165,8 @@ class Dropout(Layer):
     >>> rn.Dropout(0.5)
     Dropout(0.5)
     """
+
+    rate: float
 
     def __init__(self, rate: float) -> None:
         self.rate = checks.check_rate(rate)

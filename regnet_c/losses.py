@@ -187,6 +187,9 @@ class Loss(Fixed):
     Loss('quantile', 0.9)
     """
 
+    name: LossName
+    param: float
+
     def __init__(self, name: LossName, param: float | None = None) -> None:
         self.name = checks.check_name(name, NAMES, "loss")
         if self.traits.parameter is None:

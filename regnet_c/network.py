@@ -46,6 +46,7 @@ if TYPE_CHECKING:
         ActivationName,
         AnyArray,
         AnyCallback,
+        DType,
         DTypeName,
         FloatArray,
         IntArray,
@@ -99,6 +100,11 @@ class Network:
     >>> net.evaluate(X, y)["accuracy"] > 0.95
     True
     """
+
+    layers: list[Layer]
+    loss: Loss
+    dtype: DType
+    seed: int
 
     def __init__(
         self,

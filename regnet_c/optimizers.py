@@ -46,11 +46,11 @@ class Optimizer(Fixed):
     """
 
     algorithm = "sgd"
-    momentum = 0.0
-    beta1 = 0.0
-    beta2 = 0.0
-    epsilon = 0.0
-    weight_decay = 0.0
+    momentum: float = 0.0
+    beta1: float = 0.0
+    beta2: float = 0.0
+    epsilon: float = 0.0
+    weight_decay: float = 0.0
 
     def __init__(self, learning_rate: float | Schedule) -> None:
         self.learning_rate = learning_rate
@@ -68,8 +68,11 @@ class Optimizer(Fixed):
             )
         self._learning_rate = rate
 
-    __eq__ = object.__eq__  # a network keeps the state of training of the very object
-    __hash__ = object.__hash__
+    def __eq__(self, other: object) -> bool:
+        return self is other  # a network keeps the state of training of the very object
+
+    def __hash__(self) -> int:
+        return object.__hash__(self)
 
     def _is_fixed(self, name: str) -> bool:
         return name != "learning_rate" and super()._is_fixed(name)
@@ -162,6 +165,9 @@ class SGD(Optimizer):
     SGD(0.1, momentum=0.9)
     """
 
+    momentum: float
+    nesterov: bool
+
     def __init__(
         self,
         learning_rate: float | Schedule = 0.01,
@@ -192,6 +198,7 @@ class Adagrad(Optimizer):
     Adagrad(0.05)
     """
 
+    epsilon: float
     algorithm = "adagrad"
 
     def __init__(
@@ -219,6 +226,9 @@ class RMSprop(Optimizer):
     RMSprop(0.01, rho=0.95)
     """
 
+    rho: float
+    beta2: float
+    epsilon: float
     algorithm = "rmsprop"
 
     def __init__(
@@ -252,6 +262,9 @@ class Adam(Optimizer):
     Adam(CosineDecay(0.01, 30.0))
     """
 
+    beta1: float
+    beta2: float
+    epsilon: float
     algorithm = "adam"
 
     def __init__(
@@ -286,6 +299,7 @@ class AdamW(Adam):
     AdamW(0.001, weight_decay=0.02)
     """
 
+    weight_decay: float
     algorithm = "adamw"
 
     def __init__(
@@ -347,6 +361,8 @@ class FTRL(Optimizer):
     array([2, 4])
     """
 
+    beta: float
+    epsilon: float
     algorithm = "ftrl"
 
     def __init__(

@@ -400,6 +400,10 @@ class L1(Penalty):
     L1(0.0001)
     """
 
+    l1: float
+    rule: L1Rule
+    sign_at_zero: int
+
     def __init__(
         self, l1: float, rule: L1Rule = "cumulative", sign_at_zero: Literal[0, 1] = 0
     ) -> None:
@@ -459,6 +463,8 @@ class L2(Penalty):
     >>> rn.L2.from_sklearn(alpha=1e-4, batch_size=200)
     L2(2.5e-07)
     """
+
+    l2: float
 
     def __init__(self, l2: float) -> None:
         self.l2 = _strength(l2, "l2")
@@ -534,6 +540,11 @@ class ElasticNet(Penalty):
     >>> penalty.value([[1.0, -2.0]])  # 0.5 * 3 + 0.25 * 5
     2.75
     """
+
+    l1: float
+    l2: float
+    rule: L1Rule
+    sign_at_zero: int
 
     def __init__(
         self,
@@ -654,6 +665,9 @@ class GroupLasso(_GroupPenalty):
            [0. ]])
     """
 
+    strength: float
+    groups: CheckedGroups
+
     def __init__(
         self, strength: float, groups: Groups = "units", rule: GroupRule = "cumulative"
     ) -> None:
@@ -682,6 +696,11 @@ class SparseGroupLasso(_GroupPenalty):
         Of both parts, as for `L1` and `GroupLasso`; cumulative: one ledger per weight
         holds what it has been charged for itself and for its group.
     """
+
+    l1: float
+    strength: float
+    l2: float
+    groups: CheckedGroups
 
     def __init__(
         self,
@@ -719,6 +738,8 @@ class NonNegative(Penalty):
     >>> rn.NonNegative(rn.L1(0.5)).prox(np.array([-1.0, 0.2, 2.0]), 1.0)
     array([0. , 0. , 1.5])
     """
+
+    groups: CheckedGroups | None
 
     def __init__(self, penalty: Penalty | None = None) -> None:
         if penalty is not None and not isinstance(penalty, Penalty):

@@ -26,6 +26,9 @@ class Schedule(Fixed):
         The rate rises linearly from 0 over these epochs.
     """
 
+    initial: float
+    warmup_epochs: float
+
     def __init__(self, initial: float, warmup_epochs: float = 0.0) -> None:
         self.initial = checks.check_float(
             initial, "initial", minimum=0, open_minimum=True
@@ -109,6 +112,8 @@ class ExponentialDecay(Schedule):
     array([0.5  , 0.25 , 0.125])
     """
 
+    decay: float
+
     def __init__(
         self, initial: float, decay: float, warmup_epochs: float = 0.0
     ) -> None:
@@ -142,6 +147,9 @@ class StepDecay(Schedule):
     array([0.5 , 0.5 , 0.25])
     """
 
+    decay: float
+    every: float
+
     def __init__(
         self, initial: float, decay: float, every: float, warmup_epochs: float = 0.0
     ) -> None:
@@ -157,6 +165,9 @@ class StepDecay(Schedule):
 
 class _Until(Schedule):
     """A schedule that reaches `final` * initial after `epochs` epochs and stays there."""
+
+    epochs: float
+    final: float
 
     def __init__(
         self,

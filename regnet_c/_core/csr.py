@@ -27,6 +27,11 @@ class CSR:
     shape : tuple of int
     """
 
+    data: AnyArray
+    indices: AnyArray
+    indptr: IntArray
+    shape: tuple[int, int]
+    dtype: np.dtype[Any]
     ndim = 2
 
     def __init__(

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from ..typing import AnyArray, DType, Float64Array, IntArray, Rows
+    from .csr import CSR
     from .plan import Plan
 
     # of the inputs, and of each Dense layer's outputs
@@ -41,6 +42,16 @@ class Data:
     raw_x, raw_y : ndarray
         The arrays behind x and y; a sparse x is a `CSR`.
     """
+
+    n: int
+    lengths: tuple[int, ...]
+    raw_x: AnyArray | CSR
+    raw_y: AnyArray | None
+    labels: IntArray | None
+    sample_weight: Float64Array | None
+    x: binding.Source
+    row_entries: int | None
+    y: binding.Source | None
 
     def __init__(
         self,

@@ -43,6 +43,11 @@ class Units:
         Of means and deviations.
     """
 
+    x_mean: Float64Array
+    x_scale: Float64Array
+    y_mean: Float64Array
+    y_scale: Float64Array
+
     def __init__(
         self,
         X: Any,

@@ -150,7 +150,7 @@ def auto_or(convert: Callable[[str], T], expected: str) -> Callable[[str], T | s
     return read
 
 
-auto_int = auto_or(int, "a whole number or auto")
+auto_int: Callable[[str], int | str] = auto_or(int, "a whole number or auto")
 
 
 def dialect_of(args: argparse.Namespace, before: Dialect | None = None) -> Dialect:
@@ -209,8 +209,11 @@ def _read_rows(
 
     `target`: a file of the y of a sparse matrix that has none.
     """
+    X: AnyArray | CSR
+    y: Any
     if readers.kind_of(path) == "libsvm":
-        X, y, test = *sparse_files.read_libsvm(path, n_columns), None
+        test = None
+        X, y = sparse_files.read_libsvm(path, n_columns)
     else:
         (X, y), test = npz.read_npz(path), npz.read_test_npz(path)
     if type(X) is CSR and target is not None and y is not None:
@@ -277,7 +280,7 @@ def _learned_from_rows(
 ) -> tuple[Encoding, Schema]:
     """Whole numbers of a byte are pixels; sparse rows are taken as they are."""
     names = [f"x{i}" for i in range(X.shape[1])]
-    if type(X) is CSR:
+    if isinstance(X, CSR):
         options = ("--encoding", "--numeric", "--categorical", "--drop")
         given = [
             o
@@ -601,7 +604,7 @@ def _lines(
     return lines
 
 
-def _line_of_rows(n_fit: int, validation: tuple[AnyArray, AnyArray] | None) -> str:
+def _line_of_rows(n_fit: int, validation: tuple[Any, AnyArray] | None) -> str:
     if validation is None:
         return f"rows      {n_fit} to train on, none to validate on"
     return f"rows      {n_fit} to train on, {len(validation[0])} to validate on"

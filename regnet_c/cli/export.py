@@ -109,7 +109,7 @@ def _print_report(report: dict[str, Any]) -> None:
 
 def read_calibration(
     network: Network, model: str, path: StrPath
-) -> tuple[AnyArray, AnyArray]:
+) -> tuple[Any, AnyArray]:
     """(X, y) of a file, encoded as the metadata of the network say; `model`: its file."""
     if KEY not in network.metadata:
         return npz.read_npz(path)

@@ -10,10 +10,10 @@ from __future__ import annotations
 try:
     import dask.base as _dask  # noqa: F401
     import distributed as _distributed  # noqa: F401
-except ImportError as error:
+except ImportError as _error:
     raise ImportError(
         "regnet_c.dask needs dask and distributed: "
-        f"pip install 'regnet-c[dask,sklearn]' ({error})"
+        f"pip install 'regnet-c[dask,sklearn]' ({_error})"
     ) from None
 
 from .estimators import DaskRegNetClassifier, DaskRegNetRegressor

@@ -456,6 +456,8 @@ learning_rate, learning_rate_init
     n_features_in_ : int
     """
 
+    class_weight: dict[Any, float] | None
+
     def __init__(
         self,
         hidden_layer_sizes: int | Sequence[int] = (100,),

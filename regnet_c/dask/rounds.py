@@ -323,6 +323,8 @@ class Rounds:
         With an entry for each round.
     """
 
+    network: Network
+    history: History
     first_epoch = 0
 
     def __init__(self, task: Task, listeners: Listeners, rounds: int) -> None:

@@ -5,13 +5,15 @@ holds the training run, `classifier` and `regressor` what a target is; what the 
 mean, and when to stop, is in `regnet_c.recipes`.
 """
 
+from __future__ import annotations
+
 try:
     from sklearn.utils.validation import validate_data as _needed  # noqa: F401
-except ImportError as error:
+except ImportError as _error:
     raise ImportError(
         "RegNetClassifier and RegNetRegressor need scikit-learn 1.6 or newer: "
         "pip install regnet-c[sklearn]"
-    ) from error
+    ) from _error
 
 from .classifier import RegNetClassifier
 from .convert import register_skl2onnx

@@ -168,6 +168,9 @@ class RegNetClassifier(ClassifierMixin, BaseRegNet):
     True
     """
 
+    class_weight: ClassWeight
+    label_smoothing: float | Auto
+
     # scikit-learn reads the parameters from this signature, hence its length
     def __init__(
         self,
@@ -210,6 +213,7 @@ class RegNetClassifier(ClassifierMixin, BaseRegNet):
         super().__init__(**given)
 
     classes_: AnyArray
+    n_outputs_: int
     _labels: Labels
     _is_classifier = True
 

@@ -36,6 +36,11 @@ class Labels:
         All classes; default: those of y.
     """
 
+    multilabel: bool
+    classes: AnyArray
+    is_binary: bool
+    n_outputs: int
+
     def __init__(
         self, y: AnyArray, loss: ClassLoss, classes: ArrayLike | None = None
     ) -> None:

@@ -46,6 +46,10 @@ class Preparation:
     units : Units
     """
 
+    encoder: TableEncoder | None
+    units: Units
+    loss: Loss
+
     def __init__(
         self,
         recipe: Recipe,

@@ -88,6 +88,7 @@ class RegNetRegressor(RegressorMixin, BaseRegNet):
     True
     """
 
+    n_outputs_: int
     _is_classifier = False
 
     @says_memory_error

@@ -157,6 +157,14 @@ class CEncoder:
         Bytes of constant tables, of 8-byte doubles, and of the levels' texts.
     """
 
+    form: TableForm
+    prefix: str
+    macro: str
+    place: dict[int, int]
+    table_bytes: int
+    columns: list[PreparedColumn]
+    level_code: str
+
     def __init__(self, form: TableForm, kept: IntArray, prefix: str) -> None:
         self.form, self.prefix, self.macro = form, prefix, prefix.upper()
         self.place = {int(output): i for i, output in enumerate(kept)}

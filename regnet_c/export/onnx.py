@@ -124,6 +124,10 @@ class Graph:
         Of the products; activations are float32, for run times lack many in float64.
     """
 
+    helper: Any
+    from_array: Any
+    dtype: np.dtype[Any]
+
     def __init__(self, onnx: Any, dtype: Any = np.float32) -> None:
         self.helper, self.from_array = onnx.helper, onnx.numpy_helper.from_array
         self.nodes: list[Any] = []

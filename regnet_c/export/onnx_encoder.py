@@ -48,6 +48,10 @@ class OnnxEncoder:
         Of the columns; a name that the graph needs itself gets "column " before it.
     """
 
+    graph: Graph
+    form: TableForm
+    count: int
+
     def __init__(self, graph: Graph, form: TableForm) -> None:
         self.graph, self.form, self.count = graph, form, 0
         self.inputs: list[tuple[str, bool]] = []

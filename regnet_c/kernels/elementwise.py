@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 
     from ..typing import ActivationName, FloatArray, LossName
 
+    Elementwise: TypeAlias = Callable[[ArrayLike], FloatArray]
 
-def _elementwise(name: str) -> Callable[[ArrayLike], FloatArray]:
+
+def _elementwise(name: str) -> Elementwise:
     code = binding.FUNCTIONS[name]
 
     def function(x: ArrayLike) -> FloatArray:
@@ -43,13 +45,13 @@ def _elementwise(name: str) -> Callable[[ArrayLike], FloatArray]:
     return function
 
 
-exp = _elementwise("exp")
-expm1 = _elementwise("expm1")
-log = _elementwise("log")
-log1p = _elementwise("log1p")
-tanh = _elementwise("tanh")
-atan = _elementwise("atan")
-erf = _elementwise("erf")
+exp: Elementwise = _elementwise("exp")
+expm1: Elementwise = _elementwise("expm1")
+log: Elementwise = _elementwise("log")
+log1p: Elementwise = _elementwise("log1p")
+tanh: Elementwise = _elementwise("tanh")
+atan: Elementwise = _elementwise("atan")
+erf: Elementwise = _elementwise("erf")
 
 
 def activation_forward(

@@ -49,6 +49,9 @@ def splits_of(cv: Splits, X: AnyArray, y: AnyArray, recipe: Recipe) -> list[Spli
 class Parts:
     """Walks along one grid on parts of the data; what they share."""
 
+    recipe: Recipe
+    grid: list[float]
+
     def __init__(
         self,
         recipe: Recipe,

@@ -74,6 +74,15 @@ class Problem:
         The lowest loss that any predictions of these y have, on the scale of the path.
     """
 
+    names: list[str] | None
+    n_in: int
+    encoder: TableEncoder | None
+    n_inputs: int
+    loss: Loss
+    units: Units
+    scaled_loss: Loss
+    floor: float
+
     def __init__(
         self,
         X: Any,

@@ -18,9 +18,19 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from ..losses import Loss
     from ..network import Network
     from ..plots import AxesLike
-    from ..typing import AnyArray, Direction, Float64Array, PathRule, TableLike, Targets
+    from ..tables.encoder import TableEncoder
+    from ..typing import (
+        AnyArray,
+        Direction,
+        Float64Array,
+        IntArray,
+        PathRule,
+        TableLike,
+        Targets,
+    )
     from .problem import Problem
     from .recipe import Recipe
     from .stability import StabilitySelection
@@ -64,6 +74,20 @@ class RegularizationPath:
     interrupted : bool
         True if Ctrl-C ended the path early.
     """
+
+    loss: Loss
+    classes: AnyArray | None
+    feature_names: list[str] | None
+    encoder: TableEncoder | None
+    lambda_max: float
+    interrupted: bool
+    strengths: Float64Array
+    importances: Float64Array
+    selected: list[NDArray[np.intp]]
+    n_features: IntArray
+    train_scores: Float64Array
+    validation_scores: Float64Array
+    validation_errors: Float64Array
 
     def __init__(
         self,

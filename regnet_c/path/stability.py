@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from ..typing import BoolArray
+    from ..typing import BoolArray, Float64Array
     from .folds import Parts
 
 
@@ -31,6 +31,11 @@ class StabilitySelection:
         True if Ctrl-C ended it early; the frequencies are those of the subsamples done.
     feature_names : list of str or None
     """
+
+    strengths: Float64Array
+    interrupted: bool
+    n_subsamples: int
+    frequencies: Float64Array
 
     def __init__(
         self,

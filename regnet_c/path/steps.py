@@ -49,6 +49,9 @@ class Settled(Callback):
     may be negative.
     """
 
+    patience: int
+    floor: float
+
     def __init__(self, patience: int, floor: float) -> None:
         self.patience, self.floor = patience, floor
         self._best, self._wait = np.inf, 0
@@ -201,6 +204,8 @@ class Columns:
     step before makes it the tangent of a multiple of |W_j|^(1 - adaptive), which shrinks
     large weights less (Candes, Wakin and Boyd 2008).
     """
+
+    numbers: NDArray[np.intp]
 
     def __init__(
         self, recipe: Recipe, weights: Sequence[FloatArray], unit: float

@@ -40,6 +40,13 @@ class Monitor(Callback):
         True once training has stopped by the rule.
     """
 
+    tol: float
+    on_validation: bool
+    constant: float
+    scale: float
+    best: float
+    done: bool
+
     def __init__(self, patience: int | None, tol: float, on_validation: bool) -> None:
         self.patience, self.tol, self.on_validation = patience, tol, on_validation
         self.constant, self.scale = math.inf, 1.0

@@ -61,6 +61,9 @@ def network(
 class Watch(Callback):
     """Validation accuracy after every epoch; a rate of 0.5 makes it jump by 0.005."""
 
+    x: FloatArray
+    y: AnyArray
+
     def __init__(self, x: FloatArray, y: AnyArray) -> None:
         self.x, self.y = x, y
         self.accuracies: list[float] = []

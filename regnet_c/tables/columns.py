@@ -50,6 +50,7 @@ class ArrayColumn:
     values : ndarray of shape (n,)
     """
 
+    holds: str
     declared = False  # as categories, by the type of the column
     as_numbers: ArrayColumn | None = None
 
@@ -103,6 +104,9 @@ class ArrowColumn:
     name : str
     values : pyarrow.ChunkedArray
     """
+
+    declared: bool
+    holds: str
 
     def __init__(self, name: str, values: Any) -> None:
         self.name = name

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from .._core.csr import CSR
     from ..typing import TableLike
     from .columns import Column
+    from .encoding import Encoding
+    from .schema import Schema
 
     ColumnKey: TypeAlias = str | int  # a name or a position
 
@@ -96,6 +98,10 @@ class TableEncoder(TransformerMixin, BaseEstimator):
     >>> encoder.transform(X)[2].tolist()
     [0.0, 1.0, 1.0, 0.0, 0.0]
     """
+
+    encoding_: Encoding
+    schema_: Schema
+    groups_: list[NDArray[np.intp]]
 
     def __init__(
         self,

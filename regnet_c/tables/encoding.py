@@ -88,6 +88,10 @@ class CellError(ValueError):
         What was found, and what was expected.
     """
 
+    column: str
+    row: int
+    problem: str
+
     def __init__(self, column: str, row: int, problem: str, prefix: str = "") -> None:
         super().__init__(f"{prefix}column {column!r:.60} {problem} in row {row}")
         self.column, self.row, self.problem = column, row, problem
@@ -95,6 +99,9 @@ class CellError(ValueError):
 
 class _Filled:
     """A column whose outputs are all entries of a sparse row."""
+
+    def write(self, values: AnyArray, out: NDArray[np.float32]) -> None:
+        raise NotImplementedError
 
     def write_entries(
         self,
@@ -268,6 +275,13 @@ class Encoding:
     n_outputs : int
     """
 
+    columns: list[FittedColumn]
+    names: list[str]
+    needed: list[str]
+    feature_names: list[str]
+    n_outputs: int
+    groups: list[NDArray[np.intp]]
+
     def __init__(self, columns: Iterable[FittedColumn]) -> None:
         self.columns = list(columns)
         self.names = [column.name for column in self.columns]
@@ -349,7 +363,7 @@ class Encoding:
 
     def _prepared(
         self, columns: Sequence[Column], needed: Sequence[str] | None
-    ) -> list[tuple[FittedColumn, AnyArray, int, int]]:
+    ) -> list[tuple[PreparedColumn, AnyArray, int, int]]:
         """Each needed column, its prepared values, its first output and the next one's."""
         by_name = {column.name: column for column in columns}
         wanted = dict.fromkeys(self.needed if needed is None else needed)
@@ -402,13 +416,16 @@ class Encoding:
     @cached_property
     def _scales(self) -> Float64Array | None:
         """What each column is divided by, if that is all that is done to it."""
+        scales = []
         for column in self.columns:
-            plain = column.kind == "number" and not column.missing
-            if not plain or len(column.codes) > 1:
+            if not isinstance(column, NumberColumn) or column.missing:
                 return None
-            if column.codes[0].method != "standard" or column.codes[0].center:
+            if len(column.codes) > 1 or column.codes[0].method != "standard":
                 return None
-        return np.array([column.codes[0].scale for column in self.columns])
+            if column.codes[0].center:
+                return None
+            scales.append(column.codes[0].scale)
+        return np.array(scales)
 
     # ---- JSON ------------------------------------------------------------------------
 
@@ -467,7 +484,7 @@ class Encoding:
 
 def _entries(column: FittedColumn, n_outputs: int) -> int:
     """Entries that a sparse row has for this column."""
-    one_hot = column.kind in ("category", "boolean") and column.code == "onehot"
+    one_hot = isinstance(column, LevelColumn) and column.code == "onehot"
     return min(n_outputs, 1) if one_hot else n_outputs
 
 
@@ -608,13 +625,11 @@ def _read_columns(entry: Any, numbers: Iterator[float]) -> list[FittedColumn]:
     repeat = entry.pop("repeat")
     column = _read_column(entry, numbers)
     number = _number_of(column.name)
-    _require(
-        column.kind == "number"
-        and number is not None
-        and type(repeat) is int
-        and _REPEATED < repeat <= _MAX_COLUMNS,
-        f"column {column.name!r:.60} of its encoder cannot be repeated",
-    )
+    fits = column.kind == "number" and type(repeat) is int
+    if number is None or not fits or not _REPEATED < repeat <= _MAX_COLUMNS:
+        raise ValueError(
+            f"column {column.name!r:.60} of its encoder cannot be repeated"
+        )
     return [replace(column, name=f"x{number + i}") for i in range(repeat)]
 
 

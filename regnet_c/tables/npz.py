@@ -99,7 +99,7 @@ def read_test_npz(path: StrPath) -> tuple[AnyArray, Any] | None:
     return rows_of(arrays, "x_test", "y_test")
 
 
-def same_columns(X: AnyArray, other: AnyArray) -> AnyArray:
+def same_columns(X: AnyArray, other: AnyArray | CSR) -> AnyArray:
     """X, or ValueError if it has not as many columns as `other`."""
     if X.shape[1] != other.shape[1]:
         raise ValueError(

@@ -55,6 +55,10 @@ class Table:
         What was detected of the file's dialect.
     """
 
+    path: str
+    columns: Sequence[ArrowColumn]
+    notes: list[str]
+
     def __init__(
         self,
         path: StrPath,

@@ -39,10 +39,10 @@ def read_libsvm(path: StrPath, n_columns: int | None = None) -> tuple[CSR, AnyAr
             "regnet-c[sklearn]"
         ) from None
     try:
-        X, y = load_svmlight_file(str(path), zero_based=True)
+        matrix, y = load_svmlight_file(str(path), zero_based=True)
     except (ValueError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} is not a readable LIBSVM file: {error}") from None
-    X = checks.check_x(X, (X.shape[1], None, X.shape[1]))
+    X = _checked(matrix, matrix.shape[1])
     if n_columns is None or n_columns == X.shape[1]:
         return X, y
     if n_columns < X.shape[1]:
@@ -73,8 +73,13 @@ def rows_of_parts(arrays: Mapping[str, Any]) -> CSR:
     if kind != "csr":
         parts = _by_row(shape, **parts)
     n_columns = shape[1] if len(shape) == 2 else 0
-    matrix = SimpleNamespace(**parts, shape=shape)
-    return checks.check_x(matrix, (n_columns, None, n_columns))
+    return _checked(SimpleNamespace(**parts, shape=shape), n_columns)
+
+
+def _checked(matrix: Any, n_columns: int) -> CSR:
+    rows: Any = checks.check_x(matrix, (n_columns, None, n_columns))
+    checked: CSR = rows
+    return checked
 
 
 def _by_column(
@@ -108,8 +113,9 @@ def read_target(path: StrPath) -> AnyArray:
     """A value for each row: an .npy file, or text with a line for each."""
     if str(path).endswith(".npy"):
         try:
-            return np.load(path, allow_pickle=False)
+            array: AnyArray = np.load(path, allow_pickle=False)
         except (ValueError, EOFError) as error:
             raise ValueError(f"{path} is not a readable NPY file: {error}") from None
+        return array
     with open(path, encoding="utf-8-sig") as file:
         return np.array(file.read().splitlines())
