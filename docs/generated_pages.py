@@ -70,6 +70,8 @@ TOPICS = (
             "batch_size",
             "max_iter",
             "n_members",
+            "tune",
+            "keep",
         ),
     ),
     (

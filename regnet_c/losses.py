@@ -338,6 +338,28 @@ class Loss(Fixed):
         dict
             ``loss``, and ``accuracy`` for classification.
         """
+        row_loss = self.row_losses(z, data)
+        weight = data.sample_weight
+        with np.errstate(over="ignore", invalid="ignore"):
+            loss = np.average(row_loss.astype(np.float64), weights=weight)
+        logs = {"loss": float(loss)}
+        if self.classification:
+            right = self._right(z, data)
+            logs["accuracy"] = float(np.average(right, weights=weight))
+        return logs
+
+    def row_losses(self, z: FloatArray, data: Data) -> FloatArray:
+        """The loss of each row, for raw outputs z.
+
+        Parameters
+        ----------
+        z : ndarray of shape (n, n_out)
+        data : Data
+
+        Returns
+        -------
+        ndarray of shape (n,)
+        """
         row_loss = np.empty(len(z), z.dtype)
 
         def some(first: int, last: int) -> None:
@@ -354,14 +376,7 @@ class Loss(Fixed):
             )
 
         in_slices(len(z), some, max(1, _SCORED // z.shape[1]))
-        weight = data.sample_weight
-        with np.errstate(over="ignore", invalid="ignore"):
-            loss = np.average(row_loss.astype(np.float64), weights=weight)
-        logs = {"loss": float(loss)}
-        if self.classification:
-            right = self._right(z, data)
-            logs["accuracy"] = float(np.average(right, weights=weight))
-        return logs
+        return row_loss
 
     def row_scores(self, z: FloatArray, data: Data) -> Float64Array:
         """Per row a score, higher is better: 1 if right (classification), or -loss.
@@ -378,12 +393,7 @@ class Loss(Fixed):
         """
         if self.classification:
             return self._right(z, data)
-        zt = np.ascontiguousarray(z.T)
-        targets: AnyArray = rows_of_targets(data)
-        y = np.ascontiguousarray(targets.T.astype(z.dtype, copy=False))
-        row_loss, dz = np.empty(len(z), z.dtype), np.empty_like(zt)
-        binding.loss_rows(self.code, row_loss, dz, zt, y, None, None, self.param)
-        return -row_loss.astype(np.float64)
+        return -self.row_losses(z, data).astype(np.float64)
 
     def _right(self, z: FloatArray, data: Data) -> Float64Array:
         """Per row: 1 if the most probable class is the given one (share of outputs)."""

@@ -37,6 +37,7 @@ __all__ = [
     "plot_filters",
     "plot_history",
     "plot_sparsity",
+    "plot_trials",
     "plot_weights",
 ]
 
@@ -112,6 +113,61 @@ def plot_history(history: Any, ax: AxesLike = None) -> AxesOrArray:
     axes[-1].set_xlabel("epoch")
     axes[-1].locator_params(axis="x", integer=True)
     return one_or_all(axes)
+
+
+def plot_trials(model: Any, ax: AxesLike = None) -> AxesOrArray:
+    """Held-out scores of the recipes that raced, against the seconds they took.
+
+    Those in the result are filled, and larger the more they weigh; the others left the
+    race with the score they had then.
+
+    Parameters
+    ----------
+    model : fitted estimator
+        With `trials_`, see the parameter ``tune``.
+    ax : Axes, optional
+
+    Returns
+    -------
+    Axes
+
+    Raises
+    ------
+    ValueError
+        If there was no race.
+
+    Examples
+    --------
+    >>> import numpy as np, regnet_c as rn
+    >>> from regnet_c import plots
+    >>> X = np.random.RandomState(0).randn(100, 2)
+    >>> model = rn.RegNetRegressor(tune=4, max_iter=3, random_state=0).fit(X, X[:, 0])
+    >>> ax = plots.plot_trials(model)
+    >>> ax.get_xlabel()
+    'seconds'
+    """
+    ran = [trial for trial in getattr(model, "trials_", ()) if trial.losses]
+    if not ran:
+        raise ValueError(
+            "the estimator has no trials: fit it with tune=24, for example"
+        )
+    (panel,) = panels(ax, 1, size=(6.4, 4.0))
+    for color, label, kept in (
+        (COLORS[0], "in the result", True),
+        (_SPIKE, "left", False),
+    ):
+        some = [trial for trial in ran if bool(trial.weight) == kept]
+        panel.scatter(
+            [trial.seconds for trial in some],
+            [np.concatenate(trial.losses).mean() for trial in some],
+            s=[30 + 120 * trial.weight for trial in some],
+            facecolors=color if kept else "none",
+            edgecolors=color,
+            label=label,
+        )
+    plain(panel, "seconds", "mean loss of rows held out")
+    panel.legend(frameon=False)
+    return panel
 
 
 def plot_weights(

@@ -127,6 +127,7 @@ OptimizerName: TypeAlias = Literal["sgd", "adagrad", "rmsprop", "adam", "adamw",
 ScheduleName: TypeAlias = Literal["constant", "cosine", "linear", "exponential"]
 Auto: TypeAlias = Literal["auto"]
 Preset: TypeAlias = Literal["auto", "plain"]
+Keep: TypeAlias = Literal["few", "one"]
 ClassLoss: TypeAlias = Literal["auto", "softmax_cross_entropy", "binary_cross_entropy"]
 ClassWeight: TypeAlias = Literal["balanced"] | dict[Any, float] | None
 RandomState: TypeAlias = int | np.random.RandomState | None

@@ -80,7 +80,7 @@ def test_docstrings_of_the_plots_are_complete():
     from regnet_c import plots
 
     names = [n for n in vars(plots) if n.startswith("plot_")]
-    assert len(names) == 6
+    assert len(names) == 7
     for name in names:
         assert findings(f"regnet_c.plots.{name}") == [], name
 

@@ -192,7 +192,8 @@ def test_a_default_fit_warns_of_nothing(load):
     X, y = load(return_X_y=True)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert RegNetClassifier(random_state=0).fit(X, y).score(X, y) > 0.97
+        model = RegNetClassifier(random_state=0).fit(X[::2], y[::2])
+        assert model.score(X[1::2], y[1::2]) > 0.94
 
 
 def test_a_default_regression_beats_a_constant_and_warns_of_nothing():

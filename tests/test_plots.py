@@ -343,3 +343,18 @@ def test_calibration_refuses_what_has_no_probabilities(network):
         plots.plot_calibration(stub, [[0]], ["no", "no"])
     with pytest.raises(ValueError, match="labels that are not among"):
         plots.plot_calibration(stub, [[0]], ["perhaps"])
+
+
+def test_trials_show_what_raced_and_what_was_kept():
+    pytest.importorskip("sklearn")
+    X = np.random.default_rng(0).normal(size=(100, 2))
+    model = rn.RegNetRegressor(tune=5, max_iter=3, random_state=0).fit(X, X[:, 0])
+    ax = plots.plot_trials(model)
+    kept, left = (points.get_offsets() for points in ax.collections)
+    weights = [bool(trial.weight) for trial in model.trials_]
+    assert [len(kept), len(left)] == [weights.count(True), weights.count(False)]
+    means = [np.concatenate(t.losses).mean() for t in model.trials_ if t.weight]
+    assert kept[:, 1].tolist() == pytest.approx(means)
+    assert legend(ax) == ["in the result", "left"]
+    with pytest.raises(ValueError, match="no trials"):
+        plots.plot_trials(rn.RegNetRegressor(tune=False, max_iter=1).fit(X, X[:, 0]))

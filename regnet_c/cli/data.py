@@ -123,7 +123,8 @@ def add_columns(parser: argparse._ActionsContainer) -> None:
         "--bins",
         type=auto_int,
         default=Options.n_bins,
-        help="bins per number, for ple; auto: 48 for 10 000 to 200 000 rows, else 16",
+        help="bins per number, for ple; auto: 48 for 10 000 to 200 000 rows, else 16, or 8 "
+        "with 25 or more columns of numbers",
     )
     parser.add_argument(
         "--min-frequency",

@@ -21,9 +21,12 @@ from sklearn.utils.validation import check_is_fitted
 from .._core import checks
 from .._core.listeners import check_callbacks
 from .._core.memory import says_memory_error
+from .._core.team import available_threads
 from ..network import Network
 from ..recipes import presets, recipe
+from ..recipes.candidates import Plan, default_plan, tuning_plan
 from ..recipes.members import combine, next_seed
+from ..recipes.race import Race, Rows, Trial
 from ..schedules import Schedule
 from ..tables.form import KEY, TableForm
 from .guard import (
@@ -58,6 +61,7 @@ if TYPE_CHECKING:
         FloatArray,
         InputGroups,
         IntArray,
+        Keep,
         L1Rule,
         OptimizerName,
         Preset,
@@ -82,6 +86,7 @@ class Member(SimpleNamespace):
     network: Network
     optimizer: Optimizer
     monitor: Monitor
+    share: float = 0.0  # of the result; 0: the same for all
 
 
 class BaseRegNet(BaseEstimator):
@@ -104,7 +109,7 @@ class BaseRegNet(BaseEstimator):
     def __init__(
         self,
         hidden_layer_sizes: int | Sequence[int] | Auto = "auto",
-        activation: ActivationName = "relu",
+        activation: ActivationName | Auto = "auto",
         *,
         loss: Any = "squared_error",
         l1: float | Auto = "auto",
@@ -123,6 +128,8 @@ class BaseRegNet(BaseEstimator):
         n_members: int | Auto = "auto",
         encoder: TableEncoder | Auto | None = "auto",
         preset: Preset = "auto",
+        tune: bool | float | Auto = "auto",
+        keep: Keep = "few",
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
         n_iter_no_change: int | None = 10,
@@ -153,6 +160,8 @@ class BaseRegNet(BaseEstimator):
         self.n_members = n_members
         self.encoder = encoder
         self.preset = preset
+        self.tune = tune
+        self.keep = keep
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
@@ -337,12 +346,21 @@ class BaseRegNet(BaseEstimator):
                 f"warm_start=True with {len(self._members)} members, the parameters now "
                 f"describe {count}; keep n_members or set warm_start=False"
             )
+        self.trials_: list[Trial] = []
+        plain = None
+        if self.encoder_ is not None:
+            plain = self.encoder_.encoding_.without_bins()
+        free = not (goes_on or held_out or self.warm_start)
+        plan = self._race_plan(seed, n_rows, n_inputs, plain, free)
         self.recipe_.n_members = count
         X, y, weight = data
         smoothed = X, self._training_targets(y), weight
         constant, scale = self._constant_loss(smoothed)
         trained: list[Member] = []
         try:
+            if plan is not None:
+                self._race(plan, data, seed, plain, trained)
+                count = 0
             for number in range(count):
                 member = Member(
                     network=self._build(n_inputs, next_seed(seed, number)),
@@ -355,10 +373,74 @@ class BaseRegNet(BaseEstimator):
                 self._train(member, smoothed, held_out, epochs, trained)
         finally:
             self._publish(trained)
+        self._monitor.constant, self._monitor.scale = constant, scale
         self._warn_if_unfinished()
         self._warn_if_worse(data)
         for member in self._members:
             member.monitor.restart()  # partial_fit after this is a new run
+
+    def _race_plan(
+        self, seed: int, n_rows: int, n_inputs: int, plain: IntArray | None, free: bool
+    ) -> Plan | None:
+        """How recipes race for this fit; None: it trains the recipe as it is.
+
+        free : whether nothing but the training rows judges, and no weights are given
+        """
+        if self.tune is False:
+            return None
+        has_bins = plain is not None and 0 < len(plain) < n_inputs
+        if not presets.is_auto(self.tune):
+            if free:
+                return tuning_plan(self.recipe_, self.tune, seed, has_bins)
+            raise ValueError(
+                f"tune is {self.tune!r} together with warm_start, early_stopping or "
+                "X_val, expected none of them: tuning holds out folds of X itself"
+            )
+        sizes = n_rows, n_inputs, self.n_outputs_
+        return default_plan(self.recipe_, *sizes, has_bins) if free else None
+
+    def _race(
+        self,
+        plan: Plan,
+        data: Rows3,
+        seed: int,
+        plain: IntArray | None,
+        trained: list[Member],
+    ) -> None:
+        """Let recipes race on folds; the networks of the best become the members."""
+        X, y, weight = data
+        groups = "inputs" if self.encoder_ is None else self._groups(self.encoder_)
+        loss, n_out, dtype = self._prepared.loss, self.n_outputs_, self._dtype
+        rows = Rows(Network, X, y, weight, loss, n_out, dtype, seed, groups, plain)
+        limit = recipe.thread_limit(self.n_jobs)
+        race = Race(
+            rows,
+            plan,
+            jobs=limit or available_threads(),
+            threads=limit,
+            one=self.keep == "one",
+            callbacks=check_callbacks(self.callbacks),
+            progress=bool(self.verbose),
+        )
+        self.trials_ = race.trials
+        try:
+            best = race.run()
+        except KeyboardInterrupt:
+            self._keep(race.so_far(), trained)
+            raise
+        self._keep(best, trained)
+
+    def _keep(self, best: list[Trial], trained: list[Member]) -> None:
+        """The trials' networks as members."""
+        for trial in best:
+            share = trial.weight / len(trial.networks)
+            parts = zip(trial.networks, trial.optimizers, trial.monitors, strict=True)
+            trained += [
+                Member(network=n, optimizer=o, monitor=m, share=share)
+                for n, o, m in parts
+            ]
+            self.recipe_ = best[0].recipe
+            self.recipe_.n_members = len(trained)
 
     def _train(
         self,
@@ -400,7 +482,10 @@ class BaseRegNet(BaseEstimator):
             self.network_ = trained[0].network
         else:
             networks = [member.network for member in trained]
-            self.network_ = combine(networks, self._prepared.units, self._user_loss)
+            shares = [member.share or 1 / len(trained) for member in trained]
+            self.network_ = combine(
+                networks, self._prepared.units, self._user_loss, shares
+            )
         self.network_.metadata = self._metadata()
 
     def _metadata(self) -> dict[str, Any]:

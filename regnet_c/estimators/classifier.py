@@ -38,6 +38,7 @@ if TYPE_CHECKING:
         DTypeName,
         Float64Array,
         FloatArray,
+        Keep,
         L1Rule,
         Logs,
         OptimizerName,
@@ -63,7 +64,7 @@ class RegNetClassifier(ClassifierMixin, BaseRegNet):
     ----------
     hidden_layer_sizes : int or sequence of int, default "auto"
         Units of the hidden layers; () gives a linear model.
-    activation : str, default "relu"
+    activation : str, default "auto"
         Of the hidden layers; see `Dense`.
     loss : {"auto", "softmax_cross_entropy", "binary_cross_entropy"}, default "auto"
         auto: the binary one with a single output for two classes, and with an output per
@@ -100,7 +101,8 @@ class RegNetClassifier(ClassifierMixin, BaseRegNet):
         Maximum number of epochs.
     n_members : int, default "auto"
         Networks with different seeds, trained one after the other and averaged (their
-        logits, for classes) into the one network `network_`.
+        logits, for classes) into the one network `network_`.  A number ends the race of
+        tune="auto".
     encoder : "auto", None or TableEncoder, default "auto"
         How columns become inputs.  auto: data frames, categories and missing values as
         `TableEncoder` takes them, numbers standardised and in piecewise-linear bins;
@@ -111,6 +113,19 @@ class RegNetClassifier(ClassifierMixin, BaseRegNet):
         in `recipe_`; or plain: those of scikit-learn's MLP, with X and y as they are.
         Its constant learning rate and 200 epochs leave the loss falling on many tables,
         and then a ConvergenceWarning says so, as scikit-learn's does.
+    tune : "auto", bool, int or float, default "auto"
+        How many recipes are tried.  They race on five folds of the rows: each round
+        trains those that are left on all rows but one fold, scores them on that fold, and
+        sends away the clearly worse ones; the networks of the best are averaged.
+        auto: up to three (this one, one for smooth functions without bins, one with a
+        quarter of the epochs for noise), if that takes a few times as long as one network,
+        up to 10 000 rows and while the values they differ in, such as
+        hidden_layer_sizes, max_iter and n_members, are "auto".  False: none.  An int: as
+        many, drawn from a fixed space; True: 24.  A float: seconds; how many, at most 500,
+        they allow depends on the machine, and then so does the result.
+    keep : {"few", "one"}, default "few"
+        The mean of the best recipes' networks, or one network of the best recipe,
+        trained on all rows.
     early_stopping : bool, default False
         Stop by the validation loss and restore the best weights.
     validation_fraction : float, default 0.1
@@ -147,6 +162,10 @@ class RegNetClassifier(ClassifierMixin, BaseRegNet):
         Learned from the training rows, after validation rows were held out.
     recipe_ : Recipe
         The parameters with all "auto" values resolved; prints as a table.
+    trials_ : list of Trial
+        What raced, in the order of the candidates: `recipe`, `score` (mean held-out loss;
+        for classes the squared error of the probabilities), `losses` of the rows of each
+        fold, `seconds`, and `weight` in the result.  Empty without a race.
     classes_ : ndarray of shape (n_classes,)
     n_features_in_, n_outputs_, n_iter_ : int
     feature_names_in_ : ndarray of str
@@ -175,7 +194,7 @@ class RegNetClassifier(ClassifierMixin, BaseRegNet):
     def __init__(
         self,
         hidden_layer_sizes: int | Sequence[int] | Auto = "auto",
-        activation: ActivationName = "relu",
+        activation: ActivationName | Auto = "auto",
         *,
         loss: ClassLoss = "auto",
         l1: float | Auto = 0.0,
@@ -195,6 +214,8 @@ class RegNetClassifier(ClassifierMixin, BaseRegNet):
         n_members: int | Auto = "auto",
         encoder: TableEncoder | Auto | None = "auto",
         preset: Preset = "auto",
+        tune: bool | float | Auto = "auto",
+        keep: Keep = "few",
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
         n_iter_no_change: int | None = 10,

@@ -34,7 +34,7 @@ class RegNetRegressor(RegressorMixin, BaseRegNet):
     ----------
     hidden_layer_sizes : sequence of int, default "auto"
         As for `RegNetClassifier`, like all that follow but `loss`.
-    activation : str, default "relu"
+    activation : str, default "auto"
     loss : str or Loss, default "squared_error"
         squared_error (half the sum over outputs), mse (mean over outputs),
         absolute_error, mae, huber, quantile, poisson (predicts the mean, y >= 0); with
@@ -54,6 +54,8 @@ class RegNetRegressor(RegressorMixin, BaseRegNet):
         As for `RegNetClassifier`.  Unless it is plain, targets are standardised (by
         mean and deviation; median and mean absolute distance for the absolute
         losses and huber; the mean for poisson) and predictions are returned in their units.
+    tune : "auto", bool, int or float, default "auto"
+    keep : {"few", "one"}, default "few"
     early_stopping : bool, default False
     validation_fraction : float, default 0.1
     n_iter_no_change : int or None, default 10
@@ -69,7 +71,7 @@ class RegNetRegressor(RegressorMixin, BaseRegNet):
     ----------
     network_ : Network
         Predicts in the units of y.
-    encoder_, recipe_
+    encoder_, recipe_, trials_
     n_features_in_, n_outputs_, n_iter_ : int
     feature_names_in_ : ndarray of str
         If X had column names.

@@ -30,7 +30,12 @@ def next_seed(seed: int, number: int) -> int:
     return (seed + number * NEXT_SEED) % 2**64
 
 
-def combine(networks: Sequence[Network], units: Units | None, loss: Loss) -> Network:
+def combine(
+    networks: Sequence[Network],
+    units: Units | None,
+    loss: Loss,
+    shares: Sequence[float] | None = None,
+) -> Network:
     """One network with the mean of the networks' outputs, in the units of the data.
 
     Parameters
@@ -41,6 +46,8 @@ def combine(networks: Sequence[Network], units: Units | None, loss: Loss) -> Net
         None: the networks were trained on the data as they are.
     loss : Loss
         In the user's units.
+    shares : list of float, optional
+        Weights of the networks, whose sum is 1; default: all the same.
 
     Returns
     -------
@@ -49,7 +56,7 @@ def combine(networks: Sequence[Network], units: Units | None, loss: Loss) -> Net
         float32 would lose the digits of a prediction.
     """
     dense = [layer for layer in networks[0].layers if isinstance(layer, Dense)]
-    weights = _side_by_side(networks)
+    weights = _side_by_side(networks, shares)
     dtype: DTypeName = networks[0].dtype
     if units is not None:
         weights = units.weights(weights, slice(None))
@@ -65,27 +72,28 @@ def combine(networks: Sequence[Network], units: Units | None, loss: Loss) -> Net
     return network
 
 
-def _side_by_side(networks: Sequence[Network]) -> list[Float64Array]:
+def _side_by_side(
+    networks: Sequence[Network], shares: Sequence[float] | None
+) -> list[Float64Array]:
     """[W0, b0, W1, b1, ...] of the networks as one, in float64."""
     members = [[w.astype(np.float64) for w in n.get_weights()] for n in networks]
     if len(members) == 1:
         return members[0]
+    if shares is None:
+        shares = [1 / len(members)] * len(members)
     last = len(members[0]) // 2 - 1
     weights = []
     for layer in range(last + 1):
         matrices = [member[2 * layer] for member in members]
         biases = [member[2 * layer + 1] for member in members]
         if layer == last:  # also the only one
-            mean = np.mean if last == 0 else _stacked_mean
-            weights += [mean(matrices, axis=0), np.mean(biases, axis=0)]
+            matrices = [w * share for w, share in zip(matrices, shares, strict=True)]
+            bias = sum(b * share for b, share in zip(biases, shares, strict=True))
+            weights += [sum(matrices) if last == 0 else np.concatenate(matrices), bias]
         else:
             join = np.hstack if layer == 0 else _block_diagonal
             weights += [join(matrices), np.concatenate(biases)]
     return weights
-
-
-def _stacked_mean(matrices: Sequence[Float64Array], axis: int) -> Float64Array:
-    return np.concatenate(matrices, axis=axis) / len(matrices)
 
 
 def _block_diagonal(matrices: Sequence[Float64Array]) -> Float64Array:

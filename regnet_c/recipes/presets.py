@@ -19,14 +19,16 @@ if TYPE_CHECKING:
 
 AUTO = "auto"
 PRESETS = ("auto", "plain")
+KEEP = ("few", "one")  # of tune
 FEW_ROWS = 64  # with fewer, bins, batches and dropout do not help
-_MANY_ROWS = 10_000
+MANY_ROWS = 10_000
 _ROWS_PER_COLUMN = 200  # with more, a deeper network hardly over-fits
 _BUDGET = 1.2e11  # multiply-adds of training that further members may cost in all
-_MOST_MEMBERS = 3
+MOST_MEMBERS = 3
 
 # scikit-learn's MLPClassifier and MLPRegressor
 _PLAIN = {
+    "activation": "relu",
     "hidden_layer_sizes": (100,),
     "dropout": 0.0,
     "l1": 0.0,
@@ -40,6 +42,7 @@ _PLAIN = {
     "n_members": 1,
 }
 _TABLES = {
+    "activation": "relu",
     "weight_decay": 0.3,
     "optimizer": "adamw",
     "learning_rate": "cosine",
@@ -55,7 +58,7 @@ _CLASSES = _TABLES | {
 }
 _CLASSES_LONG = {"hidden_layer_sizes": (256, 128), "dropout": (0.05, 0.2)}
 _NUMBERS = _TABLES | {
-    "hidden_layer_sizes": (256, 128),
+    "hidden_layer_sizes": (128, 128),
     "dropout": (0.0, 0.1),
     "l1": 1e-4,
     "label_smoothing": 0.0,
@@ -64,7 +67,12 @@ _NUMBERS = _TABLES | {
 _MANY = {"batch_size": 256, "learning_rate_init": 6e-3, "max_iter": 50}
 # with this many rows a weaker penalty is enough; California loses 4 % of its error and
 # Bike 12 % against the values of _MANY, which take the same time
-_NUMBERS_MANY = {"batch_size": 128, "learning_rate_init": 3e-3, "l1": 3e-5}
+_NUMBERS_MANY = {
+    "hidden_layer_sizes": (256, 128),
+    "batch_size": 128,
+    "learning_rate_init": 3e-3,
+    "l1": 3e-5,
+}
 _FEW = {"dropout": (0.0, 0.0), "batch_size": FEW_ROWS}
 
 
@@ -112,7 +120,7 @@ def resolve(
         values = _CLASSES if classification else _NUMBERS
         if classification and n_rows >= _ROWS_PER_COLUMN * n_columns:
             values = values | _CLASSES_LONG
-        if n_rows > _MANY_ROWS:
+        if n_rows > MANY_ROWS:
             values = values | _MANY | ({} if classification else _NUMBERS_MANY)
         values = values | (_FEW if n_rows < FEW_ROWS else {})
     if one_epoch:
@@ -120,7 +128,7 @@ def resolve(
         values = values | {"learning_rate_init": None}
     if params["learning_rate"] == "constant":
         values = values | {"max_iter": 200}
-    known = dict(params)
+    known = dict(params) | {"bins": True}
     chosen = {k for k, v in known.items() if is_auto(v) and k in values}
     if not is_auto(params["optimizer"]):  # it has its own
         values = values | {"learning_rate_init": None, "weight_decay": None}
@@ -153,4 +161,4 @@ def member_count(recipe: Recipe, n_rows: int, layers: Sequence[Layer]) -> int:
         return 1
     products = sum(x.n_in * x.n_out for x in layers if isinstance(x, Dense))
     work = 3 * n_rows * recipe.max_iter * products
-    return int(max(1, min(_MOST_MEMBERS, _BUDGET // work)))
+    return int(max(1, min(MOST_MEMBERS, _BUDGET // work)))

@@ -30,7 +30,7 @@ from ..penalties import (
 )
 from ..schedules import CosineDecay, ExponentialDecay, LinearDecay, Schedule
 from .monitor import Monitor
-from .presets import FEW_ROWS, is_auto
+from .presets import FEW_ROWS, KEEP, is_auto
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -155,6 +155,23 @@ def check(params: Any) -> None:
     checks.check_rate(getattr(params, "label_smoothing", 0.0), "label_smoothing")
     if not is_auto(params.n_members):
         checks.check_int(params.n_members, "n_members", minimum=1)
+    checks.check_name(params.keep, KEEP, "keep")
+    check_tune(params.tune)
+
+
+def check_tune(tune: object) -> None:
+    """TypeError or ValueError unless it is "auto", a boolean, trials or seconds."""
+    if is_auto(tune) or isinstance(tune, (bool, np.bool_)):
+        return
+    if isinstance(tune, numbers.Integral):
+        checks.check_int(tune, "tune", minimum=1)
+    elif isinstance(tune, numbers.Real):
+        checks.check_float(tune, "tune", minimum=0, open_minimum=True)
+    else:
+        raise TypeError(
+            f"tune is {tune!r}, expected 'auto', True, False, a whole number of trials "
+            "or a float: seconds"
+        )
 
 
 def make_optimizer(params: Any) -> Optimizer:

@@ -51,8 +51,8 @@ class TableEncoder(TransformerMixin, BaseEstimator):
     drop : list of columns, default ()
         Columns to leave out.
     n_bins : int or "auto", default "auto"
-        Bins of "ple" at most; auto: 48 for 10 000 to 200 000 rows, 16
-        otherwise.
+        Bins of "ple" at most; auto: 48 for 10 000 to 200 000 rows, 16 otherwise, 8 for
+        fewer rows with 25 or more columns of numbers.
     min_frequency : int or "auto", default "auto"
         A level of a category with fewer rows is rare: it joins "another".  auto: one
         row in 500, at most 10 rows.

@@ -297,6 +297,20 @@ class Encoding:
         pairs = zip(self.columns, names, strict=True)
         return [label for column, name in pairs for label in column.names(name)]
 
+    def without_bins(self) -> IntArray:
+        """The outputs that are no piecewise-linear bins, ndarray of int."""
+        bins = []
+        for column in self.columns:
+            labels, count = column.names(""), 0
+            flags = np.zeros(len(labels), bool)
+            for entry in getattr(column, "codes", ()):
+                code = entry[1] if column.kind == "date" else entry
+                width = len(code.names(""))
+                flags[count : count + width] = code.method == "ple"
+                count += width
+            bins.append(flags)
+        return np.flatnonzero(~np.concatenate(bins)) if bins else np.arange(0)
+
     def needed_for(self, outputs: IntArray) -> list[str]:
         """Names of the source columns that any of these outputs need."""
         wanted = np.zeros(self.n_outputs, bool)
