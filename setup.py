@@ -63,7 +63,6 @@ UNIX_FLAGS = [
 ]
 GENERATED_FLAGS = ["-Wno-unused-parameter"]  # Cython's C, not ours
 # Linux only, and not for tools/: sanitizers want the calls that these replace
-HARDENED = sys.platform == "linux" and not DEBUG and not TOOL_FLAGS
 HARDENING_FLAGS = [
     "-fstack-protector-strong",
     "-U_FORTIFY_SOURCE",
@@ -153,9 +152,13 @@ class BuildVariants(build_ext):
         self.compiler.cc = shutil.which("clang-cl") or "clang-cl"
         return "clang-cl"
 
+    def is_linux(self):
+        """What it is built for: Pyodide is built on Linux and is not."""
+        return self.plat_name.startswith("linux")
+
     def build_extension(self, ext):
         common, variants = COMMON_FLAGS[self.toolchain], VARIANT_FLAGS[self.toolchain]
-        if HARDENED:
+        if self.is_linux() and not DEBUG and not TOOL_FLAGS:
             common = common + HARDENING_FLAGS
             ext.extra_link_args += LINK_HARDENING
         if ext.name == DISPATCH:
@@ -190,12 +193,13 @@ class BuildVariants(build_ext):
 
     def add_unix_options(self, ext):
         ext.extra_compile_args += GENERATED_FLAGS
-        ext.extra_link_args += ["-pthread"]
+        if not self.plat_name.startswith("emscripten"):  # a browser has no threads
+            ext.extra_link_args += ["-pthread"]
         if sys.platform != "darwin":
             ext.libraries.append("m")
         if DEBUG:
             ext.extra_link_args += ["-fsanitize=address,undefined"]
-        elif sys.platform == "linux" and not TOOL_FLAGS:
+        elif self.is_linux() and not TOOL_FLAGS:
             ext.extra_link_args += ["-Wl,-s"]  # symbols would double the wheel
         ext.extra_link_args += TOOL_FLAGS
 

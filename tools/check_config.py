@@ -1,10 +1,10 @@
-"""Checks what only a CI service reads: workflows, cibuildwheel's rows, citation.
+"""Checks what only services read: workflows, cibuildwheel's rows, citation, conda recipe.
 
-    pip install check-jsonschema cibuildwheel
+    pip install check-jsonschema cibuildwheel cffconvert py-rattler-build
     python tools/check_config.py
 
 The schemas come with check-jsonschema, so no network is needed; actionlint is run too if
-it is installed.
+it is installed.  rattler-build, which conda-forge uses, renders the recipe.
 """
 
 import re
@@ -12,6 +12,7 @@ import runpy
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -19,6 +20,7 @@ SCHEMAS = {
     "vendor.github-workflows": [
         ".github/workflows/ci.yml",
         ".github/workflows/fuzz.yml",
+        ".github/workflows/nightly.yml",
         ".github/workflows/wheels.yml",
     ],
     "vendor.dependabot": [".github/dependabot.yml"],
@@ -32,6 +34,7 @@ PLATFORMS = {  # cibuildwheel's names: (platform, machine): tags of its wheels
     ("windows", "AMD64"): ["win_amd64"],
     ("windows", "ARM64"): ["win_arm64"],
 }
+CONDA_PLATFORMS = ["linux-64", "linux-aarch64", "osx-64", "osx-arm64", "win-64"]
 BUILDS = ["cp311", "cp312", "cp313", "cp314", "cp314t"]  # the first builds, all test
 
 
@@ -43,6 +46,28 @@ def run(*command):
             f"exit code {done.returncode} of {command}\n{done.stdout}{done.stderr}"
         )
     return done.stdout
+
+
+def check_recipe(version):
+    """The conda recipe renders everywhere and needs what the package needs."""
+    from rattler_build import PlatformConfig, RenderConfig, Stage0Recipe, VariantConfig
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    needed = ["python" + project["requires-python"], *project["dependencies"]]
+    wanted = [re.sub(r"(?=[<>])", " ", text, count=1) for text in needed]
+    recipe = Stage0Recipe.from_file(str(ROOT / "recipe/recipe.yaml"))
+    variants = VariantConfig(
+        {"python": ["3.11.*"], "c_compiler": ["gcc"], "c_stdlib": ["sysroot"]}
+    )
+    for platform in CONDA_PLATFORMS:
+        config = RenderConfig(PlatformConfig(target_platform=platform))
+        (rendered,) = recipe.render(variants, config)
+        found = rendered.recipe.to_dict()
+        if found["requirements"]["run"] != wanted:
+            sys.exit(f"the recipe needs {found['requirements']['run']}, not {wanted}")
+        if found["package"]["version"] != version:
+            sys.exit(f"the recipe has {found['package']}, the package {version}")
+    print(f"recipe: rendered for {', '.join(CONDA_PLATFORMS)}")
 
 
 def main():
@@ -67,6 +92,8 @@ def main():
     cited = re.search(r"^version: (.+)$", (ROOT / "CITATION.cff").read_text(), re.M)[1]
     if cited != version:
         sys.exit(f"CITATION.cff has version {cited}, the package {version}")
+    print(run("cffconvert", "--validate", "-i", "CITATION.cff").strip())
+    check_recipe(version)
 
 
 if __name__ == "__main__":

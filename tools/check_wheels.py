@@ -28,7 +28,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 MAX_BYTES, MAX_SECONDS, IMPORTS = 2_000_000, 0.1, 7
 # what an sdist does not need: the repository's own machinery
-NOT_IN_SDIST = (".ci/", ".cluster", ".git", ".clang-format", ".pre-commit")
+NOT_IN_SDIST = (".ci/", ".cluster", ".git", ".clang-format", ".pre-commit", "recipe/")
 IMPORT_TIME = """
 import time, numpy
 start = time.process_time()
