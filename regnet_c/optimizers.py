@@ -331,10 +331,11 @@ class FTRL(Optimizer):
 
     Parameters
     ----------
-    learning_rate : float or Schedule, default 0.1
-    beta : float, default 1.0
-        Above 0.  The first steps of a weight whose gradients are far smaller are like
-        SGD's with the rate ``learning_rate / beta``.
+    learning_rate : float or Schedule, default 0.05
+    beta : float, default 1e-3
+        Above 0.  While a weight's gradients are far smaller its steps are those of SGD
+        with the rate ``learning_rate / beta``.  The papers' 1 is for the gradients of
+        single examples; these are means over a batch, and over few words of a text.
 
     Notes
     -----
@@ -366,7 +367,7 @@ class FTRL(Optimizer):
     algorithm = "ftrl"
 
     def __init__(
-        self, learning_rate: float | Schedule = 0.1, beta: float = 1.0
+        self, learning_rate: float | Schedule = 0.05, beta: float = 1e-3
     ) -> None:
         super().__init__(learning_rate)
         self.beta = self.epsilon = checks.check_float(

@@ -171,7 +171,7 @@ def test_ftrl_finds_words(bags):
     rows, y, informative, _ = bags
     layer = rn.Dense(900, 1, weight_penalty=rn.ElasticNet(6e-3, 1e-4))
     net = rn.Network([layer], "binary_cross_entropy")
-    net.fit(rows, y[:, None], 30, 20, optimizer=rn.FTRL(2.0))
+    net.fit(rows, y[:, None], 30, 20, optimizer=rn.FTRL())
     kept = np.flatnonzero(net.get_weights()[0])
     assert 0 < len(kept) < 60
     assert np.isin(kept, informative).mean() > 0.3
