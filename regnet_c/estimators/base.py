@@ -22,6 +22,7 @@ from .._core import checks
 from .._core.listeners import check_callbacks
 from .._core.memory import says_memory_error
 from .._core.team import available_threads
+from ..blocks import Blocks
 from ..network import Network
 from ..recipes import presets, recipe
 from ..recipes.candidates import Plan, default_plan, tuning_plan
@@ -37,6 +38,7 @@ from .guard import (
     warn_user,
 )
 from .preparation import Preparation
+from .survey import Survey
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -204,8 +206,8 @@ class BaseRegNet(BaseEstimator):
     @unchanged_if_refused
     def fit(
         self,
-        X: TableLike,
-        y: Targets,
+        X: TableLike | Blocks,
+        y: Targets | None = None,
         sample_weight: ArrayLike | None = None,
         X_val: TableLike | None = None,
         y_val: Targets | None = None,
@@ -214,8 +216,11 @@ class BaseRegNet(BaseEstimator):
 
         Parameters
         ----------
-        X : array-like, sparse matrix or data frame of shape (n, n_features)
-            Sparse rows (CSR; other formats are converted) stay sparse.
+        X : array-like, sparse matrix or data frame of shape (n, n_features), or Blocks
+            Sparse rows (CSR; other formats are converted) stay sparse.  `Blocks` of
+            arrays, which have their y and weights, are read once before training:
+            classes are counted exactly, encoder and scales are learned from 131 072 rows
+            drawn at random, or from all if there are no more.
         y : array-like of shape (n,) or (n, n_outputs)
         sample_weight : array-like of shape (n,), optional
             Non-negative; each batch is averaged with these weights.  The encoder leaves
@@ -234,10 +239,15 @@ class BaseRegNet(BaseEstimator):
         DivergenceError
             If the loss becomes NaN or infinite.
         """
-        goes_on = self._goes_on()
+        goes_on, blocks, classes, n = self._goes_on(), None, None, None
+        if isinstance(X, Blocks):
+            self._refuse_for_blocks(y, sample_weight, X_val)
+            survey = Survey(X, self._is_classifier)
+            blocks, classes, n = X, survey.classes, survey.n
+            X, y, sample_weight = survey.X, survey.y, survey.weight
         X, y = self._check_data(X, y, reset=not goes_on)
-        self._learn_targets(y)
-        seed, recipe_ = self._seed(), self._resolve(X)
+        self._learn_targets(y, classes)
+        seed, recipe_ = self._seed(), self._resolve(X, n_rows=n)
         recipe.check(recipe_)
         data, held_out = self._held_out(
             self._data(X, y, sample_weight), seed, X_val, y_val
@@ -247,8 +257,38 @@ class BaseRegNet(BaseEstimator):
             self._prepare(recipe_, data)
         self.recipe_ = recipe_
         validation = None if held_out is None else self._ready(held_out)
-        self._train_members(seed, self._ready(data), validation, goes_on)
+        ready = None if blocks is None else self._ready_blocks(blocks)
+        self._train_members(seed, self._ready(data), validation, goes_on, ready)
         return self
+
+    def _refuse_for_blocks(self, y: Any, sample_weight: Any, X_val: Any) -> None:
+        """TypeError or ValueError for what a fit on Blocks has not."""
+        for name, value in {"y": y, "sample_weight": sample_weight}.items():
+            if value is not None:
+                raise TypeError(
+                    f"X is a Blocks object, which has its {name}; expected {name}=None"
+                )
+        if self.early_stopping and X_val is None:
+            raise ValueError(
+                "early_stopping=True on Blocks expects validation rows, X_val and y_val"
+            )
+        if isinstance(getattr(self, "class_weight", None), str):
+            raise ValueError(
+                f"class_weight is {self.class_weight!r}, fit on Blocks expects a dict or "
+                "None because it sees one block at a time"
+            )
+
+    def _ready_blocks(self, blocks: Blocks) -> Blocks:
+        """The rows of each block as `_ready` has them, with y as training wants it."""
+
+        def block(number: int) -> Any:
+            X, y, weight = blocks.read(number)
+            X, y = self._check_data(np.asarray(X), np.asarray(y), reset=False)
+            X, y, weight = self._ready(self._data(X, y, weight))
+            y = self._training_targets(y)
+            return (X, y) if weight is None else (X, y, weight)
+
+        return Blocks(block, blocks.count, blocks.lengths)
 
     @unchanged_if_refused
     def _fit_one_epoch(
@@ -312,9 +352,13 @@ class BaseRegNet(BaseEstimator):
                 constant = self._resolve(X, one_epoch=True)
                 member.optimizer = recipe.make_optimizer(constant)
 
-    def _resolve(self, X: Any, one_epoch: bool = False) -> Recipe:
+    def _resolve(
+        self, X: Any, one_epoch: bool = False, n_rows: int | None = None
+    ) -> Recipe:
+        """The recipe for the rows of X, or for as many as stated."""
+        shape = X.shape[0] if n_rows is None else n_rows, X.shape[1]
         return presets.resolve(
-            self.get_params(deep=False), X.shape, self._is_classifier, one_epoch
+            self.get_params(deep=False), shape, self._is_classifier, one_epoch
         )
 
     def _prepare(self, recipe_: Recipe, data: Rows3) -> None:
@@ -334,11 +378,21 @@ class BaseRegNet(BaseEstimator):
         )
 
     def _train_members(
-        self, seed: int, data: Rows3, held_out: Rows3 | None, goes_on: bool
+        self,
+        seed: int,
+        data: Rows3,
+        held_out: Rows3 | None,
+        goes_on: bool,
+        blocks: Blocks | None = None,
     ) -> None:
-        """Train as many networks as the recipe asks for; all that trained are published."""
+        """Train as many networks as the recipe asks for; all that trained are published.
+
+        With blocks on those; the data are a sample of them.
+        """
         epochs = recipe.max_iter(self.recipe_)
         n_rows, n_inputs = data[0].shape
+        if blocks is not None:
+            n_rows = sum(blocks.lengths)
         layers = self._layers(n_inputs)
         count = presets.member_count(self.recipe_, n_rows, layers)
         if goes_on and count != len(self._members):
@@ -350,12 +404,13 @@ class BaseRegNet(BaseEstimator):
         plain = None
         if self.encoder_ is not None:
             plain = self.encoder_.encoding_.without_bins()
-        free = not (goes_on or held_out or self.warm_start)
+        free = not (goes_on or held_out or self.warm_start or blocks)
         plan = self._race_plan(seed, n_rows, n_inputs, plain, free)
         self.recipe_.n_members = count
         X, y, weight = data
         smoothed = X, self._training_targets(y), weight
         constant, scale = self._constant_loss(smoothed)
+        rows: Any = smoothed if blocks is None else (blocks, None, None)
         trained: list[Member] = []
         try:
             if plan is not None:
@@ -370,7 +425,7 @@ class BaseRegNet(BaseEstimator):
                 member.monitor.constant, member.monitor.scale = constant, scale
                 if goes_on:
                     self._continue(member, self._members[number])
-                self._train(member, smoothed, held_out, epochs, trained)
+                self._train(member, rows, held_out, epochs, trained)
         finally:
             self._publish(trained)
         self._monitor.constant, self._monitor.scale = constant, scale
@@ -393,8 +448,8 @@ class BaseRegNet(BaseEstimator):
             if free:
                 return tuning_plan(self.recipe_, self.tune, seed, has_bins)
             raise ValueError(
-                f"tune is {self.tune!r} together with warm_start, early_stopping or "
-                "X_val, expected none of them: tuning holds out folds of X itself"
+                f"tune is {self.tune!r} together with warm_start, early_stopping, X_val or "
+                "Blocks, expected none of them: tuning holds out folds of X itself"
             )
         sizes = n_rows, n_inputs, self.n_outputs_
         return default_plan(self.recipe_, *sizes, has_bins) if free else None
