@@ -10,7 +10,7 @@ from gallery import CONFIG
 import regnet_c
 
 project = "regnet_c"
-author = "regnet_c developers"
+author = copyright = "regnet_c developers"
 version = release = regnet_c.__version__
 extensions = [
     "myst_parser",
@@ -19,6 +19,7 @@ extensions = [
     "sphinx_design",
     "sphinxcontrib.bibtex",
     "sphinx_gallery.gen_gallery",
+    "sphinx-mathjax-offline",
     "generated_pages",
     "pictures",
     "references",

@@ -23,8 +23,8 @@ PAGES = (
     "tables",
     "choosing",
     "course/zeros",
-    "gallery/index",
-    "feature_selection",
+    "gallery/tutorials/index",
+    "gallery/tutorials/choosing_inputs",
     "generated/command_line",
     "generated/parameters",
     "api/network",
@@ -33,11 +33,11 @@ PAGES = (
 SEARCHES = {
     "csv": ("tables", "generated/command_line"),
     "missing values": ("tables", "faq"),
-    "imbalanced": ("faq",),
+    "imbalanced": ("gallery/tutorials/imbalanced_classes",),
     "Arduino": ("shipping", "faq"),
     "Dask": ("scaling",),
     "L1": ("api/penalties", "l1_rules", "course/shrinkage"),
-    "early stopping": ("choosing", "faq", "api/training"),
+    "early stopping": ("course/early_stopping", "choosing"),
 }
 WIDTHS = (1280, 390)
 HEIGHT = 2400

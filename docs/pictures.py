@@ -270,6 +270,63 @@ def lassonet():
     return figure
 
 
+def box(ax, x, y, width, text, color):
+    """A labelled box of the diagram, 0.9 high."""
+    from matplotlib.patches import FancyBboxPatch
+
+    shape = FancyBboxPatch(
+        (x, y), width, 0.9, "round,pad=0,rounding_size=0.12", fc=color, ec="0.35", lw=1
+    )
+    ax.add_patch(shape)
+    ax.text(x + width / 2, y + 0.45, text, ha="center", va="center", fontsize=8.5)
+
+
+def arrow(ax, start, end, bend=0.0):
+    """An arrow of the diagram."""
+    style = {
+        "arrowstyle": "-|>",
+        "color": "0.35",
+        "lw": 1.2,
+        "shrinkA": 0,
+        "shrinkB": 0,
+    }
+    ax.annotate(
+        "", end, start, arrowprops=style | {"connectionstyle": f"arc3,rad={bend}"}
+    )
+
+
+def step():
+    """How it works: one step of training in C, and what it reads and writes."""
+    memory, work = "#FFF3D6", "#DCEBF7"
+    figure, ax = plt.subplots(figsize=(9, 4.6), layout="constrained")
+    ax.set(xlim=(-0.1, 9.4), ylim=(-0.2, 5.3), aspect="equal")
+    ax.set_axis_off()
+    box(ax, 0, 4.2, 1.9, "X, y\nas you gave them", memory)
+    box(ax, 2.6, 4.2, 2.0, "gather\nrows of the batch", work)
+    box(ax, 5.3, 4.2, 1.9, "panels\nunits first", memory)
+    box(ax, 5.3, 2.8, 1.9, "forward\ntile x W, bias,\nactivation, dropout", work)
+    box(ax, 2.6, 2.8, 2.0, "activations,\nslopes", memory)
+    box(ax, 2.6, 1.4, 2.0, "loss, then\nbackward", work)
+    box(ax, 5.3, 1.4, 1.9, "dz of each layer", memory)
+    box(ax, 5.3, 0, 1.9, "gradient of a few\nrows of W", work)
+    box(ax, 2.6, 0, 2.0, "optimiser, L2, L1 rule\nin one loop", work)
+    box(ax, 0, 0, 1.9, "moments, ledger", memory)
+    box(ax, 0, 1.7, 1.9, "W, b", memory)
+    box(ax, 7.8, 2.8, 1.5, "seed, step, row\nPhilox", memory)
+    arrow(ax, (1.9, 4.65), (2.6, 4.65))
+    arrow(ax, (4.6, 4.65), (5.3, 4.65))
+    arrow(ax, (6.25, 4.2), (6.25, 3.7))
+    arrow(ax, (5.3, 3.25), (4.6, 3.25))
+    arrow(ax, (3.6, 2.8), (3.6, 2.3))
+    arrow(ax, (4.6, 1.85), (5.3, 1.85))
+    arrow(ax, (6.25, 1.4), (6.25, 0.9))
+    arrow(ax, (5.3, 0.45), (4.6, 0.45))
+    arrow(ax, (2.6, 0.6), (1.9, 1.7))
+    arrow(ax, (1.9, 0.3), (2.6, 0.3))
+    arrow(ax, (7.8, 3.25), (7.2, 3.25))
+    return figure
+
+
 def path():
     """Decision page: one line per input against the strength."""
     from sklearn.datasets import load_breast_cancer
@@ -286,6 +343,7 @@ PICTURES = (
     zeros_over_epochs,
     shrinkage,
     path,
+    step,
     groups,
     norms,
     early_stopping,

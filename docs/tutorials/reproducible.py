@@ -9,6 +9,7 @@ also if training was interrupted.
 import hashlib
 
 import numpy as np
+from matplotlib import pyplot as plt
 
 import regnet_c as rn
 from regnet_c.datasets import load_digits
@@ -37,10 +38,11 @@ def bits(net):
 # One thread and two
 # ------------------
 
-for threads in (1, 2):
-    net = fresh()
-    net.fit(X, y, epochs=6, threads=threads)
-    print(f"{threads} threads: {bits(net)}")
+one, net = fresh(), fresh()
+one.fit(X, y, epochs=6, threads=1)
+net.fit(X, y, epochs=6, threads=2)
+print(f"1 thread:  {bits(one)}")
+print(f"2 threads: {bits(net)}")
 
 # %%
 # Another seed is another network:
@@ -75,6 +77,18 @@ resumed = fresh()
 resumed.fit(X, y, epochs=6, resume_from="run.safetensors")
 print(f"resumed:   {bits(resumed)}")
 bits(resumed) == bits(net)
+
+# %%
+# How far the first layers of these runs are apart; white is exactly zero.
+
+figure, axes = plt.subplots(1, 3, figsize=(9, 2.8), layout="constrained")
+names = ("one thread and two", "run through and resumed", "seed 7 and seed 8")
+pairs = ((one, net), (net, resumed), (net, other))
+for ax, name, (a, b) in zip(axes, names, pairs, strict=True):
+    gap = np.abs(a.get_weights()[0] - b.get_weights()[0])
+    ax.imshow(gap, cmap="Blues", vmin=0, vmax=0.5, aspect="auto")
+    ax.set(xlabel="unit", ylabel="input", title=f"{name}: {gap.max():.2g}")
+    ax.label_outer()
 
 # %%
 # A row's prediction does not depend on its neighbours

@@ -186,7 +186,7 @@ class DaskRegNet(BaseEstimator):
             Evaluated after each round in this process, dask collections computed first:
             ``val_loss`` and, for classes, ``val_accuracy`` in `history_`.
         resume_from : str or os.PathLike, optional
-            A file of a `Checkpoint` among `callbacks`, of a fit with the same data and
+            A file of a `Checkpoint` among ``callbacks``, of a fit with the same data and
             parameters: it continues after the last round saved, and the result has the
             bits of a fit that was never interrupted.
 
@@ -443,7 +443,7 @@ learning_rate, learning_rate_init
         How often a task that raised is tried again; one whose worker is lost always is.
     callbacks : sequence of Callback, default ()
         As for `Network.fit`, with a round in place of an epoch: `Checkpoint`,
-        `EarlyStopping` (with `eval_set`).
+        `EarlyStopping` (with ``eval_set``).
     verbose : bool, default False
         Show a progress bar with the rounds.
 
