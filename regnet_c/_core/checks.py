@@ -232,7 +232,7 @@ def as_array(value: object, name: str) -> AnyArray:
 def _numbers_from_objects(array: AnyArray, name: str) -> Float64Array:
     """float64 from an object array of Python numbers."""
     if not all(isinstance(x, (numbers.Real, np.bool_)) for x in array.flat):
-        kinds = {type(x).__name__ for x in array.flat} or {"nothing"}
+        kinds = {type(x).__name__ for x in array.flat}
         raise TypeError(
             f"{name} is an object array of {', '.join(sorted(kinds))}, "
             "expected real numbers"
