@@ -566,8 +566,11 @@ def test_training_is_that_of_the_estimators(tmp_path, capsys):
     out = capsys.readouterr().out
     model = rn.RegNetRegressor(random_state=0, loss="mse")
     model.fit(frame.drop(columns="price"), frame["price"])
-    assert model.recipe_.n_members == 3 and "members              3," in out
-    assert f"{3 * model.recipe_.max_iter} epochs" in out
+    count = model.recipe_.n_members
+    assert count >= 3 and f"members              {count}," in out
+    kept = [trial for trial in model.trials_ if trial.weight]
+    epochs = sum(len(trial.networks) * trial.recipe.max_iter for trial in kept)
+    assert f"{epochs} epochs" in out
     sizes = [w.shape for w in model.network_.get_weights()]
     net = rn.Network.load(tmp_path / "m")
     assert [w.shape for w in net.get_weights()] == sizes
@@ -610,6 +613,21 @@ def test_ctrl_c_in_a_later_member_saves_the_finished_ones(
     assert rn.Network.load(model).layers[0].n_out == 2 * 16
 
 
+def test_recipes_race_within_a_budget(tmp_path, capsys):
+    towns().to_csv(tmp_path / "t.csv", index=False)
+    argv = ["train", "--data", tmp_path / "t.csv", "--target", "price", "--epochs", "3"]
+    argv += ["--output", tmp_path / "m", "--tune", "4", "--keep", "one"]
+    assert main([str(a) for a in argv]) == 0
+    out, bar = capsys.readouterr()
+    assert "members" not in out and " 3 epochs" in out
+    assert "recipes: " in bar and "best " in bar
+    assert max(map(len, bar.replace("\r", "\n").splitlines())) <= 80
+    assert "exclude each other" in error_of(capsys, *argv, "--patience", "3")
+    for wrong in ("0", "-2s", "much"):
+        with pytest.raises(SystemExit):
+            main([str(a) for a in [*argv, "--tune", wrong]])
+
+
 def test_two_classes_are_those_of_the_classifier(tmp_path, capsys):
     pytest.importorskip("sklearn")
     frame = towns()
@@ -649,7 +667,9 @@ def test_counts_start_at_their_mean(tmp_path, capsys):
 
 def test_the_progress_bar_fits_80_columns(tmp_path):
     towns().to_csv(tmp_path / "t.csv", index=False)
-    argv = "-m regnet_c train --data t.csv --target price --epochs 120".split()
+    argv = (
+        "-m regnet_c train --data t.csv --target price --epochs 120 --tune no".split()
+    )
     run = subprocess.run(
         [sys.executable, *argv],
         cwd=tmp_path,

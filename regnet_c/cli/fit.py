@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from .._core import checks
+from .._core.team import available_threads
 from ..callbacks import EarlyStopping
 from ..losses import FOR_NUMBERS, get_loss
 from ..network import Network
 from ..optimizers import SGD
 from ..recipes import presets, recipe
+from ..recipes.candidates import Plan, default_plan, tuning_plan
 from ..recipes.members import combine, next_seed
+from ..recipes.race import Race, Rows
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -67,6 +72,7 @@ def resolve(args: Namespace, form: TableForm, n_rows: int) -> Recipe:
         "max_iter": args.epochs,
         "n_members": args.members,
         "encoder": presets.AUTO,
+        "tune": args.tune,
     }
     if args.data is None:
         for name, value in _DIGITS.items():
@@ -114,16 +120,82 @@ def _optimizer(args: Namespace) -> Any:
 
 def fit(
     args: Namespace, chosen: Recipe, rows: TrainingData, members: list[Network]
-) -> bool:
-    """Train networks and add them to `members`; False if it was interrupted.
+) -> tuple[bool, list[float] | None]:
+    """Train networks and add them to `members`.
 
     On Ctrl-C the first counts in its current state; of the others only finished ones.
+
+    Returns
+    -------
+    finished : bool
+        False if it was interrupted.
+    shares : list of float or None
+        Weights of the members in their mean; None: all the same.
     """
-    form = rows.form
-    loss, n_out = _loss(args.loss, form)
+    loss, n_out = _loss(args.loss, rows.form)
+    plan = _plan(args, chosen, rows, n_out)
+    if plan is None:
+        return _fit_alike(args, chosen, rows, members, loss, n_out), None
+    table = Rows(
+        Network,
+        rows.X,
+        rows.y,
+        rows.weights,
+        loss,
+        n_out,
+        np.dtype(args.dtype),
+        args.seed,
+        plain=rows.form.encoding.without_bins(),
+    )
+    race = Race(
+        table,
+        plan,
+        jobs=args.threads or available_threads(),
+        threads=args.threads,
+        one=args.keep == "one",
+        progress=not args.quiet,
+    )
+    finished = True
+    try:
+        kept = race.run()
+    except KeyboardInterrupt:
+        kept, finished = race.so_far(), False
+        if not kept:
+            raise
+    members += [network for trial in kept for network in trial.networks]
+    shares = [t.weight / len(t.networks) for t in kept for _ in t.networks]
+    return finished, shares
+
+
+def _plan(
+    args: Namespace, chosen: Recipe, rows: TrainingData, n_out: int
+) -> Plan | None:
+    """How recipes race; None if they do not."""
+    n_rows, n_inputs = rows.X.shape
+    has_bins = 0 < len(rows.form.encoding.without_bins()) < n_inputs
+    if args.tune is False:
+        return None
+    if args.tune != presets.AUTO:
+        if args.patience is not None:
+            raise ValueError("--tune and --patience exclude each other, expected one")
+        return tuning_plan(chosen, args.tune, args.seed, has_bins)
+    if args.patience is not None:
+        return None
+    return default_plan(chosen, n_rows, n_inputs, n_out, has_bins)
+
+
+def _fit_alike(
+    args: Namespace,
+    chosen: Recipe,
+    rows: TrainingData,
+    members: list[Network],
+    loss: Loss,
+    n_out: int,
+) -> bool:
+    """Train members of one recipe; False if that was interrupted."""
     layers = recipe.make_layers(chosen, rows.X.shape[1], n_out)
     y = rows.y
-    if form.classes is not None:
+    if rows.form.classes is not None:
         y = recipe.smoothed(y, chosen.label_smoothing, n_out)
     for number in range(presets.member_count(chosen, len(rows.X), layers)):
         seed = next_seed(args.seed, number) if number else args.seed
@@ -170,8 +242,8 @@ def _loss(name: Any, form: TableForm) -> tuple[Loss, int]:
     return get_loss(name), n_out
 
 
-def joined(members: list[Network]) -> Network:
-    """One network with the mean of the members' outputs."""
+def joined(members: list[Network], shares: list[float] | None) -> Network:
+    """One network with the weighted mean of the members' outputs."""
     if len(members) == 1:
         return members[0]
-    return combine(members, None, members[0].loss)
+    return combine(members, None, members[0].loss, shares)

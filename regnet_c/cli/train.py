@@ -11,6 +11,7 @@ from .. import losses
 from .._core import checks
 from ..activations import HIDDEN
 from ..penalties import RULES
+from ..recipes import presets, recipe
 from ..tables.form import KEY
 from . import data
 from .evaluate import scores
@@ -43,7 +44,17 @@ def _whole_numbers(text: str) -> list[int]:
     return [int(part) for part in text.split(",") if part]
 
 
+def _tune(text: str) -> bool | float:
+    """'24' -> 24, '60s' -> 60.0, 'no' -> False."""
+    if text == "no":
+        return False
+    value = float(text[:-1]) if text.endswith("s") else int(text)
+    recipe.check_tune(value)
+    return value
+
+
 _sizes = data.auto_or(_whole_numbers, "whole numbers such as 64,32")
+_budget = data.auto_or(_tune, "trials such as 24, seconds such as 60s, no or auto")
 _auto_float = data.auto_or(float, "a number or auto")
 
 
@@ -104,10 +115,15 @@ def _add_arguments(parser: ArgumentParser) -> None:
         type=_sizes,
         default="auto",
         metavar="UNITS",
-        help="units of the hidden layers, e.g. 64,32; auto: 256, or 256,128 for numbers "
-        "and from 200 rows per column",
+        help="units of the hidden layers, e.g. 64,32; auto: 256 for classes, "
+        "256,128 from 200 rows per column; 128,128 for numbers, 256,128 if large",
     )
-    net.add_argument("--activation", choices=HIDDEN, default="relu")
+    net.add_argument(
+        "--activation",
+        choices=("auto", *HIDDEN),
+        default="auto",
+        help="auto: relu, or mish where it wins the race of --tune",
+    )
     net.add_argument(
         "--l1",
         type=_auto_float,
@@ -188,6 +204,20 @@ def _add_arguments(parser: ArgumentParser) -> None:
         help="auto: 64; if large 256 for classes and 128 for numbers",
     )
     run.add_argument(
+        "--tune",
+        type=_budget,
+        default="auto",
+        metavar="BUDGET",
+        help="recipes that race on folds of the rows: 24: that many; 60s: as many as a "
+        "minute allows; no: none; auto: up to three, where that is cheap",
+    )
+    run.add_argument(
+        "--keep",
+        choices=presets.KEEP,
+        default="few",
+        help="few: the mean of the best recipes' networks; one: one network of the best",
+    )
+    run.add_argument(
         "--patience",
         type=int,
         help="stop after this many epochs without progress; default: never",
@@ -209,8 +239,8 @@ def run(args: Namespace) -> int:
         return 0
     chosen = resolve(args, rows.form, len(rows.X))
     members: list[Network] = []
-    finished = fit(args, chosen, rows, members)
-    network = joined(members)
+    finished, shares = fit(args, chosen, rows, members)
+    network = joined(members, shares)
     network.metadata = {KEY: rows.form.to_config()}
     network.save(args.output)
     _report(network, members, rows, args.output)

@@ -444,7 +444,7 @@ class BaseRegNet(BaseEstimator):
         if self.tune is False:
             return None
         has_bins = plain is not None and 0 < len(plain) < n_inputs
-        if not presets.is_auto(self.tune):
+        if not isinstance(self.tune, str):
             if free:
                 return tuning_plan(self.recipe_, self.tune, seed, has_bins)
             raise ValueError(

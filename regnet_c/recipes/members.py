@@ -88,8 +88,11 @@ def _side_by_side(
         biases = [member[2 * layer + 1] for member in members]
         if layer == last:  # also the only one
             matrices = [w * share for w, share in zip(matrices, shares, strict=True)]
-            bias = sum(b * share for b, share in zip(biases, shares, strict=True))
-            weights += [sum(matrices) if last == 0 else np.concatenate(matrices), bias]
+            bias = np.sum([b * s for b, s in zip(biases, shares, strict=True)], axis=0)
+            weights += [
+                np.sum(matrices, axis=0) if last == 0 else np.concatenate(matrices),
+                bias,
+            ]
         else:
             join = np.hstack if layer == 0 else _block_diagonal
             weights += [join(matrices), np.concatenate(biases)]

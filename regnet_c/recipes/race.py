@@ -11,6 +11,7 @@ Results depend on the seed and the recipes alone, not on how many train at a tim
 from __future__ import annotations
 
 import math
+import shutil
 import sys
 import threading
 import time
@@ -28,6 +29,7 @@ from ..layers import Dense
 from . import recipe
 from .candidates import FEW, N_FOLDS, Plan
 from .members import next_seed
+from .monitor import Monitor
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -113,7 +115,7 @@ class _StopWhen(Callback):
     def __init__(self, event: threading.Event) -> None:
         self._event = event
 
-    def on_epoch_end(self, epoch: int, logs: dict) -> bool:
+    def on_epoch_end(self, epoch: int, logs: Any) -> bool:
         return self._event.is_set()
 
 
@@ -125,7 +127,8 @@ class _Bar:
         if show and sys.stderr is not None:
             from tqdm.auto import tqdm
 
-            self._bar = tqdm(total=total, unit=" networks", desc="recipes")
+            width = min(80, shutil.get_terminal_size().columns)
+            self._bar = tqdm(total=total, unit=" nets", desc="recipes", ncols=width)
 
     def __enter__(self) -> Self:
         return self
@@ -345,7 +348,7 @@ class Race:
         if rows.loss.classification:
             y = recipe.smoothed(y, params.label_smoothing, rows.n_out)
         optimizer = recipe.make_optimizer(params)
-        monitor = recipe.make_monitor(params, stops=False)
+        monitor = Monitor(None, 0.0, on_validation=False)
         monitor.begin(None, False)
         network.fit(
             X[part],
@@ -393,7 +396,7 @@ def _fit_together(trial: Trial, best: Trial) -> bool:
     return sizes[0] == sizes[1] and trial.recipe.activation == best.recipe.activation
 
 
-def _row_scores(loss: Loss, z: FloatArray, truth: SimpleNamespace) -> Float64Array:
+def _row_scores(loss: Loss, z: FloatArray, truth: Any) -> Float64Array:
     """Per row the loss, or for classes the squared error of the probabilities.
 
     That is as proper a score as the cross-entropy and closer to the error: it does not
@@ -408,9 +411,11 @@ def _row_scores(loss: Loss, z: FloatArray, truth: SimpleNamespace) -> Float64Arr
     else:
         p = 1 / (1 + np.exp(-np.clip(z, -500, 500)))
     if truth.raw_y is not None:
-        return np.square(p - truth.raw_y).sum(axis=1)
-    p[np.arange(len(p)), truth.labels] -= 1
-    return np.square(p).sum(axis=1)
+        p -= truth.raw_y
+    else:
+        p[np.arange(len(p)), truth.labels] -= 1
+    squares: Float64Array = np.square(p).sum(axis=1)
+    return squares
 
 
 def _weigh(trials: list[Trial], truth: list[SimpleNamespace], loss: Loss) -> None:
@@ -447,5 +452,5 @@ def _weigh(trials: list[Trial], truth: list[SimpleNamespace], loss: Loss) -> Non
         trial.weight = float(count / counts.sum())
 
 
-def _joined(arrays: list) -> Any:
+def _joined(arrays: list[Any]) -> Any:
     return None if arrays[0] is None else np.concatenate(arrays)
