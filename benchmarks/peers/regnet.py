@@ -15,7 +15,7 @@ class Peer(BasePeer):
     def __init__(self, workload, threads):
         self._workload, self._threads = workload, threads
         self._x, self._y = workload.data()
-        self._network = rn.Network(
+        self.network = rn.Network(
             self._layers(), loss=workload.loss, dtype=workload.dtype
         )
 
@@ -39,14 +39,14 @@ class Peer(BasePeer):
         return rn.SGD(w.learning_rate, momentum=momentum)
 
     def set_weights(self, weights):
-        self._network.set_weights(weights)
+        self.network.set_weights(weights)
         self._optimizer = self._new_optimizer()
 
     def get_weights(self):
-        return self._network.get_weights()
+        return self.network.get_weights()
 
     def steps(self, n):
-        self._network.fit(
+        self.network.fit(
             self._x,
             self._y,
             epochs=n // self._workload.steps_per_epoch,
