@@ -1,6 +1,6 @@
 """Checks what only services read: workflows, cibuildwheel's rows, citation, conda recipe.
 
-    pip install check-jsonschema cibuildwheel cffconvert py-rattler-build
+    pip install check-jsonschema cibuildwheel py-rattler-build
     python tools/check_config.py
 
 The schemas come with check-jsonschema, so no network is needed; actionlint is run too if
@@ -92,7 +92,6 @@ def main():
     cited = re.search(r"^version: (.+)$", (ROOT / "CITATION.cff").read_text(), re.M)[1]
     if cited != version:
         sys.exit(f"CITATION.cff has version {cited}, the package {version}")
-    print(run("cffconvert", "--validate", "-i", "CITATION.cff").strip())
     check_recipe(version)
 
 
