@@ -102,6 +102,7 @@ static void constrain(const rn_task *task) {
     if (net->skip) shrink_hierarchy(task);
     for (size_t l = 0; any_groups && l < net->n_layers; l++) {
         const rn_layer *layer = &net->layers[l];
+        if (l == 0 && task->work->lazy) continue; /* its rows are done already */
         if (layer->weight.group != RN_GROUP_NONE) shrink_groups(task, layer);
     }
     if (any_limits) rn_barrier(task->worker);

@@ -64,14 +64,15 @@ static void descend_layer(const rn_task *task, size_t l, int first, int update) 
                     .part = part_of(task),
                     .update = update,
                     .ema_decay = run->ema_decay,
-                    .buffer = own_work(task) + work->thread_size - work->gradient_size};
+                    .buffer = own_gradient(task)};
     if (update) {
         d.step = step_of(run, &layer->weight);
         d.bias_step = step_of(run, &layer->bias);
     }
     const int owner = l % task->worker.count == task->worker.index;
     if (by_entry) {
-        entries_weight_gradient(&d, work->sparse, k0, k1);
+        if (l == 0 && work->lazy) update_touched(task, &d);
+        else entries_weight_gradient(&d, work->sparse, k0, k1);
         if (layer->bias.w && owner) entries_bias_gradient(&d);
         return;
     }

@@ -6,8 +6,6 @@
  * the sign of a zero, and that one is positive in the end (rn_tile.unsigned_zero).
  */
 
-enum { RN_SUMMED_VECTORS = 8 }; /* of units side by side, which hide the latency */
-
 /* The rows of one block: row i has the entries start[i] to start[i + 1] - 1, as T, and
  * their columns.  And the same by columns: the c-th of those that have any is
  * column[c], with the rows row[e] and values x[e] for e from first[c] to first[c + 1] -
@@ -46,7 +44,7 @@ static void read_entries(size_t count, T *RN_RESTRICT value,
 RN_INLINE void add_rows(const int vectors, const int masked, size_t tail, T *z,
                         const rn_entries *entries, const T *w, size_t n_out) {
     const int last = vectors - 1, whole = masked ? last : vectors;
-    vec acc[RN_SUMMED_VECTORS];
+    vec acc[RN_ROW_VECTORS];
     RN_UNROLL
     for (int v = 0; v < whole; v++) acc[v] = vec_load(z + v * RN_LANES);
     if (masked) acc[last] = vec_load_first(z + last * RN_LANES, tail);
@@ -87,8 +85,8 @@ RN_APART void add_masked_rows(size_t vectors, size_t tail, T *z,
 /* z (units) += the entries times their rows of w, whose stride is n_out. */
 static void add_entries(size_t units, T *z, const rn_entries *entries, const T *w,
                         size_t n_out) {
-    for (size_t j = 0; j < units; j += RN_SUMMED_VECTORS * RN_LANES) {
-        const size_t width = rn_min(units - j, RN_SUMMED_VECTORS * RN_LANES);
+    for (size_t j = 0; j < units; j += RN_ROW) {
+        const size_t width = rn_min(units - j, RN_ROW);
         const size_t vectors = rn_count(width, RN_LANES);
         const size_t tail = width - (vectors - 1) * RN_LANES;
         if (tail == RN_LANES) {
@@ -168,7 +166,7 @@ static void forget_columns(rn_sparse_block *b) {
  * vectors. */
 RN_INLINE void sum_column(const int vectors, T *g, size_t count, const T *value,
                           const int32_t *row, const T *dz, size_t ld_units) {
-    vec acc[RN_SUMMED_VECTORS];
+    vec acc[RN_ROW_VECTORS];
     RN_UNROLL
     for (int v = 0; v < vectors; v++) acc[v] = vec_load(g + v * RN_LANES);
     for (size_t e = 0; e < count; e++) {
@@ -199,18 +197,23 @@ RN_APART void sum_column_of(size_t vectors, T *g, size_t count, const T *value,
     }
 }
 
+/* The gradient of `width` weights, at most RN_ROW, of the c-th column's row of W,
+ * from unit j on, is added to g, which has whole vectors. */
+static void column_gradient(const rn_sparse_block *b, size_t c, size_t j, size_t width,
+                            T *g, const T *dz, size_t ld_units) {
+    const int64_t first = b->first[c];
+    sum_column_of(rn_count(width, RN_LANES), g, (size_t)(b->first[c + 1] - first),
+                  b->x + first, b->row + first, dz + j / RN_PANEL * ld_units, ld_units);
+}
+
 /* g (n_out) += the gradient of W's row of the c-th column. */
 static void add_column_gradient(const rn_sparse_block *b, size_t c, size_t n_out, T *g,
                                 const T *dz, size_t ld_units) {
-    enum { SPAN = RN_SUMMED_VECTORS * RN_LANES };
-    const int64_t first = b->first[c];
-    const size_t count = (size_t)(b->first[c + 1] - first);
-    for (size_t j = 0; j < n_out; j += SPAN) {
-        const size_t width = rn_min(n_out - j, SPAN);
-        T part[SPAN] = {0};
+    for (size_t j = 0; j < n_out; j += RN_ROW) {
+        const size_t width = rn_min(n_out - j, RN_ROW);
+        T part[RN_ROW] = {0};
         memcpy(part, g + j, width * sizeof(T));
-        sum_column_of(rn_count(width, RN_LANES), part, count, b->x + first,
-                      b->row + first, dz + j / RN_PANEL * ld_units, ld_units);
+        column_gradient(b, c, j, width, part, dz, ld_units);
         memcpy(g + j, part, width * sizeof(T));
     }
 }

@@ -92,11 +92,6 @@ static rn_task next_task(const rn_run *run, const rn_work *work, rn_worker worke
     return task;
 }
 
-/* A batch whose rows all have weight 0 is treated as if it were not there. */
-RN_INLINE int takes_step(const rn_task *task) {
-    return !task->run->gradient_only && task->batch_weight > 0;
-}
-
 /* Thread 0 records what the block did, between two barriers. Returns whether it ended
  * the epoch. */
 static int record(rn_run *run, const rn_task *task, double loss, int last) {
@@ -130,6 +125,7 @@ typedef struct {
     rn_work *works;
     double loss; /* of the batch, up to the last piece that ended */
     double deadline;
+    size_t max_steps;
     int stop;
 } rn_training;
 
@@ -152,6 +148,12 @@ static double share_block(rn_task *task, int first, int last) {
     const size_t panels = task->block.panels;
     prepare_chain(task);
     if (task->work->by_entry) gather_entries(task);
+    if (task->work->lazy) {
+        if (worker.index == 0) note_step(task);
+        rn_barrier(worker);
+        catch_up_touched(task);
+        rn_barrier(worker);
+    }
     if (task->run->by_layer) {
         task->p1 = panels;
         chain(task);
@@ -229,10 +231,14 @@ static void train_worker(void *context, rn_worker worker) {
                 run->status = RN_DIVERGED;
             }
             training->stop = run->status != RN_RUNNING || ended ||
-                             run->steps_done == run->max_steps ||
+                             run->steps_done == training->max_steps ||
                              rn_seconds() > training->deadline;
         }
         rn_barrier(worker);
+    }
+    if (training->works->lazy) {
+        const rn_task task = {.run = run, .work = training->works, .worker = worker};
+        catch_up_all(&task);
     }
     rn_restore_fpmode(before);
 }
@@ -242,5 +248,7 @@ static void train(rn_run *run) {
     rn_arena arena = {.base = run->work};
     rn_training training = {.run = run, .deadline = rn_seconds() + run->seconds};
     training.works = lay_out_all(run, &arena);
+    const rn_lazy *lazy = training.works->lazy;
+    training.max_steps = lazy ? rn_min(run->max_steps, lazy->capacity) : run->max_steps;
     run->seconds_asleep = rn_parallel(run->n_threads, train_worker, &training);
 }

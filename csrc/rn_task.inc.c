@@ -17,6 +17,12 @@ RN_INLINE T *own_work(const rn_task *task) {
     return task->work->thread_work + task->worker.index * task->work->thread_size;
 }
 
+/* Room for gradients on their way to the update. */
+RN_INLINE T *own_gradient(const rn_task *task) {
+    const rn_work *work = task->work;
+    return own_work(task) + work->thread_size - work->gradient_size;
+}
+
 RN_INLINE T *own_transposed(const rn_task *task) {
     return own_work(task) + task->work->transposed;
 }
@@ -54,4 +60,9 @@ RN_INLINE int owns_panel(const rn_task *task, size_t p) {
 /* The row of the data that stands at a position of the epoch. */
 RN_INLINE size_t row_at(const rn_run *run, size_t position) {
     return run->order ? (size_t)run->order[position] : position;
+}
+
+/* A batch whose rows all have weight 0 is treated as if it were not there. */
+RN_INLINE int takes_step(const rn_task *task) {
+    return !task->run->gradient_only && task->batch_weight > 0;
 }

@@ -9,7 +9,9 @@
  * Loops are branch-free and element-wise, one for each optimiser and rule.
  */
 
-enum { RN_SUMS = 32 }; /* partial sums */
+enum {
+    RN_SUMS = 32, /* partial sums */
+};
 
 /* What an optimiser makes of a constant unit gradient, before any per-weight metric. */
 RN_INLINE double rate(const rn_step *s) { return s->learning_rate; }
@@ -59,8 +61,9 @@ static void prox_l1(size_t n, T *w, T threshold) {
     for (size_t i = 0; i < n; i++) w[i] = soft_threshold(w[i], threshold);
 }
 
-/* What is the same for all weights of a call. */
+/* What is the same for all weights of a step. */
 typedef struct {
+    int kind, rule; /* rn_optimizer_kind, rn_l1_rule */
     T lr, mu, b1, b2, rest1, rest2, eps;
     T rate, scale2, decay;  /* Adam: the corrections of its moments; AdamW's decay */
     T l1, l2, at_zero;      /* of the smooth part: l1 sign(w) and 2 l2 */
@@ -71,7 +74,10 @@ typedef struct {
 
 static rn_rates rates_of(const rn_step *s) {
     const double unit = s->l1 * unit_response(s);
-    rn_rates rates = {.lr = (T)s->learning_rate,
+    const int idle = s->l1_rule == RN_L1_CUMULATIVE && !((T)unit > 0);
+    rn_rates rates = {.kind = s->kind,
+                      .rule = idle ? RN_L1_NONE : s->l1_rule,
+                      .lr = (T)s->learning_rate,
                       .mu = (T)s->momentum,
                       .b1 = (T)s->beta1,
                       .b2 = (T)s->beta2,
@@ -157,56 +163,61 @@ RN_INLINE T charge(T x, T *q, T t, T per_t, const rn_rates *r) {
     return x - d;
 }
 
+/* One step of one weight; kind and rule are known to the compiler. */
+RN_INLINE void update_weight(const int kind, const rn_l1_rule rule, T *w, T *m, T *v,
+                             T *q, T g, const rn_rates *r) {
+    const rn_metric metric = metric_of(kind);
+    T x = *w, gradient = madd(r->l2, x, g), root = 1, t = r->unit;
+    if (rule == RN_L1_SUBGRADIENT) {
+        gradient += x > 0 ? r->l1 : x < 0 ? -r->l1 : r->at_zero;
+    }
+    if (metric != RN_NO_METRIC) {
+        *v = next_square(metric, *v, kind == RN_FTRL ? g : gradient, r);
+        root = divisor(metric, *v, r);
+        if (rule != RN_L1_NONE && rule != RN_L1_SUBGRADIENT) t = r->unit / root;
+    }
+    if (rule == RN_L1_SHRINK_FIRST) x = soft_threshold(x, t);
+    x = step_by(kind, x, gradient, m, root, r);
+    switch (rule) {
+    case RN_L1_NONE:
+    case RN_L1_SUBGRADIENT:
+    case RN_L1_SHRINK_FIRST: break;
+    case RN_L1_PROXIMAL: x = soft_threshold(x, t); break;
+    case RN_L1_CUMULATIVE:
+        x = charge(x, q, t, metric == RN_NO_METRIC ? r->per_unit : root * r->per_unit,
+                   r);
+        break;
+    }
+    *w = x < r->floor ? r->floor : x;
+}
+
 /* One loop per optimiser and rule: each weight, its gradient and what the optimiser
- * remembers of it are read and written once.  kind and rule are known to the compiler.
- */
+ * remembers of it are read and written once. */
 RN_INLINE void update_loop(const int kind, const rn_l1_rule rule, size_t n,
                            T *RN_RESTRICT w, T *RN_RESTRICT m, T *RN_RESTRICT v,
                            T *RN_RESTRICT q, const T *RN_RESTRICT g,
                            const rn_rates *rates) {
     const rn_rates r = *rates;
-    const rn_metric metric = metric_of(kind);
     for (size_t i = 0; i < n / RN_LANES * RN_LANES; i++) {
-        T x = w[i], gradient = madd(r.l2, x, g[i]), root = 1, t = r.unit;
-        if (rule == RN_L1_SUBGRADIENT) {
-            gradient += x > 0 ? r.l1 : x < 0 ? -r.l1 : r.at_zero;
-        }
-        if (metric != RN_NO_METRIC) {
-            v[i] = next_square(metric, v[i], kind == RN_FTRL ? g[i] : gradient, &r);
-            root = divisor(metric, v[i], &r);
-            if (rule != RN_L1_NONE && rule != RN_L1_SUBGRADIENT) t = r.unit / root;
-        }
-        if (rule == RN_L1_SHRINK_FIRST) x = soft_threshold(x, t);
-        x = step_by(kind, x, gradient, m + i, root, &r);
-        switch (rule) {
-        case RN_L1_NONE:
-        case RN_L1_SUBGRADIENT:
-        case RN_L1_SHRINK_FIRST: break;
-        case RN_L1_PROXIMAL: x = soft_threshold(x, t); break;
-        case RN_L1_CUMULATIVE:
-            x = charge(x, q + i, t,
-                       metric == RN_NO_METRIC ? r.per_unit : root * r.per_unit, &r);
-            break;
-        }
-        w[i] = x < r.floor ? r.floor : x;
+        update_weight(kind, rule, w + i, m + i, v + i, q + i, g[i], &r);
     }
 }
 
 /* n a multiple of RN_LANES */
-RN_INLINE void update_rules(const int kind, int rule, size_t n, T *w, T *m, T *v, T *q,
+RN_INLINE void update_rules(const int kind, size_t n, T *w, T *m, T *v, T *q,
                             const T *g, const rn_rates *r) {
-    switch (rule) {
+    switch (r->rule) {
 #define RN_RULE(rule, name)                                                            \
     case rule: update_loop(kind, rule, n, w, m, v, q, g, r); break;
         RN_L1_RULES(RN_RULE)
     }
 }
 
-RN_APART void update_vectors(int kind, int rule, size_t n, T *w, T *m, T *v, T *q,
-                             const T *g, const rn_rates *r) {
-    switch (kind) {
+RN_APART void update_vectors(size_t n, T *w, T *m, T *v, T *q, const T *g,
+                             const rn_rates *r) {
+    switch (r->kind) {
 #define RN_KIND(kind, ...)                                                             \
-    case kind: update_rules(kind, rule, n, w, m, v, q, g, r); break;
+    case kind: update_rules(kind, n, w, m, v, q, g, r); break;
         RN_OPTIMIZERS(RN_KIND)
     }
 }
@@ -216,18 +227,15 @@ RN_APART void update_vectors(int kind, int rule, size_t n, T *w, T *m, T *v, T *
  * cumulative. */
 static void update(size_t n, T *w, T *m, T *v, T *q, const T *g, const rn_step *s) {
     const rn_rates rates = rates_of(s);
-    const int idle = s->l1_rule == RN_L1_CUMULATIVE && !(rates.unit > 0);
-    const int rule = idle ? RN_L1_NONE : s->l1_rule;
     const size_t whole = n / RN_LANES * RN_LANES, rest = (n - whole) * sizeof(T);
     T *arrays[4] = {w, m, v, q}, last[5][RN_LANES] = {{0}};
-    update_vectors(s->kind, rule, whole, w, m, v, q, g, &rates);
+    update_vectors(whole, w, m, v, q, g, &rates);
     if (!rest) return;
     for (int k = 0; k < 4; k++) {
         if (arrays[k]) memcpy(last[k], arrays[k] + whole, rest);
     }
     memcpy(last[4], g + whole, rest);
-    update_vectors(s->kind, rule, RN_LANES, last[0], last[1], last[2], last[3], last[4],
-                   &rates);
+    update_vectors(RN_LANES, last[0], last[1], last[2], last[3], last[4], &rates);
     for (int k = 0; k < 4; k++) {
         if (arrays[k]) memcpy(arrays[k] + whole, last[k], rest);
     }

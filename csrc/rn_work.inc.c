@@ -1,6 +1,17 @@
 /* How the work memory of a training run is cut up; the caller allocates it. */
 #include "rn_threads.h"
 
+enum { RN_MISSED_STEPS = 4096 }; /* at most, in one call */
+
+/* Rows of the first layer's W that a batch does not touch miss its step, and make up
+ * for it later; see rn_lazy.inc.c. */
+typedef struct {
+    size_t capacity; /* steps that there is room for */
+    rn_step *step;   /* those of this call, */
+    rn_rates *rates;
+    int32_t *seen; /* how many of them each row (n_in) has taken */
+} rn_lazy;
+
 typedef struct {
     size_t ld_units; /* elements per block of units in rows */
     T *x, *y, *row_loss, *scale;
@@ -15,6 +26,7 @@ typedef struct {
     int plain_rows;       /* a few rows of the inputs stay rows */
     int by_entry;         /* sparse rows are never made dense: */
     rn_sparse_block *sparse;
+    rn_lazy *lazy;              /* NULL: every step updates all rows of W */
     int any_groups, any_limits; /* penalties of groups; norms at most max_norm */
 } rn_work;
 
@@ -121,6 +133,36 @@ static rn_sparse_block *lay_out_entries(const rn_run *run, rn_arena *arena) {
     return b;
 }
 
+/* Whether rows of W can miss steps: what a step does to a row must depend on that row
+ * alone, and the batch be known before it begins.  Norms and groups of units look at
+ * columns, groups of inputs and a skip connection at other weights too. */
+static int can_be_lazy(const rn_run *run) {
+    const rn_layer *first = &run->net->layers[0];
+    const rn_param *p = &first->weight;
+    const int one_row =
+        p->group == RN_GROUP_NONE || (p->group == RN_GROUP_INPUTS && !p->group_start);
+    const size_t batch = rn_min(run->batch_size, run->n);
+    return one_row && first->max_norm <= 0 && !run->net->skip && !run->gradient_only &&
+           batch <= run->block_rows && batch <= RN_LONG_BATCH;
+}
+
+static rn_lazy *lay_out_lazy(const rn_run *run, rn_arena *arena) {
+    const size_t n_in = run->net->layers[0].n_in;
+    const size_t steps =
+        rn_min(RN_MISSED_STEPS, rn_count(run->n, rn_min(run->batch_size, run->n)));
+    rn_lazy *lazy = rn_take(arena, sizeof *lazy);
+    const rn_lazy parts = {
+        .capacity = steps,
+        .step = rn_take(arena, steps * sizeof(rn_step)),
+        .rates = rn_take(arena, steps * sizeof(rn_rates)),
+        .seen = rn_take(arena, n_in * sizeof(int32_t)),
+    };
+    if (!arena->base) return NULL;
+    *lazy = parts;
+    memset(lazy->seen, 0, n_in * sizeof(int32_t));
+    return lazy;
+}
+
 static rn_work lay_out(const rn_run *run, size_t block_rows, size_t n_threads,
                        rn_arena *arena) {
     const rn_net *net = run->net;
@@ -133,7 +175,8 @@ static rn_work lay_out(const rn_run *run, size_t block_rows, size_t n_threads,
     work.pack_size = rn_pack_size(net, work.by_entry);
     work.transposed =
         rn_max(work.pack_size, rn_max(RN_PANEL * widest, rn_group_work(net)));
-    work.gradient_size = rn_max(RN_TILE_ROWS * RN_GRADIENT_COLUMNS, layers[0].n_out);
+    work.gradient_size = rn_max(RN_TILE_ROWS * RN_GRADIENT_COLUMNS,
+                                rn_count(layers[0].n_out, RN_ROW) * RN_ROW);
     work.thread_size = work.transposed + work.gradient_size;
     if (plan_training(net, 0, work.by_entry)
             .dz_as_rows) { /* W' of the second layer, in whole panels */
@@ -145,6 +188,7 @@ static rn_work lay_out(const rn_run *run, size_t block_rows, size_t n_threads,
     if (arena->base) plan_network(net, &work);
     T ***lists[3] = {&work.a, &work.d, &work.rows};
     for (int i = 0; i < 3; i++) *lists[i] = rn_take(arena, n * sizeof(T *));
+    if (work.by_entry && can_be_lazy(run)) work.lazy = lay_out_lazy(run, arena);
     if (work.by_entry) work.sparse = lay_out_entries(run, arena);
     else work.x = rn_take(arena, rows * layers[0].n_in * sizeof(T));
     work.y = rn_take(arena, rows * last * sizeof(T));

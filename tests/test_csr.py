@@ -8,6 +8,7 @@ from running import all_pairs, bits, use_real_threads
 
 import regnet_c as rn
 from regnet_c._core import binding, csr, training
+from regnet_c.schedules import Schedule
 
 N, N_IN = 150, 90
 
@@ -235,6 +236,66 @@ def test_options_of_fit_take_sparse_rows():
         )
         found.append((bits(net), history["loss"], history["val_loss"]))
     assert found[0] == found[1]
+
+
+class Halves(Schedule):
+    """Half the rate after every step, and 0 every third one, of 12 in an epoch."""
+
+    def factor(self, epochs):
+        step = np.round(12 * epochs).astype(int)
+        return np.where(step % 3 == 2, 0, 0.5 ** (step % 5))
+
+
+@pytest.mark.parametrize("seconds", [0.0, 10.0])
+@pytest.mark.parametrize("penalty", ["cumulative", "inputs", "units"])
+@pytest.mark.parametrize("optimizer", [rn.SGD, rn.Adam])
+def test_rows_that_missed_steps_are_never_seen(
+    optimizer, penalty, seconds, real_threads, monkeypatch
+):
+    """Zeros that stay, averages, rates of 0, weights of 0; one step a call, or all."""
+    x, y, found = rows_of(n=60, n_in=400, share=0.01), labels(60), []
+    weight = (np.arange(60) // 5 % 3 > 0) * 1.0  # batches without weight
+    monkeypatch.setattr(training, "_SLICE_SECONDS", seconds)
+    for rows in (x, csr_of(x)):
+        net, rates = network(penalty=PENALTIES[penalty], n_in=400), Halves(0.1)
+        for options in ({}, {"keep_zeros": True, "update_tau": 0.1}):
+            options |= {"sample_weight": weight, "threads": 2, "shuffle": False}
+            history = net.fit(rows, y, 2, 5, optimizer(rates), **options)
+        found.append((bits(net), history["penalty"], history["update_norm"]))
+    assert found[0] == found[1]
+
+
+class Interrupt:
+    """A progress bar that is interrupted once, at its 7th look."""
+
+    def __init__(self):
+        self.looks = 0
+
+    def rows(self, row, loss):
+        self.looks += 1
+        if self.looks == 7:
+            raise KeyboardInterrupt
+
+    def epoch(self, logs):
+        pass
+
+    def close(self):
+        pass
+
+
+def test_an_interrupted_fit_has_seen_all_steps(monkeypatch):
+    x, y, found = rows_of(n=60, n_in=400, share=0.01), labels(60), []
+    monkeypatch.setattr(training, "_SLICE_SECONDS", 0.0)
+    for rows in (x, csr_of(x)):
+        net, optimizer, bar = network(n_in=400), rn.Adam(0.01), Interrupt()
+        monkeypatch.setattr(training, "ProgressBar", lambda *_, bar=bar: bar)
+        with pytest.raises(KeyboardInterrupt):
+            net.fit(rows, y, 2, 5, optimizer)
+        found.append(bits(net))
+        assert 0 < net._state.progress.row < 60
+        net.fit(rows, y, 2, 5, optimizer)
+        found.append(bits(net))
+    assert found[:2] == found[2:] and found[0] != found[1]
 
 
 @pytest.mark.parametrize("other", [False, True])

@@ -44,7 +44,9 @@ if TYPE_CHECKING:
     from .team import Division
     from .weights import Weights
 
-_SLICE_SECONDS = 0.02  # between two checks for Ctrl-C
+_SLICE_SECONDS = 0.02  # between two checks for Ctrl-C,
+_SLICE_BYTES = 1 << 23  # longer by the size of what is brought up to date after each,
+_LONGEST_SLICE = 50  # times
 _PUBLISH_SECONDS = 1.0  # between two copies for readers in other threads
 _STEPS_PER_CALL = 4096  # learning rates computed ahead
 
@@ -337,7 +339,7 @@ class TrainingRun:
         while progress.epoch == at:
             threads, start = _crowd.threads(run.max_threads), time.monotonic()
             rates = self._learning_rates(at)
-            asleep = run.advance(rates, _SLICE_SECONDS, threads)
+            asleep = run.advance(rates, self._slice_seconds(), threads)
             _crowd.report(threads, time.monotonic() - start, asleep)
             if run.steps_done:
                 self._last_rate = float(rates[run.steps_done - 1])
@@ -347,6 +349,15 @@ class TrainingRun:
             self._bar.rows(course.rows_before(at) + seen, progress.mean_loss)
             self._publish_for_readers()
         return progress.epoch
+
+    def _slice_seconds(self) -> float:
+        """Until C returns; then rows of W that sparse rows did not touch catch up."""
+        if self.options.data.row_entries is None:
+            return _SLICE_SECONDS
+        state = self.state
+        arrays = 1 + sum(a is not None for a in (state.m, state.v, state.q))
+        size = arrays * self.network._plan.size * self.network._plan.dtype.itemsize
+        return _SLICE_SECONDS * min(max(1.0, size / _SLICE_BYTES), _LONGEST_SLICE)
 
     def _copy_weights(self) -> None:
         """Copy the published weights to where steps change them."""

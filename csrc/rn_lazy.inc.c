@@ -1,0 +1,146 @@
+/* Rows of the first layer's W that a batch of sparse rows does not touch.
+ *
+ * Without an entry in their column their gradient is zero, but most steps change them
+ * all the same: by decay, momentum, penalties.  They miss such steps and take them, one
+ * after the other, when they are touched again or the call ends: so they have the bits
+ * of rows that took every step in time, under any optimiser and rule, but go through
+ * the CPU once for many steps.
+ */
+
+enum { RN_ROWS_AHEAD = 16 }; /* between asking for a row and using it */
+
+/* Notes the step that is about to be taken, for rows that will miss it. */
+static void note_step(const rn_task *task) {
+    const rn_lazy *lazy = task->work->lazy;
+    const size_t now = task->run->steps_done;
+    if (!takes_step(task)) return;
+    lazy->step[now] = step_of(task->run, &task->run->net->layers[0].weight);
+    lazy->rates[now] = rates_of(&lazy->step[now]);
+}
+
+/* Whether a step of a row is more than update(). */
+RN_INLINE int has_long_steps(const rn_task *task) {
+    const rn_param *p = &task->run->net->layers[0].weight;
+    return p->group != RN_GROUP_NONE || p->keep_zeros || p->ema;
+}
+
+/* One step of row k with the gradient g. */
+static void long_step(const rn_task *task, size_t k, const T *g, const rn_step *step) {
+    const rn_layer *layer = &task->run->net->layers[0];
+    const rn_param *p = &layer->weight;
+    const size_t n_in = layer->n_in, n_out = layer->n_out;
+    const double tau = 1 - task->run->ema_decay;
+    update_span(p, k * n_out, n_out, g, step, task->run->ema_decay);
+    if (p->group == RN_GROUP_NONE) return;
+    move_ema(layer, k, k + 1, 0, n_out, -tau);
+    prox_group(n_in, n_out, k, k + 1, p, step, own_work(task));
+    move_ema(layer, k, k + 1, 0, n_out, tau);
+}
+
+/* The gradient of rows that are not touched, in the memory of rn_descent.buffer. */
+static const T *zero_gradient(const rn_task *task) {
+    T *zeros = own_gradient(task);
+    memset(zeros, 0, task->work->gradient_size * sizeof(T));
+    return zeros;
+}
+
+/* Row k takes the steps that it missed before step `now`; zeros (n_out). */
+static void catch_up(const rn_task *task, size_t k, size_t now, const T *zeros) {
+    const rn_lazy *lazy = task->work->lazy;
+    const rn_layer *layer = &task->run->net->layers[0];
+    const rn_param *p = &layer->weight;
+    const size_t n_out = layer->n_out, seen = (size_t)lazy->seen[k];
+    T *w = p->w, *m = p->m, *v = p->v, *q = p->q;
+    lazy->seen[k] = (int32_t)now;
+    for (size_t s = seen; has_long_steps(task) && s < now; s++) {
+        long_step(task, k, zeros, &lazy->step[s]);
+    }
+    if (has_long_steps(task) || seen == now) return;
+    update_steps(n_out, w + k * n_out, m ? m + k * n_out : NULL,
+                 v ? v + k * n_out : NULL, q ? q + k * n_out : NULL, zeros,
+                 lazy->rates + seen, now - seen);
+}
+
+/* Asks for the row of W of the c-th column, and what the optimiser remembers of it: the
+ * rows lie anywhere. */
+RN_INLINE void fetch_row(const rn_param *p, const rn_sparse_block *b, size_t c,
+                         size_t n_out) {
+    enum { LINE = 64 / sizeof(T) };
+    const T *arrays[4] = {p->w, p->m, p->v, p->q};
+    if (c >= b->n_columns) return;
+    const size_t at = (size_t)b->column[c] * n_out;
+    for (int k = 0; k < 4; k++) {
+        for (size_t j = 0; arrays[k] && j < n_out; j += LINE) {
+            RN_PREFETCH(arrays[k] + at + j);
+        }
+        if (arrays[k]) RN_PREFETCH(arrays[k] + at + n_out - 1);
+    }
+}
+
+/* Where the share of columns of a thread begins: every entry, and every row's step, is
+ * some work. */
+static size_t share_of_columns(const rn_sparse_block *b, size_t part, size_t parts) {
+    enum { STEP = 4 }; /* a step takes as long as this many entries */
+    const size_t n = b->n_columns;
+    const size_t all = (size_t)b->first[n] + STEP * n;
+    const size_t wanted = all / parts * part;
+    size_t low = 0, high = n;
+    if (part == parts) return n;
+    while (low < high) {
+        const size_t c = (low + high) / 2;
+        if ((size_t)b->first[c] + STEP * c < wanted) low = c + 1;
+        else high = c;
+    }
+    return low;
+}
+
+/* The rows of W that the block has entries for, before they are read. */
+static void catch_up_touched(const rn_task *task) {
+    const rn_sparse_block *b = task->work->sparse;
+    const rn_worker worker = task->worker;
+    const size_t c1 = share_of_columns(b, worker.index + 1, worker.count);
+    const T *zeros = zero_gradient(task);
+    for (size_t c = share_of_columns(b, worker.index, worker.count); c < c1; c++) {
+        fetch_row(&task->run->net->layers[0].weight, b, c + RN_ROWS_AHEAD,
+                  task->run->net->layers[0].n_out);
+        catch_up(task, (size_t)b->column[c], task->run->steps_done, zeros);
+    }
+}
+
+/* All rows of W, before somebody else looks at them. */
+static void catch_up_all(const rn_task *task) {
+    const rn_worker worker = task->worker;
+    const size_t n_in = task->run->net->layers[0].n_in;
+    const size_t k1 = rn_part(n_in, worker.index + 1, worker.count);
+    const T *zeros = zero_gradient(task);
+    for (size_t k = rn_part(n_in, worker.index, worker.count); k < k1; k++) {
+        catch_up(task, k, task->run->steps_done, zeros);
+    }
+}
+
+/* The gradients and the step of the rows that the block has entries for. */
+static void update_touched(const rn_task *task, const rn_descent *d) {
+    const rn_lazy *lazy = task->work->lazy;
+    const rn_sparse_block *b = task->work->sparse;
+    const rn_param *p = &d->layer->weight;
+    const size_t n_out = d->layer->n_out, now = task->run->steps_done;
+    const size_t c1 = share_of_columns(b, task->worker.index + 1, task->worker.count);
+    T *w = p->w, *m = p->m, *v = p->v, *q = p->q, *g = d->buffer;
+    if (!d->update) return;
+    for (size_t c = share_of_columns(b, task->worker.index, task->worker.count); c < c1;
+         c++) {
+        const size_t k = (size_t)b->column[c];
+        fetch_row(p, b, c + RN_ROWS_AHEAD, n_out);
+        for (size_t j = 0; j < n_out; j += RN_ROW) {
+            const size_t at = k * n_out + j, width = rn_min(n_out - j, RN_ROW);
+            for (size_t i = 0; i < width; i += RN_LANES)
+                vec_store(g + j + i, vec_set1(0));
+            column_gradient(b, c, j, width, g + j, d->unit_rows, d->ld_units);
+            if (has_long_steps(task)) continue;
+            update_steps(width, w + at, m ? m + at : NULL, v ? v + at : NULL,
+                         q ? q + at : NULL, g + j, &lazy->rates[now], 1);
+        }
+        if (has_long_steps(task)) long_step(task, k, g, &lazy->step[now]);
+        lazy->seen[k] = (int32_t)now + 1;
+    }
+}
