@@ -77,7 +77,7 @@ class Interrupt:
 
 def test_ctrl_c_is_raised_with_the_steps_that_are_done(monkeypatch):
     x, y = problem()
-    monkeypatch.setattr(search, "Bar", lambda *args: Interrupt(4))
+    monkeypatch.setattr(search, "StepBar", lambda *args: Interrupt(4))
     with pytest.raises(KeyboardInterrupt) as stop:
         rn.regularization_path(x, y, cv=3, **QUICK)
     path = stop.value.partial
@@ -128,7 +128,7 @@ def test_ctrl_c_keeps_the_scores_of_two_folds(monkeypatch):
     x, y = problem(300)
     whole = rn.regularization_path(x, y, cv=3, **QUICK)
     bar = Interrupt(2 * len(whole) + 3)
-    monkeypatch.setattr(folds, "Bar", lambda *args: bar)
+    monkeypatch.setattr(folds, "StepBar", lambda *args: bar)
     with pytest.raises(KeyboardInterrupt) as stop:
         rn.regularization_path(x, y, cv=3, **QUICK)
     path = stop.value.partial
@@ -142,7 +142,7 @@ def test_ctrl_c_keeps_the_subsamples_that_are_done(monkeypatch):
     x, y = problem(300)
     path = rn.regularization_path(x, y, **QUICK)
     bar = Interrupt(2 * len(path) + 3)
-    monkeypatch.setattr(folds, "Bar", lambda *args: bar)
+    monkeypatch.setattr(folds, "StepBar", lambda *args: bar)
     with pytest.raises(KeyboardInterrupt) as stop:
         path.stability(x, y, n_subsamples=6)
     assert stop.value.partial.interrupted and stop.value.partial.n_subsamples == 2

@@ -1,10 +1,10 @@
-"""The progress bar of `Network.fit`."""
+"""Progress bars: of `Network.fit`, and over the steps of longer work."""
 
 from __future__ import annotations
 
 import shutil
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
     from ..typing import Logs
@@ -12,12 +12,49 @@ if TYPE_CHECKING:
 _BAR = "{desc} {percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}"
 
 
+class StepBar:
+    """A tqdm bar over steps, or nothing."""
+
+    def __init__(
+        self, show: bool, total: int, name: str, unit: str, ncols: int | None = None
+    ) -> None:
+        self._bar: Any = None
+        if show and sys.stderr is not None:  # as under pythonw
+            from tqdm.auto import tqdm
+
+            self._bar = tqdm(total=total, unit=f" {unit}", desc=name, ncols=ncols)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+    def expect(self, left: int) -> None:
+        """At most `left` steps are still to come."""
+        if self._bar is not None:
+            self._bar.total = self._bar.n + left
+
+    def step(self, text: str) -> None:
+        """One step is done; more than expected are shown too."""
+        if self._bar is not None:
+            self._bar.total = max(self._bar.total, self._bar.n + 1)
+            self._bar.set_postfix_str(text, refresh=False)
+            self._bar.update()
+
+
+def terminal_width() -> int:
+    """Columns of a bar: at most 80."""
+    return min(80, shutil.get_terminal_size().columns)
+
+
 class ProgressBar:
     """A tqdm bar over all rows of all epochs, at most 80 columns wide, or nothing."""
 
     def __init__(self, show: bool, epochs: int, n: int, done: int = 0) -> None:
         self._bar, self._n, self._epoch, self._epochs = None, n, done, epochs
-        if show and sys.stderr is not None:  # as under pythonw
+        if show and sys.stderr is not None:
             from tqdm.auto import tqdm
 
             notebook = any(c.__module__ == "tqdm.notebook" for c in tqdm.__mro__)
@@ -26,7 +63,7 @@ class ProgressBar:
                 initial=done * n,
                 desc=self._count(),
                 bar_format=_BAR,
-                ncols=None if notebook else min(80, shutil.get_terminal_size().columns),
+                ncols=None if notebook else terminal_width(),
             )
 
     def _count(self) -> str:

@@ -163,7 +163,7 @@ def fit(
         if not kept:
             raise
     members += [network for trial in kept for network in trial.networks]
-    shares = [t.weight / len(t.networks) for t in kept for _ in t.networks]
+    shares = [trial.share for trial in kept for _ in trial.networks]
     return finished, shares
 
 

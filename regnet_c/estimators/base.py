@@ -488,10 +488,9 @@ class BaseRegNet(BaseEstimator):
     def _keep(self, best: list[Trial], trained: list[Member]) -> None:
         """The trials' networks as members."""
         for trial in best:
-            share = trial.weight / len(trial.networks)
             parts = zip(trial.networks, trial.optimizers, trial.monitors, strict=True)
             trained += [
-                Member(network=n, optimizer=o, monitor=m, share=share)
+                Member(network=n, optimizer=o, monitor=m, share=trial.share)
                 for n, o, m in parts
             ]
             self.recipe_ = best[0].recipe

@@ -10,7 +10,7 @@ import numpy as np
 
 from .._core import checks
 from .._core.csr import take_rows
-from .bar import Bar
+from .._core.progress_bar import StepBar
 from .steps import Walk, start_weights
 
 if TYPE_CHECKING:
@@ -82,7 +82,8 @@ class Parts:
         stop, done, interrupt = threading.Event(), {}, None
         jobs, in_threads = _jobs(n_jobs)
         recipe = replace(self.recipe, threads=1) if jobs > 1 else self.recipe
-        with Bar(progress, len(parts) * len(self.grid), name) as bar:
+        total = len(parts) * len(self.grid)
+        with StepBar(progress, total, name, "steps") as bar:
             watch = (stop, bar) if in_threads else ()
             calls = [(recipe, i, *part, *watch) for i, part in enumerate(parts)]
             results = _results(self.walk, calls, jobs)
@@ -91,7 +92,7 @@ class Parts:
                     if len(steps) == len(self.grid):
                         done[number] = steps
                     for step in steps if not in_threads else ():
-                        bar.step(int(np.count_nonzero(step.importance)))
+                        bar.step(f"{np.count_nonzero(step.importance)} features")
             except KeyboardInterrupt as error:
                 interrupt = error
                 stop.set()
@@ -106,7 +107,7 @@ class Parts:
         rows: NDArray[np.intp],
         held_out: NDArray[np.intp] | None,
         stop: Event | None = None,
-        bar: Bar | None = None,
+        bar: StepBar | None = None,
     ) -> tuple[int, list[Step]]:
         """The number of a part, and the steps on it, fewer if `stop` was set."""
         X, y = take_rows(self._X, rows), self._y[rows]
@@ -118,7 +119,7 @@ class Parts:
         for step in Walk(recipe, start, X, y, judge, stop).steps(self.grid):
             steps.append(step)
             if bar is not None:
-                bar.step(int(np.count_nonzero(step.importance)))
+                bar.step(f"{np.count_nonzero(step.importance)} features")
         return number, steps
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from .._core import checks
 from .._core.memory import says_memory_error
-from .bar import Bar
+from .._core.progress_bar import StepBar
 from .folds import Parts, cross_validate, splits_of
 from .problem import Problem
 from .recipe import make_recipe
@@ -164,14 +164,14 @@ def regularization_path(
     splits = None if cv is None else splits_of(cv, X, y, recipe)
     steps: list[Step] = []
     top, interrupt, folds = float("nan"), None, None
-    with Bar(progress, n_lambdas, "path") as bar:
+    with StepBar(progress, n_lambdas, "path", "steps") as bar:
         try:
             start = start_weights(recipe, direction, X, y, validation_data)
             top = critical_strength(recipe, start, X, y)
             strengths = _strengths(steps, top, ratio, n_lambdas, direction)
             for step in Walk(recipe, start, X, y, validation_data).steps(strengths):
                 steps.append(step)
-                bar.step(int(np.count_nonzero(step.importance)))
+                bar.step(f"{np.count_nonzero(step.importance)} features")
         except KeyboardInterrupt as error:
             interrupt = error
     if splits is not None and interrupt is None:

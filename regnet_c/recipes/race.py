@@ -11,18 +11,17 @@ Results depend on the seed and the recipes alone, not on how many train at a tim
 from __future__ import annotations
 
 import math
-import shutil
-import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .._core.data import checked_data
+from .._core.progress_bar import StepBar, terminal_width
 from ..callbacks import Callback
 from ..errors import DivergenceError
 from ..layers import Dense
@@ -108,6 +107,11 @@ class Trial:
     seconds: float = 0.0
     weight: float = 0.0
 
+    @property
+    def share(self) -> float:
+        """Weight of each of its networks in the result."""
+        return self.weight / len(self.networks)
+
 
 class _StopWhen(Callback):
     """Ends a training once another thread was interrupted."""
@@ -117,36 +121,6 @@ class _StopWhen(Callback):
 
     def on_epoch_end(self, epoch: int, logs: Any) -> bool:
         return self._event.is_set()
-
-
-class _Bar:
-    """A tqdm bar over trainings, or nothing."""
-
-    def __init__(self, show: bool, total: int) -> None:
-        self._bar: Any = None
-        if show and sys.stderr is not None:
-            from tqdm.auto import tqdm
-
-            width = min(80, shutil.get_terminal_size().columns)
-            self._bar = tqdm(total=total, unit=" nets", desc="recipes", ncols=width)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        if self._bar is not None:
-            self._bar.close()
-
-    def expect(self, left: int) -> None:
-        """At most `left` trainings are still to come."""
-        if self._bar is not None:
-            self._bar.total = self._bar.n + left
-
-    def step(self, best: float) -> None:
-        """One training is done."""
-        if self._bar is not None:
-            self._bar.set_postfix_str(f"best {best:.4g}", refresh=False)
-            self._bar.update()
 
 
 def even_folds(
@@ -211,7 +185,9 @@ class Race:
         """
         self._begin = time.perf_counter()
         alive = self.trials
-        with _Bar(self._progress, len(alive)) as self._bar:
+        width = terminal_width()
+        total = len(alive)
+        with StepBar(self._progress, total, "recipes", "nets", width) as self._bar:
             for number in range(self._plan.rounds):
                 if number and self._out_of_time():
                     break
@@ -293,7 +269,7 @@ class Race:
             except DivergenceError as error:
                 failures.append(error)
             done = [np.mean(t.losses[-1]) for t in alive if t.losses]
-            self._bar.step(float(min(done, default=math.inf)))
+            self._bar.step(f"best {min(done, default=math.inf):.4g}")
 
         held = np.flatnonzero(self._fold == number)
         self._truth.append(self._truth_of(held))
