@@ -23,12 +23,13 @@ RN_INLINE void release(size_t n, T *to, const T *held) {
 }
 
 RN_INLINE int keeps_m(int kind) {
+    int found = 0;
     switch (kind) {
 #define RN_KEEPS(constant, name, step, response, keeps, metric)                        \
-    case constant: return keeps;
+    case constant: found = keeps; break;
         RN_OPTIMIZERS(RN_KEEPS)
     }
-    return 0;
+    return found;
 }
 
 RN_INLINE void steps_loop(const int kind, const rn_l1_rule rule, size_t n, T *w, T *m,
