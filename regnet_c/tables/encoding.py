@@ -610,7 +610,7 @@ def _code_entry(
 
 
 def _runs(columns: Sequence[FittedColumn]) -> Iterator[tuple[FittedColumn, int]]:
-    """(column, how many like it follow, itself among them)."""
+    """(column, how many like it follow, itself among them); a short run one by one."""
     at = 0
     while at < len(columns):
         first, last = columns[at], at + 1
@@ -619,9 +619,12 @@ def _runs(columns: Sequence[FittedColumn]) -> Iterator[tuple[FittedColumn, int]]
                 first, name=f"x{number + last - at}"
             ):
                 last += 1
-        count = last - at if last - at > _REPEATED else 1
-        yield first, count
-        at += count
+        if last - at > _REPEATED:
+            yield first, last - at
+        else:
+            for column in columns[at:last]:
+                yield column, 1
+        at = last
 
 
 def _number_of(name: str) -> int | None:
