@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     CheckedBlock: TypeAlias = tuple[Any, Any, Any]  # the last one may be None
 
+SAMPLE_ROWS = 1 << 17  # from which encoders and scales are learned
 _BLOCK_ROWS = 1 << 16
 _ARROW_SUFFIXES = {
     "parquet": (".parquet", ".pq"),

@@ -1,8 +1,10 @@
-"""Memory on cache lines, and the exception that NumPy forgets when it gets none."""
+"""Memory on cache lines, what is free, the exception that NumPy forgets to raise."""
 
 from __future__ import annotations
 
+import contextlib
 import functools
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
 
     Function = TypeVar("Function", bound=Callable[..., Any])
 
+_CGROUP = Path("/sys/fs/cgroup")  # of a container on Linux
 ALIGNMENT = 64  # bytes of a cache line, and of the longest vectors
 
 
@@ -27,6 +30,21 @@ def aligned_zeros(n: int, dtype: np.dtype[Any]) -> AnyArray:
     buffer = np.zeros(size + ALIGNMENT, np.uint8)
     begin = -buffer.__array_interface__["data"][0] % ALIGNMENT
     return buffer[begin : begin + size].view(dtype)
+
+
+def free_memory() -> int | None:
+    """Bytes that this process may still use; None without psutil (extra `[table]`)."""
+    try:
+        import psutil
+    except ImportError:
+        return None
+    free: int = psutil.virtual_memory().available
+    with contextlib.suppress(OSError, ValueError):  # "max": no limit
+        limit, used = (
+            int((_CGROUP / f"memory.{name}").read_text()) for name in ("max", "current")
+        )
+        free = min(free, max(limit - used, 0))
+    return free
 
 
 def says_memory_error(function: Function) -> Function:

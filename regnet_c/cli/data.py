@@ -29,23 +29,27 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from ..blocks import Blocks
     from ..network import Network
     from ..tables.columns import Column
     from ..tables.encoding import Encoding
     from ..tables.schema import Schema
     from ..tables.task import Target, TaskName
-    from ..typing import AnyArray, BoolArray, Float64Array, StrPath
+    from ..typing import AnyArray, BoolArray, Float64Array, IntArray, StrPath
 
     T = TypeVar("T")
     Commands: TypeAlias = argparse._SubParsersAction[argparse.ArgumentParser]
 
-_EPOCH = 2**63  # of the random split: one that training never reaches
+EPOCH = 2**63  # of the random split: one that training never reaches
 _CLASSES = 5  # named in a line
 
 
 @dataclass
 class TrainingData:
-    """Encoded rows to train on and to validate on, and how they were read."""
+    """Encoded rows to train on and to validate on, and how they were read.
+
+    With `blocks` those are trained on; X and y are a sample of them.
+    """
 
     form: TableForm
     X: Any  # an array or CSR
@@ -54,6 +58,12 @@ class TrainingData:
     lines: list[str] = field(default_factory=list)
     schema: Schema | None = None
     weights: Float64Array | None = None
+    blocks: Blocks | None = None
+
+    @property
+    def n(self) -> int:
+        """Rows to train on."""
+        return len(self.X) if self.blocks is None else sum(self.blocks.lengths)
 
 
 # ---- options -------------------------------------------------------------------------
@@ -230,7 +240,7 @@ def _read_rows(
     return X, y, test
 
 
-def _learned(
+def learned(
     columns: Sequence[Column], options: Options
 ) -> tuple[Encoding, Schema, list[str]]:
     """`learn`, of few rows with one output for each number, as the estimators do."""
@@ -250,29 +260,29 @@ def _arrays(
     where = str(path)
     if X.dtype.kind == "c":
         raise ValueError(f"{where}: X has dtype {X.dtype}, expected real numbers")
-    with _cells(where):
+    with cells(where):
         targets = _array_targets(y, args.task, where)
     rows = np.flatnonzero(np.logical_and.reduce([t.present for t in targets]))
     if test is None:
         fit, held_out = _split(rows, args)
     else:
         fit, held_out = rows, None
-    with _cells(where, lambda row: f"row {fit[row] + 1}"):
+    with cells(where, lambda row: f"row {fit[row] + 1}"):
         encoding, schema = _learned_from_rows(args, X, fit)
         X_fit = encode_rows(encoding, take_rows(X, fit))
-    form = _form(args, encoding, "y", targets, fit)
+    form = form_of(args, encoding, "y", targets, fit)
     validation = None
     if held_out is not None:
-        with _cells(where, lambda row: f"row {held_out[row] + 1}"):
+        with cells(where, lambda row: f"row {held_out[row] + 1}"):
             X_held_out = encode_rows(encoding, take_rows(X, held_out))
-        validation = X_held_out, _values(form, targets, held_out)
+        validation = X_held_out, values_of(form, targets, held_out)
     elif test is not None:
         X_test = encode_rows(encoding, npz.same_columns(test[0], X))
         validation = X_test, encoded_targets(form, test[1], where)[0]
-    lines = _lines(where, len(X), X.shape[1], [], schema, targets, len(y) - len(rows))
-    lines.append(_line_of_rows(len(fit), validation))
+    lines = lines_of(where, len(X), X.shape[1], [], schema, targets, len(y) - len(rows))
+    lines.append(line_of_rows(len(fit), validation))
     return TrainingData(
-        form, X_fit, _values(form, targets, fit), validation, lines, schema
+        form, X_fit, values_of(form, targets, fit), validation, lines, schema
     )
 
 
@@ -297,7 +307,7 @@ def _learned_from_rows(
     if X.dtype == np.uint8:
         largest = int(X.max()) or 1
         return learn_scale(names, largest, f"0 to {largest}", len(fit))
-    return _learned(columns_of(X[fit]), _options(args))[:2]
+    return learned(columns_of(X[fit]), _options(args))[:2]
 
 
 def encode_rows(encoding: Encoding, X: AnyArray | CSR) -> AnyArray | CSR:
@@ -326,41 +336,59 @@ def _array_targets(
 
 def _table(args: argparse.Namespace) -> TrainingData:
     """TrainingData of a file with named columns."""
-    dialect = dialect_of(args)
-    names = readers.column_names(args.data, dialect)
-    target = _target_name(args, names)
-    if len(names) == 1:
-        raise ValueError(
-            f"{args.data} has no column besides the target {shown(target)}"
-        )
-    options = _options(args)
-    options.check([name for name in names if name != target], args.data)
-    wanted = [name for name in names if name not in options.drop]
+    opened = Opened(args)
+    target, dialect = opened.target, opened.dialect
     table = readers.read_table(
-        args.data, wanted, text=[target, *options.categories], dialect=dialect
+        args.data, opened.wanted, text=opened.text, dialect=dialect
     )
-    options.drop = frozenset()
-    with _cells(args.data, table.place):
+    with cells(args.data, table.place):
         found = learn_target(table[target], args.task, args.data)
     rows = np.flatnonzero(found.present)
     fit, held_out = _split(rows, args)
     part = table.take(fit)
-    with _cells(args.data, part.place):
-        encoding, schema, _ = _learned(part.without([target]), options)
+    with cells(args.data, part.place):
+        encoding, schema, _ = learned(part.without([target]), opened.options)
         X = encoding.network_rows(part.columns)
-    form = _form(args, encoding, target, [found], fit, dialect)
+    form = form_of(args, encoding, target, [found], fit, dialect)
     validation = None
     if held_out is not None:
         other = table.take(held_out)
-        with _cells(args.data, other.place):
+        with cells(args.data, other.place):
             X_held_out = encoding.network_rows(other.columns)
-        validation = X_held_out, _values(form, [found], held_out)
-    n = len(table)
-    lines = _lines(
+        validation = X_held_out, values_of(form, [found], held_out)
+    n, names = len(table), opened.names
+    lines = lines_of(
         args.data, n, len(names), table.notes, schema, [found], n - len(rows), args.drop
     )
-    lines.append(_line_of_rows(len(fit), validation))
-    return TrainingData(form, X, _values(form, [found], fit), validation, lines, schema)
+    lines.append(line_of_rows(len(fit), validation))
+    y = values_of(form, [found], fit)
+    return TrainingData(form, X, y, validation, lines, schema)
+
+
+class Opened:
+    """What the options of `train` say about a table, checked against its columns.
+
+    Attributes
+    ----------
+    names, wanted : list of str
+        All columns, and those to read.
+    text : list of str
+        Columns of a CSV file that stay as they were written.
+    """
+
+    def __init__(self, args: argparse.Namespace) -> None:
+        self.dialect = dialect_of(args)
+        self.names = names = readers.column_names(args.data, self.dialect)
+        self.target = target = _target_name(args, names)
+        if len(names) == 1:
+            raise ValueError(
+                f"{args.data} has no column besides the target {shown(target)}"
+            )
+        self.options = options = _options(args)
+        options.check([name for name in names if name != target], args.data)
+        self.wanted = [name for name in names if name not in options.drop]
+        self.text = [target, *options.categories]
+        options.drop = frozenset()
 
 
 def _target_name(args: argparse.Namespace, names: list[str]) -> str:
@@ -381,7 +409,7 @@ def _target_name(args: argparse.Namespace, names: list[str]) -> str:
     raise ValueError(message)
 
 
-def _form(
+def form_of(
     args: argparse.Namespace,
     encoding: Encoding,
     name: str,
@@ -412,7 +440,7 @@ def _form(
     )
 
 
-def _values(
+def values_of(
     form: TableForm, targets: Sequence[Target], rows: NDArray[np.intp]
 ) -> AnyArray:
     """y as the network learns it."""
@@ -426,17 +454,29 @@ def _split(
     rows: NDArray[np.intp], args: argparse.Namespace
 ) -> tuple[NDArray[np.intp], NDArray[np.intp] | None]:
     """(rows to train on, rows to validate on or None)."""
-    share = 0.2 if args.validation is None else args.validation
-    share = checks.check_float(share, "--validation", 0, below=1)
+    share = share_of(args)
     count = round(len(rows) * share)
-    if share == 0 or (args.validation is None and not 0 < count < len(rows) - 1):
+    if not is_split(args, len(rows), count):
         return rows, None
-    if not 0 < count < len(rows):
-        raise ValueError(
-            f"--validation {share} leaves {count} of {len(rows)} rows for validation"
-        )
-    order = permutation(len(rows), args.seed, _EPOCH)
+    order = permutation(len(rows), args.seed, EPOCH)
     return rows[np.sort(order[count:])], rows[np.sort(order[:count])]
+
+
+def share_of(args: argparse.Namespace) -> float:
+    """The share of rows to validate on."""
+    share = 0.2 if args.validation is None else args.validation
+    return checks.check_float(share, "--validation", 0, below=1)
+
+
+def is_split(args: argparse.Namespace, n: int, count: int) -> bool:
+    """Whether `count` of n rows are for validation; ValueError for too few or many."""
+    if share_of(args) == 0 or (args.validation is None and not 0 < count < n - 1):
+        return False
+    if not 0 < count < n:
+        raise ValueError(
+            f"--validation {args.validation} leaves {count} of {n} rows for validation"
+        )
+    return True
 
 
 # ---- other rows ----------------------------------------------------------------------
@@ -472,13 +512,13 @@ def encoded_file(
     table = readers.read_table(path, wanted, [*text, form.target], dialect)
     y = None
     if need_target:
-        with _cells(path, table.place):
+        with cells(path, table.place):
             y, present = encode_target(table[form.target], form.classes)
         if not present.any():
             raise ValueError(f"{path} target {shown(form.target)} has no values")
         table, y = table.take(np.flatnonzero(present)), y[present]
         y = y if form.classes is not None else form.scaled(y)[:, 0]
-    with _cells(path, table.place):
+    with cells(path, table.place):
         X = form.encoding.network_rows(table.columns, needed)
     return X, y
 
@@ -503,7 +543,7 @@ def _encoded_rows(
     if need_target:
         y, present = encoded_targets(form, y, path)
         X, y = take_rows(X, present), y[present]
-    with _cells(path):
+    with cells(path):
         return encode_rows(form.encoding, X), y
 
 
@@ -511,7 +551,7 @@ def encoded_targets(
     form: TableForm, y: AnyArray, where: object
 ) -> tuple[AnyArray, BoolArray]:
     """(y as the network learns it, rows that have one) of an array."""
-    with _cells(where):
+    with cells(where):
         if form.classes is not None:
             if y.ndim != 1:
                 raise ValueError(
@@ -544,7 +584,7 @@ def check_not_an_input(
 
 
 @contextlib.contextmanager
-def _cells(where: object, place: Callable[[int], str] | None = None) -> Iterator[None]:
+def cells(where: object, place: Callable[[int], str] | None = None) -> Iterator[None]:
     """Name the file and the line of a refused value."""
     try:
         yield
@@ -562,7 +602,7 @@ def _cells(where: object, place: Callable[[int], str] | None = None) -> Iterator
 # ---- how the data were read ----------------------------------------------------------
 
 
-def _lines(
+def lines_of(
     where: object,
     n_rows: int,
     n_columns: int,
@@ -571,8 +611,9 @@ def _lines(
     targets: Sequence[Target],
     without: int,
     dropped: Sequence[str] = (),
+    counts: IntArray | None = None,
 ) -> list[str]:
-    """The lines that print how the data were read."""
+    """The lines that print how the data were read; `counts`: rows of each class."""
     lines = [f"data      {where}: {n_rows} rows, {n_columns} columns"]
     lines += [f"          {note}" for note in notes]
     summary = schema.summary()
@@ -590,8 +631,9 @@ def _lines(
     names = shown(target.name) if len(targets) == 1 else f"{len(targets)} numbers"
     lines.append(f"target    {names}: {target.task} ({target.reason}{why})")
     if target.classes is not None:
-        counts = np.bincount(target.values[target.present]).tolist()
-        pairs = zip(target.classes, counts, strict=True)
+        if counts is None:
+            counts = np.bincount(target.values[target.present])
+        pairs = zip(target.classes, counts.tolist(), strict=True)
         parts = [f"{name:.30} {count}" for name, count in list(pairs)[:_CLASSES]]
         rest = len(counts) - len(parts)
         lines.append(
@@ -605,7 +647,7 @@ def _lines(
     return lines
 
 
-def _line_of_rows(n_fit: int, validation: tuple[Any, AnyArray] | None) -> str:
+def line_of_rows(n_fit: int, validation: tuple[Any, AnyArray] | None) -> str:
     if validation is None:
         return f"rows      {n_fit} to train on, none to validate on"
     return f"rows      {n_fit} to train on, {len(validation[0])} to validate on"

@@ -8,6 +8,7 @@ import numpy as np
 
 from .._core import checks
 from .._core.team import available_threads
+from ..blocks import Blocks
 from ..callbacks import EarlyStopping
 from ..losses import FOR_NUMBERS, get_loss
 from ..network import Network
@@ -173,7 +174,7 @@ def _plan(
     """How recipes race; None if they do not."""
     n_rows, n_inputs = rows.X.shape
     has_bins = 0 < len(rows.form.encoding.without_bins()) < n_inputs
-    if args.tune is False:
+    if args.tune is False or rows.blocks is not None:
         return None
     if args.tune != presets.AUTO:
         if args.patience is not None:
@@ -194,10 +195,9 @@ def _fit_alike(
 ) -> bool:
     """Train members of one recipe; False if that was interrupted."""
     layers = recipe.make_layers(chosen, rows.X.shape[1], n_out)
-    y = rows.y
-    if rows.form.classes is not None:
-        y = recipe.smoothed(y, chosen.label_smoothing, n_out)
-    for number in range(presets.member_count(chosen, len(rows.X), layers)):
+    smoothing = 0.0 if rows.form.classes is None else chosen.label_smoothing
+    X, y, weights = _smoothed(rows, smoothing, n_out)
+    for number in range(presets.member_count(chosen, rows.n, layers)):
         seed = next_seed(args.seed, number) if number else args.seed
         network = Network(layers, loss=loss, dtype=args.dtype, seed=seed)
         callbacks = []
@@ -205,12 +205,12 @@ def _fit_alike(
             callbacks.append(EarlyStopping(patience=args.patience))
         try:
             network.fit(
-                rows.X,
+                X,
                 y,
                 epochs=chosen.max_iter,
                 batch_size=chosen.batch_size,
                 optimizer=recipe.make_optimizer(chosen),
-                sample_weight=rows.weights,
+                sample_weight=weights,
                 validation_data=rows.validation,
                 callbacks=callbacks,
                 progress=not args.quiet,
@@ -224,6 +224,20 @@ def _fit_alike(
             return False
         members.append(network)
     return True
+
+
+def _smoothed(rows: TrainingData, smoothing: Any, n_out: int) -> tuple[Any, Any, Any]:
+    """(X, y, weights) or (Blocks, None, None) with smoothed targets."""
+    blocks = rows.blocks
+    if blocks is None:
+        return rows.X, recipe.smoothed(rows.y, smoothing, n_out), rows.weights
+
+    def block(number: int) -> Any:
+        X, y, weight = blocks.read(number)
+        y = recipe.smoothed(y, smoothing, n_out)
+        return (X, y) if weight is None else (X, y, weight)
+
+    return Blocks(block, blocks.count, blocks.lengths), None, None
 
 
 def _loss(name: Any, form: TableForm) -> tuple[Loss, int]:

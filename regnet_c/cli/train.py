@@ -5,6 +5,7 @@ Ctrl-C saves the network in its current state.
 
 from __future__ import annotations
 
+import argparse
 from typing import TYPE_CHECKING, Any
 
 from .. import losses
@@ -13,7 +14,7 @@ from ..activations import HIDDEN
 from ..penalties import RULES
 from ..recipes import presets, recipe
 from ..tables.form import KEY
-from . import data
+from . import data, stream
 from .evaluate import scores
 from .fit import fit, joined, resolve
 
@@ -96,6 +97,15 @@ def _add_arguments(parser: ArgumentParser) -> None:
         "--validation",
         type=float,
         help="share of rows for validation, 0: train on all; default: 0.2",
+    )
+    files.add_argument(
+        "--stream",
+        action=argparse.BooleanOptionalAction,
+        help="read a table block by block in every epoch, for files larger than memory "
+        "(CSV that is not compressed, Parquet, Feather, or a folder of them); default: if "
+        "the file is larger than a quarter of the free memory.  Encoding and scales are "
+        "learned from 131 072 random rows, and at most as many validate unless "
+        "--validation is given; no recipes race",
     )
     files.add_argument(
         "--class-weight",
@@ -231,13 +241,13 @@ def run(args: Namespace) -> int:
     """Train, report, save."""
     checks.check_output(args.output)
     data.check_not_an_input(args.output, args.data)
-    rows = data.training_data(args)
+    rows = (stream if stream.applies(args) else data).training_data(args)
     for line in rows.lines:
         print(line)
     if args.dry_run:
         print(rows.schema)
         return 0
-    chosen = resolve(args, rows.form, len(rows.X))
+    chosen = resolve(args, rows.form, rows.n)
     members: list[Network] = []
     finished, shares = fit(args, chosen, rows, members)
     network = joined(members, shares)
@@ -255,6 +265,8 @@ def _report(
 ) -> None:
     X, y = rows.validation or (rows.X, rows.y)
     where = "validation" if rows.validation else "training"
+    if rows.blocks is not None and not rows.validation:
+        where = "sample"
     count = len(members)
     first, *others = scores(rows.form, network.predict(X), y)
     for name, value in [(f"{where} {first[0]}", first[1]), *others]:
@@ -274,7 +286,7 @@ def _report(
     histories = [m.history for m in members if m.history is not None]
     epochs = sum(history.epochs for history in histories)
     seconds = sum(history.seconds for history in histories)
-    speed = epochs * len(rows.X) / max(seconds, 1e-9)
+    speed = epochs * rows.n / max(seconds, 1e-9)
     print(
         f"time                 {seconds:.2f} s, {epochs} epochs, {speed:,.0f} samples/s"
     )

@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..blocks import SAMPLE_ROWS
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ..blocks import Blocks
     from ..typing import AnyArray
 
-SAMPLE = 1 << 17  # rows
+SAMPLE = SAMPLE_ROWS
 
 
 class Survey:

@@ -143,13 +143,13 @@ def column_names(path: StrPath, dialect: Dialect | None = None) -> list[str]:
     extra.pyarrow()
     kind = kind_of(path)
     if kind == "folder":
-        return column_names(_files_of(Path(path))[0], dialect)
+        return column_names(files_of(Path(path))[0], dialect)
     _check_exists(path)
     if kind == "csv":
         dialect = dialect or Dialect()
         delimiter = dialect.delimiter or _find_delimiter(path)
         return _header(path, delimiter, dialect.header)[0]
-    return _arrow_names(path, kind)
+    return arrow_names(path, kind)
 
 
 def _check_exists(path: StrPath) -> None:
@@ -203,7 +203,7 @@ def read_table(
     return _read_arrow(path, kind, columns)
 
 
-def _files_of(folder: Path) -> list[Path]:
+def files_of(folder: Path) -> list[Path]:
     """The table files in a folder, all of one kind."""
     files = sorted(
         path
@@ -223,7 +223,7 @@ def _read_folder(
     text: Sequence[str],
     dialect: Dialect | None,
 ) -> Table:
-    files = _files_of(folder)
+    files = files_of(folder)
     tables = [read_table(path, columns, text, dialect) for path in files]
     pa = extra.pyarrow()
     joined = []
@@ -240,22 +240,22 @@ def _read_folder(
 
 
 def _read_arrow(path: StrPath, kind: str, columns: Sequence[str] | None) -> Table:
-    wanted = _wanted(path, _arrow_names(path, kind), columns)
-    with _arrow_errors(path, kind):
+    names = wanted(path, arrow_names(path, kind), columns)
+    with arrow_errors(path, kind):
         if kind == "parquet":
             from pyarrow import parquet
 
-            table = parquet.read_table(path, columns=wanted, partitioning=None)
+            table = parquet.read_table(path, columns=names, partitioning=None)
         else:
             from pyarrow import feather
 
-            table = feather.read_table(path, columns=wanted)
-    return Table(path, [ArrowColumn(name, table[name]) for name in wanted])
+            table = feather.read_table(path, columns=names)
+    return Table(path, [ArrowColumn(name, table[name]) for name in names])
 
 
-def _arrow_names(path: StrPath, kind: str) -> list[str]:
+def arrow_names(path: StrPath, kind: str) -> list[str]:
     """Names of the columns of a Parquet or Arrow file."""
-    with _arrow_errors(path, kind):
+    with arrow_errors(path, kind):
         if kind == "parquet":
             from pyarrow import parquet
 
@@ -269,7 +269,7 @@ def _arrow_names(path: StrPath, kind: str) -> list[str]:
 
 
 @contextlib.contextmanager
-def _arrow_errors(path: StrPath, kind: str) -> Iterator[None]:
+def arrow_errors(path: StrPath, kind: str) -> Iterator[None]:
     """An error of pyarrow as a sentence about the file."""
     try:
         yield
@@ -277,9 +277,7 @@ def _arrow_errors(path: StrPath, kind: str) -> Iterator[None]:
         raise ValueError(f"{path} is not a {kind} file: {error}") from None
 
 
-def _wanted(
-    path: StrPath, names: list[str], columns: Sequence[str] | None
-) -> list[str]:
+def wanted(path: StrPath, names: list[str], columns: Sequence[str] | None) -> list[str]:
     for name in columns or ():
         if name not in names:
             raise ValueError(no_column(path, name, names))
@@ -295,39 +293,73 @@ def _check_names(path: StrPath, names: list[str]) -> None:
 # ---- CSV -----------------------------------------------------------------------------
 
 
+class CSVFile:
+    """How a CSV file is laid out, and how text read from it becomes columns.
+
+    Attributes
+    ----------
+    names : list of str
+        Of the columns.
+    lines : int
+        Before the first row.
+    has_commas : bool
+        Whether a decimal comma was found.
+    """
+
+    has_commas = False
+
+    def __init__(self, path: StrPath, dialect: Dialect) -> None:
+        self.path, self.dialect = path, dialect
+        self.delimiter = dialect.delimiter or _find_delimiter(path)
+        self.names, self.lines = _header(path, self.delimiter, dialect.header)
+
+    def parse(self, source: Any, columns: Sequence[str], skip: int) -> Any:
+        """Some columns of the path or of a part of it, a pyarrow.Table of text."""
+        from pyarrow import csv as arrow_csv
+
+        pa = extra.pyarrow()
+        keys = {name: f"f{i}" for i, name in enumerate(self.names)}
+        read = {
+            "read_options": arrow_csv.ReadOptions(
+                column_names=list(keys.values()), skip_rows=skip, block_size=_BLOCK
+            ),
+            "parse_options": arrow_csv.ParseOptions(
+                delimiter=self.delimiter, newlines_in_values=True
+            ),
+            "convert_options": arrow_csv.ConvertOptions(
+                column_types=dict.fromkeys(keys.values(), pa.string()),
+                include_columns=[keys[name] for name in columns],
+                strings_can_be_null=False,
+            ),
+        }
+        try:
+            table = arrow_csv.read_csv(source, **read)
+        except pa.ArrowInvalid as error:
+            raise ValueError(
+                _what_is_wrong(self.path, self.delimiter, len(self.names), error)
+            ) from None
+        return table.rename_columns(list(columns))
+
+    def typed(
+        self, table: Any, text: Sequence[str], rows: NDArray[np.intp] | None = None
+    ) -> Table:
+        """A Table of what `parse` returned; `rows`: their numbers in the file."""
+        names = table.column_names
+        typing = _Typing(self.dialect, set(names).difference(text), self.delimiter)
+        found = [typing.column(name, table[name]) for name in names]
+        self.has_commas = self.has_commas or bool(typing.commas)
+        form = (self.delimiter, self.dialect.header)
+        return Table(self.path, found, typing.notes(), form, rows)
+
+
 def _read_csv(
     path: StrPath, columns: Sequence[str] | None, text: Sequence[str], dialect: Dialect
 ) -> Table:
-    from pyarrow import csv as arrow_csv
-
-    pa = extra.pyarrow()
-    delimiter = dialect.delimiter or _find_delimiter(path)
-    names, lines = _header(path, delimiter, dialect.header)
-    wanted = _wanted(path, names, columns)
-    keys = {name: f"f{i}" for i, name in enumerate(names)}
-    read = {
-        "read_options": arrow_csv.ReadOptions(
-            column_names=list(keys.values()), skip_rows=lines, block_size=_BLOCK
-        ),
-        "parse_options": arrow_csv.ParseOptions(
-            delimiter=delimiter, newlines_in_values=True
-        ),
-        "convert_options": arrow_csv.ConvertOptions(
-            column_types=dict.fromkeys(keys.values(), pa.string()),
-            include_columns=[keys[name] for name in wanted],
-            strings_can_be_null=False,
-        ),
-    }
-    try:
-        table = arrow_csv.read_csv(path, **read)
-    except pa.ArrowInvalid as error:
-        raise ValueError(_what_is_wrong(path, delimiter, len(names), error)) from None
+    file = CSVFile(path, dialect)
+    table = file.parse(path, wanted(path, file.names, columns), file.lines)
     if not len(table):
         raise ValueError(f"{path} has a header but no rows")
-    typing = _Typing(dialect, [name for name in wanted if name not in text], delimiter)
-    found = [typing.column(name, table[keys[name]]) for name in wanted]
-    form = (delimiter, dialect.header)
-    return Table(path, found, typing.notes(), form)
+    return file.typed(table, text)
 
 
 def _find_delimiter(path: StrPath) -> str:

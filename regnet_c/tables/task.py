@@ -12,7 +12,7 @@ from .encoding import CellError, real_numbers, refuse_infinity
 from .schema import shown
 
 if TYPE_CHECKING:
-    from ..typing import AnyArray, BoolArray, Float64Array
+    from ..typing import AnyArray, BoolArray, Float64Array, IntArray
     from .columns import Column
 
     TaskName: TypeAlias = Literal["classification", "regression"]
@@ -136,7 +136,7 @@ def learn_target(
             return _regression(numeric, _numbers(numeric, what), reason, what)
     if len(used) < 2:
         raise ValueError(f"{what} has one class only, {used[0]!r:.40}")
-    classes = sorted(used, key=_class_order)
+    classes = sorted(used, key=class_order)
     number = {level: i for i, level in enumerate(classes)}
     table = np.array([number.get(level, -1) for level in levels] + [-1], np.int32)
     return Target(column.name, task, table[codes], classes, reason, present)
@@ -205,7 +205,7 @@ def _is_code(text: str) -> bool:
     return len(digits) > 1 and digits[0] == "0" and digits.isdigit()
 
 
-def _class_order(level: str) -> tuple[bool, float, str]:
+def class_order(level: str) -> tuple[bool, float, str]:
     """Numbers by size, then texts."""
     number = parse_number(level)
     return (number is None, 0.0 if number is None else number, level)
@@ -224,6 +224,12 @@ def class_weights(values: AnyArray, n_classes: int) -> Float64Array:
     -------
     ndarray of float64, shape (n,)
     """
-    counts = np.bincount(values, minlength=n_classes)
-    present = np.count_nonzero(counts)
-    return (len(values) / (present * np.maximum(counts, 1)))[values]
+    return weights_of_classes(np.bincount(values, minlength=n_classes))[values]
+
+
+def weights_of_classes(counts: IntArray) -> Float64Array:
+    """Weights of rows by class, from the number of rows of each."""
+    weights: Float64Array = counts.sum() / (
+        np.count_nonzero(counts) * np.maximum(counts, 1)
+    )
+    return weights
