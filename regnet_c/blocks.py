@@ -37,6 +37,8 @@ class Blocks:
     Rows that lie together stay together in an epoch: where they are sorted, by class or
     by day, shuffle them once, or make the blocks so that each is like the whole.
 
+    Explained in :doc:`/scaling`.
+
     Parameters
     ----------
     source : list, callable, pyarrow.dataset.Dataset, str or os.PathLike
@@ -132,6 +134,15 @@ class Blocks:
         ------
         ValueError
             If it has not as many rows as before.
+
+        Examples
+        --------
+        >>> import numpy as np, regnet_c as rn
+        >>> X, y = np.eye(4), np.arange(4)
+        >>> blocks = rn.Blocks([(X[:2], y[:2]), (X[2:], y[2:])])
+        >>> blocks.read(1)
+        (array([[0., 0., 1., 0.],
+               [0., 0., 0., 1.]]), array([2, 3]), None)
         """
         block = self._source.read(number)
         if len(block[0]) != self.lengths[number]:

@@ -48,6 +48,8 @@ class Callback:
     `Network.fit` takes any object with some of these methods: those that it leaves out
     are not called.
 
+    Explained in :doc:`/checkpoints`.
+
     Examples
     --------
     >>> import numpy as np, regnet_c as rn
@@ -77,6 +79,16 @@ class Callback:
         Parameters
         ----------
         network : Network
+
+        Examples
+        --------
+        >>> import numpy as np, regnet_c as rn
+        >>> class Sizes(rn.Callback):
+        ...     def on_train_begin(self, network):
+        ...         print([w.shape for w in network.get_weights()])
+        >>> net = rn.Network([rn.Dense(2, 1)])
+        >>> history = net.fit(np.eye(2), [0, 1], callbacks=[Sizes()])
+        [(2, 1), (1,)]
         """
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> bool | None:
@@ -88,6 +100,17 @@ class Callback:
             Counted from 0 since the optimiser's first step.
         logs : dict
             The epoch's entries of `History.history`.
+
+        Examples
+        --------
+        >>> import numpy as np, regnet_c as rn
+        >>> class Show(rn.Callback):
+        ...     def on_epoch_end(self, epoch, logs):
+        ...         print(epoch, *logs)
+        >>> net = rn.Network([rn.Dense(2, 1)])
+        >>> history = net.fit(np.eye(2), [0, 1], epochs=2, callbacks=[Show()])
+        0 loss penalty zeros learning_rate
+        1 loss penalty zeros learning_rate
         """
 
     def on_checkpoint(self, training: Training) -> None:
@@ -101,10 +124,33 @@ class Callback:
         training : object
             ``save(path)`` writes the state; ``epochs`` is the number of epochs done;
             ``ends`` is True after the last epoch and on Ctrl-C.
+
+        Examples
+        --------
+        >>> import numpy as np, os, regnet_c as rn
+        >>> class SaveLast(rn.Callback):
+        ...     def on_checkpoint(self, training):
+        ...         if training.ends:
+        ...             training.save("last.safetensors")
+        >>> net = rn.Network([rn.Dense(2, 1)])
+        >>> history = net.fit(np.eye(2), [0, 1], callbacks=[SaveLast()])
+        >>> os.path.exists("last.safetensors")
+        True
         """
 
     def on_train_end(self) -> None:
-        """Called once after the last epoch, also when training fails."""
+        """Called once after the last epoch, also when training fails.
+
+        Examples
+        --------
+        >>> import numpy as np, regnet_c as rn
+        >>> class Bell(rn.Callback):
+        ...     def on_train_end(self):
+        ...         print("done")
+        >>> net = rn.Network([rn.Dense(2, 1)])
+        >>> history = net.fit(np.eye(2), [0, 1], callbacks=[Bell()])
+        done
+        """
 
     def get_state(self) -> dict[str, Any] | None:
         """What a checkpoint has to keep of this callback after an epoch.
@@ -115,6 +161,26 @@ class Callback:
             JSON values and arrays of float32 or float64, by names of letters, digits
             and underscores; a list of arrays is returned as one, end to end.  Numbers
             that may be infinite or NaN must be arrays.  None: nothing.
+
+        Examples
+        --------
+        >>> import numpy as np, regnet_c as rn
+        >>> class Counter(rn.Callback):
+        ...     epochs = 0
+        ...
+        ...     def on_epoch_end(self, epoch, logs):
+        ...         self.epochs += 1
+        ...
+        ...     def get_state(self):
+        ...         return {"epochs": self.epochs}
+        ...
+        ...     def set_state(self, state):
+        ...         self.epochs = state["epochs"]
+        >>> counter = Counter()
+        >>> net = rn.Network([rn.Dense(2, 1)])
+        >>> history = net.fit(np.eye(2), [0, 1], epochs=3, callbacks=[counter])
+        >>> counter.get_state()
+        {'epochs': 3}
         """
 
     def set_state(self, state: dict[str, Any]) -> None:
@@ -127,6 +193,16 @@ class Callback:
         Parameters
         ----------
         state : dict
+
+        Examples
+        --------
+        >>> import regnet_c as rn
+        >>> best = rn.EarlyStopping(monitor="loss", restore_best_weights=False)
+        >>> _ = best.on_epoch_end(0, {"loss": 0.5})
+        >>> resumed = best.replace()
+        >>> resumed.set_state(best.get_state())
+        >>> resumed.best
+        0.5
         """
 
 
@@ -204,6 +280,8 @@ def _expect_empty(state: dict[str, Any]) -> None:
 
 class EarlyStopping(_Settings, Callback):
     """Stop when a quantity has not improved for some epochs; put the best weights back.
+
+    Explained in :doc:`/course/early_stopping`.
 
     Parameters
     ----------
@@ -324,6 +402,8 @@ class Checkpoint(_Settings, Callback):
     The file is also a model that `Network.load` reads.  It is replaced as a whole or not
     at all, even if the machine stops.
 
+    Explained in :doc:`/checkpoints`.
+
     Parameters
     ----------
     path : str or os.PathLike
@@ -414,6 +494,8 @@ class Prune(_Settings, Callback):
     small: bring the columns of X to one scale first.  Pass ``keep_zeros=True`` to
     `Network.fit`, otherwise pruned weights become non-zero again.
 
+    Explained in :doc:`/choosing`.
+
     Parameters
     ----------
     density : float in (0, 1]
@@ -455,6 +537,13 @@ class Prune(_Settings, Callback):
         Returns
         -------
         float
+
+        Examples
+        --------
+        >>> import regnet_c as rn
+        >>> prune = rn.Prune(density=0.2, begin=2, end=4)
+        >>> [round(prune.share(epoch), 2) for epoch in range(1, 6)]
+        [1.0, 1.0, 0.3, 0.2, 0.2]
         """
         if epoch < self.begin:
             return 1.0
@@ -507,6 +596,8 @@ def _scalars(logs: Logs) -> dict[str, float]:
 class TensorBoard(Callback):
     """Write the numbers of every epoch as scalars for TensorBoard.
 
+    Explained in :doc:`/integrations`.
+
     Parameters
     ----------
     log_dir : str or os.PathLike
@@ -516,6 +607,14 @@ class TensorBoard(Callback):
     ------
     ImportError
         If tensorboard is not installed (extra ``tracking``); TensorFlow is not needed.
+
+    Examples
+    --------
+    >>> import numpy as np, regnet_c as rn
+    >>> import tensorboard
+    >>> tracker = rn.callbacks.TensorBoard("runs/first")
+    >>> net = rn.Network([rn.Dense(2, 1)])
+    >>> history = net.fit(np.eye(2), [0, 1], callbacks=[tracker])
     """
 
     def __init__(self, log_dir: StrPath) -> None:
@@ -538,6 +637,8 @@ class TensorBoard(Callback):
 class MLflow(Callback):
     """Log the numbers of every epoch as metrics of a run of MLflow.
 
+    Explained in :doc:`/integrations`.
+
     Parameters
     ----------
     run_id : str, optional
@@ -547,6 +648,14 @@ class MLflow(Callback):
     ------
     ImportError
         If mlflow is not installed (extra ``tracking``).
+
+    Examples
+    --------
+    >>> import numpy as np, regnet_c as rn
+    >>> import mlflow
+    >>> net = rn.Network([rn.Dense(2, 1)])
+    >>> with mlflow.start_run():
+    ...     history = net.fit(np.eye(2), [0, 1], callbacks=[rn.callbacks.MLflow()])
     """
 
     def __init__(self, run_id: str | None = None) -> None:
@@ -560,6 +669,8 @@ class MLflow(Callback):
 class WandB(Callback):
     """Log the numbers of every epoch to a run of Weights & Biases.
 
+    Explained in :doc:`/integrations`.
+
     Parameters
     ----------
     run : wandb.Run, optional
@@ -571,6 +682,18 @@ class WandB(Callback):
         If wandb is not installed (extra ``tracking``).
     ValueError
         If there is no run.
+
+    Examples
+    --------
+    >>> import numpy as np, regnet_c as rn
+    >>> class Run:  # in place of what wandb.init() returns
+    ...     def log(self, values, step):
+    ...         print(step, *values)
+    >>> tracker = rn.callbacks.WandB(Run())
+    >>> net = rn.Network([rn.Dense(2, 1)])
+    >>> history = net.fit(np.eye(2), [0, 1], epochs=2, callbacks=[tracker])
+    0 loss penalty zeros learning_rate
+    1 loss penalty zeros learning_rate
     """
 
     def __init__(self, run: Any = None) -> None:
@@ -585,6 +708,8 @@ class WandB(Callback):
 class OptunaPruning(Callback):
     """Report every epoch to a trial of Optuna, and end the trial if it is pruned.
 
+    Explained in :doc:`/integrations`.
+
     Parameters
     ----------
     trial : optuna.trial.Trial
@@ -597,6 +722,22 @@ class OptunaPruning(Callback):
         If optuna is not installed (extra ``tracking``).
     optuna.TrialPruned
         From `Network.fit`, when the study's pruner gives the trial up.
+
+    Examples
+    --------
+    >>> import numpy as np, regnet_c as rn
+    >>> import optuna
+    >>> optuna.logging.set_verbosity(optuna.logging.WARNING)
+    >>> def objective(trial):
+    ...     rate = trial.suggest_float("rate", 1e-3, 1e-1, log=True)
+    ...     callbacks = [rn.callbacks.OptunaPruning(trial, monitor="loss")]
+    ...     net, sgd = rn.Network([rn.Dense(2, 1)]), rn.SGD(rate)
+    ...     history = net.fit(np.eye(2), [0, 1], optimizer=sgd, callbacks=callbacks)
+    ...     return history["loss"][-1]
+    >>> study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    >>> study.optimize(objective, n_trials=4)
+    >>> len(study.trials)
+    4
     """
 
     def __init__(self, trial: Any, monitor: str = "val_loss") -> None:

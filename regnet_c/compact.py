@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 def compact(network: N) -> N:
     """A smaller network with the predictions of `network`, which does not change.
 
+    Explained in :doc:`/shipping`.
+
     Parameters
     ----------
     network : Network

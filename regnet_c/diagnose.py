@@ -68,6 +68,8 @@ class LayerDiagnosis:
 class Diagnosis:
     """Result of `Network.diagnose`; prints as a table.
 
+    Explained in :doc:`/regularisation`.
+
     Attributes
     ----------
     layers : list of LayerDiagnosis
@@ -87,6 +89,16 @@ class Diagnosis:
         Whether the objective still fell by 1 % over the last tenth of the epochs of the
         last `fit`; None without such a history.
     verdict : str
+
+    Examples
+    --------
+    >>> import numpy as np, regnet_c as rn
+    >>> X = np.random.RandomState(0).randn(200, 3)
+    >>> net = rn.Network([rn.Dense(3, 1, weight_penalty=rn.L1(0.1))])
+    >>> _ = net.fit(X, X[:, 0], 20, optimizer=rn.Adam(0.05))
+    >>> found = net.diagnose(X[:150], X[:150, 0], (X[150:], X[150:, 0]))
+    >>> found.fit, found.layers[0].zeros
+    ('balanced', 2)
     """
 
     layers: list[LayerDiagnosis]

@@ -9,6 +9,8 @@ from typing import Any
 class History(Mapping[str, list[Any]]):
     """Result of `Network.fit`: a mapping from a quantity's name to its values.
 
+    Explained in :doc:`/quick_start`.
+
     Attributes
     ----------
     history : dict of str to list
@@ -52,6 +54,15 @@ class History(Mapping[str, list[Any]]):
         Parameters
         ----------
         logs : dict of str to float or list
+
+        Examples
+        --------
+        >>> import regnet_c as rn
+        >>> history = rn.History()
+        >>> history.append({"loss": 0.5})
+        >>> history.append({"loss": 0.25})
+        >>> history["loss"], history.epochs
+        ([0.5, 0.25], 2)
         """
         for name, value in logs.items():
             self.history.setdefault(name, []).append(value)
@@ -63,6 +74,16 @@ class History(Mapping[str, list[Any]]):
         Parameters
         ----------
         other : History
+
+        Examples
+        --------
+        >>> import numpy as np, regnet_c as rn
+        >>> X, adam = np.eye(4), rn.Adam()
+        >>> net = rn.Network([rn.Dense(4, 1)])
+        >>> history = net.fit(X, X[:, :1], 3, optimizer=adam)
+        >>> history.extend(net.fit(X, X[:, :1], 2, optimizer=adam))
+        >>> len(history["loss"])
+        5
         """
         for name, values in other.history.items():
             self.history.setdefault(name, []).extend(values)

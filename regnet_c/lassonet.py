@@ -72,6 +72,8 @@ class LassoNet(Network):
     and standard deviation 1 first, or use ``regularization_path(penalty="lassonet")``,
     which does.
 
+    Explained in :doc:`/course/lassonet`.
+
     Parameters
     ----------
     layers : list of Dense and Dropout
@@ -156,6 +158,18 @@ class LassoNet(Network):
         Returns
         -------
         ndarray of int
+
+        Examples
+        --------
+        >>> import numpy as np, regnet_c as rn
+        >>> X = np.random.RandomState(0).randn(300, 6)
+        >>> layers = [rn.Dense(6, 16, activation="relu"), rn.Dense(16, 1)]
+        >>> net = rn.LassoNet(layers, strength=3.0, seed=0)
+        >>> net.selected()
+        array([0, 1, 2, 3, 4, 5])
+        >>> _ = net.fit(X, X[:, 2] ** 2 + X[:, 2], epochs=60, optimizer=rn.Adam(0.01))
+        >>> net.selected()
+        array([2])
         """
         norms = self.skip_penalty.term.norms(self._weights.views[-1])
         return np.flatnonzero(np.any(norms, axis=1))

@@ -29,6 +29,8 @@ class Layer(Fixed):
 class Dense(Layer):
     """Fully connected layer, ``a = f(x W + b)`` with W of shape (n_in, n_out).
 
+    Explained in :doc:`/quick_start`.
+
     Parameters
     ----------
     n_in, n_out : int
@@ -112,6 +114,12 @@ class Dense(Layer):
         ------
         TypeError
             For an argument that the constructor does not have.
+
+        Examples
+        --------
+        >>> import regnet_c as rn
+        >>> rn.Dense(4, 8, "relu").replace(n_out=2, activation="tanh")
+        Dense(4, 2, activation='tanh')
         """
         if changes.get("activation", self.activation) != self.activation:
             changes.setdefault("activation_param", None)
@@ -132,6 +140,13 @@ class Dense(Layer):
         Returns
         -------
         dict
+
+        Examples
+        --------
+        >>> import regnet_c as rn
+        >>> config = rn.Dense(4, 8, "relu", weight_penalty=rn.L2(0.01)).get_config()
+        >>> config["n_in"], config["activation"], config["weight_penalty"]
+        (4, 'relu', {'type': 'L2', 'l2': 0.01})
         """
         config = super().get_config()
         if not isinstance(self.weight_init, (str, float)):
@@ -153,6 +168,8 @@ class Dropout(Layer):
     In training each unit is kept with probability 1 - rate and divided by it; in
     prediction it does nothing.  Masks are a pure function of the network's seed, the
     step, the layer, the row and the unit.
+
+    Explained in :doc:`/course/dropout`.
 
     Parameters
     ----------

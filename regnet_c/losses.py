@@ -170,6 +170,8 @@ FOR_NUMBERS = tuple(name for name in NAMES if not LOSSES[name].classification)
 class Loss(Fixed):
     """The loss of one row; the network minimises its weighted mean over the rows.
 
+    Explained in :doc:`/course/objective`.
+
     Parameters
     ----------
     name : str
@@ -244,6 +246,13 @@ class Loss(Fixed):
         -------
         ndarray of float64, shape (n_out,)
             Logits for the cross-entropies, log means for poisson; the median for huber.
+
+        Examples
+        --------
+        >>> import regnet_c as rn
+        >>> y = [[1.0], [2.0], [9.0]]
+        >>> rn.Loss("squared_error").best_constant(y), rn.Loss("mae").best_constant(y)
+        (array([4.]), array([2.]))
         """
         return self.traits.constant(np.asarray(y, np.float64), self.param)
 
@@ -258,6 +267,14 @@ class Loss(Fixed):
         Returns
         -------
         float
+
+        Examples
+        --------
+        >>> import regnet_c as rn
+        >>> rn.Loss("squared_error").least([[1.0], [2.0]])
+        0.0
+        >>> round(rn.Loss("binary_cross_entropy").least([[0.5]]), 3)  # log 2
+        0.693
         """
         rows = self.traits.least(np.asarray(y, np.float64))
         return float(np.average(rows, weights=sample_weight))
@@ -273,6 +290,15 @@ class Loss(Fixed):
         Raises
         ------
         ValueError
+
+        Examples
+        --------
+        >>> import numpy as np, regnet_c as rn
+        >>> try:
+        ...     rn.Loss("poisson").check_range(np.array([[-1.0], [2.0]]))
+        ... except ValueError as error:
+        ...     print(error)
+        y goes from -1.0 to 2.0, poisson expects values in [0, inf]
         """
         low, high = self.traits.targets
         if np.isinf(low) and np.isinf(high):
@@ -317,6 +343,13 @@ class Loss(Fixed):
         Returns
         -------
         ndarray of shape (n, n_out)
+
+        Examples
+        --------
+        >>> import numpy as np, regnet_c as rn
+        >>> rn.Loss("poisson").transform(np.array([[0.0], [1.0]])).round(2)
+        array([[1.  ],
+               [2.72]])
         """
         function = _TRANSFORMS.get(self.name)
         if function is not None:
@@ -337,6 +370,15 @@ class Loss(Fixed):
         -------
         dict
             ``loss``, and ``accuracy`` for classification.
+
+        Examples
+        --------
+        >>> import numpy as np, regnet_c as rn
+        >>> from regnet_c._core.data import Data
+        >>> y = np.array([[1.0], [0.0]])
+        >>> data = Data(np.zeros((2, 1)), y, None, None, np.dtype("float64"))
+        >>> rn.Loss("squared_error").score(np.array([[3.0], [0.0]]), data)
+        {'loss': 1.0}
         """
         row_loss = self.row_losses(z, data)
         weight = data.sample_weight
@@ -359,6 +401,15 @@ class Loss(Fixed):
         Returns
         -------
         ndarray of shape (n,)
+
+        Examples
+        --------
+        >>> import numpy as np, regnet_c as rn
+        >>> from regnet_c._core.data import Data
+        >>> y = np.array([[1.0], [0.0]])
+        >>> data = Data(np.zeros((2, 1)), y, None, None, np.dtype("float64"))
+        >>> rn.Loss("squared_error").row_losses(np.array([[3.0], [0.0]]), data)
+        array([2., 0.])
         """
         row_loss = np.empty(len(z), z.dtype)
 
@@ -390,6 +441,15 @@ class Loss(Fixed):
         Returns
         -------
         ndarray of shape (n,)
+
+        Examples
+        --------
+        >>> import numpy as np, regnet_c as rn
+        >>> from regnet_c._core.data import Data
+        >>> y = np.array([[1.0], [0.0]])
+        >>> data = Data(np.zeros((2, 1)), y, None, None, np.dtype("float64"))
+        >>> rn.Loss("squared_error").row_scores(np.array([[3.0], [0.0]]), data)
+        array([-2., -0.])
         """
         if self.classification:
             return self._right(z, data)
@@ -414,6 +474,12 @@ class Loss(Fixed):
         Returns
         -------
         dict
+
+        Examples
+        --------
+        >>> import regnet_c as rn
+        >>> rn.Loss("quantile", 0.9).get_config()
+        {'name': 'quantile', 'param': 0.9}
         """
         return {"name": self.name, "param": self.param}
 

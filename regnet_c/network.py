@@ -77,6 +77,8 @@ class Network:
     `train_step` or `set_weights` has returned, readers get its result.  A second thread
     that trains or sets weights meanwhile gets RuntimeError.
 
+    Explained in :doc:`/quick_start`.
+
     Parameters
     ----------
     layers : list of Dense and Dropout
@@ -199,6 +201,13 @@ class Network:
         -------
         list of ndarray
             W of shape (n_in, n_out), b of shape (n_out,), the network's dtype.
+
+        Examples
+        --------
+        >>> import regnet_c as rn
+        >>> net = rn.Network([rn.Dense(4, 8, "relu"), rn.Dense(8, 1)])
+        >>> [w.shape for w in net.get_weights()]
+        [(4, 8), (8,), (8, 1), (1,)]
         """
         return [view.copy() for view in self._weights.views]
 
@@ -219,6 +228,14 @@ class Network:
             For another number or other shapes, and for NaN or infinities.
         RuntimeError
             While another thread is training this network; a callback may set weights.
+
+        Examples
+        --------
+        >>> import regnet_c as rn
+        >>> net = rn.Network([rn.Dense(2, 1)])
+        >>> net.set_weights([[[1.0], [2.0]], [0.5]])
+        >>> net.predict([[1.0, 1.0]])
+        array([[3.5]], dtype=float32)
         """
         weights = checks.check_weights(weights, self._plan.shapes, self.dtype)
         self._publish(weights)
@@ -237,6 +254,14 @@ class Network:
         Returns
         -------
         float
+
+        Examples
+        --------
+        >>> import regnet_c as rn
+        >>> net = rn.Network([rn.Dense(2, 1, weight_penalty=rn.L1(0.5))])
+        >>> net.set_weights([[[1.0], [-3.0]], [0.0]])
+        >>> net.penalty()
+        2.0
         """
         return self._weights.penalty()
 
@@ -247,6 +272,14 @@ class Network:
         Returns
         -------
         float in [0, 1]
+
+        Examples
+        --------
+        >>> import regnet_c as rn
+        >>> net = rn.Network([rn.Dense(2, 1)])
+        >>> net.set_weights([[[0.0], [2.0]], [0.0]])
+        >>> net.zeros()
+        0.5
         """
         return self._weights.zeros()
 
@@ -258,6 +291,17 @@ class Network:
         -------
         Summary
             A list of dict that is shown as a table.
+
+        Examples
+        --------
+        >>> import regnet_c as rn
+        >>> net = rn.Network([rn.Dense(2, 2, "relu"), rn.Dense(2, 1)])
+        >>> net.set_weights([[[1, 0], [0, 2]], [0, 0], [[1], [1]], [0]])
+        >>> net.summary()
+        layer  n_in  n_out  weights  sum|w|  zeros
+            0     2      2        4       3  50.0%
+            1     2      1        2       2   0.0%
+          all                     6       5  33.3%
         """
         return Summary(self._weights.summary())
 
@@ -285,6 +329,14 @@ class Network:
             For arrays of another kind, rank or width, and for NaN or infinities.
         OverflowError
             If an output is NaN, because sums overflow.
+
+        Examples
+        --------
+        >>> import regnet_c as rn
+        >>> net = rn.Network([rn.Dense(2, 2)], loss="softmax_cross_entropy")
+        >>> net.set_weights([[[1.0, 0.0], [0.0, 1.0]], [0.0, 0.0]])
+        >>> net.predict([[3.0, 3.0]])
+        array([[0.5, 0.5]], dtype=float32)
         """
         threads = checks.check_threads(threads)
         out = self._predict(checks.check_x(X, self._plan.columns), threads, raw=False)
@@ -359,6 +411,14 @@ class Network:
         ------
         TypeError, ValueError
             For data that do not fit the network.
+
+        Examples
+        --------
+        >>> import regnet_c as rn
+        >>> net = rn.Network([rn.Dense(1, 1, weight_penalty=rn.L2(0.5))])
+        >>> net.set_weights([[[1.0]], [0.0]])
+        >>> net.evaluate([[1.0], [2.0]], [1.0, 4.0])
+        {'loss': 1.0, 'penalty': 0.5, 'objective': 1.5}
         """
         threads = checks.check_threads(threads)
         data = checked_data(self._plan, X, y, sample_weight)
@@ -421,6 +481,8 @@ class Network:
     ) -> History:
         """Minimise the objective by mini-batch steps.
 
+        Explained in :doc:`/quick_start`.
+
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n, n_in), or Blocks
@@ -479,6 +541,21 @@ class Network:
             If the loss becomes NaN or infinite; the last finite weights are kept.
         RuntimeError
             If another thread is training this network.
+
+        Examples
+        --------
+        >>> import numpy as np, regnet_c as rn
+        >>> X = np.random.RandomState(0).randn(300, 3)
+        >>> y = X[:, 0] - X[:, 1]
+        >>> net = rn.Network([rn.Dense(3, 1, weight_penalty=rn.L1(0.01))])
+        >>> history = net.fit(X[:200], y[:200], epochs=60, optimizer=rn.Adam(0.02),
+        ...                   validation_data=(X[200:], y[200:]))
+        >>> round(history["zeros"][-1], 2)
+        0.33
+        >>> net.get_weights()[0].round(1)
+        array([[ 1.],
+               [-1.],
+               [ 0.]], dtype=float32)
         """
         epochs = checks.check_int(epochs, "epochs", minimum=0)
         batch_size = checks.check_int(batch_size, "batch_size", minimum=1)
@@ -529,6 +606,15 @@ class Network:
         -------
         list of ndarray or None
             In the order and shapes of `get_weights`; None if it was not requested.
+
+        Examples
+        --------
+        >>> import numpy as np, regnet_c as rn
+        >>> X = np.random.RandomState(0).randn(200, 2)
+        >>> net = rn.Network([rn.Dense(2, 1)])
+        >>> history = net.fit(X, X[:, 0], 5, update_tau=0.1)
+        >>> [a.shape for a in net.update_average()], len(history["update_norm"])
+        ([(2, 1), (1,)], 5)
         """
         average = None if self._state is None else self._state.update_average()
         return None if average is None else self._plan.views(average)
@@ -580,6 +666,15 @@ class Network:
             For data that do not fit the network.
         DivergenceError
             If the loss becomes NaN or infinite.
+
+        Examples
+        --------
+        >>> import numpy as np, regnet_c as rn
+        >>> X = np.random.RandomState(0).randn(64, 2)
+        >>> net, sgd = rn.Network([rn.Dense(2, 1)]), rn.SGD(0.1)
+        >>> losses = [net.train_step(X, X[:, 0], sgd) for _ in range(20)]
+        >>> losses[-1] < 0.1 * losses[0]
+        True
         """
         data = checked_data(self._plan, X, y, sample_weight)
         masks = checked_masks(self._plan, dropout_masks, data.n)
@@ -628,6 +723,14 @@ class Network:
         ------
         TypeError, ValueError
             For data that do not fit the network.
+
+        Examples
+        --------
+        >>> import regnet_c as rn
+        >>> net = rn.Network([rn.Dense(1, 1)])
+        >>> net.set_weights([[[1.0]], [0.0]])
+        >>> net.loss_and_gradients([[2.0]], [1.0])
+        (0.5, [array([[2.]], dtype=float32), array([1.], dtype=float32)])
         """
         data = checked_data(self._plan, X, y, sample_weight)
         masks = None
@@ -644,6 +747,8 @@ class Network:
     ) -> Diagnosis:
         """What the regularisation does in each layer, and a verdict in words.
 
+        Explained in :doc:`/regularisation`.
+
         Parameters
         ----------
         X, y : array-like
@@ -654,6 +759,17 @@ class Network:
         -------
         Diagnosis
             Prints as a table; its attributes are the figures.
+
+        Examples
+        --------
+        >>> import numpy as np, regnet_c as rn
+        >>> rng = np.random.RandomState(0)
+        >>> X, y = rng.randn(60, 20), rng.randint(0, 2, 60)  # nothing to learn
+        >>> layers = [rn.Dense(20, 64, "relu"), rn.Dense(64, 2)]
+        >>> net = rn.Network(layers, loss="softmax_cross_entropy")
+        >>> _ = net.fit(X[:30], y[:30], 100, optimizer=rn.Adam(0.01))
+        >>> net.diagnose(X[:30], y[:30], (X[30:], y[30:])).fit
+        'over-fitting'
         """
         return diagnose(self, X, y, validation_data)
 
@@ -664,6 +780,15 @@ class Network:
         """The columns of the original data that this network reads, an array of int.
 
         All of them, unless `compact` dropped some; methods take these columns or all.
+
+        Examples
+        --------
+        >>> import regnet_c as rn
+        >>> net = rn.Network([rn.Dense(3, 1)])
+        >>> net.set_weights([[[1.0], [0.0], [2.0]], [0.0]])
+        >>> small = net.compact()
+        >>> small.kept_inputs, small.n_inputs
+        (array([0, 2]), 3)
         """
         return self._plan.kept_inputs
 
@@ -678,9 +803,19 @@ class Network:
 
         `regnet_c.compact.compact` states what is removed.
 
+        Explained in :doc:`/shipping`.
+
         Returns
         -------
         Network
+
+        Examples
+        --------
+        >>> import regnet_c as rn
+        >>> net = rn.Network([rn.Dense(3, 1)])
+        >>> net.set_weights([[[1.0], [0.0], [2.0]], [0.5]])
+        >>> net.compact().layers
+        [Dense(2, 1)]
         """
         return compact(self)
 
@@ -693,6 +828,8 @@ class Network:
         calibration: tuple[Rows, ArrayLike] | None = None,
     ) -> dict[str, Any]:
         """Write the network as one C99 file and its header; see `regnet_c.export.to_c`.
+
+        Explained in :doc:`/shipping`.
 
         Parameters
         ----------
@@ -709,12 +846,22 @@ class Network:
         -------
         dict
             Files, sizes and, with a calibration set, accuracies.
+
+        Examples
+        --------
+        >>> import regnet_c as rn
+        >>> net = rn.Network([rn.Dense(4, 8, "relu"), rn.Dense(8, 1)])
+        >>> report = net.to_c("model.c")
+        >>> report["files"]
+        ['model.c', 'model.h']
         """
         return export.to_c(self, path, dtype, prefix, calibration)
 
     @says_memory_error
     def to_onnx(self, path: StrPath, encoder: bool = True) -> None:
         """Write the network as an ONNX model; see `regnet_c.export.to_onnx`.
+
+        Explained in :doc:`/shipping`.
 
         Parameters
         ----------
@@ -726,12 +873,23 @@ class Network:
         ------
         ImportError
             Without the extra ``[onnx]``.
+
+        Examples
+        --------
+        >>> import regnet_c as rn
+        >>> import onnx
+        >>> net = rn.Network([rn.Dense(4, 1)])
+        >>> net.to_onnx("model.onnx")
+        >>> [port.name for port in onnx.load("model.onnx").graph.input]
+        ['x']
         """
         export.to_onnx(self, path, encoder)
 
     @says_memory_error
     def to_torch(self, raw: bool = False) -> torch.nn.Sequential:
         """The network as a PyTorch module; see `regnet_c.export.to_torch`.
+
+        Explained in :doc:`/coming_from_pytorch`.
 
         Parameters
         ----------
@@ -741,6 +899,17 @@ class Network:
         Returns
         -------
         torch.nn.Sequential
+
+        Examples
+        --------
+        >>> import regnet_c as rn
+        >>> import torch
+        >>> rn.Network([rn.Dense(4, 8, "relu"), rn.Dense(8, 1)]).to_torch()
+        Sequential(
+          (0): Linear(in_features=4, out_features=8, bias=True)
+          (1): ReLU()
+          (2): Linear(in_features=8, out_features=1, bias=True)
+        )
         """
         return export.to_torch(self, raw)
 
@@ -755,6 +924,8 @@ class Network:
     ) -> Self:
         """A network from a state_dict of Linear layers; see `regnet_c.export.from_torch`.
 
+        Explained in :doc:`/coming_from_pytorch`.
+
         Parameters
         ----------
         state_dict : dict
@@ -765,6 +936,13 @@ class Network:
         Returns
         -------
         Network
+
+        Examples
+        --------
+        >>> import numpy as np, regnet_c as rn
+        >>> state = {"0.weight": np.ones((1, 3)), "0.bias": np.zeros(1)}
+        >>> rn.Network.from_torch(state).predict([[1.0, 2.0, 3.0]])
+        array([[6.]])
         """
         return export.from_torch(cls, state_dict, activations, loss, dtype)
 
@@ -772,6 +950,8 @@ class Network:
     @says_memory_error
     def from_sklearn(cls, mlp: MLPClassifier | MLPRegressor) -> Self:
         """A network from scikit-learn's MLP; see `regnet_c.export.from_sklearn`.
+
+        Explained in :doc:`/coming_from_scikit_learn`.
 
         Parameters
         ----------
@@ -781,6 +961,17 @@ class Network:
         Returns
         -------
         Network
+
+        Examples
+        --------
+        >>> import numpy as np, regnet_c as rn
+        >>> from sklearn.neural_network import MLPClassifier
+        >>> X = np.random.RandomState(0).randn(200, 3)
+        >>> mlp = MLPClassifier(max_iter=50, tol=0.1, random_state=0)
+        >>> _ = mlp.fit(X, X[:, 0] > 0)
+        >>> net = rn.Network.from_sklearn(mlp)
+        >>> np.allclose(net.predict(X)[:, 0], mlp.predict_proba(X)[:, 1], atol=1e-5)
+        True
         """
         return export.from_sklearn(cls, mlp)
 
@@ -802,6 +993,15 @@ class Network:
             more memory than 4 MB and than twice the file.
         OSError
             If the file cannot be written.
+
+        Examples
+        --------
+        >>> import regnet_c as rn
+        >>> net = rn.Network([rn.Dense(2, 1)])
+        >>> net.metadata["trained by"] = "me"
+        >>> net.save("model.safetensors")
+        >>> rn.Network.load("model.safetensors").metadata
+        {'trained by': 'me'}
         """
         model_file.save(self, path)
 
@@ -825,5 +1025,14 @@ class Network:
             another program or of a later format.
         OSError
             If it cannot be read.
+
+        Examples
+        --------
+        >>> import numpy as np, regnet_c as rn
+        >>> net = rn.Network([rn.Dense(2, 1)])
+        >>> net.save("model.safetensors")
+        >>> same = rn.Network.load("model.safetensors")
+        >>> np.array_equal(same.predict(np.eye(2)), net.predict(np.eye(2)))
+        True
         """
         return model_file.load(cls, path)

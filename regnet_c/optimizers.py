@@ -39,10 +39,22 @@ class Optimizer(Fixed):
     An optimiser does not change after construction, except for its learning rate; `replace`
     returns a changed copy, which starts without the state of training.
 
+    Explained in :doc:`/l1_rules`.
+
     Parameters
     ----------
     learning_rate : float or Schedule
         It may be set later: it is checked and used from the next step on.
+
+    Examples
+    --------
+    >>> import regnet_c as rn
+    >>> adam = rn.Adam(0.01)
+    >>> isinstance(adam, rn.Optimizer)
+    True
+    >>> adam.learning_rate = 0.001
+    >>> adam
+    Adam(0.001)
     """
 
     algorithm = "sgd"
@@ -93,6 +105,12 @@ class Optimizer(Fixed):
         Returns
         -------
         dict of str to float
+
+        Examples
+        --------
+        >>> import regnet_c as rn
+        >>> rn.SGD(0.1, momentum=0.9).constants()["momentum"]
+        0.9
         """
         return {
             name: getattr(self, name)
@@ -116,6 +134,13 @@ class Optimizer(Fixed):
         ------
         ValueError
             If a schedule returns a rate that is negative or not finite.
+
+        Examples
+        --------
+        >>> import regnet_c as rn
+        >>> sgd = rn.SGD(rn.schedules.LinearDecay(1.0, epochs=2))
+        >>> sgd.learning_rates(first=0, count=4, steps_per_epoch=2)
+        array([1.  , 0.75, 0.5 , 0.25])
         """
         if not isinstance(self.learning_rate, Schedule):
             rates = np.empty(count)
@@ -152,6 +177,8 @@ def _epsilon(value: object) -> float:
 class SGD(Optimizer):
     """``v = momentum v - lr g, w += v``; Nesterov: ``w += momentum v - lr g``.
 
+    Explained in :doc:`/l1_rules`.
+
     Parameters
     ----------
     learning_rate : float or Schedule, default 0.01
@@ -186,6 +213,8 @@ class SGD(Optimizer):
 class Adagrad(Optimizer):
     """``v += g^2, w -= lr g / (sqrt(v) + epsilon)`` (Duchi et al. 2011).
 
+    Explained in :doc:`/l1_rules`.
+
     Parameters
     ----------
     learning_rate : float or Schedule, default 0.01
@@ -212,6 +241,8 @@ class RMSprop(Optimizer):
     """``v = rho v + (1 - rho) g^2, w -= lr g / (sqrt(v) + epsilon)``.
 
     Tieleman and Hinton 2012, with epsilon outside the root.
+
+    Explained in :doc:`/l1_rules`.
 
     Parameters
     ----------
@@ -249,6 +280,8 @@ class Adam(Optimizer):
     m' = m / (1 - b1^t), v' = v / (1 - b2^t); epsilon is outside the root (Kingma and
     Ba 2015, and PyTorch).
 
+    Explained in :doc:`/l1_rules`.
+
     Parameters
     ----------
     learning_rate : float or Schedule, default 0.001
@@ -284,6 +317,8 @@ class AdamW(Adam):
     """Adam after ``w *= 1 - lr weight_decay`` (Loshchilov and Hutter 2019).
 
     The decay shrinks biases too; it is not a term of the objective.
+
+    Explained in :doc:`/l1_rules`.
 
     Parameters
     ----------
@@ -328,6 +363,8 @@ class FTRL(Optimizer):
     has no penalty is not shrunk.  L1 has this meaning by the rule ``cumulative``, the
     default; the other rules and groups shrink each step's weights in its metric, as with
     every optimiser.
+
+    Explained in :doc:`/sparse`.
 
     Parameters
     ----------

@@ -204,6 +204,20 @@ class Penalty(Fixed):
     """Base of the penalties.
 
     Penalties do not change after construction; `replace` returns a changed copy.
+
+    Explained in :doc:`/course/objective`.
+
+    Examples
+    --------
+    >>> import regnet_c as rn
+    >>> class Ridge(rn.Penalty):  # a sum of known terms
+    ...     def __init__(self, strength):
+    ...         self.strength = strength
+    ...
+    ...     def terms(self):
+    ...         return rn.L2(self.strength / 2).terms()
+    >>> Ridge(1.0).value([3.0, 4.0])
+    12.5
     """
 
     # "units", "inputs" or lists of inputs where weights are joined
@@ -215,6 +229,12 @@ class Penalty(Fixed):
         Returns
         -------
         list
+
+        Examples
+        --------
+        >>> import regnet_c as rn
+        >>> rn.ElasticNet(0.1, 0.2).terms()
+        [L1Term(strength=0.1, rule='cumulative', sign_at_zero=0), L2Term(strength=0.2)]
         """
         raise NotImplementedError
 
@@ -225,6 +245,12 @@ class Penalty(Fixed):
         -------
         dict of str to number or str
             Rules and groups by name; what is missing is 0.
+
+        Examples
+        --------
+        >>> import regnet_c as rn
+        >>> rn.ElasticNet(0.1, 0.2).fields()
+        {'l1': 0.1, 'l1_rule': 'cumulative', 'sign_at_zero': 0, 'l2': 0.2}
         """
         fields: Config = {}
         for term in self.terms():
@@ -243,6 +269,12 @@ class Penalty(Fixed):
         Returns
         -------
         float
+
+        Examples
+        --------
+        >>> import regnet_c as rn
+        >>> rn.L1(0.5).value([1.0, -3.0])
+        2.0
         """
         w = np.asarray(w)
         if sums is None:
@@ -262,6 +294,12 @@ class Penalty(Fixed):
         Returns
         -------
         ndarray like w
+
+        Examples
+        --------
+        >>> import numpy as np, regnet_c as rn
+        >>> rn.L1(0.5).subgradient(np.array([2.0, 0.0, -3.0]))
+        array([ 0.5,  0. , -0.5])
         """
         w = np.asarray(w)
         slope = np.zeros_like(w)
@@ -283,6 +321,12 @@ class Penalty(Fixed):
         Returns
         -------
         ndarray like w
+
+        Examples
+        --------
+        >>> import numpy as np, regnet_c as rn
+        >>> rn.L1(0.5).least_subgradient(np.zeros(2), np.array([0.4, 0.75]))
+        array([0.  , 0.25])
         """
         w, d = np.asarray(w), np.asarray(gradient)
         for term in self.terms():
@@ -301,6 +345,12 @@ class Penalty(Fixed):
         -------
         Penalty
             The same unless it lists inputs.
+
+        Examples
+        --------
+        >>> import regnet_c as rn
+        >>> rn.GroupLasso(0.1, groups=[[0, 3], [1, 2]]).for_inputs([0, 2, 3])
+        GroupLasso(0.1, groups=[[0, 2], [1]])
         """
         return self
 
@@ -316,6 +366,12 @@ class Penalty(Fixed):
         Returns
         -------
         ndarray like w
+
+        Examples
+        --------
+        >>> import numpy as np, regnet_c as rn
+        >>> rn.L1(0.5).prox(np.array([2.0, 0.3, -3.0]), step=1.0)
+        array([ 1.5,  0. , -2.5])
         """
         x, step = np.asarray(w), checks.check_float(step, "step", minimum=0)
         for term in self.terms():
@@ -377,6 +433,8 @@ def _present(*terms: L1Term | GroupTerm | L2Term) -> Sequence[Term]:
 
 class L1(Penalty):
     """``l1 sum|w|``: weights that the data do not support become exactly zero.
+
+    Explained in :doc:`/l1_rules`.
 
     Parameters
     ----------
@@ -442,6 +500,14 @@ class L1(Penalty):
         ------
         ValueError
             If the convention has no L1 penalty, or needs n.
+
+        Examples
+        --------
+        >>> import regnet_c as rn
+        >>> rn.L1.from_convention("keras", 0.01)
+        L1(0.01)
+        >>> rn.L1.from_convention("weight-decay", 5.0, n=50_000)
+        L1(0.0001)
         """
         l1, _, at_zero = convert(convention, strength, n=n, batch_size=1, l1_ratio=1.0)
         if l1 is None:
@@ -451,6 +517,8 @@ class L1(Penalty):
 
 class L2(Penalty):
     """``l2 sum w^2`` (no 1/2), gradient ``2 l2 w``.
+
+    Explained in :doc:`/course/shrinkage`.
 
     Parameters
     ----------
@@ -500,6 +568,12 @@ class L2(Penalty):
         ------
         ValueError
             If the convention needs n or batch_size.
+
+        Examples
+        --------
+        >>> import regnet_c as rn
+        >>> rn.L2.from_convention("pytorch", 0.01)
+        L2(0.005)
         """
         _, l2, _ = convert(convention, strength, n, batch_size, l1_ratio=0.0)
         assert l2 is not None  # every convention has an L2 penalty
@@ -517,12 +591,20 @@ class L2(Penalty):
         Returns
         -------
         L2
+
+        Examples
+        --------
+        >>> import regnet_c as rn
+        >>> rn.L2.from_sklearn(alpha=1e-4, batch_size=200)
+        L2(2.5e-07)
         """
         return cls.from_convention("sklearn", alpha, batch_size=batch_size)
 
 
 class ElasticNet(Penalty):
     """``l1 sum|w| + l2 sum w^2``.
+
+    Explained in :doc:`/choosing`.
 
     Parameters
     ----------
@@ -594,6 +676,12 @@ class ElasticNet(Penalty):
         ------
         ValueError
             If the convention has no L1 penalty, or needs n or l1_ratio.
+
+        Examples
+        --------
+        >>> import regnet_c as rn
+        >>> rn.ElasticNet.from_convention("glmnet", 0.5, l1_ratio=0.5)
+        ElasticNet(0.25, 0.125)
         """
         shared = convention in ("glmnet", "skglm")  # it has an l1_ratio of its own
         ratio = l1_ratio
@@ -640,6 +728,8 @@ class GroupLasso(_GroupPenalty):
 
     It removes whole units, inputs or groups of inputs (Yuan and Lin 2006).
 
+    Explained in :doc:`/course/groups`.
+
     Parameters
     ----------
     strength : float
@@ -685,6 +775,8 @@ class SparseGroupLasso(_GroupPenalty):
     ``l1 sum|w| + l2 sum w^2 + strength * sum over groups of the group's Euclidean norm``
     (Simon, Friedman, Hastie and Tibshirani 2013).
 
+    Explained in :doc:`/course/groups`.
+
     Parameters
     ----------
     l1, strength : float
@@ -695,6 +787,14 @@ class SparseGroupLasso(_GroupPenalty):
     rule : {"cumulative", "proximal"}
         Of both parts, as for `L1` and `GroupLasso`; cumulative: one ledger per weight
         holds what it has been charged for itself and for its group.
+
+    Examples
+    --------
+    >>> import numpy as np, regnet_c as rn
+    >>> penalty = rn.SparseGroupLasso(l1=0.5, strength=1.0, groups="inputs")
+    >>> penalty.prox(np.array([[2.5, 0.4], [0.8, 0.6]]), 1.0)
+    array([[1., 0.],
+           [0., 0.]])
     """
 
     l1: float
@@ -726,6 +826,8 @@ class SparseGroupLasso(_GroupPenalty):
 
 class NonNegative(Penalty):
     """The constraint w >= 0: after each step negative weights become 0.
+
+    Explained in :doc:`/choosing`.
 
     Parameters
     ----------
@@ -820,6 +922,8 @@ def convert(
 ) -> tuple[float | None, float | None, Literal[0, 1]]:
     """(l1, l2, sign_at_zero) of a foreign strength; l1 or l2 is None if it has no such.
 
+    Explained in :doc:`/regularisation`.
+
     Parameters
     ----------
     convention : str
@@ -844,6 +948,14 @@ def convert(
     ------
     ValueError
         If the convention is unknown or needs n, batch_size or l1_ratio.
+
+    Examples
+    --------
+    >>> from regnet_c.penalties import convert
+    >>> convert("glmnet", 0.5, l1_ratio=0.5)
+    (0.25, 0.125, 0)
+    >>> convert("sklearn", 1e-4, batch_size=200)
+    (None, 2.5e-07, 0)
     """
     checks.check_name(convention, tuple(CONVENTIONS), "convention")
     strength = checks.check_float(strength, "strength", minimum=0)

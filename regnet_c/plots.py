@@ -1,4 +1,4 @@
-"""Plots of a training run and of a network's weights, drawn with matplotlib.
+"""Plots of training runs, paths and weights, drawn with matplotlib.
 
 matplotlib (the extra ``plot``) is imported on first use.  Every function takes
 ``ax`` and returns the Axes it drew on, one or an array; size, style and saving are left
@@ -18,12 +18,14 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.colors import ListedColormap
     from matplotlib.figure import FigureBase
     from matplotlib.gridspec import GridSpecBase
     from matplotlib.ticker import EngFormatter, PercentFormatter
     from numpy.typing import ArrayLike, NDArray
 
+    from .path import RegularizationPath
     from .typing import AnyArray, BoolArray, Float64Array, FloatArray, IntArray, Rows
 
     AxesLike: TypeAlias = Axes | Sequence[Axes] | NDArray[Any] | None
@@ -36,6 +38,7 @@ __all__ = [
     "plot_decision_regions",
     "plot_filters",
     "plot_history",
+    "plot_path",
     "plot_sparsity",
     "plot_trials",
     "plot_weights",
@@ -64,6 +67,8 @@ _SHARES = {
 
 def plot_history(history: Any, ax: AxesLike = None) -> AxesOrArray:
     """Losses above, accuracy and share of exact zeros below, against epochs.
+
+    Explained in :doc:`/gallery/tutorials/first_network`.
 
     Parameters
     ----------
@@ -120,6 +125,8 @@ def plot_trials(model: Any, ax: AxesLike = None) -> AxesOrArray:
 
     Those in the result are filled, and larger the more they weigh; the others left the
     race with the score they had then.
+
+    Explained in :doc:`/accuracy`.
 
     Parameters
     ----------
@@ -180,6 +187,8 @@ def plot_weights(
 
     The bars count the weights that are not zero.  Both are shares of all weights of the
     layer on a logarithmic axis, so that a few weights far out stay visible.
+
+    Explained in :doc:`/gallery/write_ups/weight_decay`.
 
     Parameters
     ----------
@@ -255,6 +264,8 @@ def plot_filters(
 
     Red is positive, blue negative, the palest grey zero; all images share one scale.
 
+    Explained in :doc:`/gallery/tutorials/first_network`.
+
     Parameters
     ----------
     network : Network or fitted estimator
@@ -313,6 +324,8 @@ def plot_sparsity(
     An input without a dark mark in its column is not used, a unit without one in its row
     is constant.
 
+    Explained in :doc:`/choosing`.
+
     Parameters
     ----------
     network : Network or fitted estimator
@@ -355,6 +368,8 @@ def plot_decision_regions(
     ax: AxesLike = None,
 ) -> Axes:
     """The predicted class over the plane, and the points.
+
+    Explained in :doc:`/gallery/write_ups/spiral`.
 
     Parameters
     ----------
@@ -435,6 +450,8 @@ def plot_calibration(
     dot is one bin, with the 95 % interval of its share (Wilson 1927). On the diagonal
     the probabilities are right, below it they are too high. With more than two
     classes the probability is that of the predicted class and the share its accuracy.
+
+    Explained in :doc:`/gallery/tutorials/imbalanced_classes`.
 
     Parameters
     ----------
@@ -524,6 +541,148 @@ def _wilson(
     middle = share + z * z / (2 * count)
     half = z * np.sqrt(share * (1 - share) / count + (z / (2 * count)) ** 2)
     return (middle - half) / (1 + z * z / count), (middle + half) / (1 + z * z / count)
+
+
+# ---- paths ---------------------------------------------------------------------------
+
+_NAMED = 7  # inputs with a colour and a name; the others are grey
+_COUNTS = 9  # numbers of inputs along the top, at most
+_BESIDE: dict[str, Any] = {
+    "frameon": False,
+    "loc": "upper left",
+    "bbox_to_anchor": (1.01, 1),
+}
+
+
+def plot_path(path: RegularizationPath, ax: AxesLike = None) -> AnyArray:
+    """Scores above, each input's weight below, against the strength.
+
+    `RegularizationPath.plot` calls it.  The band around the validation score is one
+    standard error wide on either side; vertical lines show what the rules choose, numbers
+    along the top how many inputs are in use.  The most important inputs have a colour and
+    their name.
+
+    Explained in :doc:`/course/path`.
+
+    Parameters
+    ----------
+    path : RegularizationPath
+    ax : Axes or two Axes, optional
+        A single Axes is divided.
+
+    Returns
+    -------
+    array of two Axes
+
+    Examples
+    --------
+    >>> import numpy as np, regnet_c as rn
+    >>> from regnet_c import plots
+    >>> X = np.random.RandomState(0).randn(300, 4)
+    >>> path = rn.regularization_path(X, X[:, 2], n_lambdas=8)
+    >>> scores, weights = plots.plot_path(path)
+    >>> weights.get_ylabel()
+    "norm of an input's weights"
+    """
+    if not hasattr(path, "train_scores"):
+        raise TypeError(f"path is {path!r:.99}, expected a RegularizationPath")
+    if not len(path):
+        raise ValueError("the path has no steps, there is nothing to draw")
+    axes = panels(ax, 2, size=(7.2, 2.7), sharex=True)
+    order = np.argsort(path.strengths)
+    x = path.strengths[order]
+    for panel in axes:
+        panel.set_xscale("log")
+    _log_ticks(axes[1].xaxis, x)
+    _path_scores(axes[0], path, x, order)
+    _path_features(axes[1], path, x, order)
+    _path_counts(axes[0], x, path.n_features[order])
+    if np.isfinite(path.validation_scores).any():
+        _path_rules(axes, path)
+    axes[0].tick_params(labelbottom=False, which="both")
+    axes[0].legend(**_BESIDE)
+    if axes[1].get_legend_handles_labels()[0]:
+        axes[1].legend(**_BESIDE)
+    return axes
+
+
+def _path_rules(axes: AnyArray, path: RegularizationPath) -> None:
+    """Where the rules choose."""
+    where: dict[int, list[str]] = {}
+    for rule in ("1se", "best"):
+        where.setdefault(path.step(rule), []).append(f"rule={rule!r}")
+    for style, (step, rules) in zip("-:", where.items(), strict=False):
+        for panel in axes:
+            panel.axvline(path.strengths[step], color="0.3", lw=1, linestyle=style)
+        axes[0].lines[-1].set_label(", ".join(rules))
+
+
+def _log_ticks(axis: Axis, x: Float64Array) -> None:
+    """Labels at 1, 2 and 5 times the powers of ten, at the powers alone where x is wide."""
+    from matplotlib.ticker import LogLocator, NullFormatter
+
+    wide = x[-1] > 100 * x[0]
+    axis.set_major_locator(LogLocator(subs=(1,) if wide else (1, 2, 5)))
+    axis.set_major_formatter("{x:g}")
+    axis.set_minor_formatter(NullFormatter())
+
+
+def _path_scores(
+    ax: Axes, path: RegularizationPath, x: Float64Array, order: NDArray[np.intp]
+) -> None:
+    """Accuracies, or losses in the units of y."""
+    sign = 1 if path.loss.classification else -1
+    ax.plot(x, sign * path.train_scores[order], "--", color=COLORS[0], label="training")
+    if np.isfinite(path.validation_scores).any():
+        scores = sign * path.validation_scores[order]
+        errors = path.validation_errors[order]
+        ax.plot(x, scores, color=COLORS[1], label="validation")
+        ax.fill_between(
+            x, scores - errors, scores + errors, color=COLORS[1], alpha=0.25, lw=0
+        )
+    plain(ax, "", "accuracy" if sign > 0 else f"loss ({path.loss.name})")
+    if sign > 0:
+        ax.yaxis.set_major_formatter(percent())
+    else:
+        ax.yaxis.set_major_formatter(engineering())
+
+
+def _path_features(
+    ax: Axes, path: RegularizationPath, x: Float64Array, order: NDArray[np.intp]
+) -> None:
+    """One line for each input."""
+    weights = path.importances[order]
+    gone = (weights == 0) & (np.roll(weights, 1, axis=0) == 0)
+    gone[0] = False
+    weights = np.where(gone, np.nan, weights)  # a line ends where it meets 0
+    ranking = path._ranking()
+    names = path.feature_names
+    for number in ranking[_NAMED:]:
+        ax.plot(x, weights[:, number], color="0.8", linewidth=0.8)
+    for place, number in enumerate(ranking[:_NAMED]):
+        name = f"column {number}" if names is None else _legible(names[number])
+        color = (*COLORS[:6], COLORS[7])[place]
+        ax.plot(x, weights[:, number], color=color, label=name)
+    ax.set_ylim(bottom=0)
+    plain(ax, "strength of the penalty", "norm of an input's weights")
+
+
+def _legible(name: str) -> str:
+    """A name as a legend takes it: short, no formula, not hidden by its underscore."""
+    name = name if len(name) <= 24 else f"{name[:23]}…"
+    name = name.replace("$", r"\$")
+    return f" {name}" if name.startswith("_") else name
+
+
+def _path_counts(ax: Axes, x: Float64Array, counts: IntArray) -> None:
+    """The numbers of inputs in use, along the top."""
+    places = np.unique(np.linspace(0, len(x) - 1, _COUNTS).round().astype(int))
+    top = ax.secondary_xaxis("top")
+    top.set_xticks(x[places], [str(counts[i]) for i in places])
+    top.minorticks_off()
+    top.tick_params(length=2)
+    top.spines["top"].set_visible(False)
+    top.set_xlabel("inputs in use")
 
 
 # ---- networks ------------------------------------------------------------------------

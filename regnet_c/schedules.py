@@ -18,12 +18,23 @@ if TYPE_CHECKING:
 class Schedule(Fixed):
     """Base of the schedules: a callable (steps, steps_per_epoch) -> learning rates.
 
+    Explained in :doc:`/coming_from_pytorch`.
+
     Parameters
     ----------
     initial : float
         Learning rate after the warm-up.
     warmup_epochs : float, default 0
         The rate rises linearly from 0 over these epochs.
+
+    Examples
+    --------
+    >>> import regnet_c as rn
+    >>> class Halving(rn.schedules.Schedule):
+    ...     def factor(self, epochs):
+    ...         return 0.5 ** epochs
+    >>> Halving(0.1)([0, 10, 20], steps_per_epoch=10)
+    array([0.1  , 0.05 , 0.025])
     """
 
     initial: float
@@ -49,6 +60,12 @@ class Schedule(Fixed):
         Returns
         -------
         ndarray of float64, like steps
+
+        Examples
+        --------
+        >>> import regnet_c as rn
+        >>> rn.schedules.Constant(0.1, warmup_epochs=1)([0, 1, 2, 3], steps_per_epoch=2)
+        array([0.05, 0.1 , 0.1 , 0.1 ])
         """
         epochs = np.asarray(steps, np.float64) / steps_per_epoch
         rates = self.initial * self.factor(np.maximum(epochs - self.warmup_epochs, 0))
@@ -67,12 +84,20 @@ class Schedule(Fixed):
         Returns
         -------
         ndarray of float64
+
+        Examples
+        --------
+        >>> import numpy as np, regnet_c as rn
+        >>> rn.schedules.LinearDecay(0.1, epochs=4).factor(np.array([0.0, 1.0, 8.0]))
+        array([1.  , 0.75, 0.  ])
         """
         raise NotImplementedError
 
 
 class Constant(Schedule):
     """The initial rate throughout (after the warm-up).
+
+    Explained in :doc:`/coming_from_pytorch`.
 
     Parameters
     ----------
@@ -95,6 +120,8 @@ class Constant(Schedule):
 
 class ExponentialDecay(Schedule):
     """``initial * decay^epochs``, changing every step.
+
+    Explained in :doc:`/coming_from_pytorch`.
 
     Parameters
     ----------
@@ -128,6 +155,8 @@ class ExponentialDecay(Schedule):
 
 class StepDecay(Schedule):
     """``initial * decay^k`` after k times `every` epochs.
+
+    Explained in :doc:`/coming_from_pytorch`.
 
     Parameters
     ----------
@@ -184,6 +213,8 @@ class _Until(Schedule):
 class LinearDecay(_Until):
     """A straight line from ``initial`` to ``final * initial``.
 
+    Explained in :doc:`/coming_from_pytorch`.
+
     Parameters
     ----------
     initial : float
@@ -209,6 +240,8 @@ class LinearDecay(_Until):
 
 class CosineDecay(_Until):
     """Half a cosine from ``initial`` to ``final * initial`` (Loshchilov and Hutter 2017).
+
+    Explained in :doc:`/coming_from_pytorch`.
 
     Parameters
     ----------

@@ -20,6 +20,8 @@ _HEADS = ("layer", "n_in", "n_out", "weights", "sum|w|", "zeros")
 class Summary(list["LayerSummary"]):
     """Result of `Network.summary`: one dict per Dense layer, shown as a table.
 
+    Explained in :doc:`/gallery/tutorials/cut_down_to_c`.
+
     Examples
     --------
     >>> import regnet_c as rn

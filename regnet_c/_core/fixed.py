@@ -86,6 +86,12 @@ class Fixed:
         ------
         TypeError
             For an argument that the constructor does not have.
+
+        Examples
+        --------
+        >>> import regnet_c as rn
+        >>> rn.Adam(0.01).replace(epsilon=1e-6)
+        Adam(0.01, epsilon=1e-06)
         """
         for name in changes:
             if name not in self._names:
@@ -104,6 +110,12 @@ class Fixed:
         Returns
         -------
         dict
+
+        Examples
+        --------
+        >>> import regnet_c as rn
+        >>> rn.L2(0.01).get_config()
+        {'type': 'L2', 'l2': 0.01}
         """
         config: Config = {"type": type(self).__name__}
         for name in self._names:

@@ -22,6 +22,8 @@ if os.environ.get("REGNET_C_ISA"):
 def cpu_info() -> CPUInfo:
     """What the C core runs on.
 
+    Explained in :doc:`/platforms`.
+
     Returns
     -------
     dict
@@ -49,6 +51,8 @@ def cpu_info() -> CPUInfo:
 def get_include() -> str:
     """The folder of rn.h, for building other modules on the C kernels.
 
+    Explained in :doc:`/c_kernels`.
+
     Returns
     -------
     str
@@ -57,8 +61,9 @@ def get_include() -> str:
 
     Examples
     --------
+    >>> import regnet_c as rn
     >>> from pathlib import Path
-    >>> (Path(get_include()) / "rn.h").exists()
+    >>> (Path(rn.get_include()) / "rn.h").exists()
     True
     """
     package = Path(__file__).parent.parent

@@ -204,6 +204,18 @@ class DaskRegNet(BaseEstimator):
             After Ctrl-C; the estimator has the network of the last round.
         ModelFileError, ValueError
             If the checkpoint is damaged, or belongs to another fit.
+
+        Examples
+        --------
+        >>> import dask.array as da
+        >>> import numpy as np
+        >>> from regnet_c.dask import DaskRegNetRegressor
+        >>> X = np.random.RandomState(0).randn(400, 2).astype("float32")
+        >>> parts = da.from_array(X, (100, 2)), da.from_array(X[:, 0], 100)
+        >>> model = DaskRegNetRegressor((8,), batch_size=64, rounds=3, client="serial")
+        >>> _ = model.fit(*parts, eval_set=(X[:50], X[:50, 0]))
+        >>> len(model.history_["val_loss"])
+        3
         """
         runner = executor(self.client, *self._limits())
         parts = [_partitions(X, "X"), _partitions(y, "y")]
@@ -359,6 +371,18 @@ class DaskRegNet(BaseEstimator):
         Returns
         -------
         RegNetClassifier or RegNetRegressor
+
+        Examples
+        --------
+        >>> import dask.array as da
+        >>> import numpy as np
+        >>> from regnet_c.dask import DaskRegNetRegressor
+        >>> X = np.random.RandomState(0).randn(400, 2).astype("float32")
+        >>> parts = da.from_array(X, (100, 2)), da.from_array(X[:, 0], 100)
+        >>> model = DaskRegNetRegressor((8,), batch_size=64, rounds=3, client="serial")
+        >>> local = model.fit(*parts).to_local()
+        >>> type(local).__name__, local.n_features_in_
+        ('RegNetRegressor', 2)
         """
         check_is_fitted(self, "_fitted")
         return self._fitted
@@ -376,6 +400,20 @@ class DaskRegNet(BaseEstimator):
         Returns
         -------
         dask array or series, or ndarray
+
+        Examples
+        --------
+        >>> import dask.array as da
+        >>> import numpy as np
+        >>> from regnet_c.dask import DaskRegNetRegressor
+        >>> X = np.random.RandomState(0).randn(400, 2).astype("float32")
+        >>> parts = da.from_array(X, (100, 2)), da.from_array(X[:, 0], 100)
+        >>> model = DaskRegNetRegressor((8,), batch_size=64, rounds=3, client="serial")
+        >>> lazy = model.fit(*parts).predict(parts[0])
+        >>> lazy.chunks
+        ((100, 100, 100, 100),)
+        >>> lazy.compute().shape
+        (400,)
         """
         outputs = getattr(self.to_local(), "n_outputs_", 1)
         several = self._several_outputs(outputs)
@@ -418,6 +456,8 @@ class DaskRegNetClassifier(ClassifierMixin, DaskRegNet):
     number of shards and the parameters, and on nothing else: not on the number of
     workers, nor on those that are lost or come.
 
+    Explained in :doc:`/scaling`.
+
     Parameters
     ----------
     hidden_layer_sizes, activation, loss, l1, l2, group_l1, dropout, max_norm, optimizer, \
@@ -454,6 +494,18 @@ learning_rate, learning_rate_init
         With an entry for each round.
     classes_ : ndarray
     n_features_in_ : int
+
+    Examples
+    --------
+    >>> import dask.array as da
+    >>> import numpy as np
+    >>> from regnet_c.dask import DaskRegNetClassifier
+    >>> X = np.random.RandomState(0).randn(400, 2).astype("float32")
+    >>> parts = da.from_array(X, (100, 2)), da.from_array(X[:, 0] > 0, 100)
+    >>> model = DaskRegNetClassifier((8,), batch_size=64, learning_rate_init=0.02,
+    ...                              client="serial")  # default: your cluster
+    >>> model.fit(*parts).predict(X[:3])
+    array([ True,  True,  True])
     """
 
     class_weight: dict[Any, float] | None
@@ -525,6 +577,17 @@ learning_rate, learning_rate_init
         Returns
         -------
         dask array or data frame, or ndarray
+
+        Examples
+        --------
+        >>> import dask.array as da
+        >>> import numpy as np
+        >>> from regnet_c.dask import DaskRegNetClassifier
+        >>> X = np.random.RandomState(0).randn(400, 2).astype("float32")
+        >>> parts = da.from_array(X, (100, 2)), da.from_array(X[:, 0] > 0, 100)
+        >>> model = DaskRegNetClassifier((8,), batch_size=64, rounds=3, client="serial")
+        >>> model.fit(*parts).predict_proba(X[:5]).shape
+        (5, 2)
         """
         return self._lazy(X, "predict_proba", self.classes_)
 
@@ -532,12 +595,25 @@ learning_rate, learning_rate_init
 class DaskRegNetRegressor(RegressorMixin, DaskRegNet):
     """`RegNetRegressor` on a Dask cluster; as `DaskRegNetClassifier`.
 
+    Explained in :doc:`/scaling`.
+
     Parameters
     ----------
     hidden_layer_sizes, activation, loss, l1, l2, group_l1, dropout, max_norm, \
 optimizer, learning_rate, learning_rate_init, batch_size, rounds, epochs_per_round, \
 n_shards, random_state, dtype, client, timeout, retries, callbacks, verbose
         As for `DaskRegNetClassifier`; y is taken as it is too.
+
+    Examples
+    --------
+    >>> import dask.array as da
+    >>> import numpy as np
+    >>> from regnet_c.dask import DaskRegNetRegressor
+    >>> X = np.random.RandomState(0).randn(400, 2).astype("float32")
+    >>> parts = da.from_array(X, (100, 2)), da.from_array(X[:, 0], 100)
+    >>> model = DaskRegNetRegressor((8,), batch_size=64, rounds=5, client="serial")
+    >>> len(model.fit(*parts).history_["loss"])
+    5
     """
 
     def _template(

@@ -238,6 +238,16 @@ class BaseRegNet(BaseEstimator):
         ------
         DivergenceError
             If the loss becomes NaN or infinite.
+
+        Examples
+        --------
+        >>> import numpy as np, regnet_c as rn
+        >>> X = np.random.RandomState(0).randn(200, 3)
+        >>> y = X[:, 0] + X[:, 1]
+        >>> model = rn.RegNetRegressor((8,), learning_rate_init=0.05, random_state=0)
+        >>> _ = model.fit(X[:150], y[:150], X_val=X[150:], y_val=y[150:])
+        >>> round(model.validation_scores_[-1], 1)  # R^2
+        1.0
         """
         goes_on, blocks, classes, n = self._goes_on(), None, None, None
         if isinstance(X, Blocks):
@@ -756,6 +766,14 @@ class BaseRegNet(BaseEstimator):
 
         On the scale of training, so that units do not matter; an encoder's outputs of one
         column are taken together, members are averaged.
+
+        Examples
+        --------
+        >>> import numpy as np, regnet_c as rn
+        >>> X = np.random.RandomState(0).randn(200, 3)
+        >>> model = rn.RegNetRegressor((8,), group_l1=0.01, max_iter=30, random_state=0)
+        >>> int(model.fit(X, X[:, 1]).feature_importances_.argmax())
+        1
         """
         self._fitted()
         squares = np.mean(

@@ -60,6 +60,8 @@ class RegNetClassifier(ClassifierMixin, BaseRegNet):
     the norm of the column's weights, independent of the batch size and of the number of
     rows.
 
+    Explained in :doc:`/coming_from_scikit_learn`.
+
     Parameters
     ----------
     hidden_layer_sizes : int or sequence of int, default "auto"
@@ -163,9 +165,9 @@ class RegNetClassifier(ClassifierMixin, BaseRegNet):
     recipe_ : Recipe
         The parameters with all "auto" values resolved; prints as a table.
     trials_ : list of Trial
-        What raced, in the order of the candidates: `recipe`, `score` (mean held-out loss;
-        for classes the squared error of the probabilities), `losses` of the rows of each
-        fold, `seconds`, and `weight` in the result.  Empty without a race.
+        What raced, in the order of the candidates: ``recipe``, ``score`` (mean held-out
+        loss; for classes the squared error of the probabilities), ``losses`` of the rows
+        of each fold, ``seconds``, and ``weight`` in the result.  Empty without a race.
     classes_ : ndarray of shape (n_classes,)
     n_features_in_, n_outputs_, n_iter_ : int
     feature_names_in_ : ndarray of str
@@ -265,6 +267,17 @@ class RegNetClassifier(ClassifierMixin, BaseRegNet):
         Returns
         -------
         self
+
+        Examples
+        --------
+        >>> import numpy as np, regnet_c as rn
+        >>> X = np.random.RandomState(0).randn(300, 2)
+        >>> y = np.where(X[:, 0] > 0, "yes", "no")
+        >>> model = rn.RegNetClassifier((8,), learning_rate_init=0.05, random_state=0)
+        >>> for rows in np.array_split(np.arange(300), 10):
+        ...     _ = model.partial_fit(X[rows], y[rows], classes=["no", "yes"])
+        >>> model.n_iter_, round(model.score(X, y), 1)
+        (10, 0.9)
         """
         targets: Any = y
         first = not hasattr(self, "network_")
@@ -290,6 +303,16 @@ class RegNetClassifier(ClassifierMixin, BaseRegNet):
         Returns
         -------
         ndarray of shape (n,) or (n, n_outputs)
+
+        Examples
+        --------
+        >>> import numpy as np, regnet_c as rn
+        >>> X = np.random.RandomState(0).randn(200, 2)
+        >>> y = np.where(X[:, 0] > 0, "yes", "no")
+        >>> model = rn.RegNetClassifier((8,), learning_rate_init=0.05, random_state=0)
+        >>> _ = model.fit(X, y)
+        >>> model.predict([[-2.0, 0.0], [2.0, 0.0]])
+        array(['no', 'yes'], dtype='<U3')
         """
         out = self._outputs(X)
         return self._labels.decode(out)
@@ -305,6 +328,18 @@ class RegNetClassifier(ClassifierMixin, BaseRegNet):
         Returns
         -------
         ndarray of shape (n, n_classes) or (n, n_outputs)
+
+        Examples
+        --------
+        >>> import numpy as np, regnet_c as rn
+        >>> X = np.random.RandomState(0).randn(200, 2)
+        >>> y = np.where(X[:, 0] > 0, "yes", "no")
+        >>> model = rn.RegNetClassifier((8,), learning_rate_init=0.05, random_state=0)
+        >>> _ = model.fit(X, y)
+        >>> model.classes_
+        array(['no', 'yes'], dtype='<U3')
+        >>> model.predict_proba([[2.0, 0.0]]).round(1)
+        array([[0., 1.]], dtype=float32)
         """
         out = self._outputs(X)
         return self._labels.probabilities(out)
@@ -320,6 +355,15 @@ class RegNetClassifier(ClassifierMixin, BaseRegNet):
         Returns
         -------
         ndarray of shape (n, n_classes) or (n, n_outputs)
+
+        Examples
+        --------
+        >>> import numpy as np, regnet_c as rn
+        >>> X = np.random.RandomState(0).randn(200, 2)
+        >>> model = rn.RegNetClassifier((8,), learning_rate_init=0.05, random_state=0)
+        >>> _ = model.fit(X, X[:, 0] > 0)
+        >>> np.exp(model.predict_log_proba([[2.0, 0.0]])).round(1)
+        array([[0., 1.]], dtype=float32)
         """
         with np.errstate(divide="ignore"):
             return np.log(self.predict_proba(X))

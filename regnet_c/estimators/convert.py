@@ -18,9 +18,26 @@ def register_skl2onnx() -> None:
     numbers.
     Needs opset 17 or newer.
 
+    Explained in :doc:`/integrations`.
+
     Raises
     ------
     ImportError
         Without the package skl2onnx.
+
+    Examples
+    --------
+    >>> import numpy as np, regnet_c as rn
+    >>> import skl2onnx
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> X = np.random.RandomState(0).randn(100, 2).astype("float32")
+    >>> last = rn.RegNetClassifier((4,), learning_rate_init=0.05, random_state=0)
+    >>> model = make_pipeline(StandardScaler(), last)
+    >>> _ = model.fit(X, X[:, 0] > 0)
+    >>> rn.estimators.register_skl2onnx()
+    >>> onnx_model = skl2onnx.to_onnx(model, X[:1])
+    >>> [output.name for output in onnx_model.graph.output]
+    ['output_label', 'output_probability']
     """
     skl2onnx.register(RegNetClassifier, RegNetRegressor)

@@ -30,6 +30,8 @@ class RegNetRegressor(RegressorMixin, BaseRegNet):
     sum over layers of (l1 sum|W| + l2 sum W^2) + group_l1 sum over columns of X of
     the norm of the column's weights.
 
+    Explained in :doc:`/coming_from_scikit_learn`.
+
     Parameters
     ----------
     hidden_layer_sizes : sequence of int, default "auto"
@@ -114,6 +116,16 @@ class RegNetRegressor(RegressorMixin, BaseRegNet):
         Returns
         -------
         self
+
+        Examples
+        --------
+        >>> import numpy as np, regnet_c as rn
+        >>> X = np.random.RandomState(0).randn(500, 2)
+        >>> model = rn.RegNetRegressor((8,), learning_rate_init=0.05, random_state=0)
+        >>> for rows in np.array_split(np.arange(500), 20):
+        ...     _ = model.partial_fit(X[rows], X[rows, 0])
+        >>> model.n_iter_, round(model.score(X, X[:, 0]), 1)
+        (20, 0.9)
         """
         return self._fit_one_epoch(X, y, sample_weight, X_val, y_val)
 
@@ -128,6 +140,15 @@ class RegNetRegressor(RegressorMixin, BaseRegNet):
         Returns
         -------
         ndarray of shape (n,) or (n, n_outputs)
+
+        Examples
+        --------
+        >>> import numpy as np, regnet_c as rn
+        >>> X = np.random.RandomState(0).randn(200, 2)
+        >>> model = rn.RegNetRegressor((8,), learning_rate_init=0.05, random_state=0)
+        >>> _ = model.fit(X, X[:, 0])
+        >>> model.predict([[-1.0, 0.0], [1.0, 0.0]]).round(0)
+        array([-1.,  1.], dtype=float32)
         """
         out = self._outputs(X)
         return out[:, 0] if self.n_outputs_ == 1 else out

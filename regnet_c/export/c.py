@@ -64,6 +64,8 @@ def to_c(
     main() that checks embedded rows and returns the number of wrong ones.  The .c file
     does not compile with the .h file of another export.
 
+    Explained in :doc:`/shipping`.
+
     Parameters
     ----------
     network : Network

@@ -53,6 +53,8 @@ def to_onnx(network: Network, path: StrPath, encoder: bool = True) -> None:
     names of the classes, in addition to ``y``; a regression returns ``y`` in the
     target's unit.
 
+    Explained in :doc:`/shipping`.
+
     Parameters
     ----------
     network : Network
@@ -66,6 +68,16 @@ def to_onnx(network: Network, path: StrPath, encoder: bool = True) -> None:
         Without the package onnx.
     ValueError
         If the weights take more than the 2 GiB an ONNX file may have.
+
+    Examples
+    --------
+    >>> import regnet_c as rn
+    >>> import onnx
+    >>> layers = [rn.Dense(4, 8, "relu"), rn.Dense(8, 3)]
+    >>> net = rn.Network(layers, loss="softmax_cross_entropy")
+    >>> rn.export.to_onnx(net, "net.onnx")
+    >>> [node.op_type for node in onnx.load("net.onnx").graph.node]
+    ['Gemm', 'Relu', 'Gemm', 'Softmax', 'Identity']
     """
     onnx = import_onnx()
     layers, output = describe(network, np.float32)

@@ -34,6 +34,8 @@ def from_sklearn(cls: type[N], mlp: MLPClassifier | MLPRegressor) -> N:
     classes) or its predict. The MLP's penalty is not taken over, and scikit-learn need
     not be installed.
 
+    Explained in :doc:`/coming_from_scikit_learn`.
+
     Parameters
     ----------
     cls : type
@@ -45,6 +47,16 @@ def from_sklearn(cls: type[N], mlp: MLPClassifier | MLPRegressor) -> N:
     -------
     Network
         ``metadata["classes"]`` has the class names in the order of the outputs.
+
+    Examples
+    --------
+    >>> import numpy as np, regnet_c as rn
+    >>> from sklearn.neural_network import MLPRegressor
+    >>> X = np.random.RandomState(0).randn(200, 3)
+    >>> mlp = MLPRegressor(max_iter=50, tol=0.1, random_state=0).fit(X, X[:, 0])
+    >>> net = rn.export.from_sklearn(rn.Network, mlp)
+    >>> np.allclose(net.predict(X)[:, 0], mlp.predict(X), atol=1e-5)
+    True
     """
     missing = [
         name

@@ -38,6 +38,8 @@ def _import_torch() -> ModuleType:
 def to_torch(network: Network, raw: bool = False) -> torch.nn.Sequential:
     """A torch.nn.Sequential with copies of the weights, in evaluation mode.
 
+    Explained in :doc:`/coming_from_pytorch`.
+
     Parameters
     ----------
     network : Network
@@ -49,6 +51,20 @@ def to_torch(network: Network, raw: bool = False) -> torch.nn.Sequential:
     -------
     torch.nn.Sequential
         Of Linear, activations and Dropout; the network's dtype; `kept_inputs` go in.
+
+    Examples
+    --------
+    >>> import regnet_c as rn
+    >>> import torch
+    >>> layers = [rn.Dense(4, 8, "relu"), rn.Dense(8, 3)]
+    >>> net = rn.Network(layers, loss="softmax_cross_entropy")
+    >>> rn.export.to_torch(net)
+    Sequential(
+      (0): Linear(in_features=4, out_features=8, bias=True)
+      (1): ReLU()
+      (2): Linear(in_features=8, out_features=3, bias=True)
+      (3): Softmax(dim=-1)
+    )
     """
     torch = _import_torch()
     plain, output = describe(network)
@@ -95,6 +111,8 @@ def from_torch(
     dtype: DTypeName | None = None,
 ) -> N:
     """A network with the Linear weights of a state_dict, in its order.
+
+    Explained in :doc:`/coming_from_pytorch`.
 
     Parameters
     ----------

@@ -58,6 +58,12 @@ def dense_input_gradient(dz: ArrayLike, w: ArrayLike) -> FloatArray:
     Returns
     -------
     ndarray of shape (n, n_in)
+
+    Examples
+    --------
+    >>> from regnet_c import kernels
+    >>> kernels.dense_input_gradient([[2.0]], [[1.0], [3.0]])
+    array([[2., 6.]])
     """
     dz = as_floats(dz, "dz", 2)
     w = as_floats(w, "w", 2, dz.dtype)
@@ -78,6 +84,13 @@ def dense_weight_gradient(x: ArrayLike, dz: ArrayLike) -> FloatArray:
     Returns
     -------
     ndarray of shape (n_in, n_out)
+
+    Examples
+    --------
+    >>> from regnet_c import kernels
+    >>> kernels.dense_weight_gradient([[1.0, 2.0], [3.0, 4.0]], [[1.0], [1.0]])
+    array([[4.],
+           [6.]])
     """
     x = as_floats(x, "x", 2)
     dz = as_floats(dz, "dz", 2, x.dtype)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     Elementwise: TypeAlias = Callable[[ArrayLike], FloatArray]
 
 
-def _elementwise(name: str) -> Elementwise:
+def _elementwise(name: str, of_1_and_2: str) -> Elementwise:
     code = binding.FUNCTIONS[name]
 
     def function(x: ArrayLike) -> FloatArray:
@@ -41,17 +41,23 @@ def _elementwise(name: str) -> Elementwise:
     Returns
     -------
     ndarray like x
+
+    Examples
+    --------
+    >>> from regnet_c import kernels
+    >>> kernels.{name}([1.0, 2.0])
+    array([{of_1_and_2}])
     """
     return function
 
 
-exp: Elementwise = _elementwise("exp")
-expm1: Elementwise = _elementwise("expm1")
-log: Elementwise = _elementwise("log")
-log1p: Elementwise = _elementwise("log1p")
-tanh: Elementwise = _elementwise("tanh")
-atan: Elementwise = _elementwise("atan")
-erf: Elementwise = _elementwise("erf")
+exp: Elementwise = _elementwise("exp", "2.71828183, 7.3890561 ")
+expm1: Elementwise = _elementwise("expm1", "1.71828183, 6.3890561 ")
+log: Elementwise = _elementwise("log", "0.        , 0.69314718")
+log1p: Elementwise = _elementwise("log1p", "0.69314718, 1.09861229")
+tanh: Elementwise = _elementwise("tanh", "0.76159416, 0.96402758")
+atan: Elementwise = _elementwise("atan", "0.78539816, 1.10714872")
+erf: Elementwise = _elementwise("erf", "0.84270079, 0.99532227")
 
 
 def activation_forward(
@@ -70,6 +76,13 @@ def activation_forward(
     Returns
     -------
     a, slope : ndarray like z
+
+    Examples
+    --------
+    >>> from regnet_c import kernels
+    >>> a, slope = kernels.activation_forward("relu", [-1.0, 0.0, 2.0])
+    >>> a, slope
+    (array([0., 0., 2.]), array([0., 0., 1.]))
     """
     name = checks.check_name(name, HIDDEN, "activation")
     z = as_floats(z, "z")
@@ -121,6 +134,12 @@ def softmax_backward(da: ArrayLike, a: ArrayLike) -> FloatArray:
     Returns
     -------
     ndarray of shape (n, n_out)
+
+    Examples
+    --------
+    >>> from regnet_c import kernels
+    >>> kernels.softmax_backward([[1.0, 0.0]], [[0.5, 0.5]])
+    array([[ 0.25, -0.25]])
     """
     a = as_floats(a, "a", 2)
     da = as_floats(da, "da", 2, a.dtype)
@@ -154,6 +173,13 @@ def loss_rows(
     -------
     row_loss : ndarray of shape (n,)
     dz : ndarray of shape (n, n_out)
+
+    Examples
+    --------
+    >>> from regnet_c import kernels
+    >>> kernels.loss_rows("squared_error", [[3.0], [1.0]], [[1.0], [1.0]])
+    (array([2., 0.]), array([[2.],
+           [0.]]))
     """
     loss = get_loss(name)
     if param is not None:

@@ -38,6 +38,14 @@ def random_uniform(
     Returns
     -------
     ndarray of shape (n,)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from regnet_c import kernels
+    >>> u = kernels.random_uniform(5, seed=1)
+    >>> np.array_equal(u[2:], kernels.random_uniform(3, seed=1, first=2))
+    True
     """
     return _random(False, n, seed, stream, first, dtype)
 
@@ -57,6 +65,13 @@ def random_normal(
     Returns
     -------
     ndarray of shape (n,)
+
+    Examples
+    --------
+    >>> from regnet_c import kernels
+    >>> z = kernels.random_normal(10_000, seed=1)
+    >>> round(abs(float(z.mean())), 1), round(float(z.std()), 1)
+    (0.0, 1.0)
     """
     return _random(True, n, seed, stream, first, dtype)
 
@@ -86,6 +101,14 @@ def dropout_mask(
     -------
     ndarray of shape (n_rows, n_units)
         0 or 1/(1 - rate).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from regnet_c import kernels
+    >>> mask = kernels.dropout_mask(100, 50, rate=0.75, seed=0, step=0, layer=0)
+    >>> np.unique(mask)
+    array([0., 4.], dtype=float32)
     """
     seed, step = as_word(seed, "seed"), as_word(step, "step")
     layer = as_word(layer, "layer", 32)
@@ -105,6 +128,12 @@ def permutation(n: int, seed: int, epoch: int) -> IntArray:
     Returns
     -------
     ndarray of int64, shape (n,)
+
+    Examples
+    --------
+    >>> from regnet_c import kernels
+    >>> sorted(kernels.permutation(5, seed=0, epoch=3).tolist())
+    [0, 1, 2, 3, 4]
     """
     seed, epoch = as_word(seed, "seed"), as_word(epoch, "epoch")
     order = np.empty(as_count(n, "n"), np.int64)

@@ -72,6 +72,13 @@ def prox_group(w: ArrayLike, threshold: float, groups: Groups = "units") -> Floa
     Returns
     -------
     ndarray of shape (n_in, n_out)
+
+    Examples
+    --------
+    >>> from regnet_c import kernels
+    >>> kernels.prox_group([[3.0, 0.1], [4.0, 0.1]], 1.0, groups="units")
+    array([[2.4, 0. ],
+           [3.2, 0. ]])
     """
     out = as_floats(w, "w", 2).copy()
     threshold = checks.check_float(threshold, "threshold", minimum=0)
@@ -124,6 +131,18 @@ def prox_lassonet(
     Returns
     -------
     beta, theta : ndarray
+
+    Examples
+    --------
+    >>> from regnet_c import kernels
+    >>> beta, theta = [[2.0], [0.5]], [[9.0], [0.1]]
+    >>> beta, theta = kernels.prox_lassonet(beta, theta, threshold=1.0, hierarchy=2.0)
+    >>> beta
+    array([[3.8],
+           [0. ]])
+    >>> theta
+    array([[7.6],
+           [0. ]])
     """
     beta = as_floats(beta, "beta", 2).copy()
     theta = as_floats(theta, "theta", 2, beta.dtype).copy()
@@ -151,6 +170,12 @@ def penalty_sums(w: ArrayLike) -> tuple[float, float, int]:
     -------
     sum_abs, sum_square : float
     zeros : int
+
+    Examples
+    --------
+    >>> from regnet_c import kernels
+    >>> kernels.penalty_sums([[3.0, -1.0, 0.0]])
+    (4.0, 10.0, 1)
     """
     return binding.penalty_sums(as_floats(w, "w").reshape(-1))
 
@@ -167,6 +192,13 @@ def max_norm(w: ArrayLike, max_norm: float) -> FloatArray:
     Returns
     -------
     ndarray of shape (n_in, n_out)
+
+    Examples
+    --------
+    >>> from regnet_c import kernels
+    >>> kernels.max_norm([[3.0, 0.3], [4.0, 0.4]], 1.0)
+    array([[0.6, 0.3],
+           [0.8, 0.4]])
     """
     out = as_floats(w, "w", 2).copy()
     limit = checks.check_float(max_norm, "max_norm", minimum=0, open_minimum=True)
@@ -205,6 +237,17 @@ def update(
     l1, l2 : float
     l1_rule : {"cumulative", "proximal", "shrink_first", "subgradient"}
     sign_at_zero : {0, 1}
+
+    Examples
+    --------
+    >>> import numpy as np, regnet_c as rn
+    >>> from regnet_c import kernels
+    >>> w, g, state = np.array([1.0, 0.25]), np.array([0.5, 0.0]), {}
+    >>> kernels.update(w, g, rn.SGD(1.0), state, l1=0.25)
+    >>> w
+    array([0.25, 0.  ])
+    >>> state["scalars"]["step"]
+    1
     """
     optimizer = get_optimizer(optimizer)
     l1, l2 = (checks.check_float(v, n, 0) for v, n in ((l1, "l1"), (l2, "l2")))

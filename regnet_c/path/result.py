@@ -45,6 +45,8 @@ class RegularizationPath:
     Weights, predictions and scores are in the units of the X and y passed in;
     strengths and importances are those of the standardised columns and targets.
 
+    Explained in :doc:`/feature_selection`.
+
     Attributes
     ----------
     strengths : ndarray
@@ -73,6 +75,16 @@ class RegularizationPath:
         The strength at which no input would enter an empty network.
     interrupted : bool
         True if Ctrl-C ended the path early.
+
+    Examples
+    --------
+    >>> import numpy as np, regnet_c as rn
+    >>> X = np.random.RandomState(0).randn(300, 4)
+    >>> path = rn.regularization_path(X, X[:, 2] + 0.5 * X[:, 0], n_lambdas=8)
+    >>> path.ranking()
+    array([2, 0, 1, 3])
+    >>> path.n_features[:2], path.importances.shape
+    (array([4, 4]), (8, 4))
     """
 
     loss: Loss
@@ -151,6 +163,14 @@ class RegularizationPath:
         Network or LassoNet
             float32, or the path's dtype; float64 where offsets of more than 1024
             standard deviations would be lost in float32.
+
+        Examples
+        --------
+        >>> import numpy as np, regnet_c as rn
+        >>> X = np.random.RandomState(0).randn(300, 4)
+        >>> path = rn.regularization_path(X, X[:, 2], n_lambdas=8)
+        >>> path.network(step=0).n_inputs
+        4
         """
         weights = self._steps[step].weights
         return self._problem.network(
@@ -169,6 +189,14 @@ class RegularizationPath:
         Returns
         -------
         int
+
+        Examples
+        --------
+        >>> import numpy as np, regnet_c as rn
+        >>> X = np.random.RandomState(0).randn(300, 4)
+        >>> path = rn.regularization_path(X, X[:, 2], cv=3, n_lambdas=8)
+        >>> path.n_features[path.step("1se")].item()
+        1
         """
         rule = checks.check_name(rule, RULES, "rule")
         scores = self.validation_scores
@@ -207,6 +235,14 @@ class RegularizationPath:
         -----
         UserWarning
             If the rule chooses no input at all.
+
+        Examples
+        --------
+        >>> import numpy as np, regnet_c as rn
+        >>> X = np.random.RandomState(0).randn(300, 4)
+        >>> path = rn.regularization_path(X, X[:, 2] + 0.5 * X[:, 0], cv=3, n_lambdas=8)
+        >>> path.select(rule="1se"), path.select(k=1)
+        (array([0, 2]), array([2]))
         """
         columns = self._chosen(k, rule)
         if not len(columns):
@@ -244,6 +280,14 @@ class RegularizationPath:
         Returns
         -------
         ndarray of int, or list of str
+
+        Examples
+        --------
+        >>> import numpy as np, regnet_c as rn
+        >>> X = np.random.RandomState(0).randn(300, 4)
+        >>> path = rn.regularization_path(X, X[:, 2] + 0.5 * X[:, 0], n_lambdas=8)
+        >>> path.ranking()[:2]
+        array([2, 0])
         """
         return chosen(self._ranking(), self.feature_names, names)
 
@@ -316,6 +360,15 @@ class RegularizationPath:
         -----
         UserWarning
             If the loss is still falling at the end of the last cycle.
+
+        Examples
+        --------
+        >>> import numpy as np, regnet_c as rn
+        >>> X = np.random.RandomState(0).randn(300, 4)
+        >>> path = rn.regularization_path(X, X[:, 2] + 0.5 * X[:, 0], n_lambdas=8)
+        >>> net = path.refit(X, X[:, 2] + 0.5 * X[:, 0], k=2, epochs=30)
+        >>> net.metadata["columns"]
+        [0, 2]
         """
         if columns is not None:
             if k is not None or rule is not None:
@@ -369,6 +422,15 @@ class RegularizationPath:
         KeyboardInterrupt
             After Ctrl-C; its attribute `partial` is the StabilitySelection of the
             subsamples that were finished.
+
+        Examples
+        --------
+        >>> import numpy as np, regnet_c as rn
+        >>> X = np.random.RandomState(0).randn(300, 4)
+        >>> path = rn.regularization_path(X, X[:, 2], n_lambdas=8)
+        >>> found = path.stability(X, X[:, 2], n_subsamples=6)
+        >>> found.frequencies.shape, found.select()
+        ((9, 4), array([2]))
         """
         count = checks.check_int(n_subsamples, "n_subsamples", minimum=2)
         X, y = self._problem.data(X, y, self._recipe.dtype)
@@ -390,7 +452,17 @@ class RegularizationPath:
         Returns
         -------
         array of two Axes
+
+        Examples
+        --------
+        >>> import numpy as np, regnet_c as rn
+        >>> import matplotlib
+        >>> X = np.random.RandomState(0).randn(300, 4)
+        >>> path = rn.regularization_path(X, X[:, 2], n_lambdas=8)
+        >>> scores, weights = path.plot()
+        >>> weights.get_xlabel()
+        'strength of the penalty'
         """
-        from .plot import plot_path
+        from ..plots import plot_path
 
         return plot_path(self, ax)

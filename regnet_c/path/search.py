@@ -57,6 +57,8 @@ def regularization_path(
     and deviation are those of all rows of X, in the folds of `cv` too.  Columns of a
     sparse X are divided by their deviation and keep their mean.
 
+    Explained in :doc:`/feature_selection`.
+
     Parameters
     ----------
     X : array-like, sparse matrix or data frame of shape (n, n_in)

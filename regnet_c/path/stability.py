@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 class StabilitySelection:
     """Result of `RegularizationPath.stability`.
 
+    Explained in :doc:`/course/stability`.
+
     Attributes
     ----------
     strengths : ndarray
@@ -30,6 +32,17 @@ class StabilitySelection:
     interrupted : bool
         True if Ctrl-C ended it early; the frequencies are those of the subsamples done.
     feature_names : list of str or None
+
+    Examples
+    --------
+    >>> import numpy as np, regnet_c as rn
+    >>> X = np.random.RandomState(0).randn(300, 4)
+    >>> path = rn.regularization_path(X, X[:, 2], n_lambdas=8)
+    >>> found = path.stability(X, X[:, 2], n_subsamples=6)
+    >>> found
+    StabilitySelection(6 subsamples)
+    >>> found.frequencies.max(axis=0)[2].item()
+    1.0
     """
 
     strengths: Float64Array
@@ -83,6 +96,15 @@ class StabilitySelection:
         -----
         UserWarning
             If no input is selected.
+
+        Examples
+        --------
+        >>> import numpy as np, pandas as pd, regnet_c as rn
+        >>> rows = np.random.RandomState(0).randn(300, 4)
+        >>> X = pd.DataFrame(rows, columns=["a", "b", "c", "d"])
+        >>> path = rn.regularization_path(X, X["c"], n_lambdas=8)
+        >>> path.stability(X, X["c"], n_subsamples=6).select(names=True)
+        ['c']
         """
         threshold = checks.check_float(
             threshold, "threshold", minimum=0.5, open_minimum=True, maximum=1

@@ -36,6 +36,8 @@ class TableEncoder(TransformerMixin, BaseEstimator):
     Infers the kind of each column, learns its code from the training rows and gives one
     float32 array without missing values.  `schema_` shows what was inferred.
 
+    Explained in :doc:`/tables`.
+
     Parameters
     ----------
     numeric : str, list of columns or dict, default "auto"
@@ -139,12 +141,33 @@ class TableEncoder(TransformerMixin, BaseEstimator):
             For a data frame without narwhals and pyarrow (the extra ``[table]``).
         ValueError
             If no column can be used, or numbers are infinite.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from regnet_c.tables import TableEncoder
+        >>> X = np.array([[1.0, "a"], [2.0, "b"], [None, "a"]] * 4, dtype=object)
+        >>> TableEncoder().fit(X).schema_
+        column  kind      missing  found     outputs  note
+        'x0'    number    4        1 to 2    3
+        'x1'    category  0        2 levels  1
         """
         self._learn(X)
         return self
 
     def fit_transform(self, X: TableLike, y: object = None) -> NDArray[np.float32]:
-        """`fit` and `transform` in one pass over X; the encoded rows."""
+        """`fit` and `transform` in one pass over X; the encoded rows.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from regnet_c.tables import TableEncoder
+        >>> X = np.array([[1.0, "a"], [3.0, "b"], [2.0, "c"]] * 4, dtype=object)
+        >>> TableEncoder(numeric="standard").fit_transform(X)[:3].round(1)
+        array([[-1.2,  1. ,  0. ,  0. ],
+               [ 1.2,  0. ,  1. ,  0. ],
+               [ 0. ,  0. ,  0. ,  1. ]], dtype=float32)
+        """
         return self.encode_columns(self._learn(X))
 
     def transform(self, X: TableLike) -> NDArray[np.float32]:
@@ -158,6 +181,15 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         Returns
         -------
         ndarray of float32, shape (n, n_encoded_columns)
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from regnet_c.tables import TableEncoder
+        >>> X = np.array([[1.0, "a"], [3.0, "b"], [2.0, "c"]] * 4, dtype=object)
+        >>> encoder = TableEncoder(numeric="standard").fit(X)
+        >>> encoder.transform(np.array([[None, "b"]], dtype=object))
+        array([[0., 0., 1., 0.]], dtype=float32)
         """
         check_is_fitted(self)
         return self.encode_columns(self._columns(X, reset=False))
@@ -175,6 +207,16 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         Returns
         -------
         ndarray of str
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from regnet_c.tables import TableEncoder
+        >>> rows = [[1.0, "Rome"], [3.0, "Oslo"], [2.0, "Bern"]] * 4
+        >>> X = np.array(rows, dtype=object)
+        >>> encoder = TableEncoder(numeric="standard").fit(X)
+        >>> encoder.get_feature_names_out(["age", "town"]).tolist()
+        ['age', 'town=Bern', 'town=Oslo', 'town=Rome']
         """
         check_is_fitted(self)
         names = _check_feature_names_in(self, input_features)

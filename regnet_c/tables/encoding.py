@@ -257,6 +257,8 @@ class DroppedColumn:
 class Encoding:
     """Fitted columns, in the order of the training table.
 
+    Explained in :doc:`/tables`.
+
     Parameters
     ----------
     columns : list of NumberColumn, DateColumn, LevelColumn and DroppedColumn
@@ -273,6 +275,17 @@ class Encoding:
     groups : list of ndarray of int
         The outputs of each source column.
     n_outputs : int
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from regnet_c.tables import TableEncoder
+    >>> X = np.array([[1.0, "a"], [3.0, "b"], [2.0, "c"]] * 4, dtype=object)
+    >>> encoding = TableEncoder(numeric="standard").fit(X).encoding_
+    >>> encoding.names, encoding.n_outputs
+    (['x0', 'x1'], 4)
+    >>> [group.tolist() for group in encoding.groups]
+    [[0], [1, 2, 3]]
     """
 
     columns: list[FittedColumn]
@@ -334,6 +347,16 @@ class Encoding:
         ------
         ValueError
             If a needed column is absent, or holds what its kind cannot be.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from regnet_c.tables import TableEncoder
+        >>> from regnet_c.tables.columns import columns_of
+        >>> X = np.array([[1.0, "a"], [3.0, "b"], [2.0, "c"]] * 4, dtype=object)
+        >>> encoding = TableEncoder(numeric="standard").fit(X).encoding_
+        >>> encoding.encode(columns_of(X[:1])).shape
+        (1, 4)
         """
         work = self._prepared(columns, needed)
         out = np.zeros((len(columns[0]), self.n_outputs), np.float32)
@@ -444,7 +467,20 @@ class Encoding:
     # ---- JSON ------------------------------------------------------------------------
 
     def to_config(self) -> Config:
-        """The JSON-able form that the head of this file describes."""
+        """The JSON-able form that the head of this file describes.
+
+        Examples
+        --------
+        >>> import json
+        >>> import numpy as np
+        >>> from regnet_c.tables import TableEncoder
+        >>> X = np.array([[1.0, "a"], [3.0, "b"], [2.0, "c"]] * 4, dtype=object)
+        >>> config = TableEncoder(numeric="standard").fit(X).encoding_.to_config()
+        >>> [(column["name"], column["kind"]) for column in config["columns"]]
+        [('x0', 'number'), ('x1', 'category')]
+        >>> len(json.dumps(config)) > 0
+        True
+        """
         numbers: list[float] = []
         entries: list[Config] = []
         for column, repeat in _runs(self.columns):
@@ -472,6 +508,15 @@ class Encoding:
         ------
         ValueError
             If it describes anything else; a model file may be untrusted.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from regnet_c.tables import Encoding, TableEncoder
+        >>> X = np.array([[1.0, "a"], [3.0, "b"], [2.0, "c"]] * 4, dtype=object)
+        >>> config = TableEncoder(numeric="standard").fit(X).encoding_.to_config()
+        >>> Encoding.from_config(config).feature_names
+        ['x0', 'x1=a', 'x1=b', 'x1=c']
         """
         _require(isinstance(config, dict), "its encoder is not a dict")
         _require(config.get("format") == FORMAT, "its encoder has another format")

@@ -165,6 +165,8 @@ def read_table(
 ) -> Table:
     """Read a table from a file, or from all files of a folder.
 
+    Explained in :doc:`/tables`.
+
     Parameters
     ----------
     path : str or os.PathLike
@@ -188,6 +190,16 @@ def read_table(
         If the file is not a table; the message names file, line and column.
     OSError
         If it cannot be read.
+
+    Examples
+    --------
+    >>> import pyarrow
+    >>> from regnet_c.tables import read_table
+    >>> with open("people.csv", "w") as file:
+    ...     _ = file.write("age;town\\n31;Rome\\n;Oslo\\n")
+    >>> table = read_table("people.csv")
+    >>> table.names, len(table)
+    (['age', 'town'], 2)
     """
     extra.pyarrow()
     kind = kind_of(path)

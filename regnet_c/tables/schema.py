@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 class ColumnSchema:
     """One column.
 
+    Explained in :doc:`/tables`.
+
     Attributes
     ----------
     name : str
@@ -26,6 +28,13 @@ class ColumnSchema:
         Columns of the encoded array.
     note : str
         Why it was dropped, which levels were joined, how a date was read; or empty.
+
+    Examples
+    --------
+    >>> from regnet_c.tables import ColumnSchema
+    >>> column = ColumnSchema("age", "number", 2, found="18 to 90", outputs=2)
+    >>> column.kind, column.outputs
+    ('number', 2)
     """
 
     name: str
@@ -39,11 +48,20 @@ class ColumnSchema:
 class Schema(list[ColumnSchema]):
     """A list of ColumnSchema that prints as a table.
 
+    Explained in :doc:`/tables`.
+
     Parameters
     ----------
     columns : iterable of ColumnSchema
     n_rows : int
         Rows of the training table.
+
+    Examples
+    --------
+    >>> from regnet_c.tables import ColumnSchema, Schema
+    >>> Schema([ColumnSchema("age", "number", 2, "18 to 90", 2)], n_rows=100)
+    column  kind    missing  found     outputs  note
+    'age'   number  2        18 to 90  2
     """
 
     def __init__(self, columns: Iterable[ColumnSchema], n_rows: int) -> None:
@@ -51,7 +69,16 @@ class Schema(list[ColumnSchema]):
         self.n_rows = n_rows
 
     def of_kind(self, *kinds: str) -> list[ColumnSchema]:
-        """The columns of these kinds."""
+        """The columns of these kinds.
+
+        Examples
+        --------
+        >>> from regnet_c.tables import ColumnSchema, Schema
+        >>> age = ColumnSchema("age", "number", 2, "18 to 90", 2)
+        >>> town = ColumnSchema("town", "category", 0, "3 levels", 3)
+        >>> [column.name for column in Schema([age, town], 100).of_kind("category")]
+        ['town']
+        """
         return [column for column in self if column.kind in kinds]
 
     def summary(self) -> list[str]:
@@ -60,6 +87,14 @@ class Schema(list[ColumnSchema]):
         Returns
         -------
         list of str
+
+        Examples
+        --------
+        >>> from regnet_c.tables import ColumnSchema, Schema
+        >>> age = ColumnSchema("age", "number", 2, "18 to 90", 2)
+        >>> town = ColumnSchema("town", "category", 0, "3 levels", 3)
+        >>> Schema([age, town], 100).summary()
+        ['2 of 2 columns: 1 numeric, 1 categorical', "2 missing values in 'age'"]
         """
         counts = [
             (len(self.of_kind("number")), "numeric"),
