@@ -33,6 +33,13 @@ def lint(session):
     session.run("sp-repo-review", ".")
 
 
+@nox.session
+def types(session):
+    """Types of the package, its stubs and every example, by mypy and pyright."""
+    session.install(".[test,dask]", "mypy", "pyright")
+    session.run("python", "tools/check_types.py", "--pyright")
+
+
 @nox.session(python=PYTHONS)
 def tests(session):
     """The suite on the installed package; arguments go to pytest."""

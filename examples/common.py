@@ -2,20 +2,38 @@
 
 import argparse
 import sys
+from typing import TypeAlias
 
 import numpy as np
 
 from regnet_c.datasets import load_digits
+from regnet_c.typing import AnyArray
 
 try:
     from matplotlib import pyplot as plt
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 except ImportError:
     sys.exit("the examples draw with matplotlib: pip install regnet-c[plot]")
 
 
-def arguments(doc, name, data=False):
+__all__ = [
+    "Axes",
+    "Figure",
+    "arguments",
+    "finish",
+    "load_images",
+    "one_hot",
+    "plt",
+    "tidy",
+]
+
+Images: TypeAlias = tuple[AnyArray, AnyArray, AnyArray, AnyArray]
+
+
+def arguments(doc: str | None, name: str, data: bool = False) -> argparse.Namespace:
     """The command line of an example; `doc` is its docstring."""
-    parser = argparse.ArgumentParser(description=doc.strip().split("\n")[0])
+    parser = argparse.ArgumentParser(description=(doc or "").strip().split("\n")[0])
     if data:
         parser.add_argument("--data", help="mnist.npz (default: the embedded digits)")
     parser.add_argument(
@@ -28,7 +46,7 @@ def arguments(doc, name, data=False):
     return parser.parse_args()
 
 
-def load_images(path=None):
+def load_images(path: str | None = None) -> Images:
     """(x_train, y_train, x_test, y_test), grey levels in [0, 1]; digits without a path."""
     if path is None:
         x, y = load_digits()
@@ -40,18 +58,18 @@ def load_images(path=None):
         return x, file["y_train"][:50_000], x_test, file["y_test"]
 
 
-def one_hot(labels):
+def one_hot(labels: AnyArray) -> AnyArray:
     """One row of ten targets per label."""
     return np.eye(10, dtype=np.float32)[labels]
 
 
-def tidy(ax, xlabel, ylabel, title=""):
+def tidy(ax: Axes, xlabel: str, ylabel: str, title: str = "") -> None:
     """Labels, and no frame at the top and at the right."""
     ax.set(xlabel=xlabel, ylabel=ylabel, title=title)
     ax.spines[["top", "right"]].set_visible(False)
 
 
-def finish(figure, args):
+def finish(figure: Figure, args: argparse.Namespace) -> None:
     """Save the figure, say where, and show it if asked."""
     if args.output:
         figure.savefig(args.output, dpi=120)

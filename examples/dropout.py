@@ -19,6 +19,7 @@ dropped when accuracies are measured, on the training rows as on the test rows.
 """
 
 from functools import partial
+from typing import Any
 
 import numpy as np
 from common import arguments, finish, plt, tidy
@@ -26,25 +27,29 @@ from common import arguments, finish, plt, tidy
 import regnet_c as rn
 from regnet_c.plots import COLORS
 from regnet_c.reproduce import dropout
+from regnet_c.typing import AnyArray, Logs
 
 
 class Accuracies(rn.Callback):
     """Training and test accuracy after each epoch, both without dropout."""
 
-    def __init__(self, train, test):
-        self.data, self.found = (train, test), []
+    def __init__(self, *data: tuple[AnyArray, AnyArray]) -> None:
+        self.data = data
+        self.found: list[list[float]] = []
 
-    def on_train_begin(self, network):
+    def on_train_begin(self, network: rn.Network) -> None:
         self.network = network
 
-    def on_epoch_end(self, epoch, logs):
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         self.found.append([self.network.evaluate(*d)["accuracy"] for d in self.data])
 
 
-def main():
+def main() -> None:
     args = arguments(__doc__, "dropout")
     data = dropout.load()
-    runs = {name: partial(dropout.trained, name) for name in dropout.RUNS}
+    runs: dict[str, Any] = {
+        name: partial(dropout.trained, name) for name in dropout.RUNS
+    }
     runs["group penalty"] = dropout.selecting
     figure, axes = plt.subplots(2, 2, figsize=(8, 6), sharey=True, layout="constrained")
     print(f"{'network':<18}  training    test  columns used")

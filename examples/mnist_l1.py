@@ -12,12 +12,16 @@ mnist.npz holds x_train, y_train, x_test and y_test.
 import argparse
 import time
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 
 import regnet_c as rn
+from regnet_c.typing import AnyArray, L1Rule
 
-RUNS = [
+Data: TypeAlias = tuple[AnyArray, AnyArray, AnyArray, AnyArray]
+
+RUNS: list[tuple[L1Rule | None, float]] = [
     (None, 0.0),
     ("subgradient", 2.0),
     ("shrink_first", 2.0),
@@ -29,7 +33,7 @@ RUNS = [
 ]
 
 
-def load(path):
+def load(path: str) -> Data:
     """Training images (50 000) and test images, scaled to [0, 1], one-hot targets."""
     with np.load(path) as file:
         x = file["x_train"][:50_000].reshape(-1, 784) / np.float32(255)
@@ -38,7 +42,9 @@ def load(path):
         return x, targets[file["y_train"][:50_000]], x_test, file["y_test"]
 
 
-def train(rule, lam, data, epochs, seed=0):
+def train(
+    rule: L1Rule | None, lam: float, data: Data, epochs: int, seed: int = 0
+) -> tuple[float, float, float]:
     """(share of exact zeros, test accuracy, seconds) of one run."""
     x, y, x_test, labels = data
     penalty = None
@@ -56,8 +62,8 @@ def train(rule, lam, data, epochs, seed=0):
     return net.zeros(), accuracy, seconds
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+def main() -> None:
+    parser = argparse.ArgumentParser(description=str(__doc__).split("\n")[0])
     parser.add_argument("data", help="mnist.npz")
     parser.add_argument("--epochs", type=int, default=30)
     parser.add_argument("--quick", action="store_true", help="two epochs")

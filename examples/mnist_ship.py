@@ -10,24 +10,29 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 
 import regnet_c as rn
 from regnet_c.schedules import CosineDecay
+from regnet_c.typing import AnyArray
+
+Data: TypeAlias = tuple[AnyArray, AnyArray, AnyArray, AnyArray]
 
 EPOCHS = 10
 
 
-def load(path):
+def load(path: str) -> Data:
     with np.load(path) as file:
         X, y, Xt, yt = (file[k] for k in ("x_train", "y_train", "x_test", "y_test"))
     scale = np.float32(255)
     return X.reshape(-1, 784) / scale, y, Xt.reshape(-1, 784) / scale, yt
 
 
-def train(X, y, l1):
+def train(X: AnyArray, y: AnyArray, l1: float) -> rn.Network:
     penalty = rn.L1(l1)
     net = rn.Network(
         [
@@ -41,9 +46,9 @@ def train(X, y, l1):
     return net
 
 
-def microseconds(call, seconds=0.5):
+def microseconds(call: Callable[[], object], seconds: float = 0.5) -> float:
     """Median time of a call."""
-    times, end = [], time.perf_counter() + seconds
+    times, end = list[float](), time.perf_counter() + seconds
     while time.perf_counter() < end:
         start = time.perf_counter()
         for _ in range(20):
@@ -52,7 +57,7 @@ def microseconds(call, seconds=0.5):
     return float(np.median(times))
 
 
-def c_time(source, x, *flags):
+def c_time(source: Path, x: AnyArray, *flags: str) -> float:
     """Microseconds of one row in the compiled file; every call takes the same row."""
     library = Path(tempfile.mkdtemp(dir=source.parent)) / "net.so"  # each loaded anew
     command = ["cc", "-std=c99", "-O2", "-shared", "-fPIC", *flags, source, "-lm", "-o"]
@@ -63,7 +68,7 @@ def c_time(source, x, *flags):
     return microseconds(lambda: function(*pointers))
 
 
-def ship(net, small, Xt, yt):
+def ship(net: rn.Network, small: rn.Network, Xt: AnyArray, yt: AnyArray) -> None:
     """Print sizes, accuracy and times of the exported files."""
     row = np.ascontiguousarray(Xt[:1, small.kept_inputs])
     print(f"  predict of one row: {microseconds(lambda: small.predict(row)):.1f} us")
@@ -82,12 +87,12 @@ def ship(net, small, Xt, yt):
         print(f"    one row: {times[0]:.1f} us, without FMA {times[1]:.1f} us")
 
 
-def main(path):
+def main(path: str) -> None:
     X, y, Xt, yt = load(path)
     for l1 in (2e-5, 5e-5, 1e-4):
         net = train(X, y, l1)
         small = net.compact()
-        units = "-".join(str(layer.n_out) for layer in small.layers)
+        units = "-".join(str(len(biases)) for biases in small.get_weights()[1::2])
         print(f"l1 {l1}: {net.zeros():.1%} zeros, {len(small.kept_inputs)}-{units}")
         ship(net, small, Xt, yt)
 

@@ -17,17 +17,21 @@ six of
     python examples/outliers.py [--quick]
 """
 
+from typing import Literal, TypeAlias
+
 import numpy as np
-from common import arguments, finish, plt, tidy
+from common import Axes, arguments, finish, plt, tidy
 
 from regnet_c.plots import COLORS
 from regnet_c.reproduce import outliers
+from regnet_c.typing import AnyArray, LossName
 
-LOSSES = {"absolute loss": "mae", "squared loss": "mse"}
-PENALTIES = {"no penalty": None, "L1": "L1", "L2": "L2"}
+LOSSES: dict[str, LossName] = {"absolute loss": "mae", "squared loss": "mse"}
+Norm: TypeAlias = Literal["L1", "L2"]
+PENALTIES: dict[str, Norm | None] = {"no penalty": None, "L1": "L1", "L2": "L2"}
 
 
-def draw_points(ax, x, y):
+def draw_points(ax: Axes, x: AnyArray, y: AnyArray) -> None:
     """The data, outliers apart."""
     moved = np.zeros(len(x), bool)
     moved[50:100] = True
@@ -35,7 +39,7 @@ def draw_points(ax, x, y):
     ax.scatter(x[moved], y[moved], s=8, color="0.35", label="outliers")
 
 
-def main():
+def main() -> None:
     args = arguments(__doc__, "outliers")
     X, y, start = outliers.problem()
     x = X[:, :1]

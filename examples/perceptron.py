@@ -28,16 +28,17 @@ shrinks by :math:`t = \eta\lambda`, which is ``rule="proximal"``:
 """
 
 import numpy as np
-from common import arguments, finish, plt, tidy
+from common import Figure, arguments, finish, plt, tidy
 
 import regnet_c as rn
 from regnet_c.plots import COLORS
 from regnet_c.reproduce import perceptron
+from regnet_c.typing import L1Rule
 
-RULES = ("subgradient", "proximal")
+RULES: tuple[L1Rule, ...] = ("subgradient", "proximal")
 
 
-def draw(runs):
+def draw(runs: dict[L1Rule, rn.History]) -> Figure:
     """Loss, share of zeros and update average of the two rules, one over the other."""
     figure, axes = plt.subplots(1, 3, figsize=(9.5, 3.2), layout="constrained")
     for color, width, (rule, history) in zip(
@@ -58,7 +59,7 @@ def draw(runs):
     return figure
 
 
-def main():
+def main() -> None:
     args = arguments(__doc__, "perceptron", data=True)
     data, epochs = perceptron.load(args.data), 5 if args.quick else perceptron.EPOCHS
     test = data[2], np.eye(10)[data[3]]

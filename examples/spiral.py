@@ -32,7 +32,7 @@ NAMES = (
 )
 
 
-def main():
+def main() -> None:
     args = arguments(__doc__, "spiral")
     epochs = 300 if args.quick else spiral.EPOCHS
     figure, axes = plt.subplots(2, 2, figsize=(9.5, 9), layout="constrained")

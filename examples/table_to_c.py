@@ -17,6 +17,7 @@ import ctypes
 import math
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -26,11 +27,13 @@ import regnet_c as rn
 from regnet_c.cli import main as regnet_c
 from regnet_c.tables import read_table
 from regnet_c.tables.form import TableForm
+from regnet_c.tables.readers import Table
+from regnet_c.typing import AnyArray
 
 TOWNS = ["Bern", "Oslo", "Rome"]
 
 
-def write_houses(path, n, seed, towns=TOWNS):
+def write_houses(path: Path, n: int, seed: int, towns: list[str] = TOWNS) -> None:
     """A file as people have them; a price follows from size, rooms, town and garden."""
     random = np.random.default_rng(seed)
     with open(path, "w", newline="", encoding="utf-8") as file:
@@ -42,11 +45,11 @@ def write_houses(path, n, seed, towns=TOWNS):
             price = 3 * size + 12 * rooms + 60 * (town == "Rome") + 25 * garden
             cells = [f"{size:.1f}".replace(".", ","), rooms, town]
             cells = ["" if random.random() < 0.05 else cell for cell in cells]
-            price = f"{price + random.normal(0, 5):.1f}".replace(".", ",")
-            writer.writerow([i, *cells, "yes" if garden else "no", price])
+            price_text = f"{price + random.normal(0, 5):.1f}".replace(".", ",")
+            writer.writerow([i, *cells, "yes" if garden else "no", price_text])
 
 
-def compiled(folder):
+def compiled(folder: Path) -> ctypes.CDLL:
     """The C file as a library."""
     command = "cc -std=c99 -O2 -ffp-contract=off -shared -fPIC house.c -lm -o house.so"
     subprocess.run(command.split(), cwd=folder, check=True)
@@ -55,7 +58,7 @@ def compiled(folder):
     return library
 
 
-def raw_rows(library, names, table):
+def raw_rows(library: ctypes.CDLL, names: Sequence[str], table: Table) -> AnyArray:
     """Rows as the C file takes them: numbers, codes of levels, NAN where missing."""
     rows = np.empty((len(table), len(names)))
     for k, name in enumerate(names):
@@ -68,7 +71,7 @@ def raw_rows(library, names, table):
     return rows
 
 
-def predict_in_c(library, rows):
+def predict_in_c(library: ctypes.CDLL, rows: AnyArray) -> AnyArray:
     """The prices of the C file."""
     row_type, out = ctypes.c_double * rows.shape[1], ctypes.c_double()
     prices = []
@@ -78,7 +81,7 @@ def predict_in_c(library, rows):
     return np.array(prices)
 
 
-def main():
+def main() -> None:
     args = arguments(__doc__, "table_to_c")
     folder = Path(tempfile.mkdtemp())
     write_houses(folder / "houses.csv", 500 if args.quick else 2000, seed=0)

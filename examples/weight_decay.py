@@ -21,14 +21,20 @@ leaves zeros?
     python examples/weight_decay.py [--data mnist.npz] [--quick]
 """
 
-from common import arguments, finish, load_images, one_hot, plt, tidy
+from typing import TypeAlias
+
+import numpy as np
+from common import Figure, Images, arguments, finish, load_images, one_hot, plt, tidy
+from matplotlib.gridspec import GridSpecFromSubplotSpec
 
 import regnet_c as rn
 from regnet_c.plots import COLORS, plot_weights
 from regnet_c.reproduce import weight_decay
 
+Run: TypeAlias = tuple[rn.Network, list[float]]
 
-def train(name, data, lam, epochs):
+
+def train(name: str, data: Images, lam: float, epochs: int) -> Run:
     """The trained network and its test accuracy after each epoch."""
     x, y, x_test, y_test = data
     penalty = weight_decay.PENALTIES[name](lam, len(x))
@@ -38,7 +44,7 @@ def train(name, data, lam, epochs):
     return net, watch.accuracies
 
 
-def draw(runs):
+def draw(runs: dict[str, Run]) -> Figure:
     """Accuracy against epochs, and the first layer's weights of each run."""
     figure = plt.figure(figsize=(9, 7), layout="constrained")
     grid = figure.add_gridspec(3, 3)
@@ -56,9 +62,9 @@ def draw(runs):
     return figure
 
 
-def draw_weights(grid, runs):
+def draw_weights(grid: GridSpecFromSubplotSpec, runs: dict[str, Run]) -> None:
     """The first layer's weights of every run, on the same axes."""
-    axes = grid.subplots(sharex=True, sharey=True)
+    axes = np.asarray(grid.subplots(sharex=True, sharey=True))
     for ax, (name, (net, _)) in zip(axes.flat, runs.items(), strict=True):
         plot_weights(net, layers=[0], ax=ax)
         ax.set_title(name)
@@ -66,7 +72,7 @@ def draw_weights(grid, runs):
     axes[0, 0].set_xlim(-2, 2)
 
 
-def main():
+def main() -> None:
     args = arguments(__doc__, "weight_decay", data=True)
     data = load_images(args.data)
     lam = 2.0 if args.data else 0.2

@@ -618,7 +618,7 @@ class TensorBoard(Callback):
     """
 
     def __init__(self, log_dir: StrPath) -> None:
-        self.log_dir = os.fspath(log_dir)
+        self.log_dir: str = os.fspath(log_dir)
         self._summary = _tracker("tensorboard.summary", "TensorBoard")
         self._writer: Any = None
 
@@ -697,7 +697,7 @@ class WandB(Callback):
     """
 
     def __init__(self, run: Any = None) -> None:
-        self.run = _tracker("wandb", "WandB").run if run is None else run
+        self.run: Any = _tracker("wandb", "WandB").run if run is None else run
         if self.run is None:
             raise ValueError("there is no run of wandb, call wandb.init() first")
 
@@ -741,7 +741,8 @@ class OptunaPruning(Callback):
     """
 
     def __init__(self, trial: Any, monitor: str = "val_loss") -> None:
-        self.trial, self.monitor = trial, monitor
+        self.trial: Any = trial
+        self.monitor: str = monitor
         self._optuna = _tracker("optuna", "OptunaPruning")
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:

@@ -63,3 +63,18 @@ def test_the_bill_of_materials_is_valid_and_names_every_requirement():
     schema = pytest.importorskip("cyclonedx.schema").SchemaVersion.V1_6
     validator = cyclonedx.JsonStrictValidator(schema)
     assert validator.validate_str(json.dumps(bill)) is None
+
+
+TYPES = runpy.run_path(str(ROOT / "tools/check_types.py"))
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/quick_start.md"])
+def test_the_code_of_a_page_is_found_at_its_lines(page):
+    lines = (ROOT / page).read_text().splitlines()
+    code = TYPES["code_of"]("\n".join(lines) + "\n").splitlines()
+    assert len(code) == len(lines)
+    found = [(c, line) for c, line in zip(code, lines, strict=True) if c]
+    assert all(line.removeprefix(">>> ").removeprefix("... ") == c for c, line in found)
+    wanted = [line for line in lines if line.startswith((">>> ", "... ", "import "))]
+    assert {line for _, line in found} >= set(wanted)
+    compile("\n".join(code), page, "exec")

@@ -14,6 +14,8 @@ A straight line cannot see ``depth``, which is low in the middle and high on bot
 network can.
 """
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
@@ -21,6 +23,7 @@ from sklearn.datasets import make_friedman1
 
 import regnet_c as rn
 from regnet_c.plots import COLORS, percent, plain
+from regnet_c.typing import FloatArray
 
 X, y = make_friedman1(800, n_features=20, noise=1, random_state=0)
 names = ["wind", "sun", "depth", "age", "salt", *(f"noise {k}" for k in range(15))]
@@ -35,7 +38,7 @@ train, test = slice(0, 600), slice(600, None)
 # The penalty is on the norm of an input's weights, so that inputs leave as a whole.
 # ``cv=5`` scores every strength on rows left out.
 
-options = {"cv": 5, "n_lambdas": 25, "lambda_min_ratio": 0.03}
+options: dict[str, Any] = {"cv": 5, "n_lambdas": 25, "lambda_min_ratio": 0.03}
 path = rn.regularization_path(X[train], y[train], **options)
 path.plot()
 
@@ -67,9 +70,8 @@ for name, share in zip(X.columns, stable.frequencies[order].T, strict=True):
         {"color": colors[name], "label": name} if name in colors else {"color": "0.8"}
     )
     ax.semilogx(stable.strengths[order], share, **style)
-ax.set_xticks(
-    [0.02, 0.05, 0.1, 0.2, 0.5], labels=[0.02, 0.05, 0.1, 0.2, 0.5], minor=False
-)
+ticks = [0.02, 0.05, 0.1, 0.2, 0.5]
+ax.set_xticks(ticks, labels=[str(tick) for tick in ticks])
 ax.minorticks_off()
 ax.axhline(0.9, color="0.3", linewidth=1, linestyle=":")
 plain(ax, "strength of the penalty", "chosen in this share\nof the halves")
@@ -84,11 +86,9 @@ ax.legend(frameon=False, loc="upper left", bbox_to_anchor=(1.01, 1))
 # them.
 
 
-def r2(predicted):
+def r2(predicted: FloatArray) -> float:
     """Share of the variance of the test rows that is explained."""
-    return (
-        1 - ((predicted - y[test]) ** 2).sum() / ((y[test] - y[test].mean()) ** 2).sum()
-    )
+    return float(1 - ((predicted - y[test]) ** 2).mean() / y[test].var())
 
 
 small = path.refit(X[train], y[train])

@@ -23,7 +23,7 @@ train, test = (X[:1200], y[:1200]), (X[1200:], y[1200:])
 # weight.
 
 
-def trained(strength):
+def trained(strength: float) -> rn.Network:
     """A network of zeros, cut down."""
     hidden = rn.SparseGroupLasso(strength / 2, strength, groups="units")
     layers = [

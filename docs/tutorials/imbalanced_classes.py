@@ -7,11 +7,13 @@ threshold, and what happens to the probabilities?
 """
 
 from matplotlib import pyplot as plt
+from sklearn.base import clone
 from sklearn.datasets import make_classification
 from sklearn.model_selection import train_test_split
 
 import regnet_c as rn
 from regnet_c import plots
+from regnet_c.typing import BoolArray
 
 X, y = make_classification(
     8000, 20, n_informative=6, weights=[0.95], class_sep=0.8, flip_y=0, random_state=0
@@ -25,12 +27,13 @@ print(f"{y.mean():.1%} of the rows are of class 1")
 #
 # ``class_weight="balanced"`` weighs each row by one over the frequency of its class.
 
-options = {"hidden_layer_sizes": 32, "n_members": 1, "max_iter": 60, "random_state": 0}
-plain = rn.RegNetClassifier(**options).fit(X, y)
-balanced = rn.RegNetClassifier(**options, class_weight="balanced").fit(X, y)
+plain = rn.RegNetClassifier(32, n_members=1, max_iter=60, random_state=0)
+balanced = clone(plain).set_params(class_weight="balanced")
+plain.fit(X, y)
+balanced.fit(X, y)
 
 
-def report(name, decided):
+def report(name: str, decided: BoolArray) -> None:
     """How many of class 1 are found, and how many alarms are right."""
     found, right = decided[y_test == 1].mean(), y_test[decided].mean()
     accuracy = (decided == y_test).mean()

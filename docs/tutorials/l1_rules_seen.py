@@ -23,11 +23,12 @@ from matplotlib import pyplot as plt
 import regnet_c as rn
 from regnet_c.datasets import load_digits
 from regnet_c.plots import COLORS, percent, plain
+from regnet_c.typing import BoolArray, L1Rule, Logs
 
 X, y = load_digits()
 order = np.random.default_rng(0).permutation(len(X))
 X, y = X[order] / np.float32(16), y[order]
-RULES = ("subgradient", "shrink_first", "proximal", "cumulative")
+RULES: tuple[L1Rule, ...] = ("subgradient", "shrink_first", "proximal", "cumulative")
 SEEN = (1, 5, 20, 60)
 
 # %%
@@ -38,15 +39,16 @@ SEEN = (1, 5, 20, 60)
 class Masks(rn.Callback):
     """The weights of the first layer that are not zero after some epochs."""
 
-    def on_train_begin(self, network):
-        self.network, self.masks = network, {}
+    def on_train_begin(self, network: rn.Network) -> None:
+        self.network = network
+        self.masks: dict[int, BoolArray] = {}
 
-    def on_epoch_end(self, epoch, logs):
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         if epoch + 1 in SEEN:
             self.masks[epoch + 1] = self.network.get_weights()[0] != 0
 
 
-def train(rule):
+def train(rule: L1Rule) -> tuple[dict[int, BoolArray], rn.History, float]:
     """The masks, the history and the validation accuracy of one rule."""
     layer = rn.Dense(64, 32, "relu", weight_penalty=rn.L1(1e-3, rule=rule))
     net = rn.Network([layer, rn.Dense(32, 10)], loss="softmax_cross_entropy", seed=0)
@@ -77,9 +79,9 @@ for row, (rule, (masks, _, accuracy)) in zip(axes, runs.items(), strict=True):
 # The share of zeros in the whole network after every epoch:
 
 figure, ax = plt.subplots(figsize=(7, 3.2), layout="constrained")
-styles = zip(runs.items(), COLORS, (4, 1.5, 1.5, 1.5), strict=False)
-for (rule, (_, history, _)), color, width in styles:
-    ax.plot(range(1, 61), history["zeros"], color=color, linewidth=width, label=rule)
+for rule, color, width in zip(RULES, COLORS, (4, 1.5, 1.5, 1.5), strict=False):
+    zeros = runs[rule][1]["zeros"]
+    ax.plot(range(1, 61), zeros, color=color, linewidth=width, label=rule)
 plain(ax, "epoch", "weights exactly zero")
 ax.yaxis.set_major_formatter(percent())
 ax.legend(frameon=False, loc="upper left", bbox_to_anchor=(1.01, 1))

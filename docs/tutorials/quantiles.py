@@ -12,16 +12,19 @@ instead of the mean,
 and is least where a share :math:`q` of the targets lies below the prediction.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 from matplotlib import pyplot as plt
 
 import regnet_c as rn
 from regnet_c.plots import COLORS, plain
+from regnet_c.typing import FloatArray
 
 random = np.random.default_rng(0)
 
 
-def draw(n):
+def draw(n: int) -> tuple[FloatArray, FloatArray]:
     """A wave whose noise grows, skewed upwards."""
     x = random.uniform(0, 4, n)
     return x[:, None], np.sin(2 * x) + (0.05 + 0.2 * x) * (
@@ -36,7 +39,7 @@ X_test, y_test = draw(1500)
 # Three networks: the 5 %, the 50 % and the 95 % quantile.
 
 
-def quantile(q):
+def quantile(q: float) -> Callable[[FloatArray], FloatArray]:
     """A network that predicts the q-quantile."""
     layers = [rn.Dense(1, 32, "tanh"), rn.Dense(32, 32, "tanh"), rn.Dense(32, 1)]
     net = rn.Network(layers, loss=rn.Loss("quantile", q), seed=0)

@@ -7,6 +7,7 @@ also if training was interrupted.
 """
 
 import hashlib
+from typing import Any
 
 import numpy as np
 from matplotlib import pyplot as plt
@@ -18,7 +19,7 @@ X, y = load_digits()
 X = X / np.float32(16)
 
 
-def fresh(seed=7):
+def fresh(seed: int = 7) -> rn.Network:
     """A network with dropout, which needs random numbers in every step."""
     layers = [
         rn.Dense(64, 128, "relu", rn.L1(1e-4)),
@@ -28,7 +29,7 @@ def fresh(seed=7):
     return rn.Network(layers, loss="softmax_cross_entropy", seed=seed)
 
 
-def bits(net):
+def bits(net: rn.Network) -> str:
     """A hash of all weights."""
     raw = b"".join(w.tobytes() for w in net.get_weights())
     return hashlib.sha256(raw).hexdigest()[:16]
@@ -62,7 +63,7 @@ print(f"seed 8:    {bits(other)}")
 class PowerCut(rn.Callback):
     """Fails after three epochs."""
 
-    def on_epoch_end(self, epoch, logs):
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any]) -> None:
         if epoch == 2:
             raise RuntimeError("power cut")
 

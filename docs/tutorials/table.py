@@ -22,7 +22,7 @@ from regnet_c.plots import COLORS
 # --------
 
 
-def write_houses(path, n, seed, towns):
+def write_houses(path: str, n: int, seed: int, towns: list[str]) -> None:
     """Houses whose price follows from size, rooms, town and garden."""
     random = np.random.default_rng(seed)
     with open(path, "w", newline="", encoding="utf-8") as file:
@@ -35,8 +35,8 @@ def write_houses(path, n, seed, towns):
             price += random.normal(0, 5)
             cells = [f"{size:.1f}".replace(".", ","), rooms, town]
             cells = ["" if random.random() < 0.05 else cell for cell in cells]
-            garden = "yes" if garden else "no"
-            writer.writerow([i, *cells, garden, f"{price:.1f}".replace(".", ",")])
+            cells += ["yes" if garden else "no", f"{price:.1f}".replace(".", ",")]
+            writer.writerow([i, *cells])
 
 
 towns = ["Bern", "Oslo", "Rome"]
@@ -52,7 +52,7 @@ with open("houses.csv", encoding="utf-8") as file:
 # ``--dry-run`` prints how the file is read, and stops there.
 
 
-def regnet_c(command):
+def regnet_c(command: str) -> None:
     """What the command prints in a shell."""
     print(f"$ regnet-c {command}")
     main(shlex.split(command))
@@ -86,6 +86,7 @@ options = {"sep": ";", "decimal": ","}
 houses, new = pd.read_csv("houses.csv", **options), pd.read_csv("new.csv", **options)
 model = rn.RegNetRegressor(random_state=0, n_members=1)
 model.fit(houses.drop(columns="price"), houses["price"])
+assert model.encoder_, "a table has an encoder"
 model.encoder_.schema_
 
 # %%

@@ -6,6 +6,8 @@ Text becomes thousands of columns, nearly all of them zero.  They stay sparse, a
 on each word's weights leaves the words that the network needs.
 """
 
+from collections.abc import Iterable
+
 import numpy as np
 from matplotlib import pyplot as plt
 from sklearn.feature_extraction.text import TfidfVectorizer
@@ -27,17 +29,17 @@ before quite rather also again almost about through until every other first seco
 little long old new same whole""".split()
 
 
-def sentence(random, words):
+def sentence(random: np.random.Generator, words: Iterable[str]) -> str:
     """Some words of each kind, in any order."""
     found = [*random.choice(FILLER, 6), *random.choice(ABOUT, 3), *words]
     found.append(f"name{random.integers(3000)}")
     return " ".join(random.permutation(found))
 
 
-def review(random, good):
+def review(random: np.random.Generator, good: bool) -> str:
     """Four sentences; one opinion in six is of the other kind."""
     kinds = [GOOD if (random.random() < 1 / 6) != good else BAD for _ in range(4)]
-    words = [random.choice(kind, 1) if random.random() < 0.6 else [] for kind in kinds]
+    words = [random.choice(kind, int(random.random() < 0.6)) for kind in kinds]
     return ". ".join(sentence(random, own) for own in words)
 
 

@@ -6,84 +6,88 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .dispatch import (
+    activation_names as activation_names,
+    available_isas as available_isas,
+    build_flags as build_flags,
+    current_isa as current_isa,
+    is_fused as is_fused,
+    l1_rule_names as l1_rule_names,
+    lanes as lanes,
+    loss_names as loss_names,
+    optimizer_traits as optimizer_traits,
+    set_isa as set_isa,
+)
 from .weights import Weights
 
-Floats = NDArray[np.floating[Any]]
+_Floats = NDArray[np.floating[Any]]
 
 FUNCTIONS: dict[str, int]
 SPARSE_UNITS: int
 LONG_BATCH: int
 
-def available_isas() -> list[str]: ...
-def set_isa(name: str) -> None: ...
-def current_isa() -> str: ...
-def is_fused() -> bool: ...
-def lanes(single: bool) -> int: ...
-def build_flags() -> str: ...
-def activation_names() -> tuple[str, ...]: ...
-def loss_names() -> tuple[str, ...]: ...
-def l1_rule_names() -> tuple[str, ...]: ...
-def optimizer_traits() -> dict[str, tuple[int, bool, bool]]: ...
-def elementwise(function: int, y: Floats, x: Floats) -> None: ...
+def elementwise(function: int, y: _Floats, x: _Floats) -> None: ...
 def activation_forward(
-    activation: int, a: Floats, slope: Floats, z: Floats, param: float
+    activation: int, a: _Floats, slope: _Floats, z: _Floats, param: float
 ) -> None: ...
-def softmax_forward(a: Floats, z: Floats) -> None: ...
-def softmax_backward(dz: Floats, da: Floats, a: Floats) -> None: ...
+def softmax_forward(a: _Floats, z: _Floats) -> None: ...
+def softmax_backward(dz: _Floats, da: _Floats, a: _Floats) -> None: ...
 def loss_rows(
     loss: int,
-    row_loss: Floats,
-    dz: Floats,
-    z: Floats,
-    y: Floats | None,
+    row_loss: _Floats,
+    dz: _Floats,
+    z: _Floats,
+    y: _Floats | None,
     label: NDArray[np.int64] | None,
-    scale: Floats | None,
+    scale: _Floats | None,
     param: float,
 ) -> None: ...
 def random_fill(
-    u: Floats, normal: bool, seed: int, stream: int, first: int
+    u: _Floats, normal: bool, seed: int, stream: int, first: int
 ) -> None: ...
 def dropout_apply(
-    a: Floats, keep: float, seed: int, step: int, layer: int, first_row: int
+    a: _Floats, keep: float, seed: int, step: int, layer: int, first_row: int
 ) -> None: ...
 def permutation(order: NDArray[np.int64], seed: int, epoch: int) -> None: ...
-def dense_forward(z: Floats, x: Floats, w: Floats, b: Floats | None) -> None: ...
-def dense_input_gradient(dx: Floats, dz: Floats, w: Floats, work: Floats) -> None: ...
-def dense_weight_gradient(dw: Floats, x: Floats, dz: Floats) -> None: ...
-def prox_l1(w: Floats, threshold: float) -> None: ...
-def update(
-    w: Floats, m: Floats, v: Floats, q: Floats, g: Floats, step: dict[str, Any]
+def dense_forward(z: _Floats, x: _Floats, w: _Floats, b: _Floats | None) -> None: ...
+def dense_input_gradient(
+    dx: _Floats, dz: _Floats, w: _Floats, work: _Floats
 ) -> None: ...
-def penalty_sums(w: Floats) -> tuple[float, float, int]: ...
+def dense_weight_gradient(dw: _Floats, x: _Floats, dz: _Floats) -> None: ...
+def prox_l1(w: _Floats, threshold: float) -> None: ...
+def update(
+    w: _Floats, m: _Floats, v: _Floats, q: _Floats, g: _Floats, step: dict[str, Any]
+) -> None: ...
+def penalty_sums(w: _Floats) -> tuple[float, float, int]: ...
 def prox_group(
     group: int,
-    w: Floats,
-    v: Floats,
-    q: Floats | None,
+    w: _Floats,
+    v: _Floats,
+    q: _Floats | None,
     strength: float,
     step: dict[str, Any],
-    work: Floats,
+    work: _Floats,
     group_rows: tuple[NDArray[np.int64], NDArray[np.int64]] | None = None,
 ) -> None: ...
 def prox_lassonet(
-    beta: Floats,
-    theta: Floats,
-    v_beta: Floats,
-    v_theta: Floats,
+    beta: _Floats,
+    theta: _Floats,
+    v_beta: _Floats,
+    v_theta: _Floats,
     strength: float,
     hierarchy: float,
     step: dict[str, Any],
     work: NDArray[np.float64],
     group_rows: tuple[NDArray[np.int64], NDArray[np.int64]] | None = None,
 ) -> None: ...
-def max_norm(w: Floats, max_norm: float) -> None: ...
-def sparse_count(counts: NDArray[np.int64], w: Floats) -> None: ...
+def max_norm(w: _Floats, max_norm: float) -> None: ...
+def sparse_count(counts: NDArray[np.int64], w: _Floats) -> None: ...
 def sparse_fill(
-    value: Floats,
+    value: _Floats,
     index: NDArray[np.int32],
     next: NDArray[np.int64],
     end: NDArray[np.int64],
-    w: Floats,
+    w: _Floats,
 ) -> None: ...
 def csr_fault(
     start: NDArray[np.int64],
@@ -127,7 +131,7 @@ class SparseLayers:
                 NDArray[np.int64],
                 NDArray[np.int32],
                 NDArray[np.int32],
-                Floats,
+                _Floats,
             ]
             | None
         ],
@@ -150,17 +154,17 @@ class Model:
     ) -> None: ...
     def bind(
         self,
-        w: Floats | None,
-        m: Floats | None = None,
-        v: Floats | None = None,
-        q: Floats | None = None,
-        g: Floats | None = None,
-        ema: Floats | None = None,
-        sum: Floats | None = None,
-        rest: Floats | None = None,
+        w: _Floats | None,
+        m: _Floats | None = None,
+        v: _Floats | None = None,
+        q: _Floats | None = None,
+        g: _Floats | None = None,
+        ema: _Floats | None = None,
+        sum: _Floats | None = None,
+        rest: _Floats | None = None,
     ) -> None: ...
-    def bind_weights(self, w: Floats) -> None: ...
-    def bound_to(self, w: Floats) -> Model: ...
+    def bind_weights(self, w: _Floats) -> None: ...
+    def bound_to(self, w: _Floats) -> Model: ...
     def set_masks(
         self, input_mask: Source | None, masks: list[Source | None] | None
     ) -> None: ...
@@ -169,7 +173,7 @@ class Model:
     def predict(
         self,
         x: Source,
-        out: Floats,
+        out: _Floats,
         raw: bool,
         n_threads: int,
         first: int = 0,

@@ -44,6 +44,9 @@ class Course:
         Batches of an epoch.
     """
 
+    count: int
+    steps: int
+
     def __init__(
         self, data: Data | Stream, batch_size: int, shuffle: bool, seed: int
     ) -> None:

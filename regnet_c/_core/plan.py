@@ -84,6 +84,19 @@ class Plan:
         What `check_x` has to know: X has the network's columns or the original ones.
     """
 
+    dense: list[Dense]
+    rates: list[float]
+    dropouts: list[int]
+    loss: Loss
+    dtype: DType
+    seed: int
+    products: int
+    size: int
+    slice_rows: int
+    n_inputs: int
+    kept: IntArray | None
+    columns: tuple[int, IntArray | None, int]
+
     def __init__(
         self,
         parts: tuple[list[Dense], list[float], list[int]],

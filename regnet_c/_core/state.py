@@ -42,6 +42,13 @@ class TrainingState:
         sums are those of the whole block.
     """
 
+    m: FloatArray | None
+    v: FloatArray | None
+    q: FloatArray | None
+    scalars: binding.Optimizer
+    progress: binding.Progress
+    ema_start: int
+
     def __init__(self, plan: Plan, optimizer: Optimizer) -> None:
         self.optimizer = optimizer
         self.progress = binding.Progress()

@@ -39,6 +39,10 @@ class Stream:
         For a first block that does not fit the network.
     """
 
+    n: int
+    lengths: tuple[int, ...]
+    row_entries: int | None
+
     def __init__(self, blocks: Blocks, plan: Plan) -> None:
         self._blocks, self._plan, self._kept = blocks, plan, None
         first = self.block(0)

@@ -325,6 +325,12 @@ class Rounds:
 
     network: Network
     history: History
+    task: Task
+    listeners: Listeners
+    state: TrainingState
+    reported: Reported
+    course: Any
+    interrupted: bool
     first_epoch = 0
 
     def __init__(self, task: Task, listeners: Listeners, rounds: int) -> None:

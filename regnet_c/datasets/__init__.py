@@ -8,12 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from ..typing import IntArray
+    from ..typing import AnyArray, IntArray
 
 
-def load_digits() -> tuple[NDArray[np.uint8], IntArray]:
+def load_digits() -> tuple[AnyArray, IntArray]:
     """The UCI handwritten digits, 8 x 8 pixels each.
 
     1797 digits written by 43 people (the test part of the UCI set "Optical Recognition of

@@ -41,6 +41,12 @@ class Survey:
         Those of all rows, if y are classes, one for each row.
     """
 
+    n: int
+    X: AnyArray
+    y: AnyArray
+    weight: AnyArray | None
+    classes: AnyArray | None
+
     def __init__(self, blocks: Blocks, labels: bool) -> None:
         self.n = sum(blocks.lengths)
         chosen = np.arange(self.n)

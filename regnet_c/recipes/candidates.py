@@ -25,7 +25,7 @@ _BUDGET = 9e10  # multiply-adds of training for a race that nobody asked for
 _MOST = 2.5e11  # no such race if one network costs more
 
 # tables differ most in how much regularisation they bear
-RIVALS = (
+RIVALS: tuple[dict[str, Any], ...] = (
     # smooth functions of few columns
     {
         "bins": False,
@@ -39,7 +39,7 @@ RIVALS = (
 )
 # values of ``tune=``, each as likely as often as it is listed; bins: whether the network
 # sees the piecewise-linear bins; dropout: inputs, hidden layers
-SPACE = {
+SPACE: dict[str, tuple[Any, ...]] = {
     "bins": (True, True, False),
     "hidden_layer_sizes": ((128, 128), (256, 128), (256, 256)),
     "dropout": ((0.0, 0.0), (0.0, 0.1), (0.05, 0.2), (0.1, 0.3), (0.1, 0.5)),
@@ -65,6 +65,11 @@ class Plan:
         Networks that the winners train on all rows afterwards.
     seconds : float or None
     """
+
+    candidates: list[Recipe]
+    rounds: int
+    more: int
+    seconds: float | None
 
     def __init__(
         self,

@@ -168,7 +168,7 @@ class Race:
         self._rows, self._plan = rows, plan
         self._jobs, self._threads, self._one = jobs, threads, one
         self._callbacks, self._progress = callbacks, progress
-        self.trials = [Trial(i, r) for i, r in enumerate(plan.candidates)]
+        self.trials: list[Trial] = [Trial(i, r) for i, r in enumerate(plan.candidates)]
         labels = rows.y if rows.loss.takes_labels or _is_binary(rows) else None
         labels = None if labels is None or labels.ndim > 1 else labels
         self._fold = even_folds(len(rows.y), N_FOLDS, rows.seed % 2**32, labels)
