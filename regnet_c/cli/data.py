@@ -376,6 +376,13 @@ class Opened:
         Columns of a CSV file that stay as they were written.
     """
 
+    dialect: Dialect
+    names: list[str]
+    target: str
+    options: Options
+    wanted: list[str]
+    text: list[str]
+
     def __init__(self, args: argparse.Namespace) -> None:
         self.dialect = dialect_of(args)
         self.names = names = readers.column_names(args.data, self.dialect)

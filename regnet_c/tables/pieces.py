@@ -74,7 +74,8 @@ class Pieces:
         dialect: Dialect,
     ) -> None:
         extra.pyarrow()
-        self.path, self.text = path, text
+        self.path: StrPath = path
+        self.text: Sequence[str] = text
         files: list[Any] = [path]
         if readers.kind_of(path) == "folder":
             files = readers.files_of(Path(path))

@@ -318,7 +318,12 @@ class CSVFile:
         Whether a decimal comma was found.
     """
 
-    has_commas = False
+    path: StrPath
+    dialect: Dialect
+    delimiter: str
+    names: list[str]
+    lines: int
+    has_commas: bool = False
 
     def __init__(self, path: StrPath, dialect: Dialect) -> None:
         self.path, self.dialect = path, dialect
