@@ -135,9 +135,9 @@ RN_INLINE T mish(T z, T *slope, T param) {
 /* f(z) and f'(z) of one number; `activation` is known to the compiler. */
 RN_INLINE T activation_of(const int activation, T z, T *slope, T param) {
     T a = z;
-    switch (activation) { /* softmax is not element-wise */
 #define RN_FORMULA(constant, name, function)                                           \
     case constant: a = function(z, slope, param); break;
+    switch (activation) { /* softmax is not element-wise */
         RN_HIDDEN_ACTIVATIONS(RN_FORMULA)
     }
     return a;
@@ -165,11 +165,9 @@ RN_INLINE void activation_loop(const int activation, size_t n, T *a, T *slope,
 /* n a multiple of RN_LANES */
 static void activation_vectors(int activation, size_t n, T *a, T *slope, const T *z,
                                T param) {
-    switch (activation) {
 #define RN_LOOP(constant, name, function)                                              \
     case constant: activation_loop(constant, n, a, slope, z, param); break;
-        RN_HIDDEN_ACTIVATIONS(RN_LOOP)
-    }
+    switch (activation) { RN_HIDDEN_ACTIVATIONS(RN_LOOP) }
 }
 
 /* a = f(z), slope = f'(z) (NULL: not wanted); a may be z.  relu'(0) = 0; param is the

@@ -227,9 +227,9 @@ RN_INLINE T poisson(T z, T y, T param, T share, T *d) {
 /* `loss` is known to the compiler. */
 RN_INLINE T loss_of(const int loss, T z, T y, T param, T share, T *d) {
     T value = *d = 0;
-    switch (loss) { /* softmax_rows has the other */
 #define RN_FORMULA_OF_LOSS(constant, name, function)                                   \
     case constant: value = function(z, y, param, share, d); break;
+    switch (loss) { /* softmax_rows has the other */
         RN_OUTPUT_LOSSES(RN_FORMULA_OF_LOSS)
     }
     return value;
@@ -266,12 +266,12 @@ static void loss_rows(int loss, size_t n_out, size_t n, size_t ld, T *row_loss, 
     for (size_t i = 0; i < n; i += RN_ROWS) {
         const size_t k = rn_rows_from(n, i);
         if (scale != NULL) memcpy(weight, scale + i, k * sizeof(T));
-        switch (loss) {
 #define RN_SUM_OF_LOSS(constant, name, function)                                       \
     case constant:                                                                     \
         loss_sum_rows(constant, n_out, k, ld, row_loss + i, dz + i, z + i, y + i,      \
                       weight, param);                                                  \
         break;
+        switch (loss) {
             RN_OUTPUT_LOSSES(RN_SUM_OF_LOSS)
         case RN_SOFTMAX_CROSS_ENTROPY:
             softmax_rows(n_out, k, ld, row_loss + i, dz + i, z + i, y ? y + i : NULL,

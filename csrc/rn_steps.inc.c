@@ -24,11 +24,9 @@ RN_INLINE void release(size_t n, T *to, const T *held) {
 
 RN_INLINE int keeps_m(int kind) {
     int found = 0;
-    switch (kind) {
 #define RN_KEEPS(constant, name, step, response, keeps, metric)                        \
     case constant: found = keeps; break;
-        RN_OPTIMIZERS(RN_KEEPS)
-    }
+    switch (kind) { RN_OPTIMIZERS(RN_KEEPS) }
     return found;
 }
 
@@ -61,20 +59,16 @@ RN_INLINE void steps_loop(const int kind, const rn_l1_rule rule, size_t n, T *w,
 
 RN_INLINE void steps_by_rule(const int kind, size_t n, T *w, T *m, T *v, T *q,
                              const T *g, const rn_rates *rates, size_t steps) {
-    switch (rates->rule) {
 #define RN_STEPS_RULE(rule, name)                                                      \
     case rule: steps_loop(kind, rule, n, w, m, v, q, g, rates, steps); break;
-        RN_L1_RULES(RN_STEPS_RULE)
-    }
+    switch (rates->rule) { RN_L1_RULES(RN_STEPS_RULE) }
 }
 
 RN_APART void steps_by_kind(size_t n, T *w, T *m, T *v, T *q, const T *g,
                             const rn_rates *rates, size_t steps) {
-    switch (rates->kind) {
 #define RN_STEPS_KIND(kind, ...)                                                       \
     case kind: steps_by_rule(kind, n, w, m, v, q, g, rates, steps); break;
-        RN_OPTIMIZERS(RN_STEPS_KIND)
-    }
+    switch (rates->kind) { RN_OPTIMIZERS(RN_STEPS_KIND) }
 }
 
 /* update() of n weights `steps` times with the same gradient g and each step's rates;

@@ -22,21 +22,17 @@ RN_INLINE double look_ahead(const rn_step *s) {
 
 RN_INLINE double unit_response(const rn_step *s) {
     double found = 0;
-    switch (s->kind) {
 #define RN_RESPONSE(constant, name, step, response, keeps_m, metric)                   \
     case constant: found = response(s); break;
-        RN_OPTIMIZERS(RN_RESPONSE)
-    }
+    switch (s->kind) { RN_OPTIMIZERS(RN_RESPONSE) }
     return found;
 }
 
 RN_INLINE rn_metric metric_of(int kind) {
     rn_metric found = RN_NO_METRIC;
-    switch (kind) {
 #define RN_METRIC(constant, name, step, response, keeps_m, metric)                     \
     case constant: found = metric; break;
-        RN_OPTIMIZERS(RN_METRIC)
-    }
+    switch (kind) { RN_OPTIMIZERS(RN_METRIC) }
     return found;
 }
 
@@ -134,11 +130,9 @@ RN_INLINE T adam_step(T x, T gradient, T *m, T metric, const rn_rates *r) {
 
 RN_INLINE T step_by(const int kind, T x, T gradient, T *m, T metric,
                     const rn_rates *r) {
-    switch (kind) {
 #define RN_STEP(constant, name, step, response, keeps_m, metric_)                      \
     case constant: x = step(x, gradient, m, metric, r); break;
-        RN_OPTIMIZERS(RN_STEP)
-    }
+    switch (kind) { RN_OPTIMIZERS(RN_STEP) }
     return x;
 }
 
@@ -206,20 +200,16 @@ RN_INLINE void update_loop(const int kind, const rn_l1_rule rule, size_t n,
 /* n a multiple of RN_LANES */
 RN_INLINE void update_rules(const int kind, size_t n, T *w, T *m, T *v, T *q,
                             const T *g, const rn_rates *r) {
-    switch (r->rule) {
 #define RN_RULE(rule, name)                                                            \
     case rule: update_loop(kind, rule, n, w, m, v, q, g, r); break;
-        RN_L1_RULES(RN_RULE)
-    }
+    switch (r->rule) { RN_L1_RULES(RN_RULE) }
 }
 
 RN_APART void update_vectors(size_t n, T *w, T *m, T *v, T *q, const T *g,
                              const rn_rates *r) {
-    switch (r->kind) {
 #define RN_KIND(kind, ...)                                                             \
     case kind: update_rules(kind, n, w, m, v, q, g, r); break;
-        RN_OPTIMIZERS(RN_KIND)
-    }
+    switch (r->kind) { RN_OPTIMIZERS(RN_KIND) }
 }
 
 /* w, m, v, q (n) in/out; g (n) the data gradient.  NULL where an array is not used:
