@@ -56,9 +56,12 @@ static void catch_up(const rn_task *task, size_t k, size_t now, const T *zeros) 
         long_step(task, k, zeros, &lazy->step[s]);
     }
     if (has_long_steps(task) || seen == now) return;
-    update_steps(n_out, w + k * n_out, m ? m + k * n_out : NULL,
-                 v ? v + k * n_out : NULL, q ? q + k * n_out : NULL, zeros,
-                 lazy->rates + seen, now - seen);
+    for (size_t j = 0; j < n_out; j += RN_ROW) {
+        const size_t at = k * n_out + j;
+        update_steps(rn_min(n_out - j, RN_ROW), w + at, m ? m + at : NULL,
+                     v ? v + at : NULL, q ? q + at : NULL, zeros, lazy->rates + seen,
+                     now - seen);
+    }
 }
 
 /* Asks for the row of W of the c-th column, and what the optimiser remembers of it: the
@@ -71,9 +74,9 @@ RN_INLINE void fetch_row(const rn_param *p, const rn_sparse_block *b, size_t c,
     const size_t at = (size_t)b->column[c] * n_out;
     for (int k = 0; k < 4; k++) {
         for (size_t j = 0; arrays[k] && j < n_out; j += LINE) {
-            RN_PREFETCH(arrays[k] + at + j);
+            RN_PREFETCH_NEAR(arrays[k] + at + j);
         }
-        if (arrays[k]) RN_PREFETCH(arrays[k] + at + n_out - 1);
+        if (arrays[k]) RN_PREFETCH_NEAR(arrays[k] + at + n_out - 1);
     }
 }
 
@@ -133,8 +136,10 @@ static void update_touched(const rn_task *task, const rn_descent *d) {
         fetch_row(p, b, c + RN_ROWS_AHEAD, n_out);
         for (size_t j = 0; j < n_out; j += RN_ROW) {
             const size_t at = k * n_out + j, width = rn_min(n_out - j, RN_ROW);
-            for (size_t i = 0; i < width; i += RN_LANES)
+            RN_UNROLL
+            for (size_t i = 0; i < RN_ROW; i += RN_LANES) {
                 vec_store(g + j + i, vec_set1(0));
+            }
             column_gradient(b, c, j, width, g + j, d->unit_rows, d->ld_units);
             if (has_long_steps(task)) continue;
             update_steps(width, w + at, m ? m + at : NULL, v ? v + at : NULL,

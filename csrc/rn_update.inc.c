@@ -199,16 +199,22 @@ RN_INLINE void update_loop(const int kind, const rn_l1_rule rule, size_t n,
 
 /* n a multiple of RN_LANES */
 RN_INLINE void update_rules(const int kind, size_t n, T *w, T *m, T *v, T *q,
-                            const T *g, const rn_rates *r) {
+                            const T *g, const rn_rates *r, size_t steps) {
 #define RN_RULE(rule, name)                                                            \
-    case rule: update_loop(kind, rule, n, w, m, v, q, g, r); break;
+    case rule:                                                                         \
+        for (size_t s = 0; s < steps; s++) {                                           \
+            update_loop(kind, rule, n, w, m, v, q, g, r + s);                          \
+        }                                                                              \
+        break;
     switch (r->rule) { RN_L1_RULES(RN_RULE) }
 }
 
+/* `steps` steps with the same gradient, each with its own rates, of which kind and rule
+ * are the same. */
 RN_APART void update_vectors(size_t n, T *w, T *m, T *v, T *q, const T *g,
-                             const rn_rates *r) {
+                             const rn_rates *r, size_t steps) {
 #define RN_KIND(kind, ...)                                                             \
-    case kind: update_rules(kind, n, w, m, v, q, g, r); break;
+    case kind: update_rules(kind, n, w, m, v, q, g, r, steps); break;
     switch (r->kind) { RN_OPTIMIZERS(RN_KIND) }
 }
 
@@ -219,13 +225,13 @@ static void update(size_t n, T *w, T *m, T *v, T *q, const T *g, const rn_step *
     const rn_rates rates = rates_of(s);
     const size_t whole = n / RN_LANES * RN_LANES, rest = (n - whole) * sizeof(T);
     T *arrays[4] = {w, m, v, q}, last[5][RN_LANES] = {{0}};
-    update_vectors(whole, w, m, v, q, g, &rates);
+    update_vectors(whole, w, m, v, q, g, &rates, 1);
     if (!rest) return;
     for (int k = 0; k < 4; k++) {
         if (arrays[k]) memcpy(last[k], arrays[k] + whole, rest);
     }
     memcpy(last[4], g + whole, rest);
-    update_vectors(RN_LANES, last[0], last[1], last[2], last[3], last[4], &rates);
+    update_vectors(RN_LANES, last[0], last[1], last[2], last[3], last[4], &rates, 1);
     for (int k = 0; k < 4; k++) {
         if (arrays[k]) memcpy(arrays[k] + whole, last[k], rest);
     }

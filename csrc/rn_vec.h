@@ -25,13 +25,16 @@
 #endif
 #endif
 
-/* A prefetch hint; never faults. */
+/* Prefetch hints, into the second-level cache and into the first; never fault. */
 #if !defined(_MSC_VER) || defined(__clang__)
 #define RN_PREFETCH(p) __builtin_prefetch((p), 0, 2)
+#define RN_PREFETCH_NEAR(p) __builtin_prefetch((p), 0, 3)
 #elif defined(_M_X64)
 #define RN_PREFETCH(p) _mm_prefetch((const char *)(p), _MM_HINT_T1)
+#define RN_PREFETCH_NEAR(p) _mm_prefetch((const char *)(p), _MM_HINT_T0)
 #else
 #define RN_PREFETCH(p) ((void)(p))
+#define RN_PREFETCH_NEAR(p) ((void)(p))
 #endif
 
 #include <math.h>
