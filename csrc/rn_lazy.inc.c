@@ -4,7 +4,8 @@
  * all the same: by decay, momentum, penalties.  They miss such steps and take them, one
  * after the other, when they are touched again or the call ends: so they have the bits
  * of rows that took every step in time, under any optimiser and rule, but go through
- * the CPU once for many steps.
+ * the CPU once for many steps.  Only steps of plain gradient descent with an L2 penalty
+ * are summed up (can_sum_up), which rounds once for many steps.
  */
 
 enum { RN_ROWS_AHEAD = 16 }; /* between asking for a row and using it */
@@ -16,6 +17,22 @@ static void note_step(const rn_task *task) {
     if (!takes_step(task)) return;
     lazy->step[now] = step_of(task->run, &task->run->net->layers[0].weight);
     lazy->rates[now] = rates_of(&lazy->step[now]);
+}
+
+/* Joins the steps before `now` to those that rows may have missed. */
+static void join_steps(rn_lazy *lazy, size_t now) {
+    if (!lazy->factor) return;
+    for (; lazy->joined < now; lazy->joined++) {
+        const rn_step *s = &lazy->step[lazy->joined];
+        const double factor = 1 - 2 * s->learning_rate * s->l2;
+        const double threshold = s->l1 * unit_response(s);
+        lazy->factor[lazy->joined] = 1;
+        lazy->threshold[lazy->joined] = 0;
+        for (size_t k = 0; k <= lazy->joined; k++) {
+            lazy->factor[k] *= factor;
+            lazy->threshold[k] = fabs(factor) * lazy->threshold[k] + threshold;
+        }
+    }
 }
 
 /* Whether a step of a row is more than update(). */
@@ -44,6 +61,21 @@ static const T *zero_gradient(const rn_task *task) {
     return zeros;
 }
 
+/* w = soft_threshold(factor w, threshold) */
+static void shrink(size_t n, T *RN_RESTRICT w, T factor, T threshold) {
+    const size_t whole = n / RN_LANES * RN_LANES;
+    T last[RN_LANES];
+    for (size_t i = 0; i < whole; i++) {
+        w[i] = soft_threshold(factor * w[i], threshold);
+    }
+    if (whole == n) return;
+    vec_store(last, vec_load_first(w + whole, n - whole));
+    for (size_t i = 0; i < RN_LANES; i++) {
+        last[i] = soft_threshold(factor * last[i], threshold);
+    }
+    vec_store_first(w + whole, vec_load(last), n - whole);
+}
+
 /* Row k takes the steps that it missed before step `now`; zeros (n_out). */
 static void catch_up(const rn_task *task, size_t k, size_t now, const T *zeros) {
     const rn_lazy *lazy = task->work->lazy;
@@ -52,10 +84,15 @@ static void catch_up(const rn_task *task, size_t k, size_t now, const T *zeros) 
     const size_t n_out = layer->n_out, seen = (size_t)lazy->seen[k];
     T *w = p->w, *m = p->m, *v = p->v, *q = p->q;
     lazy->seen[k] = (int32_t)now;
+    if (seen == now) return;
+    if (lazy->factor) {
+        shrink(n_out, w + k * n_out, (T)lazy->factor[seen], (T)lazy->threshold[seen]);
+        return;
+    }
     for (size_t s = seen; has_long_steps(task) && s < now; s++) {
         long_step(task, k, zeros, &lazy->step[s]);
     }
-    if (has_long_steps(task) || seen == now) return;
+    if (has_long_steps(task)) return;
     for (size_t j = 0; j < n_out; j += RN_ROW) {
         const size_t at = k * n_out + j;
         update_steps(rn_min(n_out - j, RN_ROW), w + at, m ? m + at : NULL,

@@ -149,7 +149,10 @@ static double share_block(rn_task *task, int first, int last) {
     prepare_chain(task);
     if (task->work->by_entry) gather_entries(task);
     if (task->work->lazy) {
-        if (worker.index == 0) note_step(task);
+        if (worker.index == 0) {
+            join_steps(task->work->lazy, task->run->steps_done);
+            note_step(task);
+        }
         rn_barrier(worker);
         catch_up_touched(task);
         rn_barrier(worker);
@@ -206,6 +209,16 @@ static double take_pieces(rn_training *training, const rn_task *task,
     return training->loss;
 }
 
+/* Whether the call ends here, in the middle of an epoch. */
+static int is_due(const rn_training *training) {
+    const rn_run *run = training->run;
+    const rn_lazy *lazy = training->works->lazy;
+    if (lazy && lazy->factor) {
+        return run->progress->row / run->batch_size % lazy->settled_every == 0;
+    }
+    return rn_seconds() > training->deadline;
+}
+
 static void train_worker(void *context, rn_worker worker) {
     rn_training *training = context;
     rn_run *run = training->run;
@@ -231,8 +244,10 @@ static void train_worker(void *context, rn_worker worker) {
                 run->status = RN_DIVERGED;
             }
             training->stop = run->status != RN_RUNNING || ended ||
-                             run->steps_done == training->max_steps ||
-                             rn_seconds() > training->deadline;
+                             run->steps_done == training->max_steps || is_due(training);
+            if (training->stop && training->works->lazy) {
+                join_steps(training->works->lazy, run->steps_done);
+            }
         }
         rn_barrier(worker);
     }

@@ -1,7 +1,10 @@
 /* How the work memory of a training run is cut up; the caller allocates it. */
 #include "rn_threads.h"
 
-enum { RN_MISSED_STEPS = 4096 }; /* at most, in one call */
+enum {
+    RN_MISSED_STEPS = 4096, /* at most, in one call */
+    RN_SUMMED_STEPS = 1024, /* where they are summed up */
+};
 
 /* Rows of the first layer's W that a batch does not touch miss its step, and make up
  * for it later; see rn_lazy.inc.c. */
@@ -10,6 +13,11 @@ typedef struct {
     rn_step *step;   /* those of this call, */
     rn_rates *rates;
     int32_t *seen; /* how many of them each row (n_in) has taken */
+    /* Where missed steps are summed up, steps s to joined - 1 are one: w becomes
+     * soft_threshold(factor[s] w, threshold[s]); else NULL. */
+    double *factor, *threshold;
+    size_t joined;
+    size_t settled_every; /* steps of an epoch, after which a call ends */
 } rn_lazy;
 
 typedef struct {
@@ -146,16 +154,43 @@ static int can_be_lazy(const rn_run *run) {
            batch <= run->block_rows && batch <= RN_LONG_BATCH;
 }
 
+/* Whether missed steps only multiply weights and shrink them, so that many are one
+ * (rn_lazy.factor).  This rounds once where rows in time round at every step. */
+static int can_sum_up(const rn_run *run) {
+    const rn_param *p = &run->net->layers[0].weight;
+    const int charged = p->l1_rule == RN_L1_CUMULATIVE && p->l1 == 0;
+    const int rule = charged ? RN_L1_NONE : p->l1_rule;
+    return run->optimizer && run->optimizer->kind == RN_SGD && p->l2 > 0 &&
+           (rule == RN_L1_NONE || rule == RN_L1_PROXIMAL) && !p->non_negative &&
+           !p->ema && !p->keep_zeros && p->group == RN_GROUP_NONE;
+}
+
+/* Where a call ends all rows catch up, and sums end: so it ends after a number of steps
+ * that follows from the data, not after some time.  Together the batches between two
+ * ends touch many more rows of W than there are. */
+static size_t steps_between_ends(const rn_run *run) {
+    const double entries = (double)(run->x->start[run->n] - run->x->start[0]);
+    const double touched = entries / (double)run->n * (double)run->batch_size;
+    const double wanted = 16.0 * (double)run->net->layers[0].n_in;
+    size_t steps = 1;
+    while (steps < RN_SUMMED_STEPS && (double)steps * touched < wanted) steps *= 2;
+    return steps;
+}
+
 static rn_lazy *lay_out_lazy(const rn_run *run, rn_arena *arena) {
     const size_t n_in = run->net->layers[0].n_in;
     const size_t steps =
         rn_min(RN_MISSED_STEPS, rn_count(run->n, rn_min(run->batch_size, run->n)));
+    const int sums_up = can_sum_up(run);
     rn_lazy *lazy = rn_take(arena, sizeof *lazy);
     const rn_lazy parts = {
         .capacity = steps,
         .step = rn_take(arena, steps * sizeof(rn_step)),
         .rates = rn_take(arena, steps * sizeof(rn_rates)),
         .seen = rn_take(arena, n_in * sizeof(int32_t)),
+        .factor = sums_up ? rn_take(arena, steps * sizeof(double)) : NULL,
+        .threshold = sums_up ? rn_take(arena, steps * sizeof(double)) : NULL,
+        .settled_every = sums_up ? steps_between_ends(run) : 1,
     };
     if (!arena->base) return NULL;
     *lazy = parts;

@@ -490,7 +490,8 @@ class Network:
             Of sparse rows (CSR: SciPy's, or any object with ``indptr``, ``indices``,
             ``data`` and ``shape``) only those of a block are made dense; other sparse
             formats are copied to CSR once, and so are rows with unsorted or repeated
-            columns, whose entries are added.  The result has the bits of dense rows.
+            columns, whose entries are added.  The result has the bits of dense rows (to
+            rounding by `SGD` without momentum under an L2 penalty).
             `Blocks`, which have their targets and weights, are read one after the other.
         y : array-like
             Integer labels (n,) or one row of targets per sample (n, n_out).

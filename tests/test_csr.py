@@ -298,6 +298,58 @@ def test_an_interrupted_fit_has_seen_all_steps(monkeypatch):
     assert found[:2] == found[2:] and found[0] != found[1]
 
 
+SUMMED_UP = {
+    "l2": rn.L2(1e-2),
+    "negative factors": rn.L2(10.0),
+    "elastic": rn.ElasticNet(1e-3, 1e-2, rule="proximal"),
+    "no l1": rn.ElasticNet(0.0, 1e-2),
+}
+
+
+def test_missed_steps_of_decay_are_summed_up(
+    tmp_path, real_threads, monkeypatch, each_fused_isa
+):
+    """The same bits wherever calls end; those of dense rows but for rounding."""
+    x, y = rows_of("float64", n=2000, n_in=100, share=0.03), labels(2000)
+    rows, path, looks = csr_of(x), tmp_path / "checkpoint", []
+
+    def first_weights(x, penalty, seconds=10.0, threads=1, **options):
+        monkeypatch.setattr(training, "_SLICE_SECONDS", seconds)
+        net = network("float64", penalty, n_in=100)
+        net.fit(x, y, 2, 20, rn.SGD(Halves(0.1)), threads=threads, **options)
+        return net.get_weights()[0]
+
+    class Bar(Interrupt):
+        def rows(self, row, loss):
+            looks.append(row)
+            if len(looks) == 2:
+                raise KeyboardInterrupt
+
+    def in_parts(penalty):
+        looks.clear()
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr(training, "ProgressBar", lambda *_: Bar())
+            first_weights(rows, penalty, 0.0, callbacks=[rn.Checkpoint(path)])
+        assert looks == [640, 1280]
+        return first_weights(rows, penalty, 0.0, resume_from=path)
+
+    def all_ways(penalty):
+        want = first_weights(rows, penalty)
+        for threads in (1, 2):
+            got = first_weights(rows, penalty, 0.0, threads)
+            np.testing.assert_array_equal(got, want)
+        np.testing.assert_array_equal(in_parts(penalty), want)
+        return want
+
+    for penalty in SUMMED_UP.values():
+        found = each_fused_isa(lambda penalty=penalty: all_ways(penalty).tobytes())
+        assert len(set(found.values())) == 1
+        summed = np.frombuffer(found.popitem()[1])
+        dense = first_weights(x, penalty).ravel()
+        np.testing.assert_allclose(summed, dense, rtol=0, atol=1e-12)
+        assert np.array_equal(summed == 0, dense == 0) and (summed != dense).any()
+
+
 @pytest.mark.parametrize("other", [False, True])
 def test_a_checkpoint_resumes(tmp_path, other):
     """Also one that was written with dense rows."""
