@@ -117,31 +117,21 @@ RN_INLINE void fetch_row(const rn_param *p, const rn_sparse_block *b, size_t c,
     }
 }
 
-/* Where the share of columns of a thread begins: every entry, and every row's step, is
- * some work. */
-static size_t share_of_columns(const rn_sparse_block *b, size_t part, size_t parts) {
-    enum { STEP = 4 }; /* a step takes as long as this many entries */
-    const size_t n = b->n_columns;
-    const size_t all = (size_t)b->first[n] + STEP * n;
-    const size_t wanted = all / parts * part;
-    size_t low = 0, high = n;
-    if (part == parts) return n;
-    while (low < high) {
-        const size_t c = (low + high) / 2;
-        if ((size_t)b->first[c] + STEP * c < wanted) low = c + 1;
-        else high = c;
-    }
-    return low;
+/* The i-th of a thread's columns.  The threads take a few in turn: those that come
+ * first have many entries, those that come late have missed many steps. */
+RN_INLINE size_t own_column(rn_worker worker, size_t i) {
+    enum { FEW = 32 };
+    return (i / FEW * worker.count + worker.index) * FEW + i % FEW;
 }
 
 /* The rows of W that the block has entries for, before they are read. */
 static void catch_up_touched(const rn_task *task) {
     const rn_sparse_block *b = task->work->sparse;
     const rn_worker worker = task->worker;
-    const size_t c1 = share_of_columns(b, worker.index + 1, worker.count);
     const T *zeros = zero_gradient(task);
-    for (size_t c = share_of_columns(b, worker.index, worker.count); c < c1; c++) {
-        fetch_row(&task->run->net->layers[0].weight, b, c + RN_ROWS_AHEAD,
+    for (size_t i = 0, c; (c = own_column(worker, i)) < b->n_columns; i++) {
+        fetch_row(&task->run->net->layers[0].weight, b,
+                  own_column(worker, i + RN_ROWS_AHEAD),
                   task->run->net->layers[0].n_out);
         catch_up(task, (size_t)b->column[c], task->run->steps_done, zeros);
     }
@@ -164,18 +154,17 @@ static void update_touched(const rn_task *task, const rn_descent *d) {
     const rn_sparse_block *b = task->work->sparse;
     const rn_param *p = &d->layer->weight;
     const size_t n_out = d->layer->n_out, now = task->run->steps_done;
-    const size_t c1 = share_of_columns(b, task->worker.index + 1, task->worker.count);
+    const rn_worker worker = task->worker;
     T *w = p->w, *m = p->m, *v = p->v, *q = p->q, *g = d->buffer;
     if (!d->update) return;
-    for (size_t c = share_of_columns(b, task->worker.index, task->worker.count); c < c1;
-         c++) {
+    for (size_t i = 0, c; (c = own_column(worker, i)) < b->n_columns; i++) {
         const size_t k = (size_t)b->column[c];
-        fetch_row(p, b, c + RN_ROWS_AHEAD, n_out);
+        fetch_row(p, b, own_column(worker, i + RN_ROWS_AHEAD), n_out);
         for (size_t j = 0; j < n_out; j += RN_ROW) {
             const size_t at = k * n_out + j, width = rn_min(n_out - j, RN_ROW);
             RN_UNROLL
-            for (size_t i = 0; i < RN_ROW; i += RN_LANES) {
-                vec_store(g + j + i, vec_set1(0));
+            for (size_t u = 0; u < RN_ROW; u += RN_LANES) {
+                vec_store(g + j + u, vec_set1(0));
             }
             column_gradient(b, c, j, width, g + j, d->unit_rows, d->ld_units);
             if (has_long_steps(task)) continue;
