@@ -76,6 +76,28 @@ static void shrink(size_t n, T *RN_RESTRICT w, T factor, T threshold) {
     vec_store_first(w + whole, vec_load(last), n - whole);
 }
 
+/* Whether steps without a gradient leave zeros, and all that is remembered of them but
+ * the ledger. */
+RN_INLINE int zeros_rest(const rn_param *p, const rn_rates *r) {
+    const rn_metric metric = metric_of(r->kind);
+    return !p->m && (metric == RN_NO_METRIC || metric == RN_SUM_OF_SQUARES) &&
+           r->at_zero == 0;
+}
+
+/* Whether all of w (n) is 0, none -0: then the steps were taken.  Of the ledger q, or
+ * NULL, they forget old debt; they charge nothing, since |q| is at most the credit of
+ * the step before, which grows by almost 1. */
+static int rest(size_t n, const T *w, T *q, const rn_rates *rates, size_t steps) {
+    RN_BITS any = 0;
+    for (size_t i = 0; i < n; i++) any |= to_bits(w[i]);
+    if (any) return 0;
+    for (size_t s = 0; q && s < steps; s++) {
+        if (rates[s].rule != RN_L1_CUMULATIVE) continue;
+        for (size_t i = 0; i < n; i++) q[i] *= rates[s].credit_decay;
+    }
+    return 1;
+}
+
 /* Row k takes the steps that it missed before step `now`; zeros (n_out). */
 static void catch_up(const rn_task *task, size_t k, size_t now, const T *zeros) {
     const rn_lazy *lazy = task->work->lazy;
@@ -93,6 +115,11 @@ static void catch_up(const rn_task *task, size_t k, size_t now, const T *zeros) 
         long_step(task, k, zeros, &lazy->step[s]);
     }
     if (has_long_steps(task)) return;
+    if (zeros_rest(p, &lazy->rates[seen]) &&
+        rest(n_out, w + k * n_out, q ? q + k * n_out : NULL, lazy->rates + seen,
+             now - seen)) {
+        return;
+    }
     for (size_t j = 0; j < n_out; j += RN_ROW) {
         const size_t at = k * n_out + j;
         update_steps(rn_min(n_out - j, RN_ROW), w + at, m ? m + at : NULL,

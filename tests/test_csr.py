@@ -265,6 +265,26 @@ def test_rows_that_missed_steps_are_never_seen(
     assert found[0] == found[1]
 
 
+@pytest.mark.parametrize("optimizer", list(OPTIMIZERS))
+@pytest.mark.parametrize("rule", ["cumulative", "proximal", "subgradient"])
+def test_rows_of_zeros_take_the_steps_that_change_them(optimizer, rule):
+    """Zeros of W, and what the optimiser remembers of them."""
+    x, found = rows_of(n=60, n_in=400, share=0.01), []
+    sign = int(rule == "subgradient")
+    for rows in (x, csr_of(x)):
+        net = network(n_in=400, penalty=rn.L1(1e-3, rule=rule, sign_at_zero=sign))
+        steps = OPTIMIZERS[optimizer]()
+        net.fit(rows, labels(60), 2, 5, steps)
+        weights = net.get_weights()
+        weights[0][::2] = 0
+        net.set_weights(weights)
+        net.fit(rows, labels(60), 2, 5, steps)
+        state = net._state
+        kept = [a.tobytes() for a in (state.m, state.v, state.q) if a is not None]
+        found.append(bits(net) + kept)
+    assert found[0] == found[1]
+
+
 class Interrupt:
     """A progress bar that is interrupted once, at its 7th look."""
 
