@@ -8,6 +8,7 @@ that every worker process makes the same ones.
 from dataclasses import dataclass, replace
 
 import numpy as np
+from words import REVIEWS
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class Workload:
     l1: float = 1e-4
     l2: float = 1e-4
     l1_rule: str = "proximal"  # or "subgradient"
+    entries: int = 0  # of a sparse row on average; 0: dense rows
     shuffle: bool = True  # False: batches in the order of the rows, for the check
 
     @property
@@ -54,7 +56,10 @@ class Workload:
     def multiply_adds(self):
         """Of one step: forward and weight gradient; beyond layer 0 the input gradient."""
         products = [2] + [3] * (len(self.layers) - 1)
-        pairs = zip(products, self.layers, strict=True)
+        layers = self.layers
+        if self.entries:
+            layers = [(self.entries, layers[0][1]), *layers[1:]]
+        pairs = zip(products, layers, strict=True)
         return self.batch * sum(p * n_in * n_out for p, (n_in, n_out) in pairs)
 
     def title(self):
@@ -63,6 +68,8 @@ class Workload:
         batch = "full batch" if self.batch == self.rows else "batch"
         parts = [f"{shape} {self.hidden}", self.loss.replace("_", " ")]
         parts += [f"{batch} {self.batch}", self.optimizer]
+        if self.entries:
+            parts.append(f"{self.entries} entries a row")
         if self.dropout:
             parts.append(f"dropout {self.dropout}")
         if self.input_dropout:
@@ -82,8 +89,15 @@ class Workload:
         )
 
     def data(self):
-        """x (rows, n_in) and y: integer labels for softmax, else (rows, n_out)."""
+        """x (rows, n_in) and y: integer labels for softmax, else (rows, n_out).
+
+        Sparse rows are a CSR matrix of SciPy.
+        """
         rng = np.random.default_rng(1)
+        if self.entries:
+            x, labels = self._sparse_data(rng)
+            is_binary = self.loss == "binary_cross_entropy"
+            return x, labels[:, None].astype(self.dtype) if is_binary else labels
         n_in, n_out = self.sizes[0], self.sizes[-1]
         if n_in >= 100:  # like pixels: most are zero
             x = rng.random((self.rows, n_in), np.float32)
@@ -100,6 +114,23 @@ class Workload:
         else:
             y = np.sin(3 * x @ rng.uniform(-1, 1, (n_in, n_out))).astype(self.dtype)
         return x.astype(self.dtype), y
+
+    def _sparse_data(self, rng):
+        """The reviews if the columns are theirs, else entries at random places."""
+        from scipy.sparse import csr_matrix
+
+        n_in = self.sizes[0]
+        if n_in == REVIEWS.words:
+            rows, labels, _ = REVIEWS.make(self.dtype)
+            x = csr_matrix((rows.data, rows.indices, rows.indptr), rows.shape)
+            return x[: self.rows], labels[: self.rows]
+        step = n_in // self.entries  # one entry in each of as many stretches
+        columns = rng.integers(0, step, (self.rows, self.entries), np.int32)
+        columns += step * np.arange(self.entries, dtype=np.int32)
+        values = rng.random(columns.size, np.float32).astype(self.dtype)
+        starts = np.arange(0, columns.size + 1, self.entries)
+        x = csr_matrix((values, columns.ravel(), starts), (self.rows, n_in))
+        return x, rng.integers(0, 2, self.rows)
 
     def initial_weights(self):
         """[W0, b0, W1, b1, ...], W of shape (n_in, n_out)."""
@@ -173,6 +204,26 @@ WORKLOADS = {
         Workload("W7", (4096, 4096, 10), "relu", "softmax_cross_entropy", 256, 512),
         Workload(
             "W9", (4, 32, 16, 4), "tanh", "squared_error", 10_000, 10_000, "adam", 1e-3
+        ),
+        Workload(
+            "W8",
+            (50_000, 100, 2),
+            "relu",
+            "softmax_cross_entropy",
+            128,
+            12_800,
+            entries=60,
+        ),
+        Workload(
+            "W10",
+            (REVIEWS.words, 100, 2),
+            "relu",
+            "softmax_cross_entropy",
+            200,
+            REVIEWS.documents,
+            "adam",
+            1e-3,
+            entries=326,
         ),
     )
 }

@@ -18,6 +18,8 @@ PEERS = (
     "numba_peer",
 )
 
+SPARSE = ("regnet", "numpy_peer", "torch_eager", "sklearn_peer", "numba_peer")  # CSR
+
 
 class BasePeer:
     """What most peers share."""

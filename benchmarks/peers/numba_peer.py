@@ -116,6 +116,58 @@ def _make_output(loss, T, parallel):
     )
 
 
+def _make_products(workload, T, parallel):
+    """Compiled products of the rows with the first layer's W and with dz.
+
+    Sparse rows are (values, columns, starts).  All of W's gradient is made zero again,
+    because all of W is updated.
+    """
+    if not workload.entries:
+
+        @njit(fastmath=True)
+        def forward(x, w, z):
+            np.dot(x, w, z)
+
+        @njit(fastmath=True)
+        def backward(x, dz, g):
+            np.dot(x.T, dz, g)
+
+        return forward, backward
+
+    @njit(fastmath=True, parallel=parallel)
+    def sparse_forward(x, w, z):
+        values, columns, starts = x
+        z[:] = T(0)
+        for i in prange(z.shape[0]):
+            for e in range(starts[i], starts[i + 1]):
+                for j in range(z.shape[1]):
+                    z[i, j] += values[e] * w[columns[e], j]
+
+    @njit(fastmath=True)
+    def sparse_backward(x, dz, g):
+        values, columns, starts = x
+        g[:] = T(0)
+        for i in range(dz.shape[0]):
+            for e in range(starts[i], starts[i + 1]):
+                for j in range(dz.shape[1]):
+                    g[columns[e], j] += values[e] * dz[i, j]
+
+    return sparse_forward, sparse_backward
+
+
+def _make_batch(workload):
+    """Compiled (x, first, last): the rows of a batch."""
+    if not workload.entries:
+        return njit(lambda x, first, last: x[first:last])
+
+    @njit
+    def batch(x, first, last):
+        values, columns, starts = x
+        return values, columns, starts[first : last + 1]
+
+    return batch
+
+
 def _make_update(p, T, parallel):
     """(w, g, m, v, l1, l2, threshold, rate, scale2) over one flat array."""
     lr, mu, b1, b2 = T(p.learning_rate), T(p.momentum), T(p.beta1), T(p.beta2)
@@ -153,16 +205,18 @@ def _make_forward(workload, T, parallel):
     output = _make_layer(workload.output, 0.0, T, parallel)
     inputs = _make_layer("identity", workload.input_dropout, T, parallel)
     drops_inputs = workload.input_dropout > 0
+    product, _ = _make_products(workload, T, parallel)
 
     @njit(fastmath=True)
     def forward(xb, x, w, b, a, slope, slope0, zeros, seed):
         if drops_inputs:
             x[:] = xb
             inputs(x, zeros, slope0, seed)
+            product(x, w[0], a[0])
+        else:
+            product(xb, w[0], a[0])
         for k in range(last + 1):
-            if k == 0:
-                np.dot(x if drops_inputs else xb, w[0], a[0])
-            else:
+            if k > 0:
                 np.dot(a[k - 1], w[k], a[k])
             layer_seed = seed + np.uint32(0x1000193 * (k + 1))
             if k < last:
@@ -178,6 +232,7 @@ def _make_backward(workload, T, parallel):
     last = len(workload.layers) - 1
     gradient = _make_output(workload.loss, T, parallel)
     drops_inputs = workload.input_dropout > 0
+    _, product = _make_products(workload, T, parallel)
 
     @njit(fastmath=True, parallel=parallel)
     def times(da, slope):
@@ -202,8 +257,10 @@ def _make_backward(workload, T, parallel):
             if k > 0:
                 np.dot(a[k - 1].T, a[k], gw[k])
                 np.dot(a[k], w[k].T, a[k - 1])
+            elif drops_inputs:
+                product(x, a[0], gw[0])
             else:
-                np.dot((x if drops_inputs else xb).T, a[0], gw[0])
+                product(xb, a[0], gw[0])
 
     return backward
 
@@ -213,6 +270,7 @@ def _make_train(workload, T, parallel):
     p = workload
     forward = _make_forward(p, T, parallel)
     backward = _make_backward(p, T, parallel)
+    rows_of = _make_batch(p)
     update = _make_update(p, T, parallel)
     n_layers, batch, epoch = len(p.layers), p.batch, p.steps_per_epoch
     lr, memory, adam = p.learning_rate, 0.0, p.optimizer == "adam"
@@ -228,7 +286,7 @@ def _make_train(workload, T, parallel):
         response, power1, power2 = 0.0, 1.0, 1.0
         for s in range(n):
             first = s % epoch * batch
-            xb, yb = x[first : first + batch], y[first : first + batch]
+            xb, yb = rows_of(x, first, first + batch), y[first : first + batch]
             forward(xb, xin, w, b, a, slope, slope0, zeros, np.uint32(s * 7919))
             backward(xb, xin, yb, w, a, slope, gw, gb)
             response = memory * response + lr
@@ -251,6 +309,10 @@ class Peer(BasePeer):
         T = np.dtype(workload.dtype).type
         self._x, self._y = workload.data()
         n, widths = workload.batch, workload.sizes
+        if workload.entries:
+            x = self._x
+            self._x = x.data, x.indices, x.indptr
+            widths = (1, *widths[1:])  # no buffers for rows
         largest = max(n * max(widths), max(i * o for i, o in workload.layers))
         parallel = threads > 1 and largest >= _PARALLEL_ELEMENTS
         self._train = _make_train(workload, T, parallel)

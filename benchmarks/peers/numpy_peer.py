@@ -39,6 +39,14 @@ def _arctan(z, slope):
 _ACTIVATIONS = {"relu": _relu, "sigmoid": _sigmoid, "tanh": _tanh, "arctan": _arctan}
 
 
+def _multiply(x, w, out):
+    """X w into out; x may be sparse, of which SciPy multiplies the entries."""
+    if isinstance(x, np.ndarray):
+        np.matmul(x, w, out=out)
+    else:
+        out[:] = x @ w
+
+
 def _output_gradient(loss, a, y):
     """The derivative of the batch's mean loss by a, in place."""
     if loss == "softmax_cross_entropy":
@@ -67,7 +75,8 @@ class Peer(BasePeer):
         self._a = [np.empty(s, workload.dtype) for s in shapes]
         self._slope = [np.empty(s, workload.dtype) for s in shapes]
         self._rng = np.random.default_rng(3)
-        self._input = np.empty((workload.batch, workload.sizes[0]), workload.dtype)
+        if workload.input_dropout:
+            self._input = np.empty((workload.batch, workload.sizes[0]), workload.dtype)
 
     def set_weights(self, weights):
         self._weights = [np.array(w) for w in weights]
@@ -106,7 +115,7 @@ class Peer(BasePeer):
     def _forward(self, x):
         for i, activation in enumerate(self._w.activations):
             a, slope = self._a[i], self._slope[i]
-            np.matmul(x, self._weights[2 * i], out=a)
+            _multiply(x, self._weights[2 * i], a)
             a += self._weights[2 * i + 1]
             if activation != "identity":
                 _ACTIVATIONS[activation](a, slope)
@@ -122,7 +131,7 @@ class Peer(BasePeer):
         for i in range(len(self._a) - 1, -1, -1):
             if self._w.activations[i] != "identity":
                 da *= self._slope[i]
-            np.matmul((self._a[i - 1] if i else x).T, da, out=self._g[2 * i])
+            _multiply((self._a[i - 1] if i else x).T, da, self._g[2 * i])
             da.sum(axis=0, out=self._g[2 * i + 1])
             if i:
                 np.matmul(da, self._weights[2 * i].T, out=self._a[i - 1])
