@@ -19,7 +19,6 @@ from .layers import Dense, Dropout
 from .losses import Loss
 from .network import Network
 from .optimizers import FTRL, SGD, Adagrad, Adam, AdamW, Optimizer, RMSprop
-from .path import RegularizationPath, StabilitySelection, regularization_path
 from .penalties import (
     L1,
     L2,
@@ -43,6 +42,8 @@ if _typing.TYPE_CHECKING:  # for editors; at run time `__getattr__` loads them
         dask as dask,
         datasets as datasets,
         estimators as estimators,
+        export as export,
+        path as path,
         plots as plots,
         recipes as recipes,
         reproduce as reproduce,
@@ -53,6 +54,7 @@ if _typing.TYPE_CHECKING:  # for editors; at run time `__getattr__` loads them
         RegNetClassifier as RegNetClassifier,
         RegNetRegressor as RegNetRegressor,
     )
+    from .path import RegularizationPath, StabilitySelection, regularization_path
 
 __all__ = [
     "FTRL",
@@ -105,25 +107,34 @@ _LATER = (
     "dask",
     "datasets",
     "estimators",
+    "export",
+    "path",
     "plots",
     "recipes",
     "reproduce",
     "tables",
     "typing",
 )
-_ESTIMATORS = ("RegNetClassifier", "RegNetRegressor")  # they alone need scikit-learn
+# public names of such modules; the estimators alone need scikit-learn
+_HOMES = {
+    "RegNetClassifier": "estimators",
+    "RegNetRegressor": "estimators",
+    "RegularizationPath": "path",
+    "StabilitySelection": "path",
+    "regularization_path": "path",
+}
 
 
 def __getattr__(name: str) -> object:
-    """The estimators, which alone need scikit-learn, and modules, on first use."""
+    """Modules and names that are loaded on first use."""
     if name in _LATER:
         return _import_module(f".{name}", __name__)
-    if name in _ESTIMATORS:
-        return getattr(_import_module(".estimators", __name__), name)
+    if name in _HOMES:
+        return getattr(_import_module(f".{_HOMES[name]}", __name__), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
     """The public names: `__all__`, the estimators and the public modules."""
     loaded = (name for name in globals() if name[0] != "_")
-    return sorted({*loaded, *_LATER, *_ESTIMATORS, *__all__})
+    return sorted({*loaded, *_LATER, *_HOMES, *__all__})

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self
 
 import numpy as np
 
-from . import export
 from ._core import binding, checks, csr
 from ._core.data import checked_data, checked_masks
 from ._core.initialization import fill_weights
@@ -856,6 +855,8 @@ class Network:
         >>> report["files"]
         ['model.c', 'model.h']
         """
+        from . import export  # reads tables too
+
         return export.to_c(self, path, dtype, prefix, calibration)
 
     @says_memory_error
@@ -884,6 +885,8 @@ class Network:
         >>> [port.name for port in onnx.load("model.onnx").graph.input]
         ['x']
         """
+        from . import export  # reads tables too
+
         export.to_onnx(self, path, encoder)
 
     @says_memory_error
@@ -912,6 +915,8 @@ class Network:
           (2): Linear(in_features=8, out_features=1, bias=True)
         )
         """
+        from . import export  # reads tables too
+
         return export.to_torch(self, raw)
 
     @classmethod
@@ -945,6 +950,8 @@ class Network:
         >>> rn.Network.from_torch(state).predict([[1.0, 2.0, 3.0]])
         array([[6.]])
         """
+        from . import export  # reads tables too
+
         return export.from_torch(cls, state_dict, activations, loss, dtype)
 
     @classmethod
@@ -974,6 +981,8 @@ class Network:
         >>> np.allclose(net.predict(X)[:, 0], mlp.predict_proba(X)[:, 1], atol=1e-5)
         True
         """
+        from . import export  # reads tables too
+
         return export.from_sklearn(cls, mlp)
 
     @says_memory_error

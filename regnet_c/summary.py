@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from html import escape
 from typing import TYPE_CHECKING, Any
 
 from .layers import Dense
@@ -63,6 +62,13 @@ def _cells(number: int | str, row: Mapping[str, Any]) -> list[str]:
     return [str(number), *sizes, f"{row['sum_abs']:.4g}", f"{row['zeros']:.1%}"]
 
 
+def _escape(text: str) -> str:
+    """Text for HTML."""
+    from html import escape  # has the names of 2231 characters
+
+    return escape(text)
+
+
 def html_table(heads: Sequence[str], *lines: Sequence[str]) -> str:
     """A table of cells of plain text.
 
@@ -80,7 +86,7 @@ def html_table(heads: Sequence[str], *lines: Sequence[str]) -> str:
 
 
 def _html_row(tag: str, cells: Sequence[str]) -> str:
-    inner = "".join(f"<{tag}>{escape(cell)}</{tag}>" for cell in cells)
+    inner = "".join(f"<{tag}>{_escape(cell)}</{tag}>" for cell in cells)
     return f"<tr>{inner}</tr>"
 
 
@@ -99,7 +105,7 @@ def network_html(network: Network) -> str:
     lines = [_layer_cells(layer, rows) for layer in network.layers]
     facts = f"loss={network.loss!r}, dtype={network.dtype.name}, seed={network.seed}"
     heads = ("layer", "shape", "activation", "penalties", "zeros")
-    return f"<p><b>Network</b> {escape(facts)}</p>{html_table(heads, *lines)}"
+    return f"<p><b>Network</b> {_escape(facts)}</p>{html_table(heads, *lines)}"
 
 
 def _layer_cells(layer: Layer, rows: Iterator[LayerSummary]) -> list[str]:

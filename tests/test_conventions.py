@@ -402,7 +402,9 @@ def test_dir_has_what_there_is_to_use():
     assert {name for name in dir(rn) if name[:2] != "__"} == public | modules
 
 
-@pytest.mark.parametrize("name", ["cli", "datasets", "plots", "reproduce"])
+@pytest.mark.parametrize(
+    "name", ["cli", "datasets", "export", "path", "plots", "reproduce"]
+)
 def test_a_public_module_is_there_when_it_is_asked_for(name, tmp_path):
     code = (
         f"import sys, regnet_c; assert 'regnet_c.{name}' not in sys.modules; "
@@ -441,8 +443,10 @@ def test_the_tests_see_the_installed_package():
 
 def test_import_stays_light(tmp_path):
     code = (
-        "import sys, regnet_c; heavy = {'sklearn', 'matplotlib', 'torch', 'pandas', "
-        "'tqdm', 'onnx'} & set(sys.modules); sys.exit(str(heavy) if heavy else 0)"
+        "import numpy, sys; before = set(sys.modules); import regnet_c; "
+        "heavy = {'sklearn', 'matplotlib', 'torch', 'pandas', 'tqdm', 'onnx', 'hashlib', "
+        "'concurrent.futures', 'difflib', 'html', 'decimal', 'regnet_c.tables'} "
+        "& (set(sys.modules) - before); sys.exit(str(heavy) if heavy else 0)"
     )
     done = run_python(code, tmp_path)
     assert done.returncode == 0, done.stderr

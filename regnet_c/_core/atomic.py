@@ -12,7 +12,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import secrets
 import stat
 from typing import TYPE_CHECKING, Any
 
@@ -47,7 +46,7 @@ def write_atomically(path: StrPath, chunks: Sequence[Any]) -> None:
     path = os.fspath(path)
     target = os.path.realpath(path)
     folder = os.path.dirname(target)
-    name = os.path.join(folder, f".regnet_c-{secrets.token_hex(8)}.tmp")
+    name = os.path.join(folder, f".regnet_c-{os.urandom(8).hex()}.tmp")
     try:
         old = _old_file(target)
         try:

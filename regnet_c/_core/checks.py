@@ -7,7 +7,6 @@ searched by the C core; only its message is made here.
 
 from __future__ import annotations
 
-import difflib
 import math
 import numbers
 import os
@@ -123,6 +122,8 @@ def check_name(value: object, names: tuple[Name, ...], what: str) -> Name:
     """One of `names`; the error lists them and guesses which was meant."""
     if isinstance(value, str) and value in names:
         return names[names.index(value)]  # the same string for all who use it
+    import difflib  # for errors alone
+
     close = difflib.get_close_matches(str(value)[:50].lower(), names, n=1)
     hint = f" (did you mean {close[0]!r}?)" if close else ""
     error = ValueError if isinstance(value, str) else TypeError

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 if TYPE_CHECKING:
@@ -19,6 +18,8 @@ if TYPE_CHECKING:
 
 def sha256(start: bytes = b"") -> Digest:
     """A hashlib object that has taken in `start`."""
+    import hashlib  # loads OpenSSL, which few need
+
     return _try(hashlib.sha256, start)
 
 

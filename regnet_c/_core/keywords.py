@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -50,6 +49,8 @@ def _message(
     text = f"{called}() got an unexpected keyword argument {name!r}"
     if name in hints:
         return f"{text}: {hints[name]}"
+    import difflib  # for errors alone
+
     close = difflib.get_close_matches(name, known[1:], n=1)
     if close:
         return f"{text} (did you mean {close[0]!r}?)"

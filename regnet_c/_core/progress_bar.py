@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from typing import TYPE_CHECKING, Any, Self
 
@@ -46,6 +45,8 @@ class StepBar:
 
 def terminal_width() -> int:
     """Columns of a bar: at most 80."""
+    import shutil  # and every kind of archive
+
     return min(80, shutil.get_terminal_size().columns)
 
 

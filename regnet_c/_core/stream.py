@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from .data import checked_data
 from .digest import hexdigest, sha256
 
 if TYPE_CHECKING:
-    from concurrent.futures import Future
+    from concurrent.futures import Future, ThreadPoolExecutor
 
     from ..blocks import Blocks
     from .data import Data
@@ -82,6 +81,8 @@ class Reader:
     def read(self, number: int, following: int | None) -> Data:
         """Block `number`, and begin with `following` if there is one."""
         if self._pool is None:
+            from concurrent.futures import ThreadPoolExecutor  # and logging
+
             self._pool = ThreadPoolExecutor(1, "regnet_c reader")
         ahead, submit, read = self._ahead, self._pool.submit, self._stream.block
         if number not in ahead:

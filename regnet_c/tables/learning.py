@@ -7,7 +7,6 @@ schema, with its reason where it is not obvious.
 
 from __future__ import annotations
 
-import difflib
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -123,6 +122,8 @@ class Options:
 
 def no_column(where: object, name: object, names: Sequence[str]) -> str:
     """The message for a column that does not exist, with the nearest name."""
+    import difflib  # for errors alone
+
     close = difflib.get_close_matches(str(name), names, n=1, cutoff=0.5)
     if not close:
         lower = {str(other).lower(): other for other in names}
