@@ -84,7 +84,9 @@ def main():
             worker = Worker("bench_reviews:Fit", 1, peer, options.epochs)
             found[peer].append(worker.call("run"))
             worker.close()
-    print("| | seconds | accuracy | zeros in W | peak memory, MB |\n|---|---|---|---|---|")
+    print(
+        "| | seconds | accuracy | zeros in W | peak memory, MB |\n|---|---|---|---|---|"
+    )
     for peer, runs in found.items():
         seconds, accuracy, zeros, peak = map(median, zip(*runs, strict=True))
         print(f"| {peer} | {seconds:.2f} | {accuracy:.3f} | {zeros:.2%} | {peak:.0f} |")

@@ -347,9 +347,10 @@ def test_missed_steps_of_decay_are_summed_up(
 
     def in_parts(penalty):
         looks.clear()
-        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        with monkeypatch.context() as patch:
             patch.setattr(training, "ProgressBar", lambda *_: Bar())
-            first_weights(rows, penalty, 0.0, callbacks=[rn.Checkpoint(path)])
+            with pytest.raises(KeyboardInterrupt):
+                first_weights(rows, penalty, 0.0, callbacks=[rn.Checkpoint(path)])
         assert looks == [640, 1280]
         return first_weights(rows, penalty, 0.0, resume_from=path)
 
