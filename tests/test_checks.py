@@ -14,6 +14,7 @@ import regnet_c as rn
 from regnet_c._core import checks
 from regnet_c._core.csr import CSR
 from regnet_c._core.data import Data
+from regnet_c._core.initialization import INITIALIZERS, fill_weights
 from regnet_c._core.keywords import explains_keywords
 
 F32, F64 = np.dtype("float32"), np.dtype("float64")
@@ -336,3 +337,64 @@ def test_an_unknown_keyword_is_explained(keyword, end):
 def test_known_keywords_arrive():
     assert Owner().method(first=1, new=2, alone=3) == 6
     assert Owner().method(1) == 4
+
+
+def test_the_longest_integer_that_is_shown_has_1024_bits():
+    for value, shown in (
+        (2**1023, str(2**1023)[:197] + "..."),
+        (2**1024, "an integer of 1025 bits"),
+    ):
+        with pytest.raises(ValueError) as caught:
+            checks.check_int(value, "n", minimum=0, maximum=9)
+        assert str(caught.value) == f"n is {shown}, expected at most 9"
+
+
+def test_the_type_of_indices_does_not_follow_indptr():
+    far = 2**31 + 5
+    X = csr_like(
+        data=np.ones(1),
+        indices=np.array([far]),
+        indptr=np.array([0, 1], np.int32),
+        shape=(1, far + 1),
+    )
+    assert checks.check_x(X, (far + 1, None, far + 1)).indices == [far]
+
+
+@pytest.mark.parametrize(("count", "few"), [(3, True), (4, False)])
+def test_few_entries_are_read_one_by_one(count, few):
+    X = CSR(np.ones(count), np.arange(count), np.array([0, 0, count]), (2, 10))
+    assert X.by_entry == few
+    assert X.row_entries == (2 if few else None)
+
+
+@pytest.mark.parametrize("bad", [None, 0, 2, 4])
+def test_the_first_row_that_is_not_finite(bad):
+    data = np.ones(5)
+    indptr = np.array([2, 3, 3, 4, 5])  # of rows cut out of more; the second is empty
+    if bad is not None:
+        data[bad] = np.nan
+    X = CSR(data, np.zeros(5, np.int32), indptr, (4, 1))
+    assert X.first_not_finite() == {None: None, 0: None, 2: 0, 4: 3}[bad]
+
+
+@pytest.mark.parametrize("name", sorted(INITIALIZERS))
+def test_initial_weights_have_the_spread_of_their_name(name):
+    n_in, n_out = 300, 100
+    variance = {"he": 2 / n_in, "glorot": 2 / (n_in + n_out), "lecun": 1 / n_in}
+    weight = np.empty((n_in, n_out))
+    fill_weights(weight, name, 0, 0)
+    kind, _, shape = name.partition("_")
+    found = weight.ravel() / math.sqrt(variance[kind])
+    assert abs(found.mean()) < 0.02 and abs(found.std() - 1) < 0.02
+    assert (abs(found).max() <= math.sqrt(3)) == (shape == "uniform")
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_arrays_begin_at_cache_lines_and_waste_less_than_one(dtype):
+    net = rn.Network([rn.Dense(3, 5), rn.Dense(5, 2)], "mse", dtype)
+    plan, line = net._plan, 64 // np.dtype(dtype).itemsize
+    sizes = [math.prod(shape) for shape in plan.shapes]
+    lengths = np.diff([*plan.offsets, plan.size])
+    assert all(offset % line == 0 for offset in plan.offsets)
+    assert all(0 <= length - n < line for length, n in zip(lengths, sizes, strict=True))
+    assert plan.products == 3 * 5 + 5 * 2
