@@ -36,7 +36,7 @@ def lint(session):
 @nox.session
 def types(session):
     """Types of the package, its stubs and every example, by mypy and pyright."""
-    session.install(".[test,dask]", "mypy", "pyright")
+    session.install(".[test,dask]", "mypy==2.4.1", "pyright==1.1.414")
     session.run("python", "tools/check_types.py", "--pyright")
 
 
