@@ -168,9 +168,8 @@ def groups():
     return figure
 
 
-def norms():
-    """Course: units stop at the fence."""
-    figure, ax = plt.subplots(figsize=(6.4, 3.2), layout="constrained")
+def draw_norms(ax):
+    """Units stop at the fence."""
     bins = np.arange(0.01, 6, 0.25)  # a norm of exactly 2 is below its edge
     for limit, color in ((None, "0.7"), (2.0, BLUE)):
         layers = [rn.Dense(64, 64, "relu", max_norm=limit), rn.Dense(64, 10)]
@@ -179,12 +178,18 @@ def norms():
         length = np.linalg.norm(net.get_weights()[0], axis=0)
         ax.hist(length, bins, color=color, alpha=0.8, label=f"max_norm={limit}")
     plots.plain(ax, "norm of a unit's incoming weights", "units")
+
+
+def norms():
+    """Course: units stop at the fence."""
+    figure, ax = plt.subplots(figsize=(6.4, 3.2), layout="constrained")
+    draw_norms(ax)
     ax.legend(frameon=False, loc="upper left", bbox_to_anchor=(1.01, 1))
     return figure
 
 
-def early_stopping():
-    """Course: the minimum of the validation loss; one label in five is wrong."""
+def draw_early_stopping(ax):
+    """The minimum of the validation loss; one label in five is wrong."""
     (X, y), validation = digits()
     wrong = np.random.default_rng(0).integers(0, 10, 60)
     y = np.concatenate([wrong, y[60:300]])
@@ -193,13 +198,18 @@ def early_stopping():
     history = net.fit(
         X[:300], y, 200, optimizer=rn.Adam(3e-3), validation_data=validation
     )
-    figure, ax = plt.subplots(figsize=(6.4, 3.2), layout="constrained")
     x = np.arange(1, 201)
     ax.plot(x, history["loss"], color=BLUE, label="training")
     ax.plot(x, history["val_loss"], color=ORANGE, label="validation")
     best = int(np.argmin(history["val_loss"]))
     ax.axvline(x[best], color="0.3", linewidth=1, label=f"best: epoch {x[best]}")
     plots.plain(ax, "epoch", "loss (cross-entropy)")
+
+
+def early_stopping():
+    """Course: the minimum of the validation loss."""
+    figure, ax = plt.subplots(figsize=(6.4, 3.2), layout="constrained")
+    draw_early_stopping(ax)
     ax.legend(frameon=False, loc="upper left", bbox_to_anchor=(1.01, 1))
     return figure
 
@@ -270,6 +280,109 @@ def lassonet():
     return figure
 
 
+def card():
+    """A figure of the size that a card of the decision page has, and its axes."""
+    return plt.subplots(figsize=(4, 2.9), layout="constrained")
+
+
+def legend_above(ax):
+    """Where a card has room for it."""
+    ax.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3)
+
+
+def draw_sizes(ax, name, penalty):
+    """Sizes of the first layer's weights without a penalty and with it."""
+    for label, color, case in (("no penalty", "0.6", None), (name, BLUE, penalty)):
+        w = trained(case)[0].get_weights()[0].ravel()
+        share = np.full(w.size, 1 / w.size)
+        ax.hist(w, np.linspace(-1, 1, 42), weights=share, color=color, label=label)
+        share_of_zeros = (w == 0).mean()
+    ax.text(0.2, 0.3, f"{share_of_zeros:.0%} exactly zero", color=BLUE)
+    plots.plain(ax, "weight", "share of the weights")
+    ax.yaxis.set_major_formatter(plots.percent())
+    legend_above(ax)
+
+
+def card_l1():
+    """Decision page: a spike at zero."""
+    figure, ax = card()
+    draw_sizes(ax, "L1(1e-3)", rn.L1(1e-3))
+    return figure
+
+
+def card_l2():
+    """Decision page: smaller weights, none of them zero."""
+    figure, ax = card()
+    draw_sizes(ax, "L2(1e-3)", rn.L2(1e-3))
+    return figure
+
+
+def card_elastic_net():
+    """Decision page: two columns with the same information, and one of noise."""
+    rng = np.random.default_rng(0)
+    first, noise = rng.standard_normal((2, 400))
+    second = first + 0.2 * rng.standard_normal(400)
+    X = np.stack([first, second, noise], axis=1)
+    y = first + second + 0.3 * rng.standard_normal(400)
+    figure, ax = card()
+    cases = (
+        ("L1(0.5)", rn.L1(0.5), PINK),
+        ("ElasticNet(0.3, 0.5)", rn.ElasticNet(0.3, 0.5), BLUE),
+    )
+    for place, (name, penalty, color) in enumerate(cases):
+        net = rn.Network([rn.Dense(3, 1, weight_penalty=penalty)], dtype="float64")
+        rate = rn.schedules.CosineDecay(0.02, epochs=400)
+        net.fit(X, y, 400, batch_size=400, optimizer=rn.Adam(rate))
+        w = net.get_weights()[0][:, 0]
+        ax.bar(np.arange(3) + 0.4 * place, w, 0.36, color=color, label=name)
+    ax.set_xticks(np.arange(3) + 0.2, ["column", "its twin", "noise"])
+    plots.plain(ax, "", "weight")
+    legend_above(ax)
+    return figure
+
+
+def card_group():
+    """Decision page: inputs that are still read, as an image."""
+    figure, ax = card()
+    net, _, _ = trained(rn.GroupLasso(5e-3, groups="inputs"))
+    norms = np.linalg.norm(net.get_weights()[0], axis=1).reshape(8, 8)
+    image = ax.imshow(np.where(norms == 0, np.nan, norms), cmap="cividis")
+    for row, column in np.argwhere(norms == 0):
+        ax.text(column, row, "×", ha="center", va="center", color="0.5")
+    ax.set(xticks=[], yticks=[], xlabel=f"{(norms == 0).sum()} pixels (×) are not read")
+    figure.colorbar(image, label="norm of a pixel's weights")
+    return figure
+
+
+def card_dropout():
+    """Decision page: the gap between training and validation."""
+    figure, ax = card()
+    for label, color, dropout in (("none", ORANGE, None), ("Dropout(0.5)", BLUE, 0.5)):
+        history = trained(dropout=dropout, epochs=100)[2]
+        epochs = np.arange(1, 101)
+        ax.semilogy(epochs, history["val_loss"], color=color, label=label)
+        ax.semilogy(epochs, history["loss"], color=color, linestyle=":")
+    plots.plain(ax, "epoch", "loss (dotted: training)")
+    legend_above(ax)
+    return figure
+
+
+def card_max_norm():
+    """Decision page: units stop at the fence."""
+    figure, ax = card()
+    draw_norms(ax)
+    legend_above(ax)
+    return figure
+
+
+def card_early_stopping():
+    """Decision page: the minimum of the validation loss."""
+    figure, ax = card()
+    draw_early_stopping(ax)
+    legend_above(ax)
+    return figure
+
+
 def box(ax, x, y, width, text, color):
     """A labelled box of the diagram, 0.9 high."""
     from matplotlib.patches import FancyBboxPatch
@@ -335,6 +448,49 @@ def path():
     return rn.regularization_path(X, y, cv=3).plot()[0].figure
 
 
+def plot_history():
+    """Reference: the plot of this name, as all that follow."""
+    return plots.plot_history(trained(rn.L1(1e-3))[0])[0].figure
+
+
+def plot_weights():
+    net, _, _ = trained(rn.L1(1e-3))
+    return plots.plot_weights(net)[0].figure
+
+
+def plot_filters():
+    net, _, _ = trained(rn.L1(1e-3))
+    return plots.plot_filters(net, shape=(8, 8), n=16)[0].figure
+
+
+def plot_sparsity():
+    net, _, _ = trained(rn.L1(1e-3))
+    return plots.plot_sparsity(net)[0].figure
+
+
+def plot_decision_regions():
+    from sklearn.datasets import make_moons
+
+    X, y = make_moons(300, noise=0.2, random_state=0)
+    model = rn.RegNetClassifier(random_state=0).fit(X, y)
+    figure, ax = plt.subplots(figsize=(6.4, 4), layout="constrained")
+    plots.plot_decision_regions(model, X, y, ax=ax)
+    return figure
+
+
+def plot_calibration():
+    from sklearn.datasets import load_breast_cancer
+
+    X, y = load_breast_cancer(return_X_y=True, as_frame=True)
+    model = rn.RegNetClassifier(random_state=0).fit(X[::2], y[::2])
+    return plots.plot_calibration(model, X[1::2], y[1::2]).figure
+
+
+def plot_trials():
+    model = rn.RegNetRegressor(tune=8, random_state=0).fit(*friedman())
+    return plots.plot_trials(model).figure
+
+
 PICTURES = (
     weights_before_and_after,
     penalties,
@@ -350,6 +506,20 @@ PICTURES = (
     friedman_path,
     stability,
     lassonet,
+    card_l1,
+    card_l2,
+    card_elastic_net,
+    card_group,
+    card_dropout,
+    card_max_norm,
+    card_early_stopping,
+    plot_history,
+    plot_weights,
+    plot_filters,
+    plot_sparsity,
+    plot_decision_regions,
+    plot_calibration,
+    plot_trials,
 )
 
 

@@ -173,7 +173,7 @@ def plot_trials(model: Any, ax: AxesLike = None) -> AxesOrArray:
             label=label,
         )
     plain(panel, "seconds", "mean loss of rows held out")
-    panel.legend(frameon=False)
+    panel.legend(frameon=False, loc="upper left", bbox_to_anchor=(1.01, 1))
     return panel
 
 
@@ -488,7 +488,7 @@ def plot_calibration(
     x = np.array([probability[part].mean() for part in parts])
     share = np.array([hit[part].mean() for part in parts])
     low, high = _wilson(share, np.array([part.size for part in parts]))
-    panel: Axes = panels(ax, 1, size=(6.2, 3.6))[0]
+    panel: Axes = panels(ax, 1, size=(6.8, 3.6))[0]
     panel.plot([0, 1], [0, 1], color="0.6", linewidth=1, label="calibrated")
     panel.errorbar(
         x,

@@ -82,6 +82,9 @@ def test_docstrings_of_the_plots_are_complete():
 
     names = [n for n in vars(plots) if n.startswith("plot_")]
     assert len(names) == 8
+    page = (DOCS / "api" / "plots.md").read_text()
+    for name in names:  # each with its picture
+        assert re.search(rf":: regnet_c.plots.{name}\n```\n\n!\[", page), name
     for name in names:
         assert findings(f"regnet_c.plots.{name}") == [], name
 

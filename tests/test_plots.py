@@ -359,3 +359,30 @@ def test_trials_show_what_raced_and_what_was_kept():
     alone = rn.RegNetRegressor(tune=False, max_iter=3, random_state=0)
     with pytest.raises(ValueError, match="no trials"):
         plots.plot_trials(alone.fit(X, X[:, 0]))
+
+
+def test_no_plot_is_cut_off_and_no_legend_crosses_it(network, classifier):
+    estimator, x, y = classifier
+    labels = np.searchsorted(estimator.classes_, y)
+    race = rn.RegNetClassifier((4,), tune=3, max_iter=3, random_state=0).fit(x, y)
+    drawn = [
+        plots.plot_history(HISTORY),
+        plots.plot_weights(network),
+        plots.plot_sparsity(network),
+        plots.plot_filters(network, shape=(2, 2)),
+        plots.plot_decision_regions(lambda points: points, x[:, :2], labels % 2),
+        plots.plot_calibration(estimator, x, y),
+        plots.plot_trials(race),
+        plots.plot_path(rn.regularization_path(x, y, n_lambdas=5, cv=3)),
+    ]
+    for axes in drawn:
+        figure = np.atleast_1d(axes)[0].figure
+        figure.draw_without_rendering()
+        whole = figure.bbox
+        for ax in figure.axes:
+            box = ax.get_tightbbox()
+            assert box.x0 >= 0 and box.y0 >= 0, ax
+            assert box.x1 <= whole.width and box.y1 <= whole.height, ax
+            if ax.get_legend():
+                beside = ax.get_legend().get_window_extent().x0
+                assert beside >= ax.get_window_extent().x1, ax
