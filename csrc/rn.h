@@ -193,7 +193,8 @@ typedef struct {
     uint32_t dropout_layer; /* the layer number its masks are drawn with */
     const rn_source *mask;  /* an explicit mask (batch rows, n_out), or NULL */
     int adds; /* to what stands in the outputs; then no bias, identity, keep 1 */
-    rn_param weight, bias; /* bias.w NULL: no bias */
+    rn_param weight, bias;          /* bias.w NULL: no bias */
+    rn_param in_factor, out_factor; /* of members, else not used */
 } rn_layer;
 
 /* The weights of a layer that are not zero; see rn_sparse.inc.c.  Group g of units
@@ -209,13 +210,20 @@ typedef struct {
     const void *value; /* NULL: the layer is dense */
 } rn_sparse;
 
+/* Several members share W (n_in, n_out) of every layer but the last: member i has
+ * W_i = r_i W s_i, where r_i (n_in) and s_i (n_out) are the rows of in_factor and
+ * out_factor, row i of the bias (members, n_out), and matrix i of the last layer's
+ * weight (members, n_in, n_out).  Every member has the loss on its own outputs; the
+ * rows of an explicit mask are those of member 0, then of 1 and so on.  No skip. */
 typedef struct {
     size_t n_layers;
     const rn_layer *layers;
+    size_t members;       /* 0 or 1: a plain network */
     const rn_layer *skip; /* linear, from the inputs to the outputs; NULL: none */
     double hierarchy;     /* M of the skip's LassoNet penalty, see rn_lassonet.inc.c */
     const rn_sparse *sparse; /* for predict, one for each layer; NULL: all dense */
     double input_keep;
+    uint32_t dropout_layer; /* as in rn_layer, of the inputs */
     const rn_source *input_mask;
     int loss; /* rn_loss */
     double loss_param;
@@ -277,7 +285,8 @@ typedef struct {
 
     size_t steps_done;               /* optimiser steps of this call */
     double batch_loss, batch_weight; /* of the batch in progress or just done */
-    double seconds_asleep;           /* threads waiting for others in the last call */
+    size_t member; /* the next of the batch in progress; it is taken whole by each */
+    double seconds_asleep; /* threads waiting for others in the last call */
     int status;
 } rn_run;
 

@@ -93,7 +93,7 @@ static void gather(const rn_task *task) {
     const rn_net *net = run->net;
     const size_t n_in = net->layers[0].n_in,
                  n_out = net->layers[net->n_layers - 1].n_out;
-    const rn_drop how = {net->input_keep, 0, net->input_mask};
+    const rn_drop how = {net->input_keep, net->dropout_layer, net->input_mask};
     if (task->block.plain_rows) gather_plain_rows(task);
     for (size_t p = task->p0; p < task->p1; p++) {
         const size_t count = panel_count(&task->block, p);

@@ -39,6 +39,8 @@
 #include "rn_lazy.inc.c"
 #include "rn_descent.inc.c"
 #include "rn_net.inc.c"
+#include "rn_members.inc.c"
+#include "rn_train.inc.c"
 #include "rn_sparse.inc.c"
 #include "rn_predict_block.inc.c"
 #include "rn_predict.inc.c"

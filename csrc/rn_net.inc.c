@@ -68,7 +68,8 @@ static double weight_of_batch(const rn_run *run, size_t first, size_t size) {
     return sum + rest;
 }
 
-/* The next block of rows, as recorded in run. */
+/* The next block of rows, as recorded in run.  Of members every row counts once for
+ * each, so that the loss is the mean of theirs. */
 static rn_task next_task(const rn_run *run, const rn_work *work, rn_worker worker) {
     const rn_progress *progress = run->progress;
     const size_t start = progress->row - progress->batch_row;
@@ -88,7 +89,8 @@ static rn_task next_task(const rn_run *run, const rn_work *work, rn_worker worke
     task.block.plain_rows = work->plain_rows && task.block.count <= RN_LANES;
     task.batch_weight = progress->batch_row
                             ? run->batch_weight
-                            : weight_of_batch(run, start, task.batch_size);
+                            : weight_of_batch(run, start, task.batch_size) *
+                                  (double)rn_members(run->net);
     return task;
 }
 
@@ -256,14 +258,4 @@ static void train_worker(void *context, rn_worker worker) {
         catch_up_all(&task);
     }
     rn_restore_fpmode(before);
-}
-
-/* Steps until the epoch ends, max_steps are done or the time is up; see rn_run. */
-static void train(rn_run *run) {
-    rn_arena arena = {.base = run->work};
-    rn_training training = {.run = run, .deadline = rn_seconds() + run->seconds};
-    training.works = lay_out_all(run, &arena);
-    const rn_lazy *lazy = training.works->lazy;
-    training.max_steps = lazy ? rn_min(run->max_steps, lazy->capacity) : run->max_steps;
-    run->seconds_asleep = rn_parallel(run->n_threads, train_worker, &training);
 }

@@ -50,6 +50,8 @@ RN_INLINE void *rn_take(rn_arena *arena, size_t bytes) {
     return p;
 }
 
+RN_INLINE size_t rn_members(const rn_net *net) { return rn_max(1, net->members); }
+
 RN_INLINE size_t rn_widest_output(const rn_net *net) {
     size_t widest = 0;
     for (size_t l = 0; l < net->n_layers; l++) {
@@ -258,10 +260,4 @@ static rn_work *lay_out_all(const rn_run *run, rn_arena *arena) {
         if (arena->base) works[i] = work;
     }
     return works;
-}
-
-static size_t train_work_size(const rn_run *run) {
-    rn_arena arena = {0};
-    lay_out_all(run, &arena);
-    return arena.used;
 }

@@ -556,7 +556,7 @@ class Prune(_Settings, Callback):
     def on_epoch_end(self, epoch: int, logs: Logs) -> bool:
         assert self._network is not None  # `on_train_begin` comes first
         weights = self._network.get_weights()
-        matrices = [w for w in weights if w.ndim == 2]
+        matrices = [weights[n] for n in self._network._plan.matrices]
         sizes = np.abs(np.concatenate([w.reshape(-1) for w in matrices]))
         left = max(int(np.rint(self.share(epoch + 1) * sizes.size)), 1)
         if np.count_nonzero(sizes) <= left:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from ._core import binding
+from ._core.members import refuse_members
 from ._core.slices import in_slices
 from .activations import ACTIVATIONS, code
 from .layers import Dropout, layer_from_config
@@ -62,6 +63,7 @@ def compact(network: N) -> N:
     >>> small.layers[0].n_in, small.layers[0].n_out, small.kept_inputs.tolist()
     (2, 3, [0, 2])
     """
+    refuse_members(network, "compact()")
     layers, kept = _unpack(network), np.arange(len(network.kept_inputs))
     before = None
     while before != (before := [layer.signature() for layer in layers]):

@@ -10,6 +10,7 @@ import numpy as np
 from ._core import checks
 from ._core.data import checked_data, rows_of_targets
 from ._core.layerwise import layer_outputs
+from ._core.members import refuse_members
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -139,6 +140,7 @@ def diagnose(
     validation_data: ValidationData | None = None,
 ) -> Diagnosis:
     """See `Network.diagnose`."""
+    refuse_members(network, "diagnose()")
     network = network._frozen()
     train = network.evaluate(X, y)
     data = _one_hot(network, X, y)

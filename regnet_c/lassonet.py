@@ -208,7 +208,15 @@ def _refused(name: str) -> Callable[..., NoReturn]:
     return method
 
 
-for _name in ("compact", "save", "to_c", "to_onnx", "to_torch"):
+for _name in (
+    "compact",
+    "member",
+    "keep_members",
+    "save",
+    "to_c",
+    "to_onnx",
+    "to_torch",
+):
     setattr(LassoNet, _name, _refused(_name))
 for _name in ("load", "from_torch", "from_sklearn"):
     setattr(LassoNet, _name, staticmethod(_refused(_name)))

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self
 
 import numpy as np
 
 from ._core import binding, checks, csr
 from ._core.data import checked_data, checked_masks
-from ._core.initialization import fill_weights
+from ._core.initialization import fill_factors, fill_weights
 from ._core.keywords import explains_keywords
 from ._core.listeners import check_callbacks
+from ._core.members import mean_of, raw_mean
 from ._core.memory import says_memory_error
 from ._core.plan import Plan
 from ._core.slices import in_slices
@@ -28,7 +30,7 @@ from .optimizers import Adam, get_optimizer
 from .summary import Summary, network_html
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     import torch
     from numpy.typing import ArrayLike
@@ -89,6 +91,22 @@ class Network:
     dtype : {"float32", "float64"}, default "float32"
     seed : int, default 0
         Decides the initial weights, the shuffling and the dropout masks.
+    members : int, default 1
+        Networks in one (Gorishniy et al. 2024, TabM).  They share the weights W of every
+        hidden layer, where member i has ``a = f(s_i * ((r_i * x) W) + b_i)`` with factors
+        r_i (n_in), s_i (n_out) and a bias of its own, and each has a last layer of its
+        own.  Every step trains all of them on the same rows: the objective is the mean
+        of the members' objectives, each with the loss of its own outputs and its own
+        dropout masks.  `predict` gives the mean of what they predict.
+
+    Notes
+    -----
+    With several members, `get_weights` has ``[W0, r0, s0, b0, W1, ..., b1, ..., W, b]``:
+    r (members, n_in), s (members, n_out), b (members, n_out), and the last layer's W
+    (members, n_in, n_out).  r of the first layer starts as random signs, all other
+    factors as ones, the last layers as `weight_init` states, each from numbers of its
+    own.  Penalties act on the shared W, which has the same exact zeros for all members,
+    and on the last layers; the factors are not penalised.
 
     Examples
     --------
@@ -106,6 +124,7 @@ class Network:
     loss: Loss
     dtype: DType
     seed: int
+    members: int
 
     def __init__(
         self,
@@ -113,8 +132,9 @@ class Network:
         loss: Loss | LossName = "squared_error",
         dtype: DTypeName = "float32",
         seed: int = 0,
+        members: int = 1,
     ) -> None:
-        self._build(layers, loss, dtype, seed)
+        self._build(layers, loss, dtype, seed, members)
         self._initialize()
 
     def _build(
@@ -123,12 +143,14 @@ class Network:
         loss: Loss | LossName,
         dtype: DTypeName,
         seed: int,
+        members: int = 1,
     ) -> None:
         """Everything but the first weights, which are zero."""
         self.layers = checks.check_layers(layers)
         self.loss = get_loss(loss)
         self.dtype = checks.check_dtype(dtype)
         self.seed = checks.check_int(seed, "seed", minimum=0, maximum=2**64 - 1)
+        self.members = checks.check_int(members, "members", minimum=1)
         self.metadata: dict[str, Any] = {}
         self.history: History | None = None
         self._plan = self._make_plan()
@@ -136,7 +158,8 @@ class Network:
         self._store = binding.WeightStore(Weights(self._plan, self._plan.zeros()))
 
     def _make_plan(self) -> Plan:
-        return Plan(split_layers(self.layers), self.loss, self.dtype, self.seed)
+        parts = split_layers(self.layers)
+        return Plan(parts, self.loss, self.dtype, self.seed, members=self.members)
 
     def _initialize(self) -> None:
         params = self._plan.zeros()
@@ -150,15 +173,22 @@ class Network:
             init = layer.weight_init
             if init is None:
                 init = layer.traits.initializer
-            fill_weights(next(arrays), init, self.seed, number)
+            weight = next(arrays)
+            for member, own in enumerate(weight if weight.ndim == 3 else [weight]):
+                stream = number + member * (len(self._plan.dense) + 1)
+                fill_weights(own, init, self.seed, stream)
+            if self.members > 1 and weight.ndim == 2:
+                fill_factors(next(arrays), self.seed if number == 0 else None)
+                fill_factors(next(arrays), None)
             if layer.use_bias:
                 next(arrays)
 
     def __repr__(self) -> str:
         inner = ",\n    ".join(repr(layer) for layer in self.layers)
+        members = f", members={self.members}" if self.members > 1 else ""
         return (
             f"Network(\n    [{inner}],\n    loss={self.loss.name!r}, "
-            f"dtype={self.dtype.name!r}, seed={self.seed})"
+            f"dtype={self.dtype.name!r}, seed={self.seed}{members})"
         )
 
     def _repr_html_(self) -> str:
@@ -166,15 +196,14 @@ class Network:
 
     def __getstate__(self) -> Any:
         """Structure, weights and history; lock and optimiser's memory stay behind."""
-        names = ("layers", "loss", "dtype", "seed", "metadata", "history")
+        names = ("layers", "loss", "dtype", "seed", "members", "metadata", "history")
         attributes = {name: getattr(self, name) for name in names}
         return attributes, self.get_weights(), (self.n_inputs, self.kept_inputs)
 
     def __setstate__(self, state: Any) -> None:
         attributes, weights, inputs = state
-        Network.__init__(
-            self, *(attributes[n] for n in ("layers", "loss", "dtype", "seed"))
-        )
+        names = ("layers", "loss", "dtype", "seed", "members")
+        Network.__init__(self, *(attributes[n] for n in names if n in attributes))
         self.__dict__.update(attributes)
         self._plan.keep_inputs(*inputs)
         self.set_weights(weights)
@@ -199,7 +228,8 @@ class Network:
         Returns
         -------
         list of ndarray
-            W of shape (n_in, n_out), b of shape (n_out,), the network's dtype.
+            W of shape (n_in, n_out), b of shape (n_out,), the network's dtype; the notes
+            of the class have those of several members.
 
         Examples
         --------
@@ -307,7 +337,9 @@ class Network:
     # ---- prediction ------------------------------------------------------------------
 
     @says_memory_error
-    def predict(self, X: Rows, threads: int | None = None) -> FloatArray:
+    def predict(
+        self, X: Rows, threads: int | None = None, per_member: bool = False
+    ) -> FloatArray:
         """Outputs of the network, dropout off.
 
         Parameters
@@ -316,11 +348,14 @@ class Network:
             As in `fit`; after `compact` all columns or the kept ones.
         threads : int, optional
             Maximum number; default: as many as are worthwhile.
+        per_member : bool, default False
+            Whether to return what each member predicts rather than the mean of it.
 
         Returns
         -------
         ndarray of shape (n, n_out), the network's dtype
-            Probabilities for the cross-entropies, the mean for "poisson".
+            Probabilities for the cross-entropies, the mean for "poisson".  With
+            `per_member` of shape (members, n, n_out).
 
         Raises
         ------
@@ -338,8 +373,13 @@ class Network:
         array([[0.5, 0.5]], dtype=float32)
         """
         threads = checks.check_threads(threads)
-        out = self._predict(checks.check_x(X, self._plan.columns), threads, raw=False)
-        return self.loss.transform(out)
+        per_member = checks.check_bool(per_member, "per_member")
+        x = checks.check_x(X, self._plan.columns)
+        if self.members == 1 and not per_member:
+            out = self._predict(x, threads, raw=False)
+            return self.loss.transform(out)
+        outs = map(self.loss.transform, self._predict_members(x, threads, raw=False))
+        return np.stack(list(outs)) if per_member else mean_of(outs, self.members)
 
     def _refuse_nan(self, out: FloatArray, first: int) -> NoReturn:
         """OverflowError for a NaN in the outputs: all that went in was finite."""
@@ -356,8 +396,12 @@ class Network:
         raw: bool,
         weights: Weights | None = None,
     ) -> FloatArray:
+        """Outputs of one network, or raw ones of the mean of all members."""
         weights = self._store.read() if weights is None else weights
-        model, plan, n = weights.predictor, self._plan, len(x)
+        if weights.plan.members > 1:
+            outs = self._predict_members(x, threads, raw, weights)
+            return raw_mean(self.loss.output, outs, self.members)
+        model, plan, n = weights.predictor, weights.plan, len(x)
         if isinstance(x, csr.CSR):
             source, entries = x.source(), x.row_entries
         else:
@@ -379,6 +423,18 @@ class Network:
         if bad is not None:
             raise ValueError(checks.not_finite_message(x, "X", bad, self.dtype))
         return out
+
+    def _predict_members(
+        self,
+        x: AnyArray | csr.CSR,
+        threads: int | None,
+        raw: bool,
+        weights: Weights | None = None,
+    ) -> Iterator[FloatArray]:
+        """The outputs of each member."""
+        weights = self._store.read() if weights is None else weights
+        for own in weights.members:
+            yield self._predict(x, threads, raw, own)
 
     @says_memory_error
     def evaluate(
@@ -653,7 +709,8 @@ class Network:
         sample_weight : array-like of shape (n,), optional
             Not negative.
         dropout_masks : list of array-like, optional
-            One 0/1 array (n, units) for each Dropout layer; default: random.
+            One 0/1 array (n, units) for each Dropout layer, (members, n, units) for
+            several members; default: random.
 
         Returns
         -------
@@ -710,7 +767,8 @@ class Network:
         sample_weight : array-like of shape (n,), optional
             Not negative.
         dropout_masks : list of array-like, optional
-            One 0/1 array (n, units) for each Dropout layer; default: dropout is off.
+            One 0/1 array (n, units) for each Dropout layer, (members, n, units) for
+            several members; default: dropout is off.
 
         Returns
         -------
@@ -796,6 +854,76 @@ class Network:
     def n_inputs(self) -> int:
         """Number of columns of the original data."""
         return self._plan.n_inputs
+
+    @says_memory_error
+    def member(self, number: int) -> Self:
+        """One member as a network of its own, with W r s in place of the shared W.
+
+        Its layers have dropout and penalties as here, so that its training can continue.
+
+        Parameters
+        ----------
+        number : int
+            From 0 to members - 1.
+
+        Returns
+        -------
+        Network
+            It predicts with the bits of ``predict(X, per_member=True)[number]``.
+
+        Examples
+        --------
+        >>> import regnet_c as rn
+        >>> net = rn.Network([rn.Dense(2, 4, "relu"), rn.Dense(4, 1)], members=3)
+        >>> X = [[1.0, 2.0]]
+        >>> bool((net.member(2).predict(X) == net.predict(X, per_member=True)[2]).all())
+        True
+        """
+        number = checks.check_int(number, "number", minimum=0, maximum=self.members - 1)
+        return self._with_members(1, self._weights.member(number).views)
+
+    @says_memory_error
+    def keep_members(self, numbers: Iterable[int]) -> Self:
+        """A network of some of the members.
+
+        Parameters
+        ----------
+        numbers : list of int
+            From 0 to members - 1, each at most once; a single one gives `member`.
+
+        Returns
+        -------
+        Network
+
+        Examples
+        --------
+        >>> import regnet_c as rn
+        >>> net = rn.Network([rn.Dense(2, 4, "relu"), rn.Dense(4, 1)], members=3)
+        >>> net.keep_members([0, 2]).members
+        2
+        """
+        kept = [
+            checks.check_int(n, "numbers", minimum=0, maximum=self.members - 1)
+            for n in checks.check_list(numbers, "numbers", "int")
+        ]
+        if not kept or len(set(kept)) < len(kept):
+            raise ValueError(
+                f"numbers is {kept}, expected different members, at least one"
+            )
+        if len(kept) == 1:
+            return self.member(kept[0])
+        views = self._weights.views
+        each = map(self._plan.is_each, range(len(views)))
+        arrays = [w[kept] if own else w for w, own in zip(views, each, strict=True)]
+        return self._with_members(len(kept), arrays)
+
+    def _with_members(self, count: int, weights: Sequence[FloatArray]) -> Self:
+        """A network of these layers with other members."""
+        network = type(self)(self.layers, self.loss, self.dtype, self.seed, count)
+        network._publish(weights)
+        network.metadata = copy.deepcopy(self.metadata)
+        network._plan.keep_inputs(self.n_inputs, self.kept_inputs)
+        return network
 
     @says_memory_error
     def compact(self) -> Self:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from ._core import checks
+from ._core.members import refuse_members
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -697,6 +698,7 @@ def _matrices(
         raise TypeError(
             f"network is {network!r:.99}, expected a Network or a fitted estimator"
         )
+    refuse_members(network, "a plot of weights")
     matrices = [w for w in network.get_weights() if w.ndim == 2]
     numbers: Sequence[int] = range(len(matrices))
     if layers is not None:

@@ -75,7 +75,8 @@ def oracle_network(net):
         )
         for layer in net.layers
     ]
-    return ref.Network(layers, net.loss.name, net.loss.param)
+    kind = ref.Network if net.members == 1 else ref.Members
+    return kind(layers, net.loss.name, net.loss.param)
 
 
 def oracle_optimizer(optimizer, steps_per_epoch=1):

@@ -6,7 +6,7 @@ are (n_in, n_out), and a network's weights are the flat list [W0, b0, W1, b1, ..
 """
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -611,6 +611,125 @@ class Network:
                 )
             else:
                 units = weights[2 * number].shape[1]
+                number += 1
+        return masks
+
+
+@dataclass
+class Members(Network):
+    """Networks in one: member i has z = s_i ((r_i x) W) + b_i in its hidden layers, with W
+    the same for all, and a last layer of its own.
+
+    The weights are [W0, r0, s0, b0, ..., W, b]; all but the first W have a row, or a
+    matrix, for each member.  The objective is the mean of the members' objectives.
+    """
+
+    def loss_and_gradients(self, weights, x, y, sample_weight=None, masks=None):
+        """(mean of the members' losses, its derivative by each array)."""
+        members, masks = len(weights[-1]), masks or []
+        loss, gradients = 0.0, [np.zeros_like(_f64(w)) for w in weights]
+        for i in range(members):
+            own = [mask[i] for mask in masks]
+            part = self._member(weights, gradients, i, x, y, sample_weight, own)
+            loss += part / members
+        return loss, [g / members for g in gradients]
+
+    def _member(self, weights, gradients, i, x, y, sample_weight, masks):
+        """The loss of member i; adds its derivatives to `gradients`."""
+        a, masks, at, done = _f64(x), iter(masks), 0, []
+        for layer in self.layers:
+            if isinstance(layer, Dropout):
+                mask = next(masks)
+                a = a * mask
+                done.append((None, mask))
+                continue
+            if at == len(weights) - 2:
+                done.append((at, a))
+                a = a @ weights[at][i] + weights[at + 1][i]
+                continue
+            w, r, s, b = (_f64(v) for v in weights[at : at + 4])
+            u = (a * r[i]) @ w
+            z = s[i] * u + b[i]
+            done.append((at, (a, u, z)))
+            a = activation_forward(layer.activation, z, layer.activation_param)[0]
+            at += 4
+        sample_weight = np.ones(len(a)) if sample_weight is None else sample_weight
+        scale = _f64(sample_weight) / np.sum(sample_weight, dtype=np.float64)
+        rows, da = loss_rows(self.loss, a, y, scale, self.loss_param)
+        for layer, (at, kept) in zip(self.layers[::-1], done[::-1], strict=True):
+            if at is None:
+                da = da * kept
+            elif at == len(weights) - 2:
+                gradients[at][i] += kept.T @ da
+                gradients[at + 1][i] += da.sum(axis=0)
+                da = da @ _f64(weights[at][i]).T
+            else:
+                da = self._hidden(layer, weights, gradients, i, at, kept, da)
+        return (scale * rows).sum()
+
+    def _hidden(self, layer, weights, gradients, i, at, kept, da):
+        w, r, s, _ = (_f64(v) for v in weights[at : at + 4])
+        a, u, z = kept
+        dz = da * activation_forward(layer.activation, z, layer.activation_param)[1]
+        du = dz * s[i]
+        gradients[at] += (a * r[i]).T @ du
+        gradients[at + 1][i] += ((du @ w.T) * a).sum(axis=0)
+        gradients[at + 2][i] += (dz * u).sum(axis=0)
+        gradients[at + 3][i] += dz.sum(axis=0)
+        return (du @ w.T) * r[i]
+
+    def _penalties_of(self, weights):
+        """(the penalty, whether each member has its own) of each array."""
+        dense = [layer for layer in self.layers if isinstance(layer, Dense)]
+        for d in dense[:-1]:
+            yield from [(d.weight_penalty, False), (None, True), (None, True)]
+            yield (d.bias_penalty, True)
+        yield from [(dense[-1].weight_penalty, True), (dense[-1].bias_penalty, True)]
+
+    def penalty(self, weights):
+        value = 0.0
+        for w, (p, own) in zip(weights, self._penalties_of(weights), strict=True):
+            if p is not None:
+                value += np.mean([penalty_value(v, p) for v in (w if own else [w])])
+        return value
+
+    def train_step(self, weights, x, y, optimizer, sample_weight=None, masks=None):
+        """(data loss before the step, weights after it)."""
+        loss, g = self.loss_and_gradients(weights, x, y, sample_weight, masks)
+        optimizer.begin_step()
+        members, new = len(weights[-1]), []
+        for n, (p, own) in enumerate(self._penalties_of(weights)):
+            if not own:
+                new.append(optimizer.update(n, weights[n], g[n], p))
+                continue
+            p = p and replace(
+                p,
+                l1=p.l1 / members,
+                l2=p.l2 / members,
+                group_strength=p.group_strength / members,
+            )
+            rows = [
+                optimizer.update((n, i), weights[n][i], g[n][i], p)
+                for i in range(members)
+            ]
+            new.append(np.stack(rows))
+        return loss, new
+
+    def draw_masks(self, weights, n_in, n_rows, seed, step):
+        """Member i draws as layer + i (number of Dense layers + 1)."""
+        dense = sum(isinstance(layer, Dense) for layer in self.layers)
+        masks, units, number = [], n_in, 0
+        for layer in self.layers:
+            if isinstance(layer, Dropout):
+                drawn = [
+                    dropout_mask(
+                        n_rows, units, layer.rate, seed, step, number + i * (dense + 1)
+                    )
+                    for i in range(len(weights[-1]))
+                ]
+                masks.append(drawn)
+            else:
+                units = weights[4 * number].shape[-1]
                 number += 1
         return masks
 

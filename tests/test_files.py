@@ -218,7 +218,9 @@ VERSIONS = {
     f"format version {v!r}": (craft(format_version=v), message)
     for v, message in {
         "2": "format version 2 and no training state",
-        "3": "format version 3, this release reads up to 2",
+        "3": "does not begin with dtype, loss, seed and members",
+        "4": "format version 4 and no training state",
+        "5": "format version 5, this release reads up to 4",
         "999999999": "format version 999999999",
         "9" * 10: BEGIN,
         "0": BEGIN,

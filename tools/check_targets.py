@@ -31,7 +31,7 @@ C_SOURCES = BUILD["c_sources"]
 VARIANTS = BUILD["VARIANT_FLAGS"]
 TEST = ROOT / "tools/same_bits.c"
 LIMITED_API = ["-DPy_LIMITED_API=0x030B0000"]
-WHAT = ("training", "kernels")  # that the program has hashes of
+WHAT = ("training", "kernels", "members")  # that the program has hashes of
 ZIG_TARGETS = [
     f"{cpu}-{system}"
     for cpu in ("x86_64", "aarch64")
@@ -107,11 +107,11 @@ def build_program(compiler, folder, x86, libraries=(), extra=()):
 
 
 def hashes(output):
-    """{(dtype, fused or unfused, kernels or training): hash}."""
+    """{(dtype, fused or unfused, one of WHAT): hash}."""
     found = {}
     line = r"^(float\d\d) \w+ (\w+) (\w+) threads=\d+ ([0-9a-f]{16})\s*$"
     for dtype, fused, what, value in re.findall(line, output, re.M):
-        key = dtype, fused, "kernels" if what == "kernels" else "training"
+        key = dtype, fused, what if what in WHAT else "training"
         assert found.setdefault(key, value) == value
     assert found, output
     return found

@@ -2,9 +2,9 @@
  *
  *     same_bits [epochs [threads ...]]      2 epochs, 1 and 3 threads without arguments
  *
- * One line for each (dtype, variant, kernels or division of labour, threads).  Fails if
- * two of them that must agree do not: threads and division always, variants if they
- * fuse.  Every kernel on arrays, layer, loss, optimiser, L1 rule and group penalty
+ * One line for each (dtype, variant, kernels, members or division of labour, threads).
+ * Fails if two of them that must agree do not: threads and division always, variants if
+ * they fuse.  Every kernel on arrays, layer, loss, optimiser, L1 rule and group penalty
  * takes part.  No Python, no libm, no input, so the same lines must come out on every
  * CPU and operating system; tools/check_targets.py compares them, tools/check_core.py
  * runs this under sanitizers and valgrind, for which all memory is allocated as long as
@@ -36,7 +36,7 @@ typedef struct {
     int loss, output;
     double loss_param;
     int weighted, in_order;
-    size_t batch_size, block_rows;
+    size_t batch_size, block_rows, members;
     layer_spec layers[MAX_LAYERS];
 } net_spec;
 
@@ -112,6 +112,32 @@ static const net_spec networks[] = {
      .layers = {{.n_out = 523, .activation = RN_RELU, .max_norm = 2},
                 {.n_out = 1, .activation = RN_IDENTITY}}},
 };
+
+/* Members that share W: dropout, groups, several blocks of a batch. */
+static const net_spec of_members = {.name = "members",
+                                    .n_in = 19,
+                                    .n_layers = 3,
+                                    .input_keep = 0.9,
+                                    .loss = RN_SOFTMAX_CROSS_ENTROPY,
+                                    .weighted = 1,
+                                    .batch_size = 70,
+                                    .block_rows = 32,
+                                    .members = 5,
+                                    .layers = {{.n_out = 45,
+                                                .activation = RN_RELU,
+                                                .keep = 0.5,
+                                                .l1_rule = RN_L1_CUMULATIVE,
+                                                .l1 = 1e-3,
+                                                .l2 = 1e-4},
+                                               {.n_out = 24,
+                                                .activation = RN_GELU,
+                                                .keep = 0.75,
+                                                .group = RN_GROUP_INPUTS,
+                                                .group_strength = 1e-3},
+                                               {.n_out = 7,
+                                                .activation = RN_IDENTITY,
+                                                .group = RN_GROUP_UNITS,
+                                                .group_strength = 1e-4}}};
 
 /* Small networks, one for each loss; the last one has a softmax inside the network. */
 static const int losses[] = {
@@ -287,14 +313,16 @@ static rn_param describe(const layer_spec *s) {
 
 static void make_model(model *m, const net_spec *s, const variant *v, int optimizer) {
     const size_t element = v->single ? sizeof(float) : sizeof(double);
+    const size_t members = s->members ? s->members : 1;
     size_t n_in = s->n_in, at = 0;
     memset(m, 0, sizeof *m);
     for (size_t l = 0; l < s->n_layers; l++) {
-        m->size += (n_in + 1) * s->layers[l].n_out + 2 * ALIGNMENT;
+        m->size += members * ((n_in + 1) * s->layers[l].n_out + 2 * ALIGNMENT);
         n_in = s->layers[l].n_out;
     }
     for (int k = 0; k < N_ARRAYS; k++) {
-        const int pieces = s->batch_size > s->block_rows || v->division == BY_PIECE;
+        const int pieces =
+            s->batch_size > s->block_rows || v->division == BY_PIECE || members > 1;
         if (!uses(optimizer, k, pieces)) continue;
         m->arrays[k] = zeros(m->size * element);
     }
@@ -309,14 +337,22 @@ static void make_model(model *m, const net_spec *s, const variant *v, int optimi
                                   .max_norm = from->max_norm,
                                   .dropout_layer = (uint32_t)l + 1,
                                   .weight = describe(from)};
+        const size_t own = l + 1 == s->n_layers ? members : 1;
         point(&m->layers[l].weight, m, at, element);
-        at += (n_in * from->n_out + ALIGNMENT) / ALIGNMENT * ALIGNMENT;
+        at += (own * n_in * from->n_out + ALIGNMENT) / ALIGNMENT * ALIGNMENT;
         if (!from->no_bias) point(&m->layers[l].bias, m, at, element);
-        at += (from->n_out + ALIGNMENT) / ALIGNMENT * ALIGNMENT;
+        at += (members * from->n_out + ALIGNMENT) / ALIGNMENT * ALIGNMENT;
+        if (members > own) {
+            point(&m->layers[l].in_factor, m, at, element);
+            at += (members * n_in + ALIGNMENT) / ALIGNMENT * ALIGNMENT;
+            point(&m->layers[l].out_factor, m, at, element);
+            at += (members * from->n_out + ALIGNMENT) / ALIGNMENT * ALIGNMENT;
+        }
         n_in = from->n_out;
     }
     m->net = (rn_net){.n_layers = s->n_layers,
                       .layers = m->layers,
+                      .members = s->members,
                       .input_keep = s->input_keep,
                       .loss = s->loss,
                       .loss_param = s->loss_param,
@@ -325,18 +361,28 @@ static void make_model(model *m, const net_spec *s, const variant *v, int optimi
 }
 
 /* Normal numbers times a power of two: no rounding but the generator's own. */
+static void draw(void *array, size_t n, float factor, uint32_t stream,
+                 const variant *v) {
+    float *f = array;
+    double *d = array;
+    if (v->single) v->table->f32->random_normal(n, f, 11, stream, 0);
+    else v->table->f64->random_normal(n, d, 11, stream, 0);
+    for (size_t i = 0; i < n; i++) {
+        if (v->single) f[i] *= factor;
+        else d[i] *= (double)factor;
+    }
+}
+
 static void start_weights(model *m, const variant *v) {
     for (size_t l = 0; l < m->net.n_layers; l++) {
         const rn_layer *layer = &m->layers[l];
-        const size_t n = layer->n_in * layer->n_out;
-        float *f = layer->weight.w;
-        double *d = layer->weight.w;
-        if (v->single) v->table->f32->random_normal(n, f, 11, (uint32_t)l, 0);
-        else v->table->f64->random_normal(n, d, 11, (uint32_t)l, 0);
-        for (size_t i = 0; i < n; i++) {
-            if (v->single) f[i] *= 0.25f;
-            else d[i] *= 0.25;
-        }
+        const size_t members = m->net.members ? m->net.members : 1;
+        const size_t own = l + 1 == m->net.n_layers ? members : 1;
+        const uint32_t stream = (uint32_t)l;
+        draw(layer->weight.w, own * layer->n_in * layer->n_out, 0.25f, stream, v);
+        if (members == own) continue;
+        draw(layer->in_factor.w, members * layer->n_in, 1, 100 + stream, v);
+        draw(layer->out_factor.w, members * layer->n_out, 1, 200 + stream, v);
     }
 }
 
@@ -428,7 +474,7 @@ static void add_training(uint64_t *hash, const net_spec *s, const variant *v,
         if (m.arrays[k] && k != GRADIENT)
             add_floats(hash, m.arrays[k], m.size, v->single);
     }
-    add_prediction(hash, &m, v, &d);
+    if (!s->members) add_prediction(hash, &m, v, &d); /* a plain network's */
     release_all();
 }
 
@@ -537,6 +583,14 @@ static uint64_t hash_of_training(const variant *v) {
     return hash;
 }
 
+static uint64_t hash_of_members(const variant *v) {
+    uint64_t hash = 0xCBF29CE484222325u;
+    for (int kind = RN_SGD; kind <= RN_FTRL; kind++) {
+        add_training(&hash, &of_members, v, kind);
+    }
+    return hash;
+}
+
 static const char *const dtype_names[] = {"float64", "float32"};
 
 /* Prints a line; 1 if the hash is not the wanted one, which is set if it is 0. */
@@ -560,11 +614,16 @@ int main(int count, char **arguments) {
         n_threads = (size_t)i - 1;
     }
     for (int single = 1; single >= 0; single--) {
-        uint64_t training[2] = {0}, kernels[2] = {0}; /* unfused, fused */
+        /* unfused, fused */
+        uint64_t training[2] = {0}, kernels[2] = {0}, members[2] = {0};
         for (const rn_tables *const *t = rn_available(); *t; t++) {
             const int fused = (*t)->f32->fused;
             variant v = {*t, single, 0, 1, epochs};
             failures += report(&v, "kernels", hash_of_kernels(&v), &kernels[fused]);
+            for (size_t i = 0; i < n_threads; i++) {
+                v.threads = threads[i];
+                failures += report(&v, "members", hash_of_members(&v), &members[fused]);
+            }
             for (v.division = 0; v.division < N_DIVISIONS; v.division++) {
                 for (size_t i = 0; i < n_threads; i++) {
                     v.threads = threads[i];

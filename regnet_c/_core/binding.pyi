@@ -25,6 +25,7 @@ _Floats = NDArray[np.floating[Any]]
 FUNCTIONS: dict[str, int]
 SPARSE_UNITS: int
 LONG_BATCH: int
+PARAMS: tuple[str, ...]
 
 def elementwise(function: int, y: _Floats, x: _Floats) -> None: ...
 def activation_forward(
@@ -151,6 +152,7 @@ class Model:
         output: int,
         seed: int,
         skip: dict[str, Any] | None = None,
+        members: int = 1,
     ) -> None: ...
     def bind(
         self,

@@ -182,6 +182,18 @@ cdef class SparseLayers:
         free(self.layers)
 
 
+PARAMS = ("weight", "bias", "in_factor", "out_factor")  # of a layer
+
+
+cdef inline rn_param *param_of(rn_layer *layer, int kind) noexcept:
+    """The one whose name is PARAMS[kind]."""
+    if kind == 0:
+        return &layer.weight
+    if kind == 1:
+        return &layer.bias
+    return &layer.in_factor if kind == 2 else &layer.out_factor
+
+
 cdef class Model:
     """A network as C sees it: layer structs that point into flat NumPy arrays.
 
@@ -191,14 +203,17 @@ cdef class Model:
         float32 if true, float64 if not.
     layers : list of dict
         n_in, n_out, activation, activation_param, keep, max_norm, dropout_layer and
-        `weight` and `bias`, each a dict: offset (in the flat arrays; bias None if there
-        is none), l1, l2, l1_rule, sign_at_zero, non_negative, group, group_rule,
-        group_strength, group_rows (the pair group_rows, group_start of rn.h, or None).
+        `weight`, `bias`, `in_factor` and `out_factor`, each None if there is none or a
+        dict: offset (in the flat arrays), l1, l2, l1_rule, sign_at_zero, non_negative,
+        group, group_rule, group_strength, group_rows (the pair group_rows, group_start
+        of rn.h, or None).
     loss, output : int
         Codes of rn.h.
     skip : dict, optional
         A linear connection from the inputs to the outputs: `weight` as above, whose group
         strength is that of the LassoNet penalty, and `hierarchy`, its M.
+    members : int
+        Networks that share the weights of all layers but the last.
     """
 
     cdef readonly bint single
@@ -210,7 +225,8 @@ cdef class Model:
     cdef bint dropout_on
 
     def __init__(self, bint single, list layers, double input_keep, int loss,
-                 double loss_param, int output, uint64_t seed, dict skip=None):
+                 double loss_param, int output, uint64_t seed, dict skip=None,
+                 size_t members=1):
         cdef size_t n = len(layers)
         cdef rn_layer *c
         self._allocate(n)
@@ -224,16 +240,14 @@ cdef class Model:
             c.keep = layer["keep"]
             c.max_norm = layer["max_norm"]
             c.dropout_layer = layer["dropout_layer"]
-            for param, spec in zip(("weight", "bias"), (layer["weight"], layer["bias"])):
-                if spec is None:
-                    continue
-                p = param == "weight"
-                self._describe(&c.weight if p else &c.bias, spec, c.n_in)
-            self.offsets.append((layer["weight"]["offset"],
-                                 None if layer["bias"] is None
-                                 else layer["bias"]["offset"]))
+            specs = [layer[name] for name in PARAMS]
+            for kind, spec in enumerate(specs):
+                if spec is not None:
+                    self._describe(param_of(c, kind), spec, c.n_in)
+            self.offsets.append([None if s is None else s["offset"] for s in specs])
         self.n_in, self.n_out = layers[0]["n_in"], layers[n - 1]["n_out"]
         self.net.n_layers, self.net.layers = n, self.layers
+        self.net.members = members
         if skip is not None:
             self._add_skip(&self.layers[n], skip)
         self.net.input_keep = input_keep
@@ -265,7 +279,7 @@ cdef class Model:
     cdef void _add_skip(self, rn_layer *c, dict spec) except *:
         c.n_in, c.n_out, c.keep, c.adds = self.n_in, self.n_out, 1, 1
         self._describe(&c.weight, spec["weight"], c.n_in)
-        self.offsets.append((spec["weight"]["offset"], None))
+        self.offsets.append([spec["weight"]["offset"], None, None, None])
         self.net.skip, self.net.hierarchy = c, spec["hierarchy"]
 
     cdef void _describe(self, rn_param *p, dict spec, size_t n_in) except *:
@@ -293,7 +307,7 @@ cdef class Model:
             for kind, offset in enumerate(pair):
                 if offset is None:
                     continue
-                p = &self.layers[i].weight if kind == 0 else &self.layers[i].bias
+                p = param_of(&self.layers[i], kind)
                 byte = <size_t>offset * size
                 p.w = element(aw, byte)
                 p.m, p.v = element(am, byte), element(av, byte)
@@ -306,12 +320,11 @@ cdef class Model:
         """Point the layers into another flat array of weights; everything else stays."""
         cdef size_t byte, size = 4 if self.single else 8
         cdef uintptr_t aw = address(w)
-        for i, (weight, bias) in enumerate(self.offsets):
-            byte = <size_t>weight * size
-            self.layers[i].weight.w = element(aw, byte)
-            if bias is not None:
-                byte = <size_t>bias * size
-                self.layers[i].bias.w = element(aw, byte)
+        for i, offsets in enumerate(self.offsets):
+            for kind, offset in enumerate(offsets):
+                if offset is not None:
+                    byte = <size_t>offset * size
+                    param_of(&self.layers[i], kind).w = element(aw, byte)
         self.arrays = (w, *self.arrays[1:])
 
     def set_masks(self, input_mask, masks):
@@ -334,14 +347,19 @@ cdef class Model:
             self.layers[i].weight.keep_zeros = keep
 
     def weight_sums(self):
-        """(sum |w|, sum w^2, exact zeros) of each array bound as w: W0, b0, W1, ..."""
+        """(sum |w|, sum w^2, exact zeros) of each array bound as w, in their order."""
         cdef rn_layer *layer
         cdef list found = []
-        for i, (_, bias) in enumerate(self.offsets):
+        cdef size_t members = self.net.members
+        for i, offsets in enumerate(self.offsets):
             layer = &self.layers[i]
-            found.append(self._sums(&layer.weight, layer.n_in * layer.n_out))
-            if bias is not None:
-                found.append(self._sums(&layer.bias, layer.n_out))
+            own = members if i + 1 == len(self.offsets) else 1
+            sizes = (own * layer.n_in * layer.n_out, members * layer.n_out,
+                     members * layer.n_in, members * layer.n_out)
+            placed = [(offset, kind) for kind, offset in enumerate(offsets)
+                      if offset is not None]
+            for _, kind in sorted(placed):
+                found.append(self._sums(param_of(layer, kind), sizes[kind]))
         return found
 
     cdef tuple _sums(self, const rn_param *p, size_t n):
@@ -384,6 +402,7 @@ cdef class Model:
             net.output = 0
         expect(x.source.n_cols == <size_t>self.n_in, "x and the network do not fit")
         expect(n_out == self.n_out, "out has another shape")
+        expect(net.members == 1, "members predict one by one")
         if n == 0:
             return -1
         if sparse is not None:
@@ -534,6 +553,9 @@ cdef class Run:
             expect(piece_rows == 0 or RN_SUM_ROWS % piece_rows == 0 and (
                 block_rows % piece_rows == 0 or block_rows >= batch_size),
                 "pieces and the parts of long batches do not fit")
+        if model.net.members > 1:
+            expect(model.layers[0].weight.g != NULL, "members need g")
+            expect(piece_rows == 0, "members are not taken in pieces")
         self.run.n = n
         self.run.batch_size, self.run.block_rows = batch_size, block_rows
         self.run.block_entries = x.most_entries(block_rows)

@@ -118,8 +118,9 @@ def checked_masks(plan: Plan, masks: Iterable[ArrayLike] | None, n: int) -> Mask
     if masks is None:
         return None, None
     units = [plan.dense[0].n_in, *(layer.n_out for layer in plan.dense)]
-    arrays = checks.check_masks(masks, [(n, units[i]) for i in plan.dropouts])
+    each = (plan.members,) if plan.members > 1 else ()
+    arrays = checks.check_masks(masks, [(*each, n, units[i]) for i in plan.dropouts])
     sources: list[binding.Source | None] = [None] * len(units)
     for i, array in zip(plan.dropouts, arrays, strict=True):
-        sources[i] = binding.Source(array)
+        sources[i] = binding.Source(array.reshape(-1, units[i]))
     return sources[0], sources[1:]

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 def warn_of_dead_start(weights: Weights) -> None:
     """Warn if layers of zeros pass no gradient: relu'(0) = 0, or f(0) = 0 before zeros."""
+    weights = weights.member(0)
     views = iter(weights.views)
     zero_before = False
     for number, layer in enumerate(weights.plan.dense):
@@ -55,7 +56,9 @@ def first_not_finite(weights: Weights, x: AnyArray) -> int | None:
     with np.errstate(over="ignore"):
         a = np.asarray(x, weights.plan.dtype, order="C")
     with np.errstate(all="ignore"):
-        for number, (outputs, _) in enumerate(layer_outputs(weights, a)):
-            if not np.isfinite(outputs).all():
+        for number, outputs in enumerate(
+            zip(*(layer_outputs(own, a) for own in weights.members), strict=True)
+        ):
+            if not all(np.isfinite(z).all() for z, _ in outputs):
                 return number
     return None

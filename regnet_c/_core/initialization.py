@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from ..typing import FloatArray, InitializerName, WeightInit
 
+_SIGNS = 1 << 17  # their random numbers, beyond those of all layers
+
 # name -> (normal?, standard deviation as a function of n_in, n_out)
 INITIALIZERS: dict[InitializerName, tuple[bool, Callable[[int, int], float]]] = {
     "he_uniform": (False, lambda n_in, n_out: math.sqrt(2 / n_in)),
@@ -63,3 +65,13 @@ def fill_weights(weight: FloatArray, init: WeightInit, seed: int, stream: int) -
         numbers *= weight.dtype.type(math.sqrt(3))
     numbers *= weight.dtype.type(deviation)
     weight[...] = numbers.reshape(weight.shape)
+
+
+def fill_factors(factor: FloatArray, seed: int | None) -> None:
+    """Fill the factors of members (members, n) in place: with ones, or with random signs
+    if there is a seed."""
+    factor[...] = 1
+    if seed is not None:
+        numbers = np.empty(factor.size, factor.dtype)
+        binding.random_fill(numbers, False, seed, _SIGNS, 0)
+        factor[numbers.reshape(factor.shape) < 0.5] = -1

@@ -43,6 +43,7 @@ _NO_PENALTY = {
     "group_strength": 0.0,
     "group_rows": None,
 }
+_MASKED_LAYERS = 1 << 16  # numbers of layers that dropout can tell apart
 _PREDICTED_ROWS = 1024  # at least, and
 _PREDICTED_WORK = 1 << 27  # multiply-adds, in the first slice of a prediction
 
@@ -59,6 +60,8 @@ class Plan:
     seed : int
     skip : SkipPenalty, optional
         Of a linear connection from the inputs to the outputs.
+    members : int, default 1
+        Networks that share the weights of all layers but the last.
 
     Attributes
     ----------
@@ -69,9 +72,17 @@ class Plan:
         Positions in `rates` of the Dropout layers.
     shapes : list of tuple
         Shapes of [W0, b0, W1, b1, ...]; biases that do not exist are left out, and the
-        weights of a skip connection come last.
+        weights of a skip connection come last.  Members: [W0, r0, s0, b0, W1, ...],
+        of which all but W have one entry for each member, and the last layer's
+        weights too.
+    matrices : list of int
+        The numbers among them of weights: neither biases nor factors.
+    weights : int
+        How many weights there are in these.
     products : int
         Multiply-adds to predict one row.
+    member_plan : Plan
+        Of one member as a network of its own; without members the plan itself.
     n_inputs : int
         Columns of the original data.
     kept : ndarray of int or None
@@ -104,21 +115,27 @@ class Plan:
         dtype: DType,
         seed: int,
         skip: SkipPenalty | None = None,
+        members: int = 1,
     ) -> None:
         self.dense, self.rates, self.dropouts = parts
         self.loss, self.dtype, self.seed = loss, np.dtype(dtype), seed
         self.shapes: list[tuple[int, ...]] = []
         self.offsets: list[int] = []
-        self.products = sum(layer.n_in * layer.n_out for layer in self.dense)
+        self.matrices: list[int] = []
+        self.members, self.member_plan = members, self
+        if members > 1:
+            check_members(self.dense, members)
+            self.member_plan = Plan(_without_penalties(parts), loss, dtype, seed)
+        self.products = sum(layer.n_in * layer.n_out for layer in self.dense) * members
         self.size, self._skip = 0, skip
-        for layer in self.dense:
-            self._place((layer.n_in, layer.n_out))
-            if layer.use_bias:
-                self._place((layer.n_out,))
+        for number in range(len(self.dense)):
+            self._place_layer(number)
         if skip is not None:
             shape = (self.dense[0].n_in, self.dense[-1].n_out)
             self.products += math.prod(shape)
+            self.matrices.append(len(self.shapes))
             self._place(shape)
+        self.weights = sum(math.prod(self.shapes[n]) for n in self.matrices)
         if self.size * self.dtype.itemsize > np.iinfo(np.intp).max // 8:
             size = self.size if self.size < 2**100 else "over 2**100"
             raise ValueError(
@@ -131,6 +148,20 @@ class Plan:
         """Read the columns `kept`, or all, of n original ones."""
         self.n_inputs, self.kept = n, kept
         self.columns = self.dense[0].n_in, kept, n
+        if self.member_plan is not self:
+            self.member_plan._read(n, kept)
+
+    def _place_layer(self, number: int) -> None:
+        """Room for the arrays of a Dense layer."""
+        layer, each = self.dense[number], (self.members,) * (self.members > 1)
+        is_last = number + 1 == len(self.dense)
+        self.matrices.append(len(self.shapes))
+        self._place((*each * is_last, layer.n_in, layer.n_out))
+        if each and not is_last:
+            self._place((*each, layer.n_in))
+            self._place((*each, layer.n_out))
+        if layer.use_bias:
+            self._place((*each, layer.n_out))
 
     def _place(self, shape: tuple[int, ...]) -> None:
         """Room for one more array."""
@@ -145,11 +176,18 @@ class Plan:
         """What C has to know about each layer; made late: refusing a file stays cheap."""
         offsets, specs = iter(self.offsets), []
         for number, layer in enumerate(self.dense):
-            weight = _param_spec(next(offsets), layer.weight_penalty)
-            bias = None
+            is_last, own = number + 1 == len(self.dense), self.members
+            penalty = layer.weight_penalty
+            params = dict.fromkeys(binding.PARAMS)
+            params["weight"] = _param_spec(
+                next(offsets), penalty, own if is_last else 1
+            )
+            if own > 1 and not is_last:
+                params["in_factor"] = _param_spec(next(offsets), None)
+                params["out_factor"] = _param_spec(next(offsets), None)
             if layer.use_bias:
-                bias = _param_spec(next(offsets), layer.bias_penalty)
-            specs.append(self._layer_spec(number, layer, weight, bias))
+                params["bias"] = _param_spec(next(offsets), layer.bias_penalty, own)
+            specs.append(self._layer_spec(number, layer, params))
         return specs
 
     @property
@@ -163,8 +201,7 @@ class Plan:
         self,
         number: int,
         layer: Dense,
-        weight: dict[str, Any],
-        bias: dict[str, Any] | None,
+        params: dict[str, Any],
     ) -> dict[str, Any]:
         activation = layer.activation
         if number == len(self.dense) - 1 and self.loss.is_fused:
@@ -177,8 +214,7 @@ class Plan:
             "keep": 1.0 - self.rates[number + 1],
             "max_norm": layer.max_norm or 0.0,
             "dropout_layer": number + 1,
-            "weight": weight,
-            "bias": bias,
+            **params,
         }
 
     def keep_inputs(self, n: int, kept: ArrayLike) -> None:
@@ -226,6 +262,7 @@ class Plan:
             ACTIVATIONS[output],
             self.seed,
             self._skip_spec,
+            self.members,
         )
 
     @functools.cached_property
@@ -251,19 +288,39 @@ class Plan:
         ]
 
     @functools.cached_property
-    def matrices(self) -> list[int]:
-        """The numbers among `views` of the matrices."""
-        return [n for n, shape in enumerate(self.shapes) if len(shape) == 2]
-
-    @functools.cached_property
     def penalties(self) -> list[Penalty | None]:
         """The penalty (or None) of each array of `views`."""
-        found = []
-        for layer in self.dense:
+        found: list[Penalty | None] = []
+        for number, layer in enumerate(self.dense):
             found.append(layer.weight_penalty)
+            if self.members > 1 and number + 1 < len(self.dense):
+                found += [None, None]
             if layer.use_bias:
                 found.append(layer.bias_penalty)
         return found if self._skip is None else [*found, self._skip]
+
+    def is_each(self, number: int) -> bool:
+        """Whether array `number` of `views` has one entry for each member."""
+        return self.members > 1 and (
+            number not in self.matrices or number == self.matrices[-1]
+        )
+
+    def member_views(self, flat: FloatArray, member: int) -> list[FloatArray]:
+        """[W0, b0, W1, b1, ...] of one member, W r s in place of W."""
+        if self.members == 1:
+            return self.views(flat)
+        views, found = iter(self.views(flat)), []
+        for number, layer in enumerate(self.dense):
+            w = next(views)
+            if number + 1 == len(self.dense):
+                w = w[member]
+            else:
+                r, s = next(views)[member], next(views)[member]
+                w = w * r[:, None] * s  # the core's order
+            found.append(w)
+            if layer.use_bias:
+                found.append(next(views)[member])
+        return found
 
     def needs_ledger(self) -> bool:
         """True if some array is trained by the cumulative L1 rule."""
@@ -278,10 +335,52 @@ def group_rows(groups: Sequence[Sequence[int]]) -> tuple[IntArray, IntArray]:
     return np.array([row for group in groups for row in group], np.int64), ends
 
 
-def _param_spec(offset: int, penalty: Penalty | None) -> dict[str, Any]:
-    """The fields of rn_param; rules and groups become the core's codes."""
+def check_members(dense: Sequence[Dense], members: int) -> None:
+    """ValueError for layers that members cannot share."""
+    if len(dense) == 1:
+        raise ValueError(
+            f"members={members} share the weights of hidden layers, this network has none"
+        )
+    if members * (len(dense) + 1) > _MASKED_LAYERS:
+        raise ValueError(
+            f"members={members} of {len(dense)} layers are more than the random numbers "
+            f"of dropout can tell apart, expected at most "
+            f"{_MASKED_LAYERS // (len(dense) + 1)}"
+        )
+    for number, layer in enumerate(dense):
+        if layer.max_norm is not None:
+            raise ValueError(
+                f"Dense layer {number} has max_norm={layer.max_norm}, which bounds the "
+                "weights of one network; members are not supported with it"
+            )
+        penalty = layer.weight_penalty
+        if penalty is not None and penalty.fields().get("non_negative"):
+            raise ValueError(
+                f"Dense layer {number} has {penalty!r}, but the factors of members may "
+                "be negative; members are not supported with it"
+            )
+
+
+def _without_penalties(
+    parts: tuple[list[Dense], list[float], list[int]],
+) -> tuple[list[Dense], list[float], list[int]]:
+    """The layers of one member, which is not trained alone."""
+    dense, rates, dropouts = parts
+    plain = [d.replace(weight_penalty=None, bias_penalty=None) for d in dense]
+    return plain, rates, dropouts
+
+
+def _param_spec(
+    offset: int, penalty: Penalty | None, members: int = 1
+) -> dict[str, Any]:
+    """The fields of rn_param; rules and groups become the core's codes.
+
+    Of arrays that `members` have for themselves the objective has the mean penalty.
+    """
     fields = penalty.fields() if penalty else {}
     spec = {"offset": offset, **_NO_PENALTY, **fields}
+    for name in ("l1", "l2", "group_strength"):
+        spec[name] /= members
     if isinstance(spec["group"], tuple):
         spec |= {"group": "inputs", "group_rows": group_rows(spec["group"])}
     for name, codes in (

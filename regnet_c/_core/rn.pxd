@@ -75,6 +75,8 @@ cdef extern from "rn.h" nogil:
         int adds
         rn_param weight
         rn_param bias
+        rn_param in_factor
+        rn_param out_factor
 
     enum:
         RN_SPARSE_UNITS
@@ -91,10 +93,12 @@ cdef extern from "rn.h" nogil:
     ctypedef struct rn_net:
         size_t n_layers
         const rn_layer *layers
+        size_t members
         const rn_layer *skip
         double hierarchy
         const rn_sparse *sparse
         double input_keep
+        uint32_t dropout_layer
         const rn_source *input_mask
         int loss
         double loss_param
@@ -155,6 +159,7 @@ cdef extern from "rn.h" nogil:
         size_t steps_done
         double batch_loss
         double batch_weight
+        size_t member
         double seconds_asleep
         int status
 

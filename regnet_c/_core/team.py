@@ -63,7 +63,8 @@ def useful_threads(
     work = products * plan.products
     if entries is not None:
         first = plan.dense[0]
-        work -= products * (first.n_in - _ENTRY_WORK * entries) * first.n_out
+        spared = first.n_in - _ENTRY_WORK * entries
+        work -= products * plan.members * spared * first.n_out
     step, call = step_rows * work, call_rows * work
     if step < _STEP_WORK or call < _CALL_WORK:
         return 1  # asking the system would take longer than a small prediction
@@ -102,6 +103,13 @@ def divide(
         n_threads, block_rows, piece_rows, by_layer: members of rn_run.
     """
     threads = useful_threads(plan, threads, batch_size, n, 3, entries)
+    if plan.members > 1:  # each thread has one
+        return {
+            "n_threads": min(threads, plan.members),
+            "block_rows": block_rows(plan, batch_size, entries),
+            "piece_rows": 0,
+            "by_layer": _are_far(plan.member_plan),
+        }
     if (
         threads > 1
         and entries is None
@@ -122,8 +130,13 @@ def divide(
         "n_threads": threads,
         "block_rows": rows,
         "piece_rows": 0,
-        "by_layer": not even or plan.size * plan.dtype.itemsize > _NEAR_BYTES,
+        "by_layer": not even or _are_far(plan),
     }
+
+
+def _are_far(plan: Plan) -> bool:
+    """Whether the weights are better read once per block than once per panel."""
+    return plan.size * plan.dtype.itemsize > _NEAR_BYTES
 
 
 class Crowd:

@@ -194,7 +194,7 @@ class TrainingRun:
         options, state, plan = self.options, self.state, self.network._plan
         gradient, sums = None, sums_of_batch(plan, options.batch_size)
         pieces = division["piece_rows"] or options.batch_size > division["block_rows"]
-        if pieces or sums:
+        if pieces or sums or plan.members > 1:
             gradient = plan.zeros()
         model = plan.model()
         model.keep_zeros(options.keep_zeros)
@@ -296,9 +296,8 @@ class TrainingRun:
             logs.update({f"val_{k}": v for k, v in scores.items()})
         average = network.update_average()
         if average is not None:
-            logs["update_norm"] = [
-                float(np.linalg.norm(a)) for a in average if a.ndim == 2
-            ]
+            matrices = [average[n] for n in network._plan.matrices]
+            logs["update_norm"] = [float(np.linalg.norm(a)) for a in matrices]
         return logs
 
     def _remember(self) -> None:

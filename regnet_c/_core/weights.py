@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from . import binding
 from .sparse import SparseWeights
 
 if TYPE_CHECKING:
     from ..typing import FloatArray, LayerSummary
-    from . import binding
     from .plan import Plan
 
 
@@ -39,6 +39,9 @@ class Weights:
     sparse : SparseWeights
     sums : list of tuple
         (sum|w|, sum w^2, exact zeros) of each view.
+    members : list of Weights
+        Those of each member as a network of its own; without members the weights
+        themselves.
     """
 
     # made on demand: training publishes far more than is read
@@ -46,7 +49,8 @@ class Weights:
     predictor: binding.Model
     sparse: SparseWeights
     sums: list[tuple[float, float, int]]
-    _made = ("views", "predictor", "sparse", "sums")
+    members: list[Weights]
+    _made = ("views", "predictor", "sparse", "sums", "members")
 
     def __init__(self, plan: Plan, params: FloatArray) -> None:
         self.plan, self.params = plan, params
@@ -65,7 +69,11 @@ class Weights:
     def replace(self, params: FloatArray) -> None:
         """Copy other numbers into the same memory; not for published weights."""
         np.copyto(self.params, params)
-        for name in ("sparse", "sums"):  # the others only know where the numbers are
+        for name in (
+            "sparse",
+            "sums",
+            "members",
+        ):  # the others only know where the numbers are
             self.__dict__.pop(name, None)
 
     def _make_views(self) -> list[FloatArray]:
@@ -80,6 +88,20 @@ class Weights:
     def _make_sparse(self) -> SparseWeights:
         matrices = [view for view in self.views if view.ndim == 2]
         return SparseWeights(matrices[: len(self.plan.dense)])
+
+    def _make_members(self) -> list[Weights]:
+        return [self.member(i) for i in range(self.plan.members)]
+
+    def member(self, number: int) -> Weights:
+        """The weights of one member, W r s in place of W."""
+        plan = self.plan.member_plan
+        if plan is self.plan:
+            return self
+        params = plan.zeros()
+        arrays = self.plan.member_views(self.params, number)
+        for view, array in zip(plan.views(params), arrays, strict=True):
+            view[...] = array
+        return Weights(plan, params)
 
     def _make_sums(self) -> list[tuple[float, float, int]]:
         return self.predictor.weight_sums()
@@ -97,8 +119,16 @@ class Weights:
         """Value of the penalties."""
         value = 0.0
         for number, penalty in enumerate(self.plan.penalties):
-            if penalty:
-                value += penalty.value(self.views[number], self.sums[number])
+            if penalty is None:
+                continue
+            view, sums = self.views[number], self.sums[number]
+            if not self.plan.is_each(number):
+                value += penalty.value(view, sums)
+                continue
+            for own in view:  # the mean over the members
+                value += penalty.value(
+                    own, binding.penalty_sums(own.reshape(-1))
+                ) / len(view)
         return value
 
     def zeros(self) -> float:
@@ -106,18 +136,20 @@ class Weights:
         zeros = 0
         for number in self.plan.matrices:
             zeros += self.sums[number][2]
-        return zeros / self.plan.products
+        return zeros / self.plan.weights
 
     def summary(self) -> list[LayerSummary]:
         """See `Network.summary`."""
-        return [
-            {
-                "n_in": w.shape[0],
-                "n_out": w.shape[1],
-                "weights": w.size,
-                "sum_abs": sum_abs,
-                "zeros": zeros / w.size,
-            }
-            for w, (sum_abs, _, zeros) in zip(self.views, self.sums, strict=True)
-            if w.ndim == 2
-        ]
+        found: list[LayerSummary] = []
+        for number in self.plan.matrices:
+            w, (sum_abs, _, zeros) = self.views[number], self.sums[number]
+            found.append(
+                {
+                    "n_in": w.shape[-2],
+                    "n_out": w.shape[-1],
+                    "weights": w.size,
+                    "sum_abs": sum_abs,
+                    "zeros": zeros / w.size,
+                }
+            )
+        return found

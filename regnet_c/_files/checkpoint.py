@@ -208,6 +208,7 @@ def _description(network: Network) -> dict[str, Any]:
         "dtype": network.dtype.name,
         "loss": network.loss.get_config(),
         "seed": network.seed,
+        "members": network.members,
         "inputs": f"{len(kept)} of {network.n_inputs}, checksum {zlib.crc32(kept.data):x}",
         "layers": len(layers),
     } | {f"layers[{i}]": layer for i, layer in enumerate(layers)}

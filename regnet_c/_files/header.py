@@ -12,7 +12,8 @@ zeros in its place.  A header is read only if it is, byte for byte, what is writ
 the values in it; the list of the weights is compared, not parsed.
 
 A checkpoint has format version 2: "state", JSON too, follows "metadata", and the state's
-own tensors, float32 or float64, follow the weights.
+own tensors, float32 or float64, follow the weights.  Networks of several members have
+version 3, their checkpoints 4.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
     from ..typing import DType
     from .structure import Arguments
 
-FORMAT_VERSION = 2  # of checkpoints; that of networks alone is 1
+FORMAT_VERSION = 4  # the latest
 NO_CHECKSUM = b"0" * 64
 MAX_HEADER = 100_000_000  # bytes, the limit of safetensors
 MAX_TENSORS = 1000  # of a state
@@ -109,7 +110,7 @@ def compose(
     """
     metadata = {
         "format": "regnet_c",
-        "format_version": "1" if values is None else "2",
+        "format_version": str(_version_of(network.members > 1, values is not None)),
         "regnet_c_version": __version__,
         "checksum": NO_CHECKSUM.decode("ascii"),
         "structure": compose_structure(network),
@@ -118,7 +119,7 @@ def compose(
     if values is not None:
         metadata["state"] = dumps(values)
     entries, end = [], 0
-    for text, shape in _weight_entries(network.layers, network.dtype):
+    for text, shape in _weight_entries(network.layers, network.dtype, network.members):
         entries.append(text)
         end += math.prod(shape) * network.dtype.itemsize
     for tensor in tensors:
@@ -129,6 +130,10 @@ def compose(
     header = f'{{"__metadata__":{dumps(metadata)}{"".join(entries)}}}'
     header += " " * (-len(header) % 8)
     return len(header).to_bytes(8, "little") + header.encode("ascii")
+
+
+def _version_of(has_members: bool, has_state: bool) -> int:
+    return 1 + 2 * has_members + has_state
 
 
 def _metadata_text(metadata: object, plan: Plan) -> str:
@@ -153,22 +158,30 @@ def _entry(name: str, dtype: str, shape: tuple[int, ...], begin: int, end: int) 
 
 
 def _weight_entries(
-    layers: Sequence[Layer], dtype: DType
+    layers: Sequence[Layer], dtype: DType, members: int
 ) -> Iterator[tuple[str, tuple[int, ...]]]:
     """The text of each weight tensor in the header, and its shape."""
-    number, offset = 0, 0
+    offset = 0
     letters = DTYPES["float32" if dtype == np.float32 else "float64"]
-    for layer in layers:
-        if not isinstance(layer, Dense):
-            continue
-        shapes = {"weight": (layer.n_in, layer.n_out), "bias": (layer.n_out,)}
-        for kind, shape in shapes.items():
-            if kind == "weight" or layer.use_bias:
-                end = offset + math.prod(shape) * dtype.itemsize
-                name = f"{number}.{kind}"
-                yield _entry(name, letters, shape, offset, end), shape
-                offset = end
-        number += 1
+    dense = [layer for layer in layers if isinstance(layer, Dense)]
+    for number, layer in enumerate(dense):
+        for kind, shape in _shapes(layer, number + 1 == len(dense), members):
+            end = offset + math.prod(shape) * dtype.itemsize
+            yield _entry(f"{number}.{kind}", letters, shape, offset, end), shape
+            offset = end
+
+
+def _shapes(
+    layer: Dense, is_last: bool, members: int
+) -> Iterator[tuple[str, tuple[int, ...]]]:
+    """The arrays of a layer by their names in a file."""
+    each = (members,) if members > 1 else ()
+    yield "weight", (*(each if is_last else ()), layer.n_in, layer.n_out)
+    if each and not is_last:
+        yield "in_factor", (*each, layer.n_in)
+        yield "out_factor", (*each, layer.n_out)
+    if layer.use_bias:
+        yield "bias", (*each, layer.n_out)
 
 
 # ---- reading -------------------------------------------------------------------------
@@ -194,7 +207,7 @@ def parse(start: bytes, size: int) -> Header:
         raise ValueError("its header has no structure, metadata and tensors")
     metadata = (structure_end + len(_METADATA) - 1, end)
     state, mark = None, start.find(_STATE, metadata[0], end)
-    if (mark >= 0) != (number == 2):
+    if (mark >= 0) != (number % 2 == 0):
         found = "a" if mark >= 0 else "no"
         raise ValueError(f"it has format version {number} and {found} training state")
     if mark >= 0:
@@ -202,7 +215,7 @@ def parse(start: bytes, size: int) -> Header:
     _check_cost(start, metadata[0], end, max(2 * size, FREE_METADATA))
     if structure_end - checksum.end() > MAX_STRUCTURE:
         raise ValueError(f"its structure has more than {MAX_STRUCTURE} bytes")
-    arguments = read_structure(start, checksum.end(), structure_end)
+    arguments = read_structure(start, checksum.end(), structure_end, number > 2)
     shapes, tensors = _check_tensors(start, end + 1, arguments, state is not None)
     return Header(arguments, shapes, tensors, checksum.span(1), metadata, state)
 
@@ -257,7 +270,9 @@ def _check_tensors(
     tensors: list[Tensor] = []
     offset = 0
     dtype = np.dtype(arguments["dtype"])
-    for text, shape in _weight_entries(arguments["layers"], dtype):
+    for text, shape in _weight_entries(
+        arguments["layers"], dtype, arguments["members"]
+    ):
         entry = text.encode("ascii")
         if not start.startswith(entry, position):
             found = start[position : position + len(entry)]

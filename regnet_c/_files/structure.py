@@ -2,10 +2,11 @@
 
     {"dtype":..,"loss":{"name":..,"param":..},"seed":..,"layers":[{..},{..}]}
 
-It is a JSON string inside the header, with its quotes escaped.  It is read only if
-it is, byte for byte, what is written for the values in it; a parameter that a layer does
-not mention has its default, so that later releases can have more of them.  Layers are
-decoded one by one from a window, so that a small file cannot expand into a huge structure.
+Of several members their number, "members":.., follows the seed.  It is a JSON string
+inside the header, with its quotes escaped.  It is read only if it is, byte for byte, what
+is written for the values in it; a parameter that a layer does not mention has its
+default, so that later releases can have more of them.  Layers are decoded one by one from
+a window, so that a small file cannot expand into a huge structure.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import json
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict
 
 from .._core import checks
+from .._core.plan import check_members
 from ..layers import Dropout, layer_from_config, split_layers
 from ..losses import loss_from_config
 
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
         loss: Loss
         dtype: DTypeLiteral
         seed: int
+        members: int
 
     DTypeLiteral: TypeAlias = Literal["float32", "float64"]
 
@@ -67,6 +70,8 @@ def compose_structure(network: Network) -> str:
         "loss": network.loss.get_config(),
         "seed": network.seed,
     }
+    if network.members > 1:
+        head["members"] = network.members
     layers = [dumps(layer.get_config()) for layer in network.layers]
     for number, layer in enumerate(layers):
         size = len(_escaped(layer))
@@ -89,26 +94,40 @@ def _window(start: bytes, begin: int, end: int, size: int = _WINDOW) -> str:
     return quoted.replace('\\"', '"')
 
 
-def read_structure(start: bytes, begin: int, end: int) -> Arguments:
+def read_structure(start: bytes, begin: int, end: int, has_members: bool) -> Arguments:
     """The arguments of Network in this part of the header."""
+    names = ["dtype", "loss", "seed", "members"][: 4 if has_members else 3]
     text, mark, _ = _window(start, begin, end).partition(_LAYERS)
     if not mark:
         raise ValueError("its structure has no layers")
     head = loads(text + "}", "its structure")
-    if not isinstance(head, dict) or list(head) != ["dtype", "loss", "seed"]:
-        raise ValueError("its structure does not begin with dtype, loss and seed")
+    if not isinstance(head, dict) or list(head) != names:
+        expected = f"{', '.join(names[:-1])} and {names[-1]}"
+        raise ValueError(f"its structure does not begin with {expected}")
     dtype = checks.check_name(head["dtype"], tuple(DTYPES), "dtype")
     if not isinstance(head["loss"], dict) or list(head["loss"]) != ["name", "param"]:
         raise ValueError("its loss has entries other than name and param")
     loss = loss_from_config(head["loss"])
     seed = checks.check_int(head["seed"], "seed", minimum=0, maximum=2**64 - 1)
-    text = dumps({"dtype": dtype, "loss": loss.get_config(), "seed": seed})
-    written = _escaped(text[:-1] + _LAYERS)
+    values = {"dtype": dtype, "loss": loss.get_config(), "seed": seed}
+    members = 1
+    if has_members:
+        members = checks.check_int(head["members"], "members", minimum=2)
+        values["members"] = members
+    written = _escaped(dumps(values)[:-1] + _LAYERS)
     if not start.startswith(written, begin):
         raise ValueError("its structure is not in canonical form")
     layers = _read_layers(start, begin + len(written), end)
-    split_layers(layers)
-    return {"layers": layers, "loss": loss, "dtype": dtype, "seed": seed}
+    dense, _, _ = split_layers(layers)
+    if has_members:
+        check_members(dense, members)
+    return {
+        "layers": layers,
+        "loss": loss,
+        "dtype": dtype,
+        "seed": seed,
+        "members": members,
+    }
 
 
 def _read_layers(start: bytes, begin: int, end: int) -> list[Dense | Dropout]:

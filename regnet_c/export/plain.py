@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 
 from .._core import binding
+from .._core.members import refuse_members
 from ..activations import ACTIVATIONS, code
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ def describe(
 
     output is "identity", "softmax", "sigmoid" or "exp".
     """
+    refuse_members(network, "an export")
     weights = iter(network.get_weights())
     kind: DType = network.dtype if dtype is None else np.dtype(dtype)
     plan = network._plan
