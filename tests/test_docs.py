@@ -186,13 +186,35 @@ def test_classes_and_functions_link_to_the_page_that_explains_them():
 
 
 PAGES = sorted(page.name for page in DOCS.glob("*.md"))
-COURSE = sorted(f"course/{page.name}" for page in DOCS.glob("course/*.md"))
+ALL_PAGES = sorted(
+    str(page.relative_to(DOCS))
+    for page in DOCS.rglob("*.md")
+    if not {"_build", "gallery", "generated"} & set(page.parts)
+)
+# their code runs without prompts: below, and in test_integrations.py
+WITHOUT_PROMPTS = {"coming_from_scikit_learn.md", "integrations.md"}
 
 
-@pytest.mark.parametrize("page", PAGES + COURSE)
-def test_examples_in_pages(page, tmp_path, monkeypatch):
+def blocks_of_python(page):
+    return re.findall(r"^```python\n(.*?)^```", (DOCS / page).read_text(), re.S | re.M)
+
+
+@pytest.mark.parametrize("page", sorted(set(ALL_PAGES) - WITHOUT_PROMPTS))
+def test_the_code_of_pages_runs_and_prints_what_they_show(page, tmp_path, monkeypatch):
+    """Block after block, but those that import what is not installed."""
     monkeypatch.chdir(tmp_path)
-    assert doctest.testfile(str(DOCS / page), module_relative=False).failed == 0
+    parser, runner, names = doctest.DocTestParser(), doctest.DocTestRunner(), {}
+    blocks = blocks_of_python(page)
+    for block in blocks:
+        test = parser.get_doctest(block, names, page, page, 0)
+        assert test.examples, f"{page} has a block that no test runs:\n{block}"
+        if can_run(test):
+            assert runner.run(test, clear_globs=False).failed == 0
+            names = test.globs
+    text = (DOCS / page).read_text()
+    assert len(parser.get_examples(text)) == sum(
+        len(parser.get_examples(block)) for block in blocks
+    ), f"{page} has an example outside of ```python"
 
 
 def test_the_pages_of_examples_have_some():
