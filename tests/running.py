@@ -48,7 +48,7 @@ def use_real_threads(set_attribute=setattr):
     """Use as many threads as asked for, however small the network and busy the CPUs."""
     set_attribute(team, "_STEP_WORK", 1)
     set_attribute(team, "_CALL_WORK", 1)
-    set_attribute(team.Crowd, "threads", lambda crowd, wanted: wanted)
+    set_attribute(team.Pace, "threads", property(lambda pace: pace._most))
 
 
 def threads_of_this_process():

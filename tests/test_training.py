@@ -858,40 +858,97 @@ def test_training_leaves_the_floating_point_mode_alone(rng):
 # ---------------------------------------------------------- threads on busy machines
 
 
-def test_a_crowd_is_left_alone_longer_each_time(monkeypatch):
-    now = [100.0]
-    monkeypatch.setattr(team.time, "monotonic", lambda: now[0])
-    crowd = team.Crowd()
-    pauses = []
-    for _ in range(7):
-        assert crowd.threads(2) == 2
-        crowd.report(2, 0.02, asleep=0.03)
-        start = now[0]
-        while crowd.threads(2) == 1:
-            now[0] += 0.25
-        pauses.append(now[0] - start)
-    assert pauses == [0.5, 1, 2, 4, 8, 10, 10]
-    crowd.report(2, 0.02, asleep=0.001)
-    crowd.report(2, 0.02, asleep=0.03)
-    now[0] += 0.5
-    assert crowd.threads(2) == 2
+class Machine:
+    """Two CPUs with a clock; another program takes time of the second one.
+
+    A row takes a microsecond on one thread, and 0.55 of that on a team of two while it
+    has both CPUs.  Without the second CPU a team goes on at `slowed` of the speed of one
+    thread and sleeps for half of its threads' time.
+    """
+
+    def __init__(self, is_taken, slowed=0.5, calls=0.004):
+        self.now, self.rows, self._is_taken = 0.0, 0, is_taken
+        self._slowed, self._calls = slowed, calls
+
+    def train(self, pace, seconds):
+        """Rows per second of calls that end after `_calls` or a trial's time."""
+        start, self.rows = self.now, 0
+        while self.now < start + seconds:
+            begun, rows, asleep, threads = self.now, 0.0, 0.0, pace.threads
+            while self.now < begun + min(self._calls, pace.seconds):
+                self.now += 1e-4
+                taken = threads > 1 and self._is_taken(self.now)
+                speed = self._slowed if taken else 1 if threads == 1 else 1 / 0.55
+                rows += 100 * speed
+                asleep += 1e-4 * taken
+            pace.report(int(rows), self.now - begun, asleep)
+            self.rows += int(rows)
+        return self.rows / (self.now - start)
 
 
-def test_one_long_sleep_among_short_calls_is_no_crowd():
-    crowd = team.Crowd()
-    crowd.report(2, 0.004, asleep=0.004)  # another program was busy
-    assert crowd.threads(2) == 2
-    for _ in range(20):
-        crowd.report(2, 0.001, asleep=0.0)
-    assert crowd.threads(2) == 2
-    for _ in range(30):
-        crowd.report(2, 0.001, asleep=0.001)
-    assert crowd.threads(2) == 1
+@pytest.fixture
+def paces(monkeypatch):
+    """A function (is_taken, **options) -> Machine, Pace of two threads on it."""
+
+    def make(is_taken, **options):
+        machine = Machine(is_taken, **options)
+        monkeypatch.setattr(team.time, "monotonic", lambda: machine.now)
+        return machine, team.Pace(2)
+
+    return make
 
 
-def test_training_on_a_busy_machine_is_not_much_slower(rng, real_threads, monkeypatch):
+ALONE, TOGETHER = 1e6, 1e6 / 0.55  # rows per second
+
+
+@pytest.mark.parametrize("calls", [0.0003, 0.004, 0.02])
+@pytest.mark.parametrize("slowed", [0.05, 0.5, 0.9])
+def test_a_busy_machine_costs_little_more_than_one_thread(paces, calls, slowed):
+    machine, pace = paces(lambda now: True, slowed=slowed, calls=calls)
+    machine.train(pace, 1.0)
+    assert machine.train(pace, 5.0) > ALONE / 1.05
+    assert pace.threads == 1 or pace._on_trial
+
+
+@pytest.mark.parametrize("calls", [0.0003, 0.004, 0.02])
+def test_a_team_rides_out_short_disturbances(paces, calls):
+    """5 ms of every 50: most of what two threads can do then."""
+    machine, pace = paces(lambda now: now % 0.05 < 0.005, calls=calls)
+    best = 0.9 * TOGETHER + 0.1 * ALONE / 2
+    assert machine.train(pace, 5.0) > 0.95 * best
+
+
+def test_a_team_returns_after_a_disturbance(paces):
+    """The longer it was, the later, but within a second."""
+    for until, returned in ((0.05, 0.15), (6.0, 7.1)):
+        machine, pace = paces(lambda now, until=until: now < until)
+        machine.train(pace, returned)
+        assert machine.train(pace, 1.0) > 0.999 * TOGETHER
+
+
+def test_a_disturbance_long_ago_is_forgotten(paces):
+    machine, pace = paces(lambda now: now < 1 or now > 3)
+    machine.train(pace, 3.0)
+    assert machine.train(pace, 0.6) > 0.9 * ALONE
+
+
+def test_a_team_that_is_faster_though_it_sleeps_stays(paces):
+    """A CPU that another program has half of the time."""
+    machine, pace = paces(lambda now: now % 0.002 < 0.001, slowed=0.5)
+    assert machine.train(pace, 5.0) > 0.97 * (TOGETHER + ALONE / 2) / 2
+
+
+def test_one_thread_is_never_judged(paces):
+    pace = team.Pace(1)
+    for _ in range(10):
+        pace.report(1, 1.0, 1.0)
+        assert pace.threads == 1 and not pace._per_row
+
+
+def test_training_on_a_busy_machine_is_not_much_slower(rng, monkeypatch):
     """Another program on every CPU: threads stop waiting for each other."""
-    monkeypatch.setattr(training, "_crowd", team.Crowd())
+    monkeypatch.setattr(team, "_STEP_WORK", 1)
+    monkeypatch.setattr(team, "_CALL_WORK", 1)
     net = small_network("float32", l1=0.0)
     x, y = small_data(rng, np.float32, n=20_000)
     net.fit(x, y, 1, 10, rn.SGD(0.01), threads=2)

@@ -29,9 +29,11 @@ if TYPE_CHECKING:
 _STEP_WORK = 1_500_000  # multiply-adds of a step that repay one more thread's barriers
 _CALL_WORK = 4_000_000  # and of a call that repay starting it
 _ENTRY_WORK = 4  # products of the first layer that take as long as one of an entry
-_ASLEEP = 0.2  # share of the threads' time that they may spend asleep
-_WINDOW = 0.02  # seconds of work after which the machine is judged
-_FIRST_PAUSE, _LAST_PAUSE = 0.5, 10.0  # seconds of one thread on a crowded machine
+_ASLEEP = 0.2  # share of its threads' time that a team may spend asleep unasked
+_WINDOW = 0.02  # seconds of work after which a team is judged
+_TRIAL = 0.004  # and those of a trial of the other number of threads
+_NOISE = 1.05  # one thread must be faster than a team by more than this
+_FIRST_PAUSE, _LAST_PAUSE = 0.02, 1.0  # seconds between two trials
 _PIECE_BYTES = 1 << 15  # weights whose gradient travels from thread to thread
 _PIECE_ROWS, _PIECES = 256, 64  # rows of a piece, pieces of a block
 _NEAR_BYTES = 1 << 17  # weights beyond this are read once per block, not per panel
@@ -139,35 +141,66 @@ def _are_far(plan: Plan) -> bool:
     return plan.size * plan.dtype.itemsize > _NEAR_BYTES
 
 
-class Crowd:
-    """Whether other programs leave CPUs free for a team of threads.
+class Pace:
+    """How many threads the calls of a run get: all it may have, or one if that is faster.
 
     Threads that meet many times in a millisecond need their CPUs at the same time.
-    Where other programs hold a CPU, the threads mostly sleep, waiting for each other,
-    and one thread is faster: then only one is used for a while, longer each time,
-    before the next attempt. The result has the same bits.
+    Where another program holds one, they sleep, waiting for each other.  A team that
+    sleeps much is compared with one thread by their times per row, in a short trial,
+    and one thread tries the team again after a pause.  The pause doubles with every
+    trial that speaks for one thread and halves with every window of work in which the
+    team is awake, so that trials cost a few per cent of the time and a disturbance of
+    milliseconds is over in milliseconds.  The result has the same bits.
+
+    Parameters
+    ----------
+    most : int
+        Threads of the team.
     """
 
-    def __init__(self) -> None:
-        self._alone_until, self._pause = -math.inf, _FIRST_PAUSE
-        self._seconds = self._asleep = 0.0
+    def __init__(self, most: int) -> None:
+        self._most = self._threads = most
+        self._on_trial = False
+        self._per_row: dict[int, float] = {}  # seconds, when last judged
+        self._pause, self._next_trial = _FIRST_PAUSE, -math.inf
+        self._forget()
 
-    def threads(self, wanted: int) -> int:
-        """How many of the wanted threads to use now."""
-        return 1 if time.monotonic() < self._alone_until else wanted
+    def _forget(self) -> None:
+        self._rows, self._seconds, self._asleep = 0, 0.0, 0.0
 
-    def report(self, threads: int, seconds: float, asleep: float) -> None:
-        """Note the time of a call of n threads, and how long they slept in sum."""
-        if threads == 1:
-            return
-        self._seconds += threads * seconds
+    @property
+    def threads(self) -> int:
+        """Those of the next call."""
+        return self._threads
+
+    @property
+    def seconds(self) -> float:
+        """Of work until the threads in use are judged."""
+        return _TRIAL if self._on_trial else _WINDOW
+
+    def report(self, rows: int, seconds: float, asleep: float) -> None:
+        """Note the time of a call, and how long its threads slept in sum."""
+        self._rows += rows
+        self._seconds += seconds
         self._asleep += asleep
-        if self._seconds < threads * _WINDOW:
+        if self._most == 1 or self._seconds < self.seconds:
             return
-        crowded = self._asleep > _ASLEEP * self._seconds
-        self._seconds = self._asleep = 0.0
-        if crowded:
-            self._alone_until = time.monotonic() + self._pause
+        self._per_row[self._threads] = self._seconds / max(1, self._rows)
+        sleepy = self._asleep > _ASLEEP * self._threads * self._seconds
+        self._forget()
+        if self._on_trial:
+            self._decide()
+        elif self._threads > 1 and not sleepy:
+            self._pause = max(self._pause / 2, _FIRST_PAUSE)
+        elif time.monotonic() >= self._next_trial:
+            self._on_trial = True
+            self._threads = 1 if self._threads > 1 else self._most
+
+    def _decide(self) -> None:
+        """The faster number of threads continues."""
+        alone_is_faster = self._per_row[self._most] > _NOISE * self._per_row[1]
+        self._threads = 1 if alone_is_faster else self._most
+        self._on_trial = False
+        if alone_is_faster:
             self._pause = min(2 * self._pause, _LAST_PAUSE)
-        else:
-            self._pause = _FIRST_PAUSE
+        self._next_trial = time.monotonic() + self._pause

@@ -28,7 +28,7 @@ from .listeners import Listeners
 from .progress_bar import ProgressBar
 from .slices import in_slices
 from .state import TrainingState
-from .team import MIN_BLOCK_ROWS, Crowd, divide
+from .team import MIN_BLOCK_ROWS, Pace, divide
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,8 +49,6 @@ _SLICE_BYTES = 1 << 23  # longer by the size of what is brought up to date after
 _LONGEST_SLICE = 50  # times
 _PUBLISH_SECONDS = 1.0  # between two copies for readers in other threads
 _STEPS_PER_CALL = 4096  # learning rates computed ahead
-
-_crowd = Crowd()  # a property of the machine, not of a network
 
 
 def sums_of_batch(plan: Plan, batch_size: int) -> tuple[FloatArray, ...]:
@@ -164,6 +162,7 @@ class TrainingRun:
             longest,
             options.data.row_entries,
         )
+        self._pace = Pace(self._division["n_threads"])
         self.model = self._make_model(self._division)
         self._block: Data | None = None
         self._order: IntArray | None = None
@@ -336,15 +335,15 @@ class TrainingRun:
         self._order = course.order(at)
         run.start_epoch(self._order)
         while progress.epoch == at:
-            threads, start = _crowd.threads(run.max_threads), time.monotonic()
+            row, start = progress.row, time.monotonic()
             rates = self._learning_rates(at)
-            asleep = run.advance(rates, self._slice_seconds(), threads)
-            _crowd.report(threads, time.monotonic() - start, asleep)
+            asleep = run.advance(rates, self._slice_seconds(), self._pace.threads)
             if run.steps_done:
                 self._last_rate = float(rates[run.steps_done - 1])
             if run.diverged:
                 raise self._divergence(at, progress.rows_seen)
             seen = progress.rows_seen if progress.epoch == at else block.n
+            self._pace.report(seen - row, time.monotonic() - start, asleep)
             self._bar.rows(course.rows_before(at) + seen, progress.mean_loss)
             self._publish_for_readers()
         return progress.epoch
@@ -352,7 +351,7 @@ class TrainingRun:
     def _slice_seconds(self) -> float:
         """Until C returns; then rows of W that sparse rows did not touch catch up."""
         if self.options.data.row_entries is None:
-            return _SLICE_SECONDS
+            return min(_SLICE_SECONDS, self._pace.seconds)
         state = self.state
         arrays = 1 + sum(a is not None for a in (state.m, state.v, state.q))
         size = arrays * self.network._plan.size * self.network._plan.dtype.itemsize
