@@ -32,12 +32,12 @@ PAGES = (
 # what people look for: the pages that may come first
 SEARCHES = {
     "csv": ("tables", "generated/command_line"),
-    "missing values": ("tables", "faq"),
+    "missing values": ("tables",),
     "imbalanced": ("gallery/tutorials/imbalanced_classes",),
-    "Arduino": ("shipping", "faq"),
+    "Arduino": ("shipping",),
     "Dask": ("scaling",),
     "L1": ("api/penalties", "l1_rules", "course/shrinkage"),
-    "early stopping": ("course/early_stopping", "choosing"),
+    "early stopping": ("course/early_stopping",),
 }
 WIDTHS = (1280, 390)
 HEIGHT = 2400
