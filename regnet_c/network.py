@@ -104,7 +104,7 @@ class Network:
     With several members, `get_weights` has ``[W0, r0, s0, b0, W1, ..., b1, ..., W, b]``:
     r (members, n_in), s (members, n_out), b (members, n_out), and the last layer's W
     (members, n_in, n_out).  r of the first layer starts as random signs, all other
-    factors as ones, the last layers as `weight_init` states, each from numbers of its
+    factors as ones, the last layers as ``weight_init`` states, each from numbers of its
     own.  Penalties act on the shared W, which has the same exact zeros for all members,
     and on the last layers; the factors are not penalised.
 
