@@ -78,3 +78,22 @@ def test_the_code_of_a_page_is_found_at_its_lines(page):
     wanted = [line for line in lines if line.startswith((">>> ", "... ", "import "))]
     assert {line for _, line in found} >= set(wanted)
     compile("\n".join(code), page, "exec")
+
+
+def test_mutants_change_one_thing_each():
+    mutants = runpy.run_path(str(ROOT / "tools/mutate.py"))
+    text = (
+        'def f(a: int = 1) -> int:\n    """1 < 2"""\n    if a < 7:\n        raise E\n'
+    )
+    found = [m[1:3] for m in mutants["python_mutants"](text)]
+    assert sorted(found) == sorted(
+        [("1", "2"), ("a < 7", "a <= 7"), ("7", "8"), ("raise E", "pass")]
+    )
+    text = "    if (a < n && b) { // x + 1\n        y[i] += 2;\n    }\n"
+    found = [(line, after) for line, _, after, _ in mutants["c_mutants"](text)]
+    assert sorted(found) == [
+        (1, "if (a < n || b) { // x + 1"),
+        (1, "if (a <= n && b) { // x + 1"),
+        (2, ";"),
+        (2, "y[i] += 3;"),
+    ]
