@@ -48,7 +48,7 @@ TESTS = {  # in the order in which they are run
         for topic, others in {
             "act": "numbers",
             "dense": "network",
-            "group": "properties",
+            "group": "properties training",
             "lassonet": "lassonet",
             "loss": "numbers",
             "random": "numbers",
@@ -89,7 +89,7 @@ OPERATOR = re.compile(r" (<=?|>=?|[!=]=|[-+*/]|&&|\|\|) ")
 NUMBER = re.compile(r"(?<![\w.])(\d+)(\.\d+)?(?![\w.])")
 STATEMENT = re.compile(r"(?<=^    )( *)([\w>.\[\]-]+(?: [-+*/]?= .+?|\(.*?\)));$", re.M)
 C_TESTS = "not float32 and not avx512 and not base"
-SECONDS = 300  # of CPU for the tests of a mutant
+SECONDS = 60  # of CPU for a test module and a mutant; the longest takes 11
 
 
 # ---- mutants -------------------------------------------------------------------------
