@@ -28,6 +28,7 @@ exclude_patterns = ["_build", "tutorials", "gallery/uses"]
 sphinx_gallery_conf = CONFIG
 default_role = "py:obj"
 nitpicky = True
+smartquotes_action = "qe"  # quotes and ellipses; -- stays as options have it
 html_theme = "furo"
 html_logo = "_static/logo.svg"
 html_favicon = "_static/favicon.svg"

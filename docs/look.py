@@ -27,7 +27,7 @@ PAGES = (
     "gallery/tutorials/choosing_inputs",
     "generated/command_line",
     "generated/parameters",
-    "api/network",
+    "api/plots",
 )
 # what people look for: the pages that may come first
 SEARCHES = {
