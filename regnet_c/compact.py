@@ -2,7 +2,8 @@
 
 It removes inputs without effect, units without effect, units that are constant (their
 value goes into the next layer's biases) and linear hidden layers that are larger than
-their product with the next.  Only what holds for every input is used, never data.
+their product with the next.  Only what holds for every input is used, never data.  Of
+members goes what none of them needs; linear layers stay, which their factors keep apart.
 
 A sum starts at the bias and takes its terms in index order, so leaving out exact zeros
 keeps every bit; the sign of a zero alone may differ, where a bias is -0 or a sum
@@ -18,13 +19,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from ._core import binding
-from ._core.members import refuse_members
 from ._core.slices import in_slices
 from .activations import ACTIVATIONS, code
 from .layers import Dropout, layer_from_config
 from .penalties import lists_inputs, penalty_from_config
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from .layers import Layer
     from .network import Network
     from .typing import AnyArray, BoolArray, Config, DType, FloatArray, IntArray
@@ -63,7 +65,8 @@ def compact(network: N) -> N:
     >>> small.layers[0].n_in, small.layers[0].n_out, small.kept_inputs.tolist()
     (2, 3, [0, 2])
     """
-    refuse_members(network, "compact()")
+    if network.members > 1:
+        return _compact_members(network)
     layers, kept = _unpack(network), np.arange(len(network.kept_inputs))
     before = None
     while before != (before := [layer.signature() for layer in layers]):
@@ -107,6 +110,10 @@ class _Layer:
         penalty = penalty_from_config(config)
         return penalty.for_inputs(self.inputs.tolist()).get_config()
 
+    def arrays(self) -> list[AnyArray]:
+        """In the order of `get_weights`."""
+        return [self.w] if self.b is None else [self.w, self.b]
+
     def signature(self) -> tuple[tuple[int, ...], int]:
         """What changes whenever the layer does."""
         return self.w.shape, int(np.count_nonzero(self.w))
@@ -116,10 +123,12 @@ class _Layer:
 
     def constants(self) -> AnyArray:
         """f(b): the outputs of units without inputs, by the core's own arithmetic."""
-        z = self.biases().astype(self.dtype)
+        z = np.ascontiguousarray(self.biases(), self.dtype)
         param = self.config["activation_param"] or 0.0
-        number = code(self.config["activation"])
-        binding.activation_forward(number, z, np.empty_like(z), z.copy(), param)
+        number, flat = code(self.config["activation"]), z.reshape(-1)
+        binding.activation_forward(
+            number, flat, np.empty_like(flat), flat.copy(), param
+        )
         return z.astype(self.w.dtype)
 
     def size(self) -> tuple[int, int]:
@@ -139,21 +148,19 @@ def _unpack(network: Network) -> list[_Layer]:
     return layers
 
 
-def _pack(network: N, layers: list[_Layer], kept: IntArray) -> N:
+def _pack(network: N, layers: Sequence[_Layer], kept: IntArray) -> N:
     """The network of these layers, with the history of its inputs."""
     built: list[Layer] = []
     weights: list[AnyArray] = []
     for layer in layers:
-        n_in, n_out = layer.w.shape
+        n_in, n_out = layer.w.shape[-2:]
         shape = {"n_in": n_in, "n_out": n_out, "use_bias": layer.b is not None}
         shape["weight_penalty"] = layer.penalty()
         if layer.dropout is not None:
             built.append(Dropout(layer.dropout))
         built.append(layer_from_config({**layer.config, **shape}))
-        weights += [layer.w] if layer.b is None else [layer.w, layer.b]
-    small = type(network)(
-        built, loss=network.loss, dtype=network.dtype, seed=network.seed
-    )
+        weights += layer.arrays()
+    small = network._like(built)
     small.set_weights([w.astype(network.dtype) for w in weights])
     small.metadata = copy.deepcopy(network.metadata)
     small._plan.keep_inputs(network.n_inputs, network.kept_inputs[kept])
@@ -251,3 +258,91 @@ def _merge_linear(layers: list[_Layer]) -> None:
         new = np.array(merged.size())
         if new[0] < old[0] and new[1] <= old[1]:
             layers[number : number + 2] = [merged]
+
+
+# ---- members that share W ------------------------------------------------------------
+
+
+class _Shared(_Layer):
+    """A layer of members while it is cut: W of all, or the last layer's of each."""
+
+    def __init__(
+        self,
+        config: Config,
+        arrays: dict[str, FloatArray],
+        dropout: float | None,
+        dtype: DType,
+    ) -> None:
+        super().__init__(config, arrays["w"], arrays.get("b"), dropout, dtype)
+        self.inputs = np.arange(self.w.shape[-2])
+        self.r, self.s = (
+            arrays[n].astype(self.w.dtype) if n in arrays else None for n in "rs"
+        )
+
+    def used_inputs(self) -> BoolArray:
+        """Which inputs some member reads; at least one."""
+        matrices = self.w.reshape(-1, *self.w.shape[-2:])
+        used: Any = matrices.any(axis=(0, 2))
+        used[0] |= not used.any()
+        array: BoolArray = used
+        return array
+
+    def keep_inputs(self, alive: BoolArray | slice) -> None:
+        self.w, self.inputs = self.w[..., alive, :], self.inputs[alive]
+        self.r = None if self.r is None else self.r[:, alive]
+
+    def keep_units(self, alive: BoolArray) -> None:
+        """Without the units that are not `alive`; of a hidden layer."""
+        assert self.s is not None
+        self.w, self.s = self.w[:, alive], self.s[:, alive]
+        self.b = None if self.b is None else self.b[:, alive]
+
+    def biases(self) -> AnyArray:
+        """(members, units)"""
+        if self.b is not None:
+            return self.b
+        assert self.s is not None  # it is asked of hidden layers
+        return np.zeros_like(self.s)
+
+    def add_constants(self, values: AnyArray, units: BoolArray) -> None:
+        """Let the biases stand for inputs `units` that are values (members, n_in)."""
+        terms = []
+        for i, own in enumerate(values):
+            if self.r is None or self.s is None:
+                terms.append(_product(own[None, units], self.w[i][units])[0])
+            else:
+                scaled = (own * self.r[i])[None, units]
+                terms.append(self.s[i] * _product(scaled, self.w[units])[0])
+        if np.any(terms):
+            self.b = np.array(terms) + (0 if self.b is None else self.b)
+        self.w[..., units, :] = 0
+
+    def arrays(self) -> list[AnyArray]:
+        """In the order of `get_weights`."""
+        found = [self.w, self.r, self.s, self.b]
+        return [array for array in found if array is not None]
+
+
+def _compact_members(network: N) -> N:
+    """What no member reads goes, and units that are constant in all of them."""
+    plan, views = network._plan, iter(network._weights.views)
+    layers: list[_Shared] = []
+    for number, dense in enumerate(plan.dense):
+        is_last = number + 1 == len(plan.dense)
+        names = ["w", *([] if is_last else ["r", "s"]), *["b"] * dense.use_bias]
+        arrays = {name: next(views) for name in names}
+        dropout = plan.rates[number] if number in plan.dropouts else None
+        layers.append(_Shared(dense.get_config(), arrays, dropout, plan.dtype))
+    kept, before = np.arange(len(network.kept_inputs)), None
+    while before != (before := [layer.signature() for layer in layers]):
+        alive = layers[0].used_inputs()
+        kept = kept[alive]
+        layers[0].keep_inputs(alive)
+        for layer, after in itertools.pairwise(layers):
+            constant: Any = ~layer.w.any(axis=0)
+            after.add_constants(layer.constants(), constant)
+        for layer, after in reversed(list(itertools.pairwise(layers))):
+            alive = after.used_inputs()
+            layer.keep_units(alive)
+            after.keep_inputs(alive)
+    return _pack(network, layers, kept)

@@ -917,9 +917,16 @@ class Network:
         arrays = [w[kept] if own else w for w, own in zip(views, each, strict=True)]
         return self._with_members(len(kept), arrays)
 
+    def _like(self, layers: Sequence[Layer], members: int | None = None) -> Self:
+        """A new network with other layers, or another number of members."""
+        options = {} if self.members == 1 else {"members": members or self.members}
+        return type(self)(
+            layers, loss=self.loss, dtype=self.dtype, seed=self.seed, **options
+        )
+
     def _with_members(self, count: int, weights: Sequence[FloatArray]) -> Self:
         """A network of these layers with other members."""
-        network = type(self)(self.layers, self.loss, self.dtype, self.seed, count)
+        network = self._like(self.layers, count)
         network._publish(weights)
         network.metadata = copy.deepcopy(self.metadata)
         network._plan.keep_inputs(self.n_inputs, self.kept_inputs)

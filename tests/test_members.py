@@ -287,7 +287,7 @@ def test_what_members_cannot_have_is_refused(layers, members, message):
 
 
 @pytest.mark.parametrize(
-    "method", ["compact", "to_c", "to_onnx", "to_torch", "diagnose", "plot_weights"]
+    "method", ["to_c", "to_onnx", "to_torch", "diagnose", "plot_weights"]
 )
 def test_methods_for_one_network_name_the_way_to_one(method, tmp_path):
     net, path = network(), tmp_path / "file"
@@ -327,6 +327,44 @@ def test_pruning_leaves_factors_alone():
     w = net.get_weights()
     assert net.zeros() == pytest.approx(0.75, abs=0.01)
     assert all(w[i].all() for i in (1, 2, 5, 6))
+
+
+@pytest.mark.parametrize("use_bias", [True, False])
+def test_compact_removes_what_no_member_needs(use_bias, dtype, rng):
+    layers = [
+        rn.Dense(6, 9, "sigmoid", rn.GroupLasso(0.1, "inputs"), use_bias=use_bias),
+        rn.Dropout(0.2),
+        rn.Dense(9, 5, "tanh", use_bias=use_bias),
+        rn.Dense(5, 4, use_bias=use_bias),
+    ]
+    net = rn.Network(layers, "softmax_cross_entropy", dtype, members=MEMBERS)
+    scrambled(net, rng)
+    x = rng.standard_normal((40, 6))
+    names = ["w0", "r0", "s0", *["b0"] * use_bias, "w1", "r1", "s1"]
+    names += [*["b1"] * use_bias, "w2", *["b2"] * use_bias]
+    w = dict(zip(names, net.get_weights(), strict=True))
+    w["w0"][[1, 4]] = 0  # inputs that are not read
+    w["w1"][2] = 0  # a unit without effect
+    w["w2"][:, 3] = 0  # and one that no member's last layer reads
+    w["w2"][0, 0] = 0  # which this one is not
+    net.set_weights(w.values())
+    small = net.compact()
+    assert small.kept_inputs.tolist() == [0, 2, 3, 5] and small.members == MEMBERS
+    assert [(d.n_in, d.n_out) for d in small._plan.dense] == [(4, 8), (8, 4), (4, 4)]
+    for rows in (x, x[:, small.kept_inputs]):
+        got = small.predict(rows, per_member=True)
+        np.testing.assert_array_equal(got, net.predict(x, per_member=True))
+    w["w0"][:, 5] = 0  # a unit that is constant, another number in each member
+    net.set_weights(w.values())
+    small = net.compact()
+    assert [(d.n_in, d.n_out) for d in small._plan.dense] == [(4, 7), (7, 4), (4, 4)]
+    assert_close(small.predict(x), net.predict(x), scale=1 + 0 * net.predict(x))
+    assert isinstance(small.layers[1], rn.Dropout)
+    for number in ("w0", "w1"):  # nothing is left but the biases
+        w[number][:] = 0
+    net.set_weights(w.values())
+    assert net.compact()._plan.weights == 1 + 1 + MEMBERS * 4
+    assert_close(net.compact().predict(x), net.predict(x), scale=1 + 0 * net.predict(x))
 
 
 # ---- bits -----------------------------------------------------------------------------

@@ -60,9 +60,9 @@ def raw_mean(
         return _log_mean(arrays, count)
     if output == "sigmoid":  # the log odds
         pairs = (np.stack([-_softplus(-z), -_softplus(z)]) for z in arrays)
-        yes, no = _log_mean(pairs, count)
-        yes -= no
-        return yes
+        both = _log_mean(pairs, count)
+        odds: FloatArray = both[0] - both[1]
+        return odds
     return mean_of(arrays, count)
 
 
