@@ -278,7 +278,8 @@ class _Dataset:
     def read(self, number: int) -> CheckedBlock:
         names = [*self._columns, *self._targets, *self._weight]
         parts = [
-            part.to_table(self._schema, columns=names) for part in self._blocks[number]
+            part.to_table(self._schema, columns=names, use_threads=False)
+            for part in self._blocks[number]
         ]
         n = sum(part.num_rows for part in parts)
         X = _matrix(parts, self._columns, n)

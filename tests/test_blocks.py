@@ -411,3 +411,19 @@ def test_wrong_datasets(tmp_path):
         rn.Blocks(wrong, target="y", columns=["a"]).read(0)
     with pytest.raises(TypeError, match="column 'b' has the type string"):
         rn.Blocks(wrong, target="y", columns=["b"]).read(0)
+
+
+def test_a_block_that_changes_during_training_is_refused():
+    x = np.random.default_rng(0).standard_normal((3, 40, 5))
+    calls = []
+
+    def block(i):
+        calls.append(i)
+        if len(calls) > 8:
+            x[1, 39, 2] = 0.5
+        return x[i], np.zeros(40, int)
+
+    net = network()
+    with pytest.raises(ValueError, match="block 1: its rows have changed since"):
+        net.fit(rn.Blocks(block, 3, rows=[40] * 3), epochs=9)
+    assert 6 < len(calls) < 12 and np.isfinite(net.predict(x[0])).all()

@@ -44,18 +44,22 @@ class Stream:
 
     def __init__(self, blocks: Blocks, plan: Plan) -> None:
         self._blocks, self._plan, self._kept = blocks, plan, None
+        self._checksums: dict[int, str] = {}
         first = self.block(0)
         self.lengths, self.row_entries = tuple(blocks.lengths), first.row_entries
-        self.n, self._first_checksum = sum(self.lengths), first.checksum()
+        self.n = sum(self.lengths)
         if len(self.lengths) == 1:
             self._kept = first
 
     def block(self, number: int) -> Data:
-        """Read a block; a Data."""
+        """Read a block; a Data.  ValueError if it has changed since the first time."""
         if self._kept is not None:
             return self._kept
         try:
             data = checked_data(self._plan, *self._blocks.read(number))
+            found = data.checksum()
+            if self._checksums.setdefault(number, found) != found:
+                raise ValueError("its rows have changed since they were first read")
         except (TypeError, ValueError) as error:
             raise type(error)(f"block {number}: {error}") from error
         return data
@@ -64,14 +68,19 @@ class Stream:
         """16 hexadecimal digits that tell these blocks from others.
 
         They are those of the number of rows of each and of the first one's content: to
-        look at the others would take as long as an epoch.
+        look at the others would take as long as an epoch.  A block that changes later is
+        noticed when it is read again.
         """
-        text = f"{self._first_checksum} {self.lengths}"
+        text = f"{self._checksums[0]} {self.lengths}"
         return hexdigest(sha256(text.encode()))[:16]
 
 
 class Reader:
-    """Reads the next block while another one is in use."""
+    """Reads the next block while another one is in use.
+
+    Also the first of the next epoch, while the last of this one is trained on: where a
+    callback stops then, that block has been read in vain.
+    """
 
     def __init__(self, stream: Data | Stream) -> None:
         self._stream = stream
