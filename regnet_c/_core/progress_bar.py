@@ -15,18 +15,30 @@ class StepBar:
     """A tqdm bar over steps, or nothing."""
 
     def __init__(
-        self, show: bool, total: int, name: str, unit: str, ncols: int | None = None
+        self,
+        show: bool,
+        total: int,
+        name: str,
+        unit: str,
+        ncols: int | None = None,
+        done: int = 0,
     ) -> None:
         self._bar: Any = None
         if show and sys.stderr is not None:  # as under pythonw
             from tqdm.auto import tqdm
 
-            self._bar = tqdm(total=total, unit=f" {unit}", desc=name, ncols=ncols)
+            self._bar = tqdm(
+                total=total, initial=done, unit=f" {unit}", desc=name, ncols=ncols
+            )
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Leave the bar in its current state."""
         if self._bar is not None:
             self._bar.close()
 

@@ -12,10 +12,10 @@ import dask
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.utils.validation import check_is_fitted
-from tqdm.auto import tqdm
 
 from .._core import checks
 from .._core.listeners import Listeners, check_callbacks
+from .._core.progress_bar import StepBar
 from ..estimators.classifier import RegNetClassifier
 from ..estimators.regressor import RegNetRegressor
 from .cluster import executor
@@ -314,12 +314,8 @@ class DaskRegNet(BaseEstimator):
     ) -> None:
         history = rounds.history
         start = time.perf_counter() - history.seconds
-        bar = tqdm(
-            total=self.rounds,
-            initial=rounds.done,
-            desc="rounds",
-            disable=not self.verbose,
-        )
+        show = bool(self.verbose)
+        bar = StepBar(show, self.rounds, "rounds", "rounds", done=rounds.done)
         try:
             rounds.listeners.train_begin(rounds.network)
             while not rounds.finished:
@@ -333,8 +329,7 @@ class DaskRegNet(BaseEstimator):
                 logs |= self._scores(rounds.network, held_out)
                 history.seconds = time.perf_counter() - start
                 rounds.report(logs)
-                bar.set_postfix_str(f"loss {logs['loss']:.4g}", refresh=False)
-                bar.update()
+                bar.step(f"loss {logs['loss']:.4g}")
         finally:
             rounds.listeners.train_end()
             bar.close()
