@@ -112,6 +112,24 @@ def one_round(course, shards):
     return steps
 
 
+@pytest.mark.parametrize("optimizer", [rn.Adam(0.01), rn.AdamW(0.01, weight_decay=0.1)])
+def test_steps_do_not_grow_with_the_shards_where_gradients_agree(optimizer):
+    """Shards of the same rows, each of them a batch: one process goes as far."""
+    shard = some_shards()[1]
+    layers = [rn.Dense(6, 5, "tanh", rn.L1(1e-3)), rn.Dense(5, 3)]
+    moved = []
+    for count in (1, 8):
+        course = started(layers, optimizer, count * [shard], batch_size=count * 250)
+        before = course.network.get_weights()
+        for _ in range(20):
+            one_round(course, count * [shard])
+        after = course.network.get_weights()
+        pairs = zip(before, after, strict=True)
+        moved.append(np.concatenate([(b - a).ravel() for a, b in pairs]))
+    assert moved[0] @ moved[1] > 0.99 * np.linalg.norm(moved[0]) ** 2
+    assert np.linalg.norm(moved[1] - moved[0]) < 0.15 * np.linalg.norm(moved[0])
+
+
 PENALTIES = [
     None,
     rn.L2(0.01),

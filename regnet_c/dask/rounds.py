@@ -10,7 +10,9 @@ cumulative rule has charged by L1 and group penalties, which the ledger knows, i
 undone, and all that is owed is charged once (dual averaging: Yuan, Zaheer and Reddi 2021).
 
 Where steps are divided by the root of a second moment, the moment of a k-th of a batch
-has k times the noise: the learning rate is multiplied by sqrt(k), as one process has it.
+has k times the noise: the learning rate is multiplied by sqrt(k).  So that this is right
+where gradients are more than noise, too, Adam's moments are made k times those of
+whole batches.
 """
 
 from __future__ import annotations
@@ -108,6 +110,11 @@ class Task:
         return float(self.optimizer.learning_rates(round_, 1, 1)[0])
 
     @property
+    def has_first_moment(self) -> bool:
+        """Whether the optimiser averages gradients as well as their squares."""
+        return isinstance(self.optimizer, (Adam, AdamW))
+
+    @property
     def steps(self) -> int:
         """Steps of an epoch."""
         return -(-sum(size.rows for size in self.sizes) // self.batch_size)
@@ -131,9 +138,13 @@ class Task:
             first += end - step
 
     def local_optimizer(self, round_: int) -> Optimizer:
-        """That of a shard in a round, with a constant rate."""
+        """That of a shard in a round, with a constant rate.
+
+        Before the first average Adam's v does not know yet what is noise.
+        """
         optimizer, root = copy.copy(self.optimizer), 1.0
-        if optimizer.traits.second_moment:
+        known = round_ > 0 or not self.has_first_moment
+        if optimizer.traits.second_moment and known:
             root = math.sqrt(len(self.sizes))
         if isinstance(optimizer, AdamW):
             optimizer = optimizer.replace(weight_decay=optimizer.weight_decay / root)
@@ -377,6 +388,7 @@ class Rounds:
             )
         longest = max(found, key=lambda steps: steps.steps)
         counters = longest.position.counters
+        self._add_common_squares([p.arrays for p in positions], shares, counters)
         self.state.scalars.set(**counters)
         if self.state.q is not None and rate > 0:
             optimizer = self.task.local_optimizer(self.done)
@@ -389,6 +401,29 @@ class Rounds:
             "zeros": self.network.zeros(),
             "learning_rate": rate,
         }
+
+    def _add_common_squares(
+        self,
+        arrays: Sequence[dict[str, FloatArray]],
+        shares: Sequence[float],
+        counters: dict[str, Any],
+    ) -> None:
+        """Make v the k-fold second moment of the gradients of whole batches.
+
+        Of k parts of a batch, with the mean mu and the noise s of the whole one, the mean
+        square is mu^2 + k s^2; k (mu^2 + s^2) has (k - 1) mu^2 more.  The product of two
+        shards' first moments is free of noise and states mu^2.
+        """
+        count = len(self.task.sizes)
+        if not self.task.has_first_moment or len(arrays) == 1:
+            return
+        before = self.state.scalars.get()["beta2_power"]
+        new = 1 - counters["beta2_power"] / before  # part of v that this round made
+        squares = [share**2 for share in shares]
+        common = np.square(mean([a["m"] for a in arrays], shares))
+        common -= mean([np.square(a["m"], dtype=np.float64) for a in arrays], squares)
+        common /= (1 - sum(squares)) * (1 - counters["beta1_power"]) ** 2
+        self.state.v += new * (count - 1) * np.maximum(common, 0)
 
     def report(self, logs: dict[str, Any]) -> None:
         """Tell the history and the callbacks of a round; they may save it."""
