@@ -893,7 +893,7 @@ def paces(monkeypatch):
     def make(is_taken, **options):
         machine = Machine(is_taken, **options)
         monkeypatch.setattr(team.time, "monotonic", lambda: machine.now)
-        return machine, team.Pace(2)
+        return machine, team.Pace(2, team.Judgement())
 
     return make
 
@@ -938,8 +938,26 @@ def test_a_team_that_is_faster_though_it_sleeps_stays(paces):
     assert machine.train(pace, 5.0) > 0.97 * (TOGETHER + ALONE / 2) / 2
 
 
+def test_short_runs_start_from_what_is_known(paces):
+    """Runs of 10 ms each, which end before they are judged, while the machine is busy
+    and thereafter."""
+    machine, pace = paces(lambda now: now < 4, slowed=0.1, calls=0.002)
+    machine.train(pace, 1.0)
+
+    def rows_per_second(until):
+        rows, start = 0, machine.now
+        while machine.now < until:
+            machine.train(team.Pace(2, pace._last), 0.01)
+            rows += machine.rows
+        return rows / (machine.now - start)
+
+    assert rows_per_second(4.0) > 0.95 * ALONE
+    rows_per_second(5.1)
+    assert rows_per_second(6.0) > 0.99 * TOGETHER
+
+
 def test_one_thread_is_never_judged(paces):
-    pace = team.Pace(1)
+    pace = team.Pace(1, team.Judgement())
     for _ in range(10):
         pace.report(1, 1.0, 1.0)
         assert pace.threads == 1 and not pace._per_row

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import os
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypedDict
 
 import numpy as np
@@ -141,6 +142,18 @@ def _are_far(plan: Plan) -> bool:
     return plan.size * plan.dtype.itemsize > _NEAR_BYTES
 
 
+@dataclass
+class Judgement:
+    """What the last trial of any run says of the machine; the next run starts from it."""
+
+    alone: bool = False
+    pause: float = _FIRST_PAUSE
+    next_trial: float = -math.inf
+
+
+_OF_THE_MACHINE = Judgement()
+
+
 class Pace:
     """How many threads the calls of a run get: all it may have, or one if that is faster.
 
@@ -156,13 +169,16 @@ class Pace:
     ----------
     most : int
         Threads of the team.
+    last : Judgement, optional
+        Of other runs on this machine, kept up to date.
     """
 
-    def __init__(self, most: int) -> None:
-        self._most = self._threads = most
-        self._on_trial = False
+    def __init__(self, most: int, last: Judgement = _OF_THE_MACHINE) -> None:
+        self._most, self._last = most, last
+        # a run may be too short for a trial of its own
+        self._on_trial = last.alone and time.monotonic() >= last.next_trial
+        self._threads = 1 if last.alone and not self._on_trial else most
         self._per_row: dict[int, float] = {}  # seconds, when last judged
-        self._pause, self._next_trial = _FIRST_PAUSE, -math.inf
         self._forget()
 
     def _forget(self) -> None:
@@ -180,27 +196,32 @@ class Pace:
 
     def report(self, rows: int, seconds: float, asleep: float) -> None:
         """Note the time of a call, and how long its threads slept in sum."""
+        if self._most == 1:
+            return
         self._rows += rows
         self._seconds += seconds
         self._asleep += asleep
-        if self._most == 1 or self._seconds < self.seconds:
+        if self._seconds < self.seconds:
             return
         self._per_row[self._threads] = self._seconds / max(1, self._rows)
         sleepy = self._asleep > _ASLEEP * self._threads * self._seconds
         self._forget()
         if self._on_trial:
-            self._decide()
+            self._decide(sleepy)
         elif self._threads > 1 and not sleepy:
-            self._pause = max(self._pause / 2, _FIRST_PAUSE)
-        elif time.monotonic() >= self._next_trial:
+            self._last.pause = max(self._last.pause / 2, _FIRST_PAUSE)
+        elif time.monotonic() >= self._last.next_trial:
             self._on_trial = True
             self._threads = 1 if self._threads > 1 else self._most
 
-    def _decide(self) -> None:
+    def _decide(self, sleepy: bool) -> None:
         """The faster number of threads continues."""
-        alone_is_faster = self._per_row[self._most] > _NOISE * self._per_row[1]
+        alone_is_faster = sleepy
+        if 1 in self._per_row:
+            alone_is_faster = self._per_row[self._most] > _NOISE * self._per_row[1]
         self._threads = 1 if alone_is_faster else self._most
         self._on_trial = False
+        last = self._last
         if alone_is_faster:
-            self._pause = min(2 * self._pause, _LAST_PAUSE)
-        self._next_trial = time.monotonic() + self._pause
+            last.pause = min(2 * last.pause, _LAST_PAUSE)
+        last.alone, last.next_trial = alone_is_faster, time.monotonic() + last.pause
