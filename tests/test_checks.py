@@ -12,7 +12,7 @@ import pytest
 
 import regnet_c as rn
 from regnet_c._core import checks
-from regnet_c._core.csr import CSR
+from regnet_c._core.csr import CSR, take_columns
 from regnet_c._core.data import Data
 from regnet_c._core.initialization import INITIALIZERS, fill_weights
 from regnet_c._core.keywords import explains_keywords
@@ -322,6 +322,7 @@ class Owner:
     [
         ("old", ": use new="),
         ("alon", " (did you mean 'alone'?)"),
+        ("firs", " (did you mean 'first'?)"),
         ("xyz", ", expected some of first, new, alone"),
         ("numbers", ", expected some of first, new, alone"),
         ("self", ", expected some of first, new, alone"),
@@ -398,3 +399,25 @@ def test_arrays_begin_at_cache_lines_and_waste_less_than_one(dtype):
     assert all(offset % line == 0 for offset in plan.offsets)
     assert all(0 <= length - n < line for length, n in zip(lengths, sizes, strict=True))
     assert plan.products == 3 * 5 + 5 * 2
+    assert plan.matrices == [0, 2]
+
+
+@pytest.mark.parametrize("scale", [None, np.array([2.0, 10.0])])
+def test_columns_are_taken_and_scaled(scale):
+    dense = np.array([[1.0, 0.0, 2.0], [0.0, 3.0, 4.0]])
+    sparse = CSR(
+        np.array([1.0, 2, 3, 4]), np.array([0, 2, 1, 2]), np.array([0, 2, 4]), (2, 3)
+    )
+    want = dense[:, [0, 2]] * (1 if scale is None else scale)
+    for X in (dense, sparse):
+        np.testing.assert_array_equal(take_columns(X, np.array([0, 2]), scale)[:], want)
+
+
+def test_a_dropout_before_the_first_layer_drops_inputs():
+    found = []
+    for first in ([], [rn.Dropout(0.5)]):
+        layers = [*first, rn.Dense(20, 3, "tanh"), rn.Dense(3, 1)]
+        net = rn.Network(layers, "mse", "float64", seed=0)
+        net.train_step(np.ones((8, 20)), np.ones(8), rn.SGD(1.0))
+        found.append(net.get_weights()[0])
+    assert not np.array_equal(*found)

@@ -41,7 +41,7 @@ TESTS = {  # in the order in which they are run
         CORE + "fixed.py": "fixed",
         CORE + "initialization.py": "checks fixed",
         CORE + "keywords.py": "checks",
-        CORE + "plan.py": "checks network penalties lassonet compact files",
+        CORE + "plan.py": "checks network penalties lassonet compact",
     },
     "c": {
         f"csrc/rn_{topic}.inc.c": "kernels gradients penalties " + others
