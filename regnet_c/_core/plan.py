@@ -107,6 +107,9 @@ class Plan:
     n_inputs: int
     kept: IntArray | None
     columns: tuple[int, IntArray | None, int]
+    members: int
+    member_plan: Plan
+    weights: int
 
     def __init__(
         self,
