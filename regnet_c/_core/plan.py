@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ..lassonet import SkipPenalty
     from ..layers import Dense
     from ..losses import Loss
-    from ..penalties import Penalty
+    from ..penalties import Penalty, Term
     from ..typing import DType, FloatArray, IntArray, OutputName
 
 ACTIVATIONS = {name: code for code, name in enumerate(binding.activation_names())}
@@ -301,6 +301,15 @@ class Plan:
             if layer.use_bias:
                 found.append(layer.bias_penalty)
         return found if self._skip is None else [*found, self._skip]
+
+    @functools.cached_property
+    def penalty_terms(self) -> list[tuple[int, list[Term]]]:
+        """(Its number in `views`, terms of the penalty) of each array that has one."""
+        return [
+            (number, list(penalty.terms()))
+            for number, penalty in enumerate(self.penalties)
+            if penalty is not None
+        ]
 
     def is_each(self, number: int) -> bool:
         """Whether array `number` of `views` has one entry for each member."""

@@ -17,8 +17,17 @@ from . import binding
 from .sparse import SparseWeights
 
 if TYPE_CHECKING:
+    from ..penalties import Term
     from ..typing import FloatArray, LayerSummary
     from .plan import Plan
+
+
+def _value(terms: list[Term], w: FloatArray, sums: tuple[float, float, int]) -> float:
+    """The value of a penalty on an array whose sums are known."""
+    value = 0.0
+    for term in terms:
+        value += term.value(w, sums)
+    return float(value)
 
 
 class Weights:
@@ -118,17 +127,15 @@ class Weights:
     def penalty(self) -> float:
         """Value of the penalties."""
         value = 0.0
-        for number, penalty in enumerate(self.plan.penalties):
-            if penalty is None:
-                continue
-            view, sums = self.views[number], self.sums[number]
-            if not self.plan.is_each(number):
-                value += penalty.value(view, sums)
-                continue
-            for own in view:  # the mean over the members
-                value += penalty.value(
-                    own, binding.penalty_sums(own.reshape(-1))
-                ) / len(view)
+        with np.errstate(over="ignore"):  # too large a penalty is infinite
+            for number, terms in self.plan.penalty_terms:
+                view = self.views[number]
+                if not self.plan.is_each(number):
+                    value += _value(terms, view, self.sums[number])
+                    continue
+                for own in view:  # the mean over the members
+                    sums = binding.penalty_sums(own.reshape(-1))
+                    value += _value(terms, own, sums) / len(view)
         return value
 
     def zeros(self) -> float:
