@@ -133,12 +133,13 @@ class GroupTerm(NamedTuple):
         return self._group_norms(w)[_layout(self.groups)[2]]
 
     def value(self, w: AnyArray, sums: Sums) -> float:
-        if isinstance(self.groups, str):
-            norms = self.norms(w)
-        else:
-            sizes = _layout(self.groups)[3]
-            norms = np.sqrt(sizes)[:, None] * self._group_norms(w)
-        value: float = self.strength * norms.sum()
+        with np.errstate(over="ignore"):  # too large a penalty is infinite
+            if isinstance(self.groups, str):
+                norms = self.norms(w)
+            else:
+                sizes = _layout(self.groups)[3]
+                norms = np.sqrt(sizes)[:, None] * self._group_norms(w)
+            value: float = self.strength * norms.sum()
         return value
 
     def subgradient(self, w: AnyArray) -> AnyArray:

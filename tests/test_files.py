@@ -1102,8 +1102,8 @@ def test_a_full_disk_leaves_the_old_file(saved):
 def test_read_only_folders_and_files_are_respected(tmp_path):
     """As a user without rights, which root is not."""
     code = """if True:
-        import os, tempfile, regnet_c as rn
-        if os.getuid() == 0:
+        import hashlib, os, tempfile, regnet_c as rn
+        if os.getuid() == 0:  # Python's own files may be for root alone
             os.setgroups([])
             os.setgid(65534)
             os.setuid(65534)

@@ -303,10 +303,10 @@ class Plan:
         return found if self._skip is None else [*found, self._skip]
 
     @functools.cached_property
-    def penalty_terms(self) -> list[tuple[int, list[Term]]]:
-        """(Its number in `views`, terms of the penalty) of each array that has one."""
+    def penalty_terms(self) -> list[tuple[int, list[Term], bool]]:
+        """(Its number in `views`, terms, `is_each`) of each array with a penalty."""
         return [
-            (number, list(penalty.terms()))
+            (number, list(penalty.terms()), self.is_each(number))
             for number, penalty in enumerate(self.penalties)
             if penalty is not None
         ]

@@ -78,12 +78,10 @@ class Weights:
     def replace(self, params: FloatArray) -> None:
         """Copy other numbers into the same memory; not for published weights."""
         np.copyto(self.params, params)
-        for name in (
-            "sparse",
-            "sums",
-            "members",
-        ):  # the others only know where the numbers are
-            self.__dict__.pop(name, None)
+        made = self.__dict__  # what else it has only knows where the numbers are
+        made.pop("sparse", None)
+        made.pop("sums", None)
+        made.pop("members", None)
 
     def _make_views(self) -> list[FloatArray]:
         views = self.plan.views(self.params)
@@ -127,15 +125,14 @@ class Weights:
     def penalty(self) -> float:
         """Value of the penalties."""
         value = 0.0
-        with np.errstate(over="ignore"):  # too large a penalty is infinite
-            for number, terms in self.plan.penalty_terms:
-                view = self.views[number]
-                if not self.plan.is_each(number):
-                    value += _value(terms, view, self.sums[number])
-                    continue
-                for own in view:  # the mean over the members
-                    sums = binding.penalty_sums(own.reshape(-1))
-                    value += _value(terms, own, sums) / len(view)
+        for number, terms, is_each in self.plan.penalty_terms:
+            view = self.views[number]
+            if not is_each:
+                value += _value(terms, view, self.sums[number])
+                continue
+            for own in view:  # the mean over the members
+                sums = binding.penalty_sums(own.reshape(-1))
+                value += _value(terms, own, sums) / len(view)
         return value
 
     def zeros(self) -> float:
