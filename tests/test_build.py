@@ -36,7 +36,7 @@ def dynamic(data):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="flags of Linux's linkers")
 @pytest.mark.skipif(
-    "-fsanitize" in BUILD_FLAGS or "--coverage" in BUILD_FLAGS,
+    "-fsanitize" in BUILD_FLAGS or "-fcoverage-mapping" in BUILD_FLAGS,
     reason="a build of tools/",
 )
 @pytest.mark.parametrize("module", [dispatch, binding])
