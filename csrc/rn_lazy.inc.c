@@ -10,15 +10,6 @@
 
 enum { RN_ROWS_AHEAD = 16 }; /* between asking for a row and using it */
 
-/* Notes the step that is about to be taken, for rows that will miss it. */
-static void note_step(const rn_task *task) {
-    const rn_lazy *lazy = task->work->lazy;
-    const size_t now = task->run->steps_done;
-    if (!takes_step(task)) return;
-    lazy->step[now] = step_of(task->run, &task->run->net->layers[0].weight);
-    lazy->rates[now] = rates_of(&lazy->step[now]);
-}
-
 /* Joins the steps before `now` to those that rows may have missed. */
 static void join_steps(rn_lazy *lazy, size_t now) {
     if (!lazy->factor) return;
@@ -33,6 +24,16 @@ static void join_steps(rn_lazy *lazy, size_t now) {
             lazy->threshold[k] = fabs(factor) * lazy->threshold[k] + threshold;
         }
     }
+}
+
+/* Notes the step that is about to be taken, for rows that will miss it. */
+static void note_step(const rn_task *task) {
+    rn_lazy *lazy = task->work->lazy;
+    const size_t now = task->run->steps_done;
+    join_steps(lazy, now);
+    if (!takes_step(task)) return;
+    lazy->step[now] = step_of(task->run, &task->run->net->layers[0].weight);
+    lazy->rates[now] = rates_of(&lazy->step[now]);
 }
 
 /* Whether a step of a row is more than update(). */
@@ -111,10 +112,10 @@ static void catch_up(const rn_task *task, size_t k, size_t now, const T *zeros) 
         shrink(n_out, w + k * n_out, (T)lazy->factor[seen], (T)lazy->threshold[seen]);
         return;
     }
-    for (size_t s = seen; has_long_steps(task) && s < now; s++) {
-        long_step(task, k, zeros, &lazy->step[s]);
+    if (has_long_steps(task)) {
+        for (size_t s = seen; s < now; s++) long_step(task, k, zeros, &lazy->step[s]);
+        return;
     }
-    if (has_long_steps(task)) return;
     if (zeros_rest(p, &lazy->rates[seen]) &&
         rest(n_out, w + k * n_out, q ? q + k * n_out : NULL, lazy->rates + seen,
              now - seen)) {

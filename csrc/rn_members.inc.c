@@ -319,8 +319,7 @@ static int record_round(rn_training *training, const rn_task *task, double loss,
         run->member = last;
         run->batch_loss = loss;
     }
-    return run->status != RN_RUNNING || ended ||
-           run->steps_done == training->max_steps || rn_seconds() > training->deadline;
+    return is_over(training, ended);
 }
 
 static void members_worker(void *context, rn_worker worker) {

@@ -151,10 +151,7 @@ static double share_block(rn_task *task, int first, int last) {
     prepare_chain(task);
     if (task->work->by_entry) gather_entries(task);
     if (task->work->lazy) {
-        if (worker.index == 0) {
-            join_steps(task->work->lazy, task->run->steps_done);
-            note_step(task);
-        }
+        if (worker.index == 0) note_step(task);
         rn_barrier(worker);
         catch_up_touched(task);
         rn_barrier(worker);
@@ -214,11 +211,18 @@ static double take_pieces(rn_training *training, const rn_task *task,
 /* Whether the call ends here, in the middle of an epoch. */
 static int is_due(const rn_training *training) {
     const rn_run *run = training->run;
-    const rn_lazy *lazy = training->works->lazy;
+    const rn_lazy *lazy = training->works ? training->works->lazy : NULL;
     if (lazy && lazy->factor) {
         return run->progress->row / run->batch_size % lazy->settled_every == 0;
     }
     return rn_seconds() > training->deadline;
+}
+
+/* Whether the call ends here, where an epoch ended or not. */
+static int is_over(const rn_training *training, int ended) {
+    const rn_run *run = training->run;
+    return run->status != RN_RUNNING || ended ||
+           run->steps_done == training->max_steps || is_due(training);
 }
 
 static void train_worker(void *context, rn_worker worker) {
@@ -245,8 +249,7 @@ static void train_worker(void *context, rn_worker worker) {
             } else {
                 run->status = RN_DIVERGED;
             }
-            training->stop = run->status != RN_RUNNING || ended ||
-                             run->steps_done == training->max_steps || is_due(training);
+            training->stop = is_over(training, ended);
             if (training->stop && training->works->lazy) {
                 join_steps(training->works->lazy, run->steps_done);
             }

@@ -17,7 +17,7 @@ typedef struct {
      * soft_threshold(factor[s] w, threshold[s]); else NULL. */
     double *factor, *threshold;
     size_t joined;
-    size_t settled_every; /* steps of an epoch, after which a call ends */
+    size_t settled_every; /* steps of an epoch, after which a call ends then */
 } rn_lazy;
 
 typedef struct {
@@ -160,11 +160,10 @@ static int can_be_lazy(const rn_run *run) {
  * (rn_lazy.factor).  This rounds once where rows in time round at every step. */
 static int can_sum_up(const rn_run *run) {
     const rn_param *p = &run->net->layers[0].weight;
-    const int charged = p->l1_rule == RN_L1_CUMULATIVE && p->l1 == 0;
-    const int rule = charged ? RN_L1_NONE : p->l1_rule;
+    const int only_shrinks = p->l1 == 0 || p->l1_rule == RN_L1_PROXIMAL;
     return run->optimizer && run->optimizer->kind == RN_SGD && p->l2 > 0 &&
-           (rule == RN_L1_NONE || rule == RN_L1_PROXIMAL) && !p->non_negative &&
-           !p->ema && !p->keep_zeros && p->group == RN_GROUP_NONE;
+           only_shrinks && !p->non_negative && !p->ema && !p->keep_zeros &&
+           p->group == RN_GROUP_NONE;
 }
 
 /* Where a call ends all rows catch up, and sums end: so it ends after a number of steps
@@ -192,7 +191,7 @@ static rn_lazy *lay_out_lazy(const rn_run *run, rn_arena *arena) {
         .seen = rn_take(arena, n_in * sizeof(int32_t)),
         .factor = sums_up ? rn_take(arena, steps * sizeof(double)) : NULL,
         .threshold = sums_up ? rn_take(arena, steps * sizeof(double)) : NULL,
-        .settled_every = sums_up ? steps_between_ends(run) : 1,
+        .settled_every = steps_between_ends(run),
     };
     if (!arena->base) return NULL;
     *lazy = parts;
