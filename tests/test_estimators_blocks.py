@@ -58,7 +58,7 @@ def test_blocks_train_on_all_rows_in_the_units_of_y():
 
 
 def test_rare_classes_are_counted_and_quantiles_sampled(monkeypatch):
-    monkeypatch.setattr(survey, "SAMPLE", 100)
+    monkeypatch.setattr(survey, "SAMPLE_ROWS", 100)
     x, number = rows()
     y = np.where(number > 7, "high", "low")
     y[300] = "once"
@@ -74,7 +74,7 @@ def test_rare_classes_are_counted_and_quantiles_sampled(monkeypatch):
 
 
 def test_a_block_that_the_sample_missed_may_be_wrong(monkeypatch):
-    monkeypatch.setattr(survey, "SAMPLE", 50)
+    monkeypatch.setattr(survey, "SAMPLE_ROWS", 50)
     x, y = rows()
     x[400, 0] = np.inf
     with pytest.raises(ValueError, match="block 2: .*infinity"):

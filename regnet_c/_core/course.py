@@ -25,6 +25,11 @@ if TYPE_CHECKING:
 _NEXT_SEED = 0xD1B54A32D192ED03
 
 
+def block_seed(seed: int, number: int) -> int:
+    """The seed of a block's random numbers."""
+    return (seed + number * _NEXT_SEED) % 2**64
+
+
 class Course:
     """The blocks of all epochs.
 
@@ -63,8 +68,7 @@ class Course:
 
     def _permutation(self, n: int, stream: int, epoch: int) -> IntArray:
         order = np.empty(n, np.int64)
-        seed = (self._seed + stream * _NEXT_SEED) % 2**64
-        binding.permutation(order, seed, epoch)
+        binding.permutation(order, block_seed(self._seed, stream), epoch)
         return order
 
     def _numbers(self, epoch: int) -> Sequence[int]:

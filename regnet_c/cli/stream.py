@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .._core.course import block_seed
 from .._core.memory import free_memory
 from ..blocks import SAMPLE_ROWS, Blocks
 from ..kernels import permutation
@@ -39,8 +40,6 @@ if TYPE_CHECKING:
 _VALIDATION = SAMPLE_ROWS  # rows at most, if no share is given
 _CLASSES = 1 << 16  # at most
 _SHARE = 4  # files larger than this part of the free memory are streamed
-# between the seeds of two pieces, as between those of blocks
-_NEXT_SEED = 0xD1B54A32D192ED03
 
 
 def applies(args: Namespace) -> bool:
@@ -212,7 +211,7 @@ class _Stream:
     def _ranks(self, number: int) -> Float64Array:
         """Random places of a piece's rows, between 0 and 1: functions of the seed."""
         n = self._begins[number + 1] - self._begins[number]
-        seed = (self._args.seed + number * _NEXT_SEED) % 2**64
+        seed = block_seed(self._args.seed, number)
         ranks = np.empty(n)
         ranks[permutation(n, seed, data.EPOCH)] = (np.arange(n) + 0.5) / n
         return ranks

@@ -110,9 +110,10 @@ class Task:
         return float(self.optimizer.learning_rates(round_, 1, 1)[0])
 
     @property
-    def has_first_moment(self) -> bool:
+    def has_both_moments(self) -> bool:
         """Whether the optimiser averages gradients as well as their squares."""
-        return isinstance(self.optimizer, (Adam, AdamW))
+        traits = self.optimizer.traits
+        return traits.first_moment and traits.second_moment
 
     @property
     def steps(self) -> int:
@@ -143,7 +144,7 @@ class Task:
         Before the first average Adam's v does not know yet what is noise.
         """
         optimizer, root = copy.copy(self.optimizer), 1.0
-        known = round_ > 0 or not self.has_first_moment
+        known = round_ > 0 or not self.has_both_moments
         if optimizer.traits.second_moment and known:
             root = math.sqrt(len(self.sizes))
         if isinstance(optimizer, AdamW):
@@ -415,7 +416,7 @@ class Rounds:
         shards' first moments is free of noise and states mu^2.
         """
         count = len(self.task.sizes)
-        if not self.task.has_first_moment or len(arrays) == 1:
+        if not self.task.has_both_moments or len(arrays) == 1:
             return
         before = self.state.scalars.get()["beta2_power"]
         new = 1 - counters["beta2_power"] / before  # part of v that this round made

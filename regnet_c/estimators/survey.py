@@ -1,8 +1,8 @@
 """What an estimator learns from Blocks before it trains: one pass over all rows.
 
 Rows and classes are counted exactly.  Encoders and scales are learned from rows drawn
-without replacement, all if there are no more than `SAMPLE`: the rank of a quantile is off
-by sqrt(p (1 - p) / SAMPLE) in standard deviation, which is 0.14 % of the rows at most.
+without replacement, all if there are no more than `SAMPLE_ROWS`: the rank of a quantile is
+off by sqrt(p (1 - p) / SAMPLE_ROWS) in standard deviation, 0.14 % of the rows at most.
 """
 
 from __future__ import annotations
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     from ..blocks import Blocks
     from ..typing import AnyArray
-
-SAMPLE = SAMPLE_ROWS
 
 
 class Survey:
@@ -50,9 +48,9 @@ class Survey:
     def __init__(self, blocks: Blocks, labels: bool) -> None:
         self.n = sum(blocks.lengths)
         chosen = np.arange(self.n)
-        if self.n > SAMPLE:
+        if self.n > SAMPLE_ROWS:
             rng = np.random.default_rng(0)
-            chosen = np.sort(rng.choice(self.n, SAMPLE, replace=False))
+            chosen = np.sort(rng.choice(self.n, SAMPLE_ROWS, replace=False))
         found, classes, begin = [], [], 0
         for X, y, weight in _arrays(blocks):
             first, last = np.searchsorted(chosen, (begin, begin + len(X)))
