@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from ._core import binding
-from ._core.slices import in_slices
+from ._core.slices import slices
 from .activations import ACTIVATIONS, code
 from .layers import Dropout, layer_from_config
 from .penalties import lists_inputs, penalty_from_config
@@ -220,14 +220,11 @@ def _product(a: AnyArray, b: AnyArray) -> AnyArray:
     """a b with the same bits on every machine, in slices between which Ctrl-C is seen."""
     a, b = np.ascontiguousarray(a), np.ascontiguousarray(b)
     out = np.zeros((len(a), b.shape[1]), b.dtype)
-
-    def some(first: int, last: int) -> None:
+    for first, last in slices(len(a), 1):
         if b.dtype == np.float64:
             binding.dense_forward(out[first:last], a[first:last], b, None)
         else:  # NumPy's own loop; the core knows no long doubles
             np.matmul(a[first:last], b, out=out[first:last])
-
-    in_slices(len(a), some, 1)
     return out
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from ._core import binding, checks
 from ._core.data import rows_of_targets
 from ._core.fixed import Fixed
-from ._core.slices import in_slices
+from ._core.slices import slices
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -315,22 +315,16 @@ class Loss(Fixed):
         """ValueError for a row that is not a distribution, up to rounding."""
         rounding = np.finfo(y.dtype).eps if y.dtype.kind == "f" else 0.0
         tolerance = max(1e-4, 4 * rounding)
-
-        def some(first: int, last: int) -> tuple[int, float] | None:
+        for first, last in slices(len(y), max(1, _SUMMED // y.shape[1])):
             sums = y[first:last].sum(axis=1, dtype=np.float64)
             wrong = np.abs(sums - 1) > tolerance
-            if not wrong.any():
-                return None
-            row = int(np.argmax(wrong))
-            return first + row, float(sums[row])
-
-        found = in_slices(len(y), some, max(1, _SUMMED // y.shape[1]))
-        if found is not None:
-            labels = " (or integer labels)" if self.takes_labels else ""
-            raise ValueError(
-                f"row {found[0]} of y sums to {found[1]:.6g}, {self.name} expects "
-                f"probabilities that sum to 1{labels}"
-            )
+            if wrong.any():
+                row = int(np.argmax(wrong))
+                labels = " (or integer labels)" if self.takes_labels else ""
+                raise ValueError(
+                    f"row {first + row} of y sums to {sums[row]:.6g}, {self.name} "
+                    f"expects probabilities that sum to 1{labels}"
+                )
 
     def transform(self, out: FloatArray) -> FloatArray:
         """What predict returns: exp(out) for poisson, out itself otherwise.
@@ -412,8 +406,7 @@ class Loss(Fixed):
         array([2., 0.])
         """
         row_loss = np.empty(len(z), z.dtype)
-
-        def some(first: int, last: int) -> None:
+        for first, last in slices(len(z), max(1, _SCORED // z.shape[1])):
             rows = slice(first, last)
             zt = np.ascontiguousarray(z[rows].T)
             y = labels = None
@@ -425,8 +418,6 @@ class Loss(Fixed):
             binding.loss_rows(
                 self.code, row_loss[rows], dz, zt, y, labels, None, self.param
             )
-
-        in_slices(len(z), some, max(1, _SCORED // z.shape[1]))
         return row_loss
 
     def row_scores(self, z: FloatArray, data: Data) -> Float64Array:

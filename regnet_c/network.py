@@ -15,7 +15,7 @@ from ._core.listeners import check_callbacks
 from ._core.members import mean_of, raw_mean
 from ._core.memory import says_memory_error
 from ._core.plan import Plan
-from ._core.slices import in_slices
+from ._core.slices import slices
 from ._core.stream import Stream
 from ._core.team import useful_threads
 from ._core.training import FitOptions, TrainingRun, loss_and_gradient
@@ -409,19 +409,13 @@ class Network:
         threads = useful_threads(plan, threads, n, n, 1, entries)
         sparse = weights.sparse.layers(n)
         out = np.empty((n, model.n_out), plan.dtype)
-
-        def some(first: int, last: int) -> int | None:
+        for first, last in slices(n, plan.slice_rows):
             part = out if last - first == n else out[first:last]
             bad = model.predict(source, part, raw, threads, first, sparse)
-            if bad == -1:
-                return None
+            if bad >= 0:
+                raise ValueError(checks.not_finite_message(x, "X", bad, self.dtype))
             if bad == -2 and not raw:
                 self._refuse_nan(part, first)
-            return bad if bad >= 0 else None
-
-        bad = in_slices(n, some, plan.slice_rows)
-        if bad is not None:
-            raise ValueError(checks.not_finite_message(x, "X", bad, self.dtype))
         return out
 
     def _predict_members(

@@ -108,9 +108,11 @@ def check_int(
 
 def check_bool(value: object, name: str) -> bool:
     """True or False."""
-    if not isinstance(value, (bool, np.bool_)):
-        raise TypeError(f"{name} is {_shown(value)}, expected True or False")
-    return bool(value)
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, np.bool_):
+        return bool(value)
+    raise TypeError(f"{name} is {_shown(value)}, expected True or False")
 
 
 def check_rate(value: object, name: str = "rate") -> float:

@@ -3,50 +3,47 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Iterable, Iterator
 
     from numpy.typing import DTypeLike
 
     from ..typing import AnyArray, IntArray
 
-    T = TypeVar("T")
-
 _SECONDS = 0.02
 _COPIED = 1 << 20  # numbers copied in the first slice
 
 
-def in_slices(n: int, call: Callable[[int, int], T | None], size: int) -> T | None:
-    """call(first, last) for consecutive parts of range(n), each taking about 20 ms.
+def slices(n: int, size: int) -> Iterable[tuple[int, int]]:
+    """(first, last) of consecutive parts of range(n), each taking about 20 ms.
 
     Parameters
     ----------
     n : int
-    call : callable
-        Its first result other than None ends the loop and is returned.
     size : int
-        Length of the first part; that of the others follows from the clock.
+        Length of the first part; that of the others follows from the time its loop took.
     """
     if 0 < n <= size:  # the clock would take a tenth of a one-row prediction
-        return call(0, n)
+        return ((0, n),)
+    return _timed(n, size)
+
+
+def _timed(n: int, size: int) -> Iterator[tuple[int, int]]:
     first = 0
     while first < n:
         last = min(first + size, n)
         start = time.perf_counter()
-        result = call(first, last)
-        if result is not None:
-            return result
+        yield first, last
         seconds = time.perf_counter() - start
         if seconds < _SECONDS / 2:
             size *= 2
         elif seconds > 2 * _SECONDS:
             size = -(-size // 2)
         first = last
-    return None
 
 
 def copy_in_slices(
@@ -54,9 +51,7 @@ def copy_in_slices(
 ) -> AnyArray:
     """array[:, columns].astype(dtype), of an array (n, n_columns)."""
     out = np.empty((len(array), array[:0, columns].shape[1]), dtype)
-
-    def some(first: int, last: int) -> None:
+    size = max(1, _COPIED // max(1, array[:1].size))
+    for first, last in slices(len(array), size):
         out[first:last] = array[first:last, columns]
-
-    in_slices(len(array), some, max(1, _COPIED // max(1, array[:1].size)))
     return out

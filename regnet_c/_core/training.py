@@ -26,7 +26,7 @@ from .course import Course
 from .divergence import all_finite, first_not_finite, warn_of_dead_start
 from .listeners import Listeners
 from .progress_bar import ProgressBar
-from .slices import in_slices
+from .slices import slices
 from .state import TrainingState
 from .team import MIN_BLOCK_ROWS, Pace, divide
 
@@ -428,14 +428,13 @@ class TrainingRun:
         assert data is not None  # it is being trained
         first = step * self.options.batch_size
         last = min(first + self.options.batch_size, data.n)
-
-        def search(a: int, b: int) -> int | None:
+        for a, b in slices(last - first, MIN_BLOCK_ROWS):
             rows = slice(first + a, first + b)
-            return first_not_finite(
-                self._working, data.raw_x[rows if order is None else order[rows]]
-            )
-
-        return in_slices(last - first, search, MIN_BLOCK_ROWS)
+            x = data.raw_x[rows if order is None else order[rows]]
+            layer = first_not_finite(self._working, x)
+            if layer is not None:
+                return layer
+        return None
 
 
 def loss_and_gradient(

@@ -17,7 +17,7 @@ import numpy as np
 from .._core import checks
 from .._core.atomic import write_atomically
 from .._core.data import checked_data
-from .._core.slices import in_slices
+from .._core.slices import slices
 from ..tables.form import KEY, TableForm
 from .c_encoder import CEncoder
 from .c_frame import (
@@ -212,13 +212,9 @@ def _compare(
     """Loss and accuracy of the network and of the exported one on the same data."""
     data = checked_data(network._plan, *calibration, None)
     z = np.empty((data.n, layers[-1].w.shape[1]), np.float32)
-
-    def some(first: int, last: int) -> None:
-        z[first:last] = forward(
-            layers, np.ascontiguousarray(data.raw_x[first:last], np.float32)
-        )
-
-    in_slices(data.n, some, 64)
+    for first, last in slices(data.n, 64):
+        rows = np.ascontiguousarray(data.raw_x[first:last], np.float32)
+        z[first:last] = forward(layers, rows)
     return {
         "original": network._evaluate(data, None),
         "exported": network.loss.score(z, data),
