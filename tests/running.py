@@ -61,15 +61,19 @@ def all_pairs(**values):
 
     Greedy: the combination with the most new pairs is next, the first of equals.
     """
+    bits = {}  # a bit for each pair, in the order they are met
 
     def pairs(combination):
-        return set(itertools.combinations(zip(values, combination, strict=True), 2))
+        found = itertools.combinations(zip(values, combination, strict=True), 2)
+        return sum(bits.setdefault(pair, 1 << len(bits)) for pair in found)
 
     left = {c: pairs(c) for c in itertools.product(*values.values())}
-    missing, chosen = set().union(*left.values()), []
+    missing, chosen = (1 << len(bits)) - 1, []
     while missing:
-        best = max(left, key=lambda combination: len(left[combination] & missing))
-        missing -= left.pop(best)
+        best = max(
+            left, key=lambda combination: (left[combination] & missing).bit_count()
+        )
+        missing &= ~left.pop(best)
         chosen.append(best)
     return chosen
 

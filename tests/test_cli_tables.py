@@ -3,6 +3,7 @@
 import csv
 import gzip
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -213,7 +214,9 @@ def test_dates_as_strings_are_dates(tmp_path, capsys):
 
 def test_many_levels_need_little_memory(tmp_path):
     """100 000 rows, 5000 levels: at most 1 GB, with the interpreter."""
-    pytest.importorskip("resource")
+    status = Path("/proc/self/status")  # ru_maxrss begins at the parent's
+    if not status.exists():
+        pytest.skip("no /proc")
     rng = np.random.default_rng(0)
     levels = rng.integers(0, 5000, 100_000)
     pd.DataFrame(
@@ -222,8 +225,8 @@ def test_many_levels_need_little_memory(tmp_path):
         tmp_path / "t.csv", index=False
     )
     code = (
-        "import resource, sys; from regnet_c.cli import main; status = main(sys.argv[1:]);"
-        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss); sys.exit(status)"
+        "import sys; from regnet_c.cli import main; code = main(sys.argv[1:]);"
+        f"print(open('{status}').read()); sys.exit(code)"
     )
     argv = ["train", "--data", "t.csv", "--target", "y", "--epochs", "1", *SMALL]
     run = subprocess.run(
@@ -234,8 +237,7 @@ def test_many_levels_need_little_memory(tmp_path):
         timeout=300,
     )
     assert run.returncode == 0, run.stderr
-    peak = int(run.stdout.splitlines()[-1]) * (1 if sys.platform == "darwin" else 1024)
-    assert peak < 1e9
+    assert int(re.search(r"VmHWM:\s*(\d+) kB", run.stdout)[1]) < 1e6
     assert "4900 rare levels count as another" in run.stdout
 
 

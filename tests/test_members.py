@@ -88,7 +88,7 @@ def test_members_show():
 
 
 @pytest.mark.parametrize("loss", ref.LOSSES)
-def test_gradients_with_each_loss(loss, isa, rng):
+def test_gradients_with_each_loss(loss, rng):
     net = scrambled(network(loss=loss), rng)
     y = some_targets(loss, rng, 9, 4)
     masks = [rng.random((MEMBERS, 9, units)) < 0.7 for units in (6, 9)]

@@ -236,7 +236,7 @@ def test_dropout_check_value_and_large_logits():
 
 def test_spiral_posterior_is_calibrated():
     """Among points with posterior p for a class, a share p is of that class."""
-    x, y = spiral.spiral(200_000, np.random.default_rng(5))
+    x, y = spiral.spiral(100_000, np.random.default_rng(5))
     p = spiral.posterior(x)
     np.testing.assert_allclose(p.sum(axis=1), 1)
     assert np.isnan(spiral.posterior(np.array([[0.8, 0.8]]))).all()

@@ -17,7 +17,7 @@ from conftest import (
     oracle_optimizer,
     weights64,
 )
-from running import bits as bits_of
+from running import all_pairs, bits as bits_of
 
 import regnet_c as rn
 from regnet_c import kernels, schedules
@@ -126,8 +126,14 @@ def test_constraints_equal_the_oracle(dtype, isa, rng):
     assert norms.max() <= 0.9 * (1 + 1e-6)
 
 
-@pytest.mark.parametrize("rule", ["cumulative", "proximal"])
-@pytest.mark.parametrize("kind", OPTIMIZERS)
+GROUP_RULES = ["cumulative", "proximal"]
+GROUP_CASES = pytest.mark.parametrize(
+    ("kind", "rule", "dtype"),
+    all_pairs(kind=OPTIMIZERS, rule=GROUP_RULES, dtype=["float32", "float64"]),
+)
+
+
+@GROUP_CASES
 def test_group_penalties_equal_the_oracle(kind, rule, dtype, isa, rng):
     sparse = rn.SparseGroupLasso(0.004, 0.06, "inputs", l2=0.001, rule=rule)
     layers = [
@@ -147,8 +153,7 @@ def test_group_penalties_equal_the_oracle(kind, rule, dtype, isa, rng):
     assert_weights_close(net, want)
 
 
-@pytest.mark.parametrize("rule", ["cumulative", "proximal"])
-@pytest.mark.parametrize("kind", OPTIMIZERS)
+@GROUP_CASES
 def test_groups_of_several_inputs_equal_the_oracle(kind, rule, dtype, isa, rng):
     several, pairs = [[0, 3, 5], [1], [2, 4]], [[k, k + 1] for k in range(0, 40, 2)]
     sparse = rn.SparseGroupLasso(0.004, 0.06, several, l2=0.001, rule=rule)
@@ -188,10 +193,9 @@ def assert_full_batch_reaches(solution, penalty, kind, x, y):
     return w
 
 
-@pytest.mark.parametrize("rule", ["cumulative", "proximal"])
-@pytest.mark.parametrize("kind", OPTIMIZERS)
-def test_full_batch_reaches_the_solution_for_several_inputs_a_group(kind, rule):
-    """A group of noise leaves as a whole, one with a single good input stays whole."""
+@pytest.fixture(scope="module")
+def several_inputs_a_group():
+    """(groups, x, y, solution): the third group leaves."""
     rng = np.random.default_rng(5)
     groups = [[0, 4, 6], [1, 2, 7], [3, 5]]
     x, true = rng.standard_normal((200, 8)), np.zeros((8, 3))
@@ -203,6 +207,16 @@ def test_full_batch_reaches_the_solution_for_several_inputs_a_group(kind, rule):
         solution = ref.prox_group(solution - step * gradient, step * 0.15, groups)
     rows = (solution == 0).all(axis=1)
     assert rows.tolist() == [k in (3, 5) for k in range(8)] and solution[~rows].all()
+    return groups, x, y, solution
+
+
+@pytest.mark.parametrize("rule", GROUP_RULES)
+@pytest.mark.parametrize("kind", OPTIMIZERS)
+def test_full_batch_reaches_the_solution_for_several_inputs_a_group(
+    kind, rule, several_inputs_a_group
+):
+    """A group of noise leaves as a whole, one with a single good input stays whole."""
+    groups, x, y, solution = several_inputs_a_group
     penalty = rn.GroupLasso(0.15, groups, rule=rule)
     w = assert_full_batch_reaches(solution, penalty, kind, x, y)
     gradient = x.T @ (x @ w - y) / len(x)
