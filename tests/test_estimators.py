@@ -75,7 +75,7 @@ def assert_same_weights(first, second):
     [
         (RegNetClassifier, {}),
         (RegNetRegressor, {}),
-        (RegNetClassifier, {"l1": 1e-4, "l2": 1e-5}),
+        (RegNetClassifier, {"preset": "plain", "l1": 1e-4, "l2": 1e-5}),
     ],
 )
 @pytest.mark.filterwarnings("ignore")

@@ -721,7 +721,7 @@ def test_flipped_bits_of_a_sealed_header_change_nothing_unseen(tmp_path, monkeyp
     """With the checksum put right, a file is refused or is what `save` writes."""
     monkeypatch.setattr(os, "fsync", lambda handle: None)  # thousands of saves
     loaded = 0
-    for bit in range(8 * 8, 8 * len(GOOD)):
+    for bit in range(8 * 8, 8 * len(GOOD), 3):  # two or three of each byte
         content = bytearray(GOOD)
         content[bit // 8] ^= 1 << bit % 8
         content = seal(bytes(content))

@@ -79,16 +79,18 @@ def test_prox_of_groups_is_that_of_one_input_with_all_their_weights(
         t, r = (unit / optimizer._metric(a.astype(np.float64)) for a in (v, u))
         arrays = [beta, theta, t + 0 * beta, r + 0 * theta]
         for strength, hierarchy in ((0.0, 1.0), (0.5, 0.3), (9.0, 1e-3), (50.0, 0.0)):
+            wants = []
+            for group in groups:
+                parts = [a[group].ravel() for a in arrays]
+                strong = strength * np.sqrt(len(group))
+                wants.append(ref.prox_lassonet(*parts, strong, hierarchy))
             for _ in every_isa():
                 b, w = beta.copy(), theta.copy()
                 work = np.empty(2 * (n_out + n_hidden + 16) * 6)
                 step = update_step(optimizer)
                 binding.prox_lassonet(b, w, v, u, strength, hierarchy, step, work, rows)
-                for group in groups:
-                    parts = [a[group].ravel() for a in arrays]
-                    strong = strength * np.sqrt(len(group))
-                    want_b, want_w = ref.prox_lassonet(*parts, strong, hierarchy)
-                    scales = [1 + np.abs(a).max() for a in parts[:2]]
+                for group, (want_b, want_w) in zip(groups, wants, strict=True):
+                    scales = [1 + np.abs(a[group]).max() for a in (beta, theta)]
                     assert_close(b[group].ravel(), want_b, scale=scales[0])
                     assert_close(w[group].ravel(), want_w, scale=scales[1])
                     assert b[group].any() == want_b.any()
