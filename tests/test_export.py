@@ -535,6 +535,86 @@ def test_onnx_models_predict_the_same(activation, dtype, tmp_path, rng):
     np.testing.assert_allclose(got, net.predict(X), **tolerance("float32"))
 
 
+def network_of_members(loss, n_out, rng, dtype="float32"):
+    """Every array is drawn, many shared weights are 0."""
+    layers = [rn.Dense(13, 17, "tanh"), rn.Dense(17, 9, "relu", use_bias=False)]
+    layers += [rn.Dropout(0.5), rn.Dense(9, n_out)]
+    net = rn.Network(layers, loss, dtype, members=3)
+    weights = [rng.normal(size=w.shape) for w in net.get_weights()]
+    weights[0][rng.random((13, 17)) < 0.9] = 0
+    net.set_weights(weights)
+    return net
+
+
+@needs_cc
+@pytest.mark.parametrize("form", c_layer.FORMS)
+@pytest.mark.parametrize(("loss", "n_out"), OUTPUTS)
+def test_members_in_c_have_the_bits_of_predict(
+    loss, n_out, form, tmp_path, rng, monkeypatch
+):
+    for other in c_layer.FORMS.keys() - {form}:
+        monkeypatch.delitem(c_layer.FORMS, other)
+    net = network_of_members(loss, n_out, rng)
+    report = net.to_c(tmp_path / "net")
+    assert [row["form"] for row in report["layers"]] == [form, form, "dense"]
+    X = rng.normal(size=(50, 13)).astype(np.float32)
+    got, classes = predict_c(tmp_path / "net.c", X, n_out)
+    want = net.predict(X)
+    assert ulps(got, want) == 0
+    if loss == "softmax_cross_entropy":
+        assert classes == want.argmax(axis=1).tolist()
+    assert run_self_test(tmp_path / "net.c", "-DNET_SELF_TEST", "-lm").returncode == 0
+
+
+def test_the_c_file_of_members_has_the_shared_weights_once(tmp_path):
+    layers = [rn.Dense(50, 60, "relu"), rn.Dense(60, 1)]
+    net = rn.Network(layers, members=8)
+    one = net.member(0).to_c(tmp_path / "one")
+    report = net.to_c(tmp_path / "net")
+    assert one["flash"] == 4 * (50 * 60 + 60) and one["ram"] == 4 * 60
+    own = 50 + 60 + 60  # r, s, the last layer
+    assert report["flash"] == 4 * (50 * 60 + 8 * own) and report["ram"] == 4 * 61
+    assert "mean of 8 members" in (tmp_path / "net.c").read_text()
+
+
+@needs_cc
+def test_members_in_int8_are_close(tmp_path, rng):
+    net = network_of_members("softmax_cross_entropy", 3, rng)
+    X, y = rng.normal(size=(200, 13)).astype(np.float32), rng.integers(0, 3, 200)
+    report = net.to_c(tmp_path / "net", "int8", calibration=(X, y))
+    assert report["exported"]["loss"] == pytest.approx(
+        report["original"]["loss"], rel=0.05
+    )
+    got, _ = predict_c(tmp_path / "net.c", X, 3)
+    np.testing.assert_allclose(got, net.predict(X), atol=0.1)
+    program = run_self_test(tmp_path / "net.c", "-DNET_SELF_TEST", "-lm")
+    assert program.returncode == 0, program.stdout
+
+
+@pytest.mark.parametrize(("loss", "n_out"), OUTPUTS)
+def test_members_in_onnx_predict_the_same(loss, n_out, tmp_path, rng):
+    pytest.importorskip("onnx")
+    runtime = pytest.importorskip("onnxruntime")
+    net = network_of_members(loss, n_out, rng, "float64")
+    net.to_onnx(tmp_path / "m.onnx")
+    X = rng.normal(size=(40, 13)).astype(np.float32)
+    (got,) = runtime.InferenceSession(tmp_path / "m.onnx").run(None, {"x": X})
+    np.testing.assert_allclose(got, net.predict(X), **tolerance("float32"))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(("loss", "n_out"), OUTPUTS)
+def test_members_in_torch_predict_the_same(loss, n_out, dtype, rng):
+    torch = pytest.importorskip("torch")
+    net = network_of_members(loss, n_out, rng, dtype)
+    X = rng.normal(size=(40, 13)).astype(dtype)
+    with torch.no_grad():
+        got = net.to_torch()(torch.from_numpy(X)).numpy()
+        raw = net.to_torch(raw=True)(torch.from_numpy(X))
+    np.testing.assert_allclose(got, net.predict(X), **tolerance(dtype))
+    assert raw.shape == (3, 40, n_out)
+
+
 def test_onnx_models_say_which_columns_they_read(tmp_path, rng):
     pytest.importorskip("onnx")
     runtime = pytest.importorskip("onnxruntime")
@@ -802,7 +882,7 @@ def test_more_than_onnx_holds_is_refused(tmp_path, monkeypatch):
     net = make_net([30, 4, 2])
     net.to_onnx(tmp_path / "small.onnx")
     monkeypatch.setattr(onnx, "_MOST_BYTES", 400)
-    with pytest.raises(ValueError, match="take 512 bytes, an ONNX file holds at most"):
+    with pytest.raises(ValueError, match="take 536 bytes, an ONNX file holds at most"):
         net.to_onnx(tmp_path / "net.onnx")
     assert not (tmp_path / "net.onnx").exists()
 

@@ -7,8 +7,10 @@ for each unit.
 
 from __future__ import annotations
 
+import itertools
 import re
 import zlib
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -31,15 +33,15 @@ from .c_frame import (
     predict_function,
     self_test,
 )
-from .c_layer import c_function, n_bytes, smallest_form
+from .c_layer import c_function, form_of_members, n_bytes
 from .c_math import source
-from .plain import describe, finish, forward
+from .plain import describe, predict, raw_outputs
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from ..network import Network
-    from ..typing import Rows, Scores, StrPath
+    from ..typing import OutputName, Rows, Scores, StrPath
     from .c_layer import Arrays
     from .plain import PlainLayer
 
@@ -63,6 +65,9 @@ def to_c(
     (``regnet_c.export.c_layer``).  Compiled with ``-DPREFIX_SELF_TEST`` the file has a
     main() that checks embedded rows and returns the number of wrong ones.  The .c file
     does not compile with the .h file of another export.
+
+    Of members the file holds the shared weights once and the factors, biases and last
+    layer of each; the function predicts with one after the other and writes the mean.
 
     Explained in :doc:`/shipping`.
 
@@ -99,34 +104,35 @@ def to_c(
     stem, prefix = _stem(path), _check_prefix(prefix)
     if calibration is not None:
         checks.check_pair(calibration, "calibration")
-    layers, output = describe(network, np.float32)
-    for layer in layers:
+    members, output = describe(network, np.float32)
+    for layer in itertools.chain(*members):
         flush_denormals(layer)
     if dtype == "int8":
-        layers = [quantize(layer) for layer in layers]
-    forms = [smallest_form(layer) for layer in layers]
-    report = _sizes(layers, forms)
+        members = [[quantize(layer) for layer in layers] for layers in members]
+    columns = list(zip(*members, strict=True))  # each layer of all members
+    forms = [form_of_members(layers) for layers in columns]
+    report = _sizes(members, forms)
     report["files"] = [f"{stem}.c", f"{stem}.h"]
     rows = _test_rows(network, calibration)
     if calibration is not None:
-        report |= _compare(network, layers, calibration)
+        report |= _compare(network, members, output, calibration)
     encoder = _encoder(network, prefix)
     if encoder is not None:
         report["flash"] += encoder.table_bytes
     body = [
         f'#include "{stem.name}.h"\n\n#include <stdint.h>\n',
         GUARD,
-        source(function_names(layers, output), prefix),
+        source(function_names(members[0], output), prefix),
         *(
-            c_function(number, layer, *form, prefix)
-            for number, (layer, form) in enumerate(zip(layers, forms, strict=True))
+            c_function(number, layers, *form, prefix)
+            for number, (layers, form) in enumerate(zip(columns, forms, strict=True))
         ),
-        predict_function(layers, output, prefix),
+        predict_function(members, output, prefix),
         "" if encoder is None else encoder.source(),
-        self_test(rows, finish(output, forward(layers, rows)), prefix),
+        self_test(rows, predict(members, output, rows), prefix),
     ]
     texts = ["\n".join([head(network, dtype, report, prefix), *body])]
-    texts.append(header(network, layers, prefix, encoder))
+    texts.append(header(network, members[0], prefix, encoder))
     # two files cannot be replaced in one step: a mixture must not compile
     build = zlib.crc32("".join(texts).encode("ascii"))
     texts[0] = texts[0].replace(GUARD, guard(stem.name, build, prefix), 1)
@@ -149,7 +155,7 @@ def quantize(layer: PlainLayer) -> PlainLayer:
     scale = np.where(top > 0, top / np.float32(127), 1).astype(np.float32)
     scale = np.maximum(scale, np.finfo(np.float32).tiny)
     w = np.clip(np.rint(layer.w / scale), -127, 127).astype(np.int8)
-    return type(layer)(w, layer.b, layer.activation, layer.param, scale)
+    return replace(layer, w=w, scale=scale)
 
 
 def flush_denormals(layer: PlainLayer) -> None:
@@ -178,19 +184,22 @@ def _check_prefix(prefix: object) -> str:
     return prefix
 
 
-def _sizes(layers: list[PlainLayer], forms: list[tuple[str, Arrays]]) -> dict[str, Any]:
+def _sizes(
+    members: list[list[PlainLayer]], forms: list[tuple[str, Arrays]]
+) -> dict[str, Any]:
     rows = [
         {
             "n_in": layer.w.shape[0],
             "n_out": layer.w.shape[1],
-            "weights": int(np.count_nonzero(layer.w)),
+            "weights": int(np.count_nonzero(arrays["w"])),
             "form": name,
             "bytes": n_bytes(arrays),
         }
-        for layer, (name, arrays) in zip(layers, forms, strict=True)
+        for layer, (name, arrays) in zip(members[0], forms, strict=True)
     ]
     flash = sum(row["bytes"] for row in rows)
-    return {"flash": flash, "ram": 4 * sum(buffers(layers)), "layers": rows}
+    ram = 4 * sum(buffers(members).values())
+    return {"flash": flash, "ram": ram, "layers": rows}
 
 
 def _test_rows(
@@ -207,14 +216,17 @@ def _test_rows(
 
 
 def _compare(
-    network: Network, layers: list[PlainLayer], calibration: tuple[Rows, ArrayLike]
+    network: Network,
+    members: list[list[PlainLayer]],
+    output: OutputName,
+    calibration: tuple[Rows, ArrayLike],
 ) -> dict[str, Scores]:
     """Loss and accuracy of the network and of the exported one on the same data."""
     data = checked_data(network._plan, *calibration, None)
-    z = np.empty((data.n, layers[-1].w.shape[1]), np.float32)
+    z = np.empty((data.n, members[0][-1].w.shape[1]), np.float32)
     for first, last in slices(data.n, 64):
         rows = np.ascontiguousarray(data.raw_x[first:last], np.float32)
-        z[first:last] = forward(layers, rows)
+        z[first:last] = raw_outputs(members, output, rows)
     return {
         "original": network._evaluate(data, None),
         "exported": network.loss.score(z, data),

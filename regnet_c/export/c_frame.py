@@ -23,10 +23,18 @@ if TYPE_CHECKING:
 GUARD, BUILD = "\0guard", "\0build"
 
 
-def buffers(layers: Sequence[PlainLayer]) -> tuple[int, int]:
-    """Lengths of the two arrays that hidden layers write to in turn."""
-    widths = [layer.w.shape[1] for layer in layers[:-1]]
-    return max(widths[0::2], default=0), max(widths[1::2], default=0)
+def buffers(members: Sequence[Sequence[PlainLayer]]) -> dict[str, int]:
+    """Lengths of the arrays that layers write to.
+
+    Hidden layers take the first two in turn; the third is for the outputs of a member.
+    """
+    *widths, n_out = (layer.w.shape[1] for layer in members[0])
+    lengths = {
+        "even": max(widths[0::2], default=0),
+        "odd": max(widths[1::2], default=0),
+    }
+    lengths["own"] = n_out if len(members) > 1 else 0
+    return lengths
 
 
 def function_names(layers: Sequence[PlainLayer], output: OutputName) -> set[str]:
@@ -47,6 +55,11 @@ def head(network: Network, dtype: str, report: dict[str, Any], prefix: str) -> s
     ]
     lines += [
         f" * Loss {network.loss.name}, trained in {network.dtype}, weights {dtype}.",
+        *(
+            [f" * The mean of {network.members} members, which share weights."]
+            if network.members > 1
+            else []
+        ),
         (
             f" * Flash: {report['flash']} bytes of constants.  "
             f"RAM: {report['ram']} bytes of buffers"
@@ -67,32 +80,46 @@ def head(network: Network, dtype: str, report: dict[str, Any], prefix: str) -> s
 
 
 def predict_function(
-    layers: Sequence[PlainLayer], output: OutputName, prefix: str
+    members: Sequence[Sequence[PlainLayer]], output: OutputName, prefix: str
 ) -> str:
     """The one public function."""
-    names, widths = ("even", "odd"), buffers(layers)
-    lines = ["int net_predict(const float *x, float *y) {"]
-    for name, width in zip(names, widths, strict=True):
-        if width:
-            lines.append(f"    float {name}[{width}];")
-    if output in ("sigmoid", "exp"):
-        lines.append("    unsigned j;")
-    source_name = "x"
-    for number in range(len(layers)):
-        target = "y" if number == len(layers) - 1 else names[number % 2]
-        lines.append(f"    net_layer{number}({source_name}, {target});")
-        source_name = target
-    n_out = layers[-1].w.shape[1]
+    n_layers, n_out = len(members[0]), members[0][-1].w.shape[1]
+    one = len(members) == 1
+    steps, x, last = [], "x", "y" if one else "own"
+    for number in range(n_layers):
+        target = last if number == n_layers - 1 else ("even", "odd")[number % 2]
+        steps.append(f"net_layer{number}({x}, {target}{'' if one else ', member'});")
+        x = target
     if output == "softmax":
-        lines.append(f"    net_softmax({n_out}, y);")
+        steps.append(f"net_softmax({n_out}, {last});")
     elif output != "identity":
-        lines.append(f"    for (j = 0; j < {n_out}; j++) y[j] = net_{output}(y[j]);")
+        steps.append(
+            f"for (j = 0; j < {n_out}; j++) {last}[j] = net_{output}({last}[j]);"
+        )
+    if not one:
+        steps += [
+            f"for (j = 0; j < {n_out}; j++)",
+            "    y[j] = member == 0 ? own[j] : y[j] + own[j];",
+        ]
+        steps = [
+            f"for (member = 0; member < {len(members)}; member++) {{",
+            *(f"    {step}" for step in steps),
+            "}",
+            f"for (j = 0; j < {n_out}; j++) y[j] /= {len(members)};",
+        ]
+    counters = [] if one else ["uint32_t member"]
+    counters += ["unsigned j"] if output in ("sigmoid", "exp") or not one else []
     result = "0"
-    if "largest" in function_names(layers, output):
+    if "largest" in function_names(members[0], output):
         result = f"net_largest({n_out}, y)"
     elif output == "sigmoid":
         result = "y[0] > 0.5f"
-    return with_prefix("\n".join([*lines, f"    return {result};", "}", ""]), prefix)
+    lines = [f"float {name}[{n}];" for name, n in buffers(members).items() if n]
+    lines += [f"{counter};" for counter in counters]
+    lines += [*steps, f"return {result};"]
+    text = "\n".join(f"    {line}" for line in lines)
+    start = "int net_predict(const float *x, float *y) {"
+    return with_prefix(f"{start}\n{text}\n}}\n", prefix)
 
 
 def self_test(x: FloatArray, y: FloatArray, prefix: str) -> str:

@@ -12,6 +12,7 @@ Sums take their terms in the order of `predict` whatever the form.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -21,7 +22,7 @@ from ..activations import ACTIVATIONS
 from .c_math import with_prefix
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Sequence
 
     from ..typing import AnyArray
     from .plain import PlainLayer
@@ -38,18 +39,18 @@ _C_TYPES = {
 _BODIES = {
     "dense": """\
         for (k = 0; k < {n_in}; k++) {{
-            s = NET_FMA(x[k], (float)w[p], s);
+            sum = NET_FMA(x[k], {w}, sum);
             p++;
         }}""",
     "sparse": """\
-        for (end = p + count[j]; p < end; p++) s = NET_FMA(x[at[p]], (float)w[p], s);""",
+        for (end = p + count[j]; p < end; p++) sum = NET_FMA(x[at[p]], {w}, sum);""",
     "gaps8": """\
         for (end = p + count[j], k = 0; p < end; p++) {{
             do {{
                 step = at[i++];
                 k += step;
             }} while (step == 255);
-            s = NET_FMA(x[k], (float)w[p], s);
+            sum = NET_FMA(x[k], {w}, sum);
         }}""",
     "gaps4": """\
         for (end = p + count[j], k = 0; p < end; p++) {{
@@ -58,17 +59,19 @@ _BODIES = {
                 i++;
                 k += step;
             }} while (step == 15);
-            s = NET_FMA(x[k], (float)w[p], s);
+            sum = NET_FMA(x[k], {w}, sum);
         }}""",
     "bitmap": """\
         for (k = 0; k < {n_in}; k += 8) {{
             for (bits = at[i++]; bits != 0; bits &= bits - 1) {{
                 const uint32_t lowest = (bits & (0u - bits)) * 29 >> 5 & 7;
-                s = NET_FMA(x[k + place[lowest]], (float)w[p], s);
+                sum = NET_FMA(x[k + place[lowest]], {w}, sum);
                 p++;
             }}
         }}""",
 }
+# the number of the input in these bodies
+_INPUT = {"sparse": "at[p]", "bitmap": "k + place[lowest]"}
 _COUNTERS = {
     "dense": "p = 0, k",
     "sparse": "p = 0, end",
@@ -157,6 +160,30 @@ def smallest_form(layer: PlainLayer) -> tuple[str, Arrays]:
     return best, found[best]
 
 
+def form_of_members(layers: Sequence[PlainLayer]) -> tuple[str, Arrays]:
+    """(name, arrays) of one layer of all members, whose own arrays follow one another."""
+    first = layers[0]
+    if len(layers) == 1:
+        return smallest_form(first)
+    if first.r is None:  # w is their own
+        name, arrays = (
+            "dense",
+            {"w": _joined(layer.w.T.reshape(-1) for layer in layers)},
+        )
+        if first.scale is not None:
+            arrays["scale"] = _joined(layer.scale for layer in layers)
+    else:
+        name, arrays = smallest_form(replace(first, b=None))
+        arrays |= {key: _joined(getattr(x, key) for x in layers) for key in "rs"}
+    if any(layer.b is not None and layer.b.any() for layer in layers):
+        arrays["b"] = _joined(layer.b for layer in layers)
+    return name, arrays
+
+
+def _joined(arrays: Iterable[AnyArray | None]) -> AnyArray:
+    return np.concatenate([array for array in arrays if array is not None])
+
+
 def c_numbers(array: AnyArray, per_line: int = 8) -> str:
     """The numbers of an array as C literals, a few on each line."""
     if array.dtype == np.float32:
@@ -177,30 +204,30 @@ def c_array(name: str, array: AnyArray) -> str:
 
 
 def c_function(
-    number: int, layer: PlainLayer, form: str, arrays: Arrays, prefix: str
+    number: int, layers: Sequence[PlainLayer], form: str, arrays: Arrays, prefix: str
 ) -> str:
-    """The function <prefix>_layer<number>(x, y)."""
+    """The function <prefix>_layer<number>(x, y), or (x, y, member)."""
+    layer, members = layers[0], len(layers)
     n_in, n_out = layer.w.shape
-    bias = "b[j]" if "b" in arrays else "0"
-    result = "s" if layer.scale is None else f"NET_FMA(scale[j], s, {bias})"
-    if ACTIVATIONS[layer.activation].parameter is not None:
-        result = f"net_{layer.activation}({result}, {np.float32(layer.param)!s}f)"
-    elif layer.activation != "identity":
-        result = f"net_{layer.activation}({result})"
-    start = bias if layer.scale is None else "0"
-    share = np.count_nonzero(layer.w) / layer.w.size
+    weight, start, result = _expressions(layers, form, arrays)
+    weights = layers if layer.r is None else layers[:1]
+    share = np.mean([np.count_nonzero(x.w) / x.w.size for x in weights])
+    counters = _COUNTERS[form]
+    if members > 1 and layer.r is None:
+        counters = counters.replace("p = 0", f"p = {layer.w.size} * member")
+    member = ", uint32_t member" if members > 1 else ""
     text = "\n".join(
         [
             (
                 f"/* {n_in} -> {n_out}, {layer.activation}; {share:.1%} of the weights, "
                 f"{form}, {n_bytes(arrays)} bytes */"
             ),
-            f"static void net_layer{number}(const float *x, float *y) {{",
+            f"static void net_layer{number}(const float *x, float *y{member}) {{",
             *(c_array(name, array) for name, array in arrays.items()),
-            f"    uint32_t j, {_COUNTERS[form]};",
+            f"    uint32_t j, {counters};",
             f"    for (j = 0; j < {n_out}; j++) {{",
-            f"        float s = {start};",
-            _BODIES[form].format(n_in=n_in),
+            f"        float sum = {start};",
+            _BODIES[form].format(n_in=n_in, w=weight),
             f"        y[j] = {result};",
             "    }",
             "}",
@@ -208,3 +235,25 @@ def c_function(
         ]
     )
     return with_prefix(text, prefix)
+
+
+def _expressions(
+    layers: Sequence[PlainLayer], form: str, arrays: Arrays
+) -> tuple[str, str, str]:
+    """(a weight, what a sum starts from, a unit's result) as C text."""
+    layer = layers[0]
+    n_in, n_out = layer.w.shape
+    unit = "j" if len(layers) == 1 else f"{n_out} * member + j"
+    weight, scale = "(float)w[p]", f"scale[{'j' if layer.r is not None else unit}]"
+    if layer.r is not None:  # (w r) s, in this order
+        weight += f" * r[{n_in} * member + {_INPUT.get(form, 'k')}]"
+        weight += f" * s[{unit}]"
+    bias = f"b[{unit}]" if "b" in arrays else "0"
+    start, result = bias, "sum"
+    if layer.scale is not None:
+        start, result = "0", f"NET_FMA({scale}, sum, {bias})"
+    if ACTIVATIONS[layer.activation].parameter is not None:
+        result = f"net_{layer.activation}({result}, {np.float32(layer.param)!s}f)"
+    elif layer.activation != "identity":
+        result = f"net_{layer.activation}({result})"
+    return weight, start, result

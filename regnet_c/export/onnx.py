@@ -80,8 +80,9 @@ def to_onnx(network: Network, path: StrPath, encoder: bool = True) -> None:
     ['Gemm', 'Relu', 'Gemm', 'Softmax', 'Identity']
     """
     onnx = import_onnx()
-    layers, output = describe(network, np.float32)
-    size = sum(layer.w.nbytes for layer in layers)
+    members, output = describe(network, np.float32)
+    layers = members[0]
+    size = sum(w.nbytes for w in network.get_weights()) * 4 // network.dtype.itemsize
     if size > _MOST_BYTES:
         raise ValueError(
             f"the weights take {size} bytes, an ONNX file holds at most {_MOST_BYTES}"
@@ -99,7 +100,7 @@ def to_onnx(network: Network, path: StrPath, encoder: bool = True) -> None:
             outputs = [("y", double, ["rows", n_out])]
         else:
             outputs.append(("label", text, ["rows"]))
-    name = graph.network(name, layers, output)
+    name = graph.network(name, members, output)
     if table is None:
         graph.node("Identity", [name], "y")
     else:
@@ -163,11 +164,17 @@ class Graph:
         self.constants[name] = self.from_array(value, name)
         return name
 
-    def network(self, x: str, layers: Sequence[PlainLayer], output: str) -> str:
-        """All layers, and the output function that the loss contains."""
-        for number, layer in enumerate(layers):
-            x = self.dense(f"dense_{number}", x, layer)
-        return self.activation("output", x, output, 0.0)
+    def network(
+        self, x: str, members: Sequence[Sequence[PlainLayer]], output: str
+    ) -> str:
+        """All layers, the output function that the loss contains, and the mean."""
+        for number, layers in enumerate(zip(*members, strict=True)):
+            dense = self.dense if len(members) == 1 else self.dense_of_members
+            x = dense(f"dense_{number}", x, *layers)
+        y = self.activation("output", x, output, 0.0)
+        if len(members) == 1:
+            return y
+        return self.node("ReduceMean", [y], "output.mean", axes=[0], keepdims=0)
 
     def dense(self, name: str, x: str, layer: PlainLayer) -> str:
         inputs = [x, self.constant(f"{name}.weight", layer.w, self.dtype)]
@@ -175,6 +182,26 @@ class Graph:
             inputs.append(self.constant(f"{name}.bias", layer.b, self.dtype))
         z = self.node("Gemm", inputs, f"{name}.z")
         return self.activation(name, z, layer.activation, layer.param)
+
+    def dense_of_members(self, name: str, x: str, *layers: PlainLayer) -> str:
+        """One layer of all members, of activations (members, rows, units)."""
+
+        def stacked(key: str, column: bool = True) -> str:
+            arrays = np.stack([getattr(layer, key) for layer in layers])
+            arrays = arrays[:, None] if column else arrays
+            return self.constant(f"{name}.{key}", arrays, self.dtype)
+
+        first = layers[0]
+        if first.r is None:  # w is their own
+            z = self.node("MatMul", [x, stacked("w", column=False)], f"{name}.product")
+        else:
+            x = self.node("Mul", [x, stacked("r")], f"{name}.x")
+            w = self.constant(f"{name}.w", first.w, self.dtype)
+            z = self.node("MatMul", [x, w], f"{name}.product")
+            z = self.node("Mul", [z, stacked("s")], f"{name}.scaled")
+        if first.b is not None:
+            z = self.node("Add", [z, stacked("b")], f"{name}.z")
+        return self.activation(name, z, first.activation, first.param)
 
     def activation(self, name: str, z: str, activation: str, param: float) -> str:
         """Add f(z) and return its name."""

@@ -1,4 +1,4 @@
-"""A network as a list of arrays and names: what every exporter starts from."""
+"""A network as lists of arrays and names: what every exporter starts from."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 
 from .._core import binding
-from .._core.members import refuse_members
+from .._core.members import mean_of, raw_mean
 from ..activations import ACTIVATIONS, code
 
 if TYPE_CHECKING:
@@ -30,7 +30,8 @@ class PlainLayer:
     """a = f(scale * (x w) + b), f element by element.
 
     `scale` is None, or one number per unit that whole numbers in w are multiplied by;
-    b is None where there are no biases.
+    b is None where there are no biases.  Where members share w, r and s are the factors
+    of one member's inputs and outputs, else None.
     """
 
     w: AnyArray
@@ -38,13 +39,18 @@ class PlainLayer:
     activation: ActivationName
     param: float
     scale: FloatArray | None = None
+    r: FloatArray | None = None
+    s: FloatArray | None = None
 
     def forward(self, x: FloatArray) -> FloatArray:
         """The layer's outputs for rows x, by the kernels that predict uses."""
+        w = self.w.astype(x.dtype, copy=False)
+        if self.r is not None and self.s is not None:
+            w = w * self.r[:, None] * self.s
         if self.scale is None:
-            z = _dense(x, self.w, self.b)
+            z = _dense(x, w, self.b)
         else:
-            z = _dense(x, self.w.astype(x.dtype)).astype(np.float64)
+            z = _dense(x, w).astype(np.float64)
             z = z * self.scale + (0 if self.b is None else self.b)
         z = z.astype(x.dtype)
         if self.activation == "identity":
@@ -69,27 +75,45 @@ def _activation(name: ActivationName, z: FloatArray, param: float = 0.0) -> Floa
 
 def describe(
     network: Network, dtype: DTypeName | None = None
-) -> tuple[list[PlainLayer], OutputName]:
-    """(layers, output): PlainLayers and the function applied to the last one's results.
+) -> tuple[list[list[PlainLayer]], OutputName]:
+    """(members, output): the layers of each member, one list for a network without.
 
-    output is "identity", "softmax", "sigmoid" or "exp".
+    output is the function applied to the last layer's results, before the mean over the
+    members: "identity", "softmax", "sigmoid" or "exp".  The members share the arrays w
+    of all layers but the last.
     """
-    refuse_members(network, "an export")
-    weights = iter(network.get_weights())
     kind: DType = network.dtype if dtype is None else np.dtype(dtype)
-    plan = network._plan
-    layers: list[PlainLayer] = []
+    weights = [_convert(w, kind) for w in network.get_weights()]
     output: OutputName = network.loss.output
-    for layer in plan.dense:
-        w = _convert(next(weights), kind)
-        b = _convert(next(weights), kind) if layer.use_bias else None
-        layers.append(PlainLayer(w, b, layer.activation, layer.activation_param or 0.0))
-    last = layers[-1]
-    if network.loss.is_fused:
-        last.activation = "identity"
-    elif not ACTIVATIONS[last.activation].hidden:
-        output, last.activation = cast("OutputName", last.activation), "identity"
-    return layers, output
+    members = [_layers(network, weights, i) for i in range(network.members)]
+    last = members[0][-1].activation
+    is_output = not ACTIVATIONS[last].hidden
+    if is_output and not network.loss.is_fused:
+        output = cast("OutputName", last)
+    if is_output or network.loss.is_fused:
+        for layers in members:
+            layers[-1].activation = "identity"
+    return members, output
+
+
+def _layers(
+    network: Network, weights: Sequence[FloatArray], member: int
+) -> list[PlainLayer]:
+    """The layers of one member, with the arrays of `get_weights`."""
+    arrays, dense = iter(weights), network._plan.dense
+    layers: list[PlainLayer] = []
+
+    def own() -> FloatArray:
+        return next(arrays)[member] if network.members > 1 else next(arrays)
+
+    for number, layer in enumerate(dense, 1):
+        shared = network.members > 1 and number < len(dense)
+        w = next(arrays) if shared else own()
+        r, s = (own(), own()) if shared else (None, None)
+        b = own() if layer.use_bias else None
+        param = layer.activation_param or 0.0
+        layers.append(PlainLayer(w, b, layer.activation, param, r=r, s=s))
+    return layers
 
 
 def _convert(array: FloatArray, dtype: DType) -> FloatArray:
@@ -100,6 +124,22 @@ def _convert(array: FloatArray, dtype: DType) -> FloatArray:
             f"a weight is {np.abs(array).max():.3g}, too large for {dtype}"
         )
     return converted
+
+
+def raw_outputs(
+    members: Sequence[Sequence[PlainLayer]], output: OutputName, x: FloatArray
+) -> FloatArray:
+    """Outputs for rows x before softmax, sigmoid or exp; of members those of the mean."""
+    outs = (forward(layers, x) for layers in members)
+    return raw_mean(output, outs, len(members))
+
+
+def predict(
+    members: Sequence[Sequence[PlainLayer]], output: OutputName, x: FloatArray
+) -> FloatArray:
+    """What `Network.predict` returns for rows x."""
+    outs = (finish(output, forward(layers, x)) for layers in members)
+    return mean_of(outs, len(members))
 
 
 def forward(layers: Sequence[PlainLayer], x: FloatArray) -> FloatArray:

@@ -142,8 +142,7 @@ def _network(operator: Any, container: Any) -> tuple[Graph, str]:
         x = encoder.encode(network.kept_inputs, network.n_inputs, sources)
         if network.dtype != np.float32:
             x = encoder.cast(x, network.dtype)
-    layers, output = describe(network)
-    return graph, graph.network(x, layers, output)
+    return graph, graph.network(x, *describe(network))
 
 
 def _joined(graph: Graph, variables: Sequence[Any], network: Network) -> str:

@@ -12,7 +12,7 @@ from ..layers import Dense, Dropout
 from .plain import describe
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from types import ModuleType
 
     import torch
@@ -45,12 +45,14 @@ def to_torch(network: Network, raw: bool = False) -> torch.nn.Sequential:
     network : Network
     raw : bool, default False
         True: the outputs before softmax, sigmoid or exp, as torch's losses on logits
-        expect. False: what `predict` returns, equal to rounding.
+        expect, (members, n, n_out) for several members. False: what `predict` returns,
+        equal to rounding.
 
     Returns
     -------
     torch.nn.Sequential
         Of Linear, activations and Dropout; the network's dtype; `kept_inputs` go in.
+        For members modules with their parameters w, r, s and b in place of Linear.
 
     Examples
     --------
@@ -67,18 +69,21 @@ def to_torch(network: Network, raw: bool = False) -> torch.nn.Sequential:
     )
     """
     torch = _import_torch()
-    plain, output = describe(network)
-    parts, modules = iter(plain), []
+    members, output = describe(network)
+    parts, modules = zip(*members, strict=True), []
     for layer in network.layers:
         if isinstance(layer, Dropout):
             modules.append(torch.nn.Dropout(layer.rate))
             continue
-        part = next(parts)
-        modules.append(_linear(torch, part))
+        part, *others = next(parts)
+        linear = _of_members(torch, [part, *others]) if others else _linear(torch, part)
+        modules.append(linear)
         if part.activation != "identity":
             modules.append(_activation(torch, part.activation, part.param))
     if output != "identity" and not raw:
         modules.append(_activation(torch, output, 0.0))
+    if len(members) > 1 and not raw:
+        modules.append(_module(torch, "Mean", lambda _, a: a.mean(0)))
     return torch.nn.Sequential(*modules).eval()
 
 
@@ -94,13 +99,38 @@ def _linear(torch: Any, layer: PlainLayer) -> torch.nn.Linear:
     return linear
 
 
+def _of_members(torch: Any, layers: Sequence[PlainLayer]) -> torch.nn.Module:
+    """From (n, n_in) or (members, n, n_in) to (members, n, n_out)."""
+    has_factors, has_bias = layers[0].r is not None, layers[0].b is not None
+
+    def forward(self: Any, x: Any) -> Any:
+        z = (x * self.r) @ self.w * self.s if has_factors else x @ self.w
+        return z + self.b if has_bias else z
+
+    module = _module(torch, "DenseOfMembers", forward)
+    arrays = {"w": layers[0].w if has_factors else np.stack([x.w for x in layers])}
+    for name, has in (("r", has_factors), ("s", has_factors), ("b", has_bias)):
+        if has:
+            arrays[name] = np.stack([getattr(x, name) for x in layers])[:, None]
+    for name, array in arrays.items():
+        parameter = torch.nn.Parameter(torch.from_numpy(array.copy()))
+        module.register_parameter(name, parameter)
+    return module
+
+
+def _module(
+    torch: Any, name: str, forward: Callable[[Any, Any], Any]
+) -> torch.nn.Module:
+    return type(name, (torch.nn.Module,), {"forward": forward})()
+
+
 def _activation(torch: Any, name: str, param: float) -> torch.nn.Module:
     traits = OUTPUTS[name]
     if traits.torch_module is not None:
         return traits.torch_module(torch, param)
     assert traits.torch_function is not None  # every activation has one or the other
     function = traits.torch_function(torch, param)
-    return type(name, (torch.nn.Module,), {"forward": lambda self, z: function(z)})()
+    return _module(torch, name, lambda _, z: function(z))
 
 
 def from_torch(
