@@ -18,6 +18,7 @@ from worker import Worker, WorkerError
 from workloads import WORKLOADS
 
 TOLERANCE = 1e-9  # of the check
+DEFAULT = "W1,W1-f64,W2a,W2b,W3,W4,W4-f64,W5a,W5b,W6,W7,W9,W8,W10"
 MOVED = 1e-6  # what three steps must change at least, or the check proves nothing
 
 
@@ -34,7 +35,7 @@ def arguments():
         return [int(part) for part in text.split(",")]
 
     add = parser.add_argument
-    add("--workloads", type=names, default=list(WORKLOADS), metavar="W1,W2a,...")
+    add("--workloads", type=names, default=names(DEFAULT), metavar="W1,W2a,...")
     add("--peers", type=names, default=list(PEERS), metavar="regnet,jax_scan,...")
     add("--threads", type=numbers, default=[1, 2], metavar="1,2")
     add("--rounds", type=int, default=7, help="default 7")

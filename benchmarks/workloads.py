@@ -174,7 +174,6 @@ WORKLOADS = {
     w.name: w
     for w in (
         replace(_W1, learning_rate=0.005),
-        replace(_W1, name="W1-f64", learning_rate=0.005, dtype="float64"),
         _W2,
         replace(_W2, name="W2b", sizes=(784, 100, 10)),
         Workload(
@@ -187,7 +186,6 @@ WORKLOADS = {
             "momentum",
         ),
         _W4,
-        replace(_W4, name="W4-f64", dtype="float64"),
         _W5,
         replace(_W5, name="W5b", batch=1024, rows=10_240),
         Workload(
@@ -226,4 +224,9 @@ WORKLOADS = {
             entries=326,
         ),
     )
+}
+WORKLOADS |= {
+    name: replace(w, name=name, dtype="float64")
+    for w in list(WORKLOADS.values())
+    for name in [f"{w.name}-f64"]
 }

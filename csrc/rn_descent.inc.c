@@ -65,6 +65,7 @@ static void descend_layer(const rn_task *task, size_t l, int first, int update) 
                     .update = update,
                     .ema_decay = run->ema_decay,
                     .buffer = own_gradient(task)};
+    if (work->plans[l].packs && !few_units && !d.plain_rows) d.pack = own_work(task);
     if (update) {
         d.step = step_of(run, &layer->weight);
         d.bias_step = step_of(run, &layer->bias);

@@ -7,8 +7,11 @@
 
 enum {
     RN_SPAN = 256,              /* weights whose values before an update are kept */
-    RN_GRADIENT_COLUMNS = 512,  /* columns of W updated at a time */
+    RN_GRADIENT_COLUMNS = 1024, /* columns of W updated at a time */
     RN_GRADIENT_WEIGHTS = 2048, /* weights, where several tiles fit */
+    /* of layers whose inputs are packed, and of those: in the second-level cache */
+    RN_WIDE_WEIGHTS = (1 << 17) / sizeof(T),
+    RN_WIDE_INPUTS = (1 << 16) / sizeof(T),
 };
 
 /* One layer's part in the descent of a block. */
@@ -25,7 +28,8 @@ typedef struct {
     int update;         /* what follows the gradient: a step of the optimiser */
     rn_step step, bias_step;
     double ema_decay;
-    T *buffer; /* RN_TILE_ROWS * RN_GRADIENT_COLUMNS elements */
+    T *buffer; /* rn_gradient_work() elements */
+    T *pack;   /* rn_packed_inputs() elements; NULL: x is read in place */
 } rn_descent;
 
 /* One tile of a sum over the rows of a block: c[r][0..columns) (+)= the products of
@@ -171,29 +175,54 @@ RN_INLINE size_t gradient_rows(const rn_layer *layer) {
     return layer->n_in + (layer->bias.w ? 1 : 0);
 }
 
+/* The inputs k to k + rows - 1 of the block, next to each other: in place the lines of
+ * wide panels are a power of two apart, for which a cache has few places. */
+RN_INLINE void pack_inputs(const rn_descent *d, size_t k, size_t rows) {
+    const size_t n_in = d->layer->n_in;
+    for (size_t p = 0; p < d->block->panels; p++) {
+        const size_t ld = columns_at(d->block, p);
+        memcpy(d->pack + p * rows * RN_PANEL, d->x + p * n_in * RN_PANEL + k * ld,
+               rows * ld * sizeof(T));
+    }
+}
+
 /* Rows [k0, k1) of columns [j, j + width) of dW = x'dz, of which the last one may be
- * the bias; c (rows, ldc), sum (width). */
+ * the bias; c (rows, ldc), sum (width).  All rows use a panel of dz while it is in the
+ * first-level cache. */
 RN_INLINE void gradient_of_rows(const rn_descent *d, size_t k0, size_t k1, size_t j,
                                 size_t width, T *c, size_t ldc, T *sum) {
+    const size_t n_in = d->layer->n_in, inputs = rn_min(k1, n_in) - k0;
     const rn_cut tiles = rn_tiles(k1 - k0);
-    for (size_t i = 0; i < tiles.parts; i++) {
-        const size_t k = k0 + rn_start(tiles, i), end = k0 + rn_start(tiles, i + 1);
-        for (size_t at = 0, columns; at < width; at += columns) {
-            columns = tile_columns(end - k, width - at);
-            const rn_product product = {.x = d->x,
+    const size_t tallest = rn_start(tiles, 1);
+    if (d->pack) pack_inputs(d, k0, inputs);
+    for (size_t at = 0, columns; at < width; at += columns) {
+        columns = tile_columns(tallest, width - at);
+        for (size_t i = 0; i < tiles.parts; i++) {
+            const size_t k = rn_start(tiles, i), end = rn_start(tiles, i + 1);
+            const rn_product product = {.x = d->pack ? d->pack : d->x,
                                         .plain_rows = d->plain_rows,
-                                        .n_units = d->layer->n_in,
-                                        .k = k,
+                                        .n_units = d->pack ? inputs : n_in,
+                                        .k = d->pack ? k : k0 + k,
                                         .rows = end - k,
                                         .columns = columns,
                                         .b = d->unit_rows +
                                              (j + at) / RN_PANEL * d->ld_units,
-                                        .c = c + (k - k0) * ldc + at,
-                                        .sum = end > d->layer->n_in ? sum + at : NULL,
+                                        .c = c + k * ldc + at,
+                                        .sum = end > inputs ? sum + at : NULL,
                                         .ldc = ldc};
             sum_products(d, &product);
         }
     }
+}
+
+/* Rows of W whose gradients of `width` columns are summed before they are used. */
+RN_INLINE size_t rows_at_once(const rn_descent *d, size_t width) {
+    size_t weights = RN_GRADIENT_WEIGHTS;
+    if (d->pack) {
+        weights = rn_min(RN_WIDE_WEIGHTS,
+                         RN_WIDE_INPUTS / (d->block->panels * RN_PANEL) * width);
+    }
+    return rn_max(1, weights / (RN_TILE_ROWS * width)) * RN_TILE_ROWS;
 }
 
 /* Rows [k0, k1) of dW and of the bias below it, and their updates. */
@@ -203,10 +232,10 @@ static void layer_gradient(const rn_descent *d, size_t k0, size_t k1) {
     T *kept = weight->g, sums[RN_GRADIENT_COLUMNS];
     for (size_t j = 0, width; j < n_out; j += width) {
         width = rn_min(n_out - j, RN_GRADIENT_COLUMNS);
-        const size_t tiles = rn_max(1, RN_GRADIENT_WEIGHTS / (RN_TILE_ROWS * width));
+        const size_t most = rows_at_once(d, width);
         T *sum = bias->g ? (T *)bias->g + j : sums;
         for (size_t k = k0, end; k < k1; k = end) {
-            end = rn_min(k + tiles * RN_TILE_ROWS, k1);
+            end = rn_min(k + most, k1);
             const size_t last = rn_min(end, n_in), ldc = kept ? n_out : width;
             T *c = kept ? kept + k * n_out + j : d->buffer;
             gradient_of_rows(d, k, end, j, width, c, ldc, sum);

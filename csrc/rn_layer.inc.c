@@ -4,7 +4,9 @@
  * share a layer either way.
  */
 
-enum { RN_PACKED_TILES = 4 }; /* tiles of W packed at a time */
+/* What is packed of W at a time: it stays in the second-level cache while all panels
+ * pass, and their part that meets it, in turn, in the first. */
+enum { RN_PACKED_TILES = 64 / sizeof(T), RN_PACKED_INPUTS = 384 };
 
 /* What is done to a layer's sums: nothing, relu in the tile, or the activation later.
  */
@@ -49,7 +51,11 @@ RN_INLINE int finish_of(const rn_layer *layer, int keeps_slope) {
                                             : RN_ACTIVATE;
 }
 
-/* A strided W makes every step of the tile touch another page; wide ones are packed. */
+/* A strided W makes every step of the tile touch another page: wide ones are packed. */
+RN_INLINE int is_wide(const rn_layer *layer) {
+    return layer->n_out * sizeof(T) >= 1024 && layer->n_in >= 64;
+}
+
 RN_INLINE rn_layer_plan plan_layer(const rn_layer *layer, int keeps_slope) {
     return (rn_layer_plan){
         .layer = layer,
@@ -57,7 +63,7 @@ RN_INLINE rn_layer_plan plan_layer(const rn_layer *layer, int keeps_slope) {
                  : layer->bias.w ? RN_FROM_ROW_BIAS
                                  : RN_FROM_ZERO,
         .finish = finish_of(layer, keeps_slope),
-        .packs = layer->n_out * sizeof(T) >= 1024 && layer->n_in >= 64,
+        .packs = is_wide(layer),
         .keeps_slope = keeps_slope,
         .backward = backward_of(layer),
         .drops = layer->keep < 1 || layer->mask != NULL,
@@ -89,86 +95,124 @@ RN_INLINE size_t panels_at_once(const rn_block *block, size_t p, size_t p1,
     return rn_is_low(rows) && p + 2 <= p1 && (p + 2) * RN_PANEL <= block->count ? 2 : 1;
 }
 
-/* Row k of W, `w`, for tiles [first, last).  Whole vectors are copied if `whole`, each
- * over the surplus of the one before; at a tile's end it must not fall on the next. */
-RN_INLINE void pack_row(T *RN_RESTRICT pack, const T *RN_RESTRICT w, size_t n_in,
-                        size_t k, rn_cut tiles, size_t first, size_t last, int whole) {
-    const size_t start = rn_start(tiles, first);
-    for (size_t i = first; i < last; i++) {
-        const size_t j = rn_start(tiles, i), rows = rn_start(tiles, i + 1) - j;
-        T *to = pack + (j - start) * n_in + k * rows;
-        if (!whole || (n_in - k) * rows < RN_PACKED_WIDTH) {
-            memcpy(to, w + j, rows * sizeof(T));
+/* Rows of W packed at a time: each is on another page. */
+enum { RN_PACKED_AT_ONCE = 8 };
+
+/* `count` rows of a tile, `rows` of it from w on, to `to`: whole vectors if `whole`,
+ * each over the surplus of the one before. */
+RN_INLINE void pack_rows(T *RN_RESTRICT to, const T *RN_RESTRICT w, size_t count,
+                         size_t rows, size_t n_out, int whole) {
+    for (size_t k = 0; k < count; k++, to += rows, w += n_out) {
+        if (!whole) {
+            memcpy(to, w, rows * sizeof(T));
             continue;
         }
         RN_UNROLL
         for (size_t v = 0; v < RN_PACKED_WIDTH; v += RN_LANES) {
-            vec_store(to + v, vec_load(w + j + v));
+            vec_store(to + v, vec_load(w + v));
         }
     }
 }
 
-/* The weights of tiles [first, last) of the units from j0 on, each tile's broadcasts in
- * the order of their use: pack[(tile's first unit) * n_in + k * rows + r] = w[k][j +
- * r]. All tiles of a row at a time, and prefetched: every row is on another page.
- */
-static void pack_tiles(T *RN_RESTRICT pack, const rn_layer *layer, size_t j0,
-                       rn_cut tiles, size_t first, size_t last) {
-    enum { AHEAD = 16 };
-    const size_t n_in = layer->n_in, n_out = layer->n_out;
+/* The weights of `depth` inputs from k0 on and of tiles [first, last) of the units from
+ * j0 on, each tile's broadcasts in the order of their use: pack[(tile's first unit) *
+ * depth + k * rows + r] = w[k0 + k][j + r].  The next rows are prefetched.  At a tile's
+ * end and at the end of W no surplus may be written or read. */
+static void pack_tiles(T *RN_RESTRICT pack, const rn_layer *layer, size_t k0,
+                       size_t depth, size_t j0, rn_cut tiles, size_t first,
+                       size_t last) {
+    const size_t n_out = layer->n_out;
     const size_t start = rn_start(tiles, first), end = rn_start(tiles, last);
-    const T *w = (const T *)layer->weight.w + j0;
-    const int whole = j0 + rn_start(tiles, last - 1) + RN_PACKED_WIDTH <= n_out;
-    for (size_t k = 0; k < n_in; k++) {
-        const T *next = w + rn_min(k + AHEAD, n_in - 1) * n_out;
-        for (size_t j = start; j < end; j += 64 / sizeof(T)) RN_PREFETCH(next + j);
-        pack_row(pack, w + k * n_out, n_in, k, tiles, first, last, whole);
+    const T *w = (const T *)layer->weight.w + k0 * n_out + j0;
+    const int inside = j0 + rn_start(tiles, last - 1) + RN_PACKED_WIDTH <= n_out;
+    for (size_t k = 0; k < depth; k += RN_PACKED_AT_ONCE) {
+        const size_t count = rn_min(depth - k, RN_PACKED_AT_ONCE);
+        const int whole = inside && k + count < depth;
+        for (size_t i = k + count; i < rn_min(depth, k + 2 * count); i++) {
+            const T *next = w + i * n_out;
+            for (size_t j = start; j < end; j += 64 / sizeof(T)) RN_PREFETCH(next + j);
+        }
+        for (size_t i = first; i < last; i++) {
+            const size_t j = rn_start(tiles, i), rows = rn_start(tiles, i + 1) - j;
+            T *to = pack + (j - start) * depth + k * rows;
+            pack_rows(to, w + k * n_out + j, count, rows, n_out, whole);
+        }
+    }
+}
+
+/* One layer's sums: what is the same for all panels. */
+typedef struct {
+    const rn_layer_plan *plan;
+    const rn_block *block;
+    T *a;
+    const T *x;
+    rn_share share;
+    rn_cut tiles; /* of the share's units */
+} rn_forward;
+
+/* Inputs [k0, k1) in the sums of tiles [first, last) of panels p and after: `at_once`
+ * of them. */
+RN_INLINE void sum_inputs(const rn_forward *f, size_t k0, size_t k1, size_t first,
+                          size_t last, size_t p, size_t at_once, const T *pack) {
+    const rn_layer *layer = f->plan->layer;
+    const size_t n_in = layer->n_in, n_out = layer->n_out, j0 = f->share.from;
+    const size_t ld = columns_at(f->block, p), g0 = rn_start(f->tiles, first);
+    const int ends = k1 == n_in;
+    const T *w = layer->weight.w, *bias = layer->bias.w;
+    rn_tile t = {.n_outer = 1,
+                 .n_inner = k1 - k0,
+                 .a_row = 1,
+                 .a_inner = (ptrdiff_t)n_out,
+                 .ldb = ld,
+                 .ldc = ld,
+                 .columns = at_once * ld,
+                 .b_next = n_in * RN_PANEL,
+                 .c_next = n_out * RN_PANEL,
+                 .start = k0 ? RN_FROM_C : f->plan->start,
+                 .b = f->x + p * n_in * RN_PANEL + k0 * ld,
+                 .unsigned_zero = ends,
+                 .relu = ends && f->plan->finish == RN_CLIP};
+    for (size_t i = first; i < last; i++) {
+        const size_t j = rn_start(f->tiles, i), rows = rn_start(f->tiles, i + 1) - j;
+        if (pack) t.a_inner = (ptrdiff_t)rows;
+        t.a = pack ? pack + (j - g0) * (k1 - k0) : w + k0 * n_out + j0 + j;
+        t.bias = bias ? bias + j0 + j : NULL;
+        t.c = f->a + p * n_out * RN_PANEL + (j0 + j) * ld;
+        run_tile(rows, 1, &t);
     }
 }
 
 /* a = f(W'x + b) for a share of the units; slope = f' unless NULL.  pack: room for
- * RN_PACKED_TILES tiles of n_in rows. */
+ * RN_PACKED_TILES tiles of RN_PACKED_INPUTS inputs. */
 static void layer_forward(const rn_layer_plan *plan, const rn_block *block, T *a,
                           T *slope, const T *x, rn_share share, T *pack) {
     const rn_layer *layer = plan->layer;
-    const size_t n_in = layer->n_in, n_out = layer->n_out, j0 = share.from;
-    const rn_cut tiles = rn_tiles(share.to - j0);
-    const size_t group = plan->packs ? RN_PACKED_TILES : tiles.parts;
-    const T *w = layer->weight.w, *bias = layer->bias.w;
-    rn_tile t = {.n_outer = 1,
-                 .n_inner = n_in,
-                 .a_row = 1,
-                 .a_inner = (ptrdiff_t)n_out,
-                 .b_next = n_in * RN_PANEL,
-                 .c_next = n_out * RN_PANEL,
-                 .start = plan->start,
-                 .unsigned_zero = 1,
-                 .relu = plan->finish == RN_CLIP};
-    for (size_t first = 0; first < tiles.parts; first += group) {
-        const size_t last = rn_min(first + group, tiles.parts);
-        const size_t g0 = j0 + rn_start(tiles, first), g1 = j0 + rn_start(tiles, last);
-        if (plan->packs) pack_tiles(pack, layer, j0, tiles, first, last);
-        for (size_t p = share.p0, at_once; p < share.p1; p += at_once) {
-            const size_t ld = columns_at(block, p);
-            T *ap = a + p * n_out * RN_PANEL;
-            at_once = panels_at_once(block, p, share.p1, share.to - j0);
-            t.ldb = t.ldc = ld;
-            t.columns = at_once * ld;
-            t.b = x + p * n_in * RN_PANEL;
-            for (size_t i = first; i < last; i++) {
-                const size_t j = j0 + rn_start(tiles, i);
-                const size_t rows = j0 + rn_start(tiles, i + 1) - j;
-                if (plan->packs) t.a_inner = (ptrdiff_t)rows;
-                t.a = plan->packs ? pack + (j - g0) * n_in : w + j;
-                t.bias = bias ? bias + j : NULL;
-                t.c = ap + j * ld;
-                run_tile(rows, 1, &t);
+    const size_t n_out = layer->n_out, j0 = share.from, units = share.to - j0;
+    const rn_forward f = {plan, block, a, x, share, rn_tiles(units)};
+    const size_t group = plan->packs ? RN_PACKED_TILES : f.tiles.parts;
+    const rn_cut depths = rn_cut_into(
+        layer->n_in, plan->packs ? rn_count(layer->n_in, RN_PACKED_INPUTS) : 1);
+    for (size_t first = 0; first < f.tiles.parts; first += group) {
+        const size_t last = rn_min(first + group, f.tiles.parts);
+        const size_t g0 = j0 + rn_start(f.tiles, first);
+        const size_t g1 = j0 + rn_start(f.tiles, last);
+        for (size_t d = 0; d < depths.parts; d++) {
+            const size_t k0 = rn_start(depths, d), k1 = rn_start(depths, d + 1);
+            const int ends = d + 1 == depths.parts && plan->finish == RN_ACTIVATE;
+            if (plan->packs) {
+                pack_tiles(pack, layer, k0, k1 - k0, j0, f.tiles, first, last);
             }
-            for (size_t i = 0; plan->finish == RN_ACTIVATE && i < at_once; i++) {
-                const size_t at = (p + i) * n_out * RN_PANEL + g0 * ld;
-                activation_forward(layer->activation, (g1 - g0) * ld, a + at,
-                                   slope ? slope + at : NULL, a + at,
-                                   (T)layer->activation_param);
+            for (size_t p = share.p0, at_once; p < share.p1; p += at_once) {
+                const size_t ld = columns_at(block, p);
+                at_once = panels_at_once(block, p, share.p1, units);
+                sum_inputs(&f, k0, k1, first, last, p, at_once,
+                           plan->packs ? pack : NULL);
+                for (size_t i = 0; ends && i < at_once; i++) {
+                    const size_t at = (p + i) * n_out * RN_PANEL + g0 * ld;
+                    activation_forward(layer->activation, (g1 - g0) * ld, a + at,
+                                       slope ? slope + at : NULL, a + at,
+                                       (T)layer->activation_param);
+                }
             }
         }
     }
@@ -228,7 +272,7 @@ static void layer_input_gradient(const rn_layer_plan *plan, const rn_layer_plan 
     const rn_layer *layer = plan->layer;
     const size_t n_in = layer->n_in, n_out = layer->n_out, k0 = share.from;
     const rn_cut tiles = rn_tiles(share.to - k0);
-    const size_t group = plan->packs ? RN_PACKED_TILES : tiles.parts;
+    const size_t group = plan->packs ? 4 : tiles.parts;
     const T *w = layer->weight.w;
     rn_tile t = {.n_outer = 1,
                  .n_inner = n_out,

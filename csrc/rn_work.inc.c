@@ -64,11 +64,26 @@ RN_INLINE size_t rn_widest(const rn_net *net) {
     return rn_max(net->layers[0].n_in, rn_widest_output(net));
 }
 
-/* Elements of the packed weights of the layers from l on. */
+/* Elements of the packed weights of a layer, of those from l on. */
 RN_INLINE size_t rn_pack_size(const rn_net *net, size_t l) {
     size_t n_in = 0;
     for (; l < net->n_layers; l++) n_in = rn_max(n_in, net->layers[l].n_in);
-    return RN_PACKED_TILES * RN_TILE_ROWS * n_in;
+    return RN_PACKED_TILES * RN_TILE_ROWS * rn_min(n_in, RN_PACKED_INPUTS);
+}
+
+RN_INLINE int has_wide_layers(const rn_net *net) {
+    int found = net->skip && is_wide(net->skip);
+    for (size_t l = 0; l < net->n_layers; l++) found |= is_wide(&net->layers[l]);
+    return found;
+}
+
+/* Elements of rn_descent.buffer, and of its `pack` for blocks of `rows` rows. */
+RN_INLINE size_t rn_gradient_work(const rn_net *net) {
+    const size_t least = RN_TILE_ROWS * RN_GRADIENT_COLUMNS;
+    return has_wide_layers(net) ? rn_max(RN_WIDE_WEIGHTS, least) : least;
+}
+RN_INLINE size_t rn_packed_inputs(const rn_net *net, size_t rows) {
+    return has_wide_layers(net) ? rn_max(RN_WIDE_INPUTS, RN_TILE_ROWS * rows) : 0;
 }
 
 /* A layer of few units leaves most lanes idle if dz is the vector of the weight
@@ -208,11 +223,12 @@ static rn_work lay_out(const rn_run *run, size_t block_rows, size_t n_threads,
     rn_work work = {.ld_units = rows * RN_PANEL,
                     .by_entry = run->x->by_entry && !run->piece_rows};
     const size_t widest = work.by_entry ? rn_widest_output(net) : rn_widest(net);
-    work.pack_size = rn_pack_size(net, work.by_entry);
+    work.pack_size =
+        rn_max(rn_pack_size(net, work.by_entry), rn_packed_inputs(net, rows));
     work.transposed =
         rn_max(work.pack_size, rn_max(RN_PANEL * widest, rn_group_work(net)));
-    work.gradient_size = rn_max(RN_TILE_ROWS * RN_GRADIENT_COLUMNS,
-                                rn_count(layers[0].n_out, RN_ROW) * RN_ROW);
+    work.gradient_size =
+        rn_max(rn_gradient_work(net), rn_count(layers[0].n_out, RN_ROW) * RN_ROW);
     work.thread_size = work.transposed + work.gradient_size;
     if (plan_training(net, 0, work.by_entry)
             .dz_as_rows) { /* W' of the second layer, in whole panels */

@@ -180,3 +180,24 @@ def test_small_batches_of_many_inputs_have_the_same_bits(
         return bits(net)
 
     assert trained(threads) == trained(1)
+
+
+@pytest.mark.parametrize(
+    ("n", "threads", "dtype"),
+    all_pairs(n=[64, 128], threads=[1, 2, 3], dtype=["float32", "float64"]),
+)
+def test_parts_of_wide_layers_have_the_bits_of_the_kernels(
+    n, threads, dtype, isa, real_threads
+):
+    """Training sums the inputs by parts, and updates a few columns and rows at a time;
+    dense_forward and dense_weight_gradient do neither."""
+    rng = np.random.default_rng(3)
+    x = rng.standard_normal((n, 900)).astype(dtype)
+    y = rng.standard_normal((n, 1030)).astype(dtype)
+    net = rn.Network([rn.Dense(900, 1030)], "squared_error", dtype, seed=2)
+    w, b = (array.copy() for array in net.get_weights())
+    dz = (rn.kernels.dense_forward(x, w, b) - y) / x.dtype.type(n)
+    dw = rn.kernels.dense_weight_gradient(x, dz)
+    assert net.loss_and_gradients(x, y)[1][0].tobytes() == dw.tobytes()
+    net.fit(x, y, 1, n, rn.SGD(1.0), shuffle=False, threads=threads)
+    assert net.get_weights()[0].tobytes() == (w - dw).tobytes()
