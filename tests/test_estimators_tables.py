@@ -13,6 +13,7 @@ pa = pytest.importorskip("pyarrow")
 pytest.importorskip("narwhals")
 
 from sklearn.base import clone  # noqa: E402
+from sklearn.exceptions import NotFittedError  # noqa: E402
 from sklearn.feature_selection import SelectFromModel  # noqa: E402
 from sklearn.model_selection import cross_val_score, train_test_split  # noqa: E402
 from sklearn.pipeline import make_pipeline  # noqa: E402
@@ -230,3 +231,34 @@ def test_rows_of_weight_0_do_not_teach_the_encoder():
     model.fit(table, y, sample_weight=weight)
     config = clean.encoder_.encoding_.to_config()
     assert model.encoder_.encoding_.to_config() == config
+
+
+@pytest.mark.parametrize("params", [{}, {"preset": "plain"}])
+def test_rows_that_need_no_check_are_predicted_like_others(params, rng):
+    X = rng.normal(size=(80, 4))
+    y = X[:, 0]
+    model = RegNetRegressor((8,), max_iter=5, n_members=1, random_state=0, **params)
+    model.fit(X, y)
+    for rows in (X[:1], X[3:9]):
+        want = model.predict(rows.tolist())  # a list is checked
+        assert model.predict(rows).tobytes() == want.tobytes()
+    with pytest.raises(ValueError, match="3 features, but .* expecting 4"):
+        model.predict(X[:1, :3])
+    with pytest.raises(ValueError, match=r"(?i)0 sample"):
+        model.predict(X[:0])
+    with pytest.raises(ValueError, match="inf"):
+        model.predict(np.full((1, 4), np.inf))
+    with pytest.raises(NotFittedError):
+        RegNetRegressor().predict(X)
+
+
+def test_rows_without_names_are_checked_where_names_were_learned(rng):
+    frames = pytest.importorskip("pandas")
+    X = frames.DataFrame(rng.normal(size=(80, 2)), columns=["a", "b"])
+    model = RegNetRegressor((8,), max_iter=5, n_members=1, random_state=0)
+    model.fit(X, X["a"])
+    with (
+        pytest.warns(UserWarning, match="feature names"),
+        pytest.raises(ValueError, match="no column 'a'"),
+    ):
+        model.predict(X.to_numpy()[:1])

@@ -406,3 +406,44 @@ def spoiled():
 def test_other_json_is_refused(config, message):
     with pytest.raises(ValueError, match=message):
         Encoding.from_config(config)
+
+
+# ---- few rows --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "int64", "uint8"])
+@pytest.mark.parametrize("numeric", ["auto", "standard", "ple"])
+def test_few_rows_have_the_bits_of_columns_one_by_one(numeric, dtype, rng):
+    X = np.rint(rng.normal(100, 30, (400, 5))).clip(0, 255).astype(dtype)
+    X[:, 3] = 7  # dropped
+    if dtype[0] == "f":
+        X[:, 1] = rng.lognormal(0, 5, 400)
+        X[::9, 2] = np.nan
+    encoder = TableEncoder(numeric=numeric, n_bins=6).fit(X)
+    encoding = encoder.encoding_
+    some = [X[:1], X[5:60], X[9:10]]
+    if dtype[0] == "f":
+        far = X[:40].copy()
+        far[::7, 0], far[1::7, 0] = np.finfo(dtype).max, np.finfo(dtype).min
+        far[::5] = np.nan  # also where no value was missing before
+        some.append(far)
+    for rows in some:
+        got = encoding.few_rows.encode(rows)
+        assert got.tobytes() == encoding.encode(columns_of(rows)).tobytes()
+        assert encoder.network_rows(rows).tobytes() == got.tobytes()
+
+
+def test_what_few_rows_leave_to_the_columns(rng):
+    X = rng.normal(size=(100, 3))
+    few = TableEncoder().fit(X).encoding_.few_rows
+    infinite = np.array([[0.0, np.inf, 0.0]])
+    for other in (X[:0], X[0], X[:, :2], X.astype(object), infinite, X > 0):
+        assert few.encode(other) is None
+    assert few.encode(np.tile(X, (1000, 1))) is None
+    text = np.array([["a", 1.0], ["b", 2.0]] * 20, dtype=object)
+    for encoder, table in (
+        (TableEncoder(), text),
+        (TableEncoder(numeric="quantile"), X),
+        (TableEncoder(numeric="robust"), X),
+    ):
+        assert encoder.fit(table).encoding_.few_rows is None

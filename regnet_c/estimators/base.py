@@ -32,6 +32,7 @@ from ..schedules import Schedule
 from ..tables.form import KEY, TableForm
 from .guard import (
     checked_table,
+    needs_no_check,
     take_rows,
     unchanged_if_refused,
     validated,
@@ -730,7 +731,10 @@ class BaseRegNet(BaseEstimator):
 
     def _check_x(self, X: TableLike) -> Any:
         """X as `fit` and `predict` take it: an array, CSR, or a table for the encoder."""
-        if self._encodes():
+        encodes = self._encodes()
+        if needs_no_check(self, X, allow_nan=encodes):
+            return X
+        if encodes:
             return checked_table(self, X, reset=False)
         return validated(self, X, reset=False)
 
@@ -743,7 +747,8 @@ class BaseRegNet(BaseEstimator):
 
     def _outputs(self, X: TableLike) -> FloatArray:
         """The network's outputs for X, (n, n_outputs)."""
-        check_is_fitted(self)
+        if not hasattr(self, "network_"):
+            check_is_fitted(self)
         rows = self._prepared.encoded(self._check_x(X))
         threads = recipe.thread_limit(self.n_jobs)
         return self.network_.predict(rows, threads=threads)

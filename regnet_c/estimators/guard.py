@@ -63,6 +63,22 @@ def warn_user(message: str, category: type[Warning] = UserWarning) -> None:
     warnings.warn(message, category, stacklevel=level)
 
 
+def needs_no_check(estimator: Any, X: Any, allow_nan: bool) -> bool:
+    """Whether scikit-learn's checks, which take ten predictions of a row, return X itself.
+
+    With `allow_nan` NaN and infinities are left to an encoder.
+    """
+    return (
+        type(X) is np.ndarray
+        and X.dtype.kind in "fiub"
+        and X.ndim == 2
+        and len(X) > 0
+        and X.shape[1] == getattr(estimator, "n_features_in_", -1)
+        and not hasattr(estimator, "feature_names_in_")
+        and (allow_nan or bool(np.isfinite(X).all()))
+    )
+
+
 def validated(estimator: Any, X: Any, *y: Any, **options: Any) -> Any:
     """`validate_data`, and no masked entries, dates or integers beyond all floats.
 

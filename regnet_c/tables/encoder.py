@@ -265,8 +265,20 @@ class TableEncoder(TransformerMixin, BaseEstimator):
 
     def network_rows(self, X: TableLike) -> NDArray[np.float32] | CSR:
         """The encoded rows for a network: as CSR where they are mostly zeros."""
+        rows = self._few_rows(X)
+        if rows is not None:
+            return rows
         check_is_fitted(self)
         return self.encoding_.network_rows(self._columns(X, reset=False))
+
+    def _few_rows(self, X: Any) -> NDArray[np.float32] | None:
+        """The encoded rows where no check is needed and there is a short way."""
+        if type(X) is not np.ndarray or hasattr(self, "feature_names_in_"):
+            return None
+        encoding = getattr(self, "encoding_", None)
+        if encoding is None or encoding.few_rows is None:
+            return None
+        return encoding.few_rows.encode(X)
 
     def _columns(self, X: Any, reset: bool) -> list[Column]:
         """X as columns, after scikit-learn's checks of names and numbers of columns."""

@@ -55,6 +55,7 @@ import numpy as np
 from .._core.csr import CSR, MAX_DENSITY
 from . import dates
 from .columns import BOOLEAN, DATE, NO_DATE, NOTHING, NUMBER, TEXT, parse_number
+from .few_rows import FewRows
 from .numbers import LIMIT, METHODS, NumberCode
 
 if TYPE_CHECKING:
@@ -389,6 +390,11 @@ class Encoding:
                 begin = end
         start = np.arange(n + 1) * count
         return CSR(data.reshape(-1), indices.reshape(-1), start, (n, self.n_outputs))
+
+    @cached_property
+    def few_rows(self) -> FewRows | None:
+        """What encodes a few rows at once, if it can do that."""
+        return FewRows(self.columns) if FewRows.serves(self.columns) else None
 
     @cached_property
     def mostly_zero(self) -> bool:
