@@ -341,6 +341,8 @@ typedef struct {
     X(void, sparse_fill,                                                               \
       (size_t n_in, size_t n_out, T *value, int32_t *index, int64_t *next,             \
        const int64_t *end, const T *w))                                                \
+    X(void, columns_to_rows,                                                           \
+      (size_t n, size_t n_cols, T *out, const T *const *columns))                      \
     X(size_t, find_not_finite, (const rn_source *s))                                   \
     X(size_t, train_work_size, (const rn_run *run))                                    \
     X(size_t, predict_work_size,                                                       \

@@ -182,6 +182,27 @@ static void panel_to_rows(T *RN_RESTRICT out, const T *RN_RESTRICT panel,
     }
 }
 
+/* out[i * n_cols + k] = columns[k][i] for i < n: some rows at a time, whose cache lines
+ * are complete before they are left. */
+static void columns_to_rows(size_t n, size_t n_cols, T *RN_RESTRICT out,
+                            const T *const *columns) {
+    for (size_t i = 0; i < n; i += RN_CHUNK) {
+        const size_t rows = rn_min(n - i, RN_CHUNK);
+        T *to = out + i * n_cols;
+        size_t k = 0, at;
+        for (; n_cols >= RN_LANES && k < n_cols; k = at + RN_LANES) {
+            const T *from[RN_LANES];
+            at = rn_min(k, n_cols - RN_LANES); /* some may be done already */
+            RN_UNROLL
+            for (int r = 0; r < RN_LANES; r++) from[r] = columns[at + r] + i;
+            transpose_rows(rows, to + at, n_cols, from);
+        }
+        for (; k < n_cols; k++) {
+            for (size_t r = 0; r < rows; r++) to[r * n_cols + k] = columns[k][i + r];
+        }
+    }
+}
+
 /* True if all n numbers are finite: 0 x is 0, else NaN, and sums of NaN stay NaN. */
 static int all_finite(size_t n, const T *x) {
     enum { STEP = 4 * RN_LANES };

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from ._core import checks
+from ._core import binding, checks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -334,11 +335,17 @@ def _rows(part: Any) -> int:
 
 def _matrix(parts: Sequence[Any], names: list[str], n: int) -> AnyArray:
     """Columns of some tables side by side, (n, len(names)), of their joint dtype."""
-    columns = [[_numbers(part[name], name) for part in parts] for name in names]
-    dtype = np.result_type(*(piece for column in columns for piece in column))
-    out = np.empty((n, len(names)), dtype)
-    for j, column in enumerate(columns):
-        np.concatenate(column, out=out[:, j])
+    tables = [[_numbers(part[name], name) for name in names] for part in parts]
+    dtype = np.result_type(*itertools.chain(*tables))
+    out, first = np.empty((n, len(names)), dtype), 0
+    for columns in tables:
+        rows = out[first : first + len(columns[0])]
+        first += len(rows)
+        if dtype in (np.float32, np.float64):  # several times faster than NumPy
+            columns = [np.ascontiguousarray(column, dtype) for column in columns]
+            binding.columns_to_rows(rows, columns)
+        else:
+            np.stack(columns, axis=1, out=rows)
     return out
 
 

@@ -11,7 +11,8 @@ from running import bits, interrupted_at
 from test_checkpoints import RATE, call, interrupt, network, trained
 
 import regnet_c as rn
-from regnet_c._core import training
+from regnet_c import blocks
+from regnet_c._core import binding, training
 from regnet_c._files import model_file
 
 SIZES = (33, 20, 17)  # batches of 16: three, two, two
@@ -118,6 +119,29 @@ def test_long_batches_of_long_and_short_blocks(rng):
     for a, b in ((0, 100), (100, 5100), (5100, 9500)):
         oracle.train_step(x[a:b], y[a:b], optimizer)
     assert bits(net) == bits(oracle)
+
+
+def test_the_thread_that_reads_is_one_of_them(monkeypatch, real_threads):
+    """While it reads, the core has one thread fewer, and asks soon whether it ended."""
+    arguments, seen, trained_on = block_call(threads=2), [], threading.Event()
+    parts = [arguments["X"].read(i) for i in range(3)]
+
+    class Run(binding.Run):
+        def advance(self, rates, seconds, threads):
+            seen.append((threads, seconds))
+            trained_on.set()
+            return super().advance(rates, seconds, threads)
+
+    def block(i):
+        assert i != 1 or trained_on.wait(10)
+        return parts[i]
+
+    monkeypatch.setattr(binding, "Run", Run)
+    monkeypatch.setattr(training, "_SHARED_SECONDS", 0.0)
+    arguments |= {"X": rn.Blocks(block, 3, rows=SIZES), "shuffle": False}
+    network().fit(**arguments)
+    assert seen[0] == (1, 0)
+    assert seen[-1][0] == 2 and seen[-1][1] > 0
 
 
 # ---- memory, the thread that reads ---------------------------------------------------
@@ -389,6 +413,20 @@ def test_row_groups_are_blocks(tmp_path):
     np.testing.assert_array_equal(X, call()["X"][20:40, [1, 0]])
     np.testing.assert_array_equal(y, call()["y"][20:40])
     assert weight is None and "all.parquet" in repr(blocks)
+
+
+def test_columns_of_several_tables_and_types():
+    pa = pytest.importorskip("pyarrow")
+    rng, n = np.random.default_rng(0), 300
+    data = {f"x{k}": rng.standard_normal(n) for k in range(23)}
+    data |= {"x3": data["x3"].astype("f4"), "x7": rng.integers(0, 99, n)}
+    data |= {"i": np.arange(n, dtype="i2"), "j": np.arange(n), "h": data["x0"] > 0}
+    tables = [pa.table(data).slice(a, 100) for a in (0, 100, 200)]
+    for names in (["x3"], ["x3", "i"], [f"x{k}" for k in range(23)], ["i", "j"], ["h"]):
+        columns = [data[name] for name in names]
+        got = blocks._matrix(tables, names, n)
+        assert got.dtype == np.result_type(*columns)
+        np.testing.assert_array_equal(got, np.stack(columns, axis=1))
 
 
 def test_wrong_datasets(tmp_path):

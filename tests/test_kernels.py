@@ -54,6 +54,19 @@ def denormal(dtype):
     return float(np.finfo(dtype).smallest_subnormal) * 5
 
 
+def test_columns_to_rows_moves_every_number(dtype, isa):
+    for n, n_cols in itertools.product([*awkward_sizes(dtype), 200], repeat=2):
+        columns = prime_pattern(n_cols, n, dtype=dtype, period=251)
+        room = np.full((n + 2, n_cols), 7, dtype)
+        binding.columns_to_rows(room[1:-1], list(columns))
+        np.testing.assert_array_equal(room[1:-1], columns.T)
+        assert (room[[0, -1]] == 7).all()
+    with pytest.raises(ValueError, match="another number of columns"):
+        binding.columns_to_rows(room, [])
+    with pytest.raises(ValueError, match="differ in rows"):
+        binding.columns_to_rows(room, list(columns))
+
+
 # ---------------------------------------------------------- elementary functions
 
 

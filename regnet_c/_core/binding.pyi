@@ -90,6 +90,7 @@ def sparse_fill(
     end: NDArray[np.int64],
     w: _Floats,
 ) -> None: ...
+def columns_to_rows(out: _Floats, columns: list[_Floats]) -> None: ...
 def csr_fault(
     start: NDArray[np.int64],
     index: NDArray[np.int32] | NDArray[np.int64],

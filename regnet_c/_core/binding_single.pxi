@@ -304,3 +304,25 @@ def sparse_fill(
     with nogil:
         dispatch.sparse_fill(
             n_in, n_out, &value[0], &index[0], &next[0], &end[0], &w[0, 0])
+
+
+def columns_to_rows(floating[:, ::1] out, list columns):  # out: out
+    """out (n, n_cols) = the columns, arrays (n,) of its type, side by side."""
+    cdef size_t n = out.shape[0], n_cols = out.shape[1]
+    cdef const floating[::1] column
+    cdef const floating **start
+    expect(len(columns) == out.shape[1], "out has another number of columns")
+    if n == 0 or n_cols == 0:
+        return
+    start = <const floating **>malloc(n_cols * sizeof(void *))
+    if start == NULL:
+        raise MemoryError()
+    try:
+        for k in range(n_cols):
+            column = columns[k]
+            expect(column.shape[0] == out.shape[0], "columns and out differ in rows")
+            start[k] = &column[0]
+        with nogil:
+            dispatch.columns_to_rows(n, n_cols, &out[0, 0], start)
+    finally:
+        free(start)

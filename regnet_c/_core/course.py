@@ -102,6 +102,11 @@ class Course:
         following = None if last else self._number(at + 1)
         return self._reader.read(self._number(at), following)
 
+    @property
+    def is_reading(self) -> bool:
+        """Whether a thread reads the next block now."""
+        return self._reader is not None and self._reader.is_busy
+
     def order(self, at: int) -> IntArray | None:
         """The order in which its rows are taken; None: as stored."""
         rows = self.rows(at)

@@ -126,6 +126,10 @@ cdef void sparse_fill(
 cdef void penalty_sums_of(
     bint single, size_t n, double *sums, const void *w) noexcept nogil
 
+# out (n, n_cols) = the columns side by side.
+cdef void columns_to_rows(
+    size_t n, size_t n_cols, floating *out, const floating *const *columns) noexcept nogil
+
 # The first row with a NaN or infinity, n_rows if there is none.
 cdef size_t find_not_finite(bint single, const rn_source *s) noexcept nogil
 

@@ -327,6 +327,15 @@ cdef void penalty_sums_of(
         penalty_sums(n, sums, <const double *>w)
 
 
+cdef void columns_to_rows(
+        size_t n, size_t n_cols, floating *out,
+        const floating *const *columns) noexcept nogil:
+    if floating is float:
+        table.f32.columns_to_rows(n, n_cols, out, columns)
+    else:
+        table.f64.columns_to_rows(n, n_cols, out, columns)
+
+
 cdef size_t find_not_finite(bint single, const rn_source *s) noexcept nogil:
     if single:
         return table.f32.find_not_finite(s)

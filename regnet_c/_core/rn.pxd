@@ -192,6 +192,7 @@ cdef extern from "rn.h" nogil:
         void (*max_norm)(...) noexcept nogil
         void (*sparse_count)(...) noexcept nogil
         void (*sparse_fill)(...) noexcept nogil
+        void (*columns_to_rows)(...) noexcept nogil
         size_t (*find_not_finite)(...) noexcept nogil
         size_t (*train_work_size)(...) noexcept nogil
         size_t (*predict_work_size)(...) noexcept nogil

@@ -101,6 +101,11 @@ class Reader:
             ahead[following] = submit(read, following)
         return block
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether a block is being read."""
+        return not all(future.done() for future in self._ahead.values())
+
     def close(self) -> None:
         """Wait for the block that is being read, and forget it."""
         pool, self._pool, self._ahead = self._pool, None, {}

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from .weights import Weights
 
 _SLICE_SECONDS = 0.02  # between two checks for Ctrl-C,
+_SHARED_SECONDS = 0.002  # while a block is read: its end frees a thread
 _SLICE_BYTES = 1 << 23  # longer by the size of what is brought up to date after each,
 _LONGEST_SLICE = 50  # times
 _PUBLISH_SECONDS = 1.0  # between two copies for readers in other threads
@@ -336,22 +337,30 @@ class TrainingRun:
         run.start_epoch(self._order)
         while progress.epoch == at:
             row, start = progress.row, time.monotonic()
-            rates = self._learning_rates(at)
-            asleep = run.advance(rates, self._slice_seconds(), self._pace.threads)
+            rates, threads = self._learning_rates(at), self._free_threads()
+            shared = threads < self._pace.threads
+            asleep = run.advance(rates, self._slice_seconds(shared), threads)
             if run.steps_done:
                 self._last_rate = float(rates[run.steps_done - 1])
             if run.diverged:
                 raise self._divergence(at, progress.rows_seen)
             seen = progress.rows_seen if progress.epoch == at else block.n
-            self._pace.report(seen - row, time.monotonic() - start, asleep)
+            if not shared:
+                self._pace.report(seen - row, time.monotonic() - start, asleep)
             self._bar.rows(course.rows_before(at) + seen, progress.mean_loss)
             self._publish_for_readers()
         return progress.epoch
 
-    def _slice_seconds(self) -> float:
+    def _free_threads(self) -> int:
+        """Those of the next call: one may be reading the next block."""
+        threads = self._pace.threads
+        return threads - (threads > 1 and self.course.is_reading)
+
+    def _slice_seconds(self, shared: bool) -> float:
         """Until C returns; then rows of W that sparse rows did not touch catch up."""
         if self.options.data.row_entries is None:
-            return min(_SLICE_SECONDS, self._pace.seconds)
+            seconds = _SHARED_SECONDS if shared else _SLICE_SECONDS
+            return min(seconds, self._pace.seconds)
         state = self.state
         arrays = 1 + sum(a is not None for a in (state.m, state.v, state.q))
         size = arrays * self.network._plan.size * self.network._plan.dtype.itemsize
