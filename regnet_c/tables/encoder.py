@@ -275,7 +275,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         """The encoded rows where no check is needed and there is a short way."""
         if type(X) is not np.ndarray or hasattr(self, "feature_names_in_"):
             return None
-        encoding = getattr(self, "encoding_", None)
+        encoding: Encoding | None = getattr(self, "encoding_", None)
         if encoding is None or encoding.few_rows is None:
             return None
         return encoding.few_rows.encode(X)
