@@ -13,6 +13,9 @@
 #define _POSIX_C_SOURCE 200809L
 #endif
 
+#if defined(__linux__)
+#define _GNU_SOURCE /* sched_setaffinity */
+#endif
 #include "rn_threads.h"
 
 #include <stdatomic.h>
@@ -131,9 +134,45 @@ static double wait_until(atomic_size_t *word, size_t value, int other,
     return rn_seconds() - start;
 }
 
-static void wait_in_call(atomic_size_t *word, size_t value) {
+#if defined(__linux__)
+#include <sched.h>
+
+static atomic_int cpu_of[MAX_THREADS]; /* where each thread was last seen */
+
+static void note_cpu(size_t index) { atomic_store(&cpu_of[index], sched_getcpu()); }
+
+/* Linux may wake a thread on the CPU of the one that wakes it and leave both there, so
+ * that they take turns while another CPU rests.  A member of the team that finds itself
+ * with another one after a sleep moves to a CPU that has none; then it may use all of
+ * its CPUs, as before. */
+static void leave_shared_cpu(rn_worker worker) {
+    cpu_set_t own, others_left;
+    int shared = 0;
+    note_cpu(worker.index);
+    if (worker.index == 0) return; /* the caller's thread is not ours to move */
+    const int here = atomic_load(&cpu_of[worker.index]);
+    if (sched_getaffinity(0, sizeof own, &own) != 0) return;
+    others_left = own;
+    for (size_t i = 0; i < worker.count; i++) {
+        const int cpu = atomic_load(&cpu_of[i]);
+        if (i == worker.index || cpu < 0 || cpu >= CPU_SETSIZE) continue;
+        shared |= cpu == here;
+        CPU_CLR(cpu, &others_left);
+    }
+    if (!shared || CPU_COUNT(&others_left) == 0) return;
+    if (sched_setaffinity(0, sizeof others_left, &others_left) != 0) return;
+    sched_setaffinity(0, sizeof own, &own);
+    note_cpu(worker.index);
+}
+#else
+static void note_cpu(size_t index) { (void)index; }
+static void leave_shared_cpu(rn_worker worker) { (void)worker; }
+#endif
+
+static void wait_in_call(rn_worker worker, atomic_size_t *word, size_t value) {
     const double asleep = wait_until(word, value, 0, &team.within);
     if (asleep == 0) return;
+    leave_shared_cpu(worker);
     lock(&team.lock);
     team.seconds_asleep += asleep;
     unlock(&team.lock);
@@ -158,12 +197,12 @@ void rn_barrier(rn_worker worker) {
         atomic_store(&team.round, round + 1);
         wake_sleepers(&team.within);
     } else {
-        wait_in_call(&team.round, round + 1);
+        wait_in_call(worker, &team.round, round + 1);
     }
 }
 
 void rn_wait_for_piece(rn_worker worker, size_t piece) {
-    if (worker.count > 1) wait_in_call(&team.pieces, piece);
+    if (worker.count > 1) wait_in_call(worker, &team.pieces, piece);
 }
 
 void rn_end_piece(rn_worker worker) {
@@ -174,11 +213,13 @@ void rn_end_piece(rn_worker worker) {
 
 static void member_main(const rn_member *member) {
     for (size_t call = member->call;;) {
-        wait_until(&team.call, call, 1, &team.between);
+        const double asleep = wait_until(&team.call, call, 1, &team.between);
         call = atomic_load(&team.call);
         const size_t count = call % MAX_THREADS + 1;
+        const rn_worker worker = {.index = member->index, .count = count};
         if (member->index >= count) continue;
-        team.fn(team.context, (rn_worker){.index = member->index, .count = count});
+        if (asleep > 0) leave_shared_cpu(worker);
+        team.fn(team.context, worker);
         atomic_fetch_add(&team.finished, 1);
         wake_sleepers(&team.within);
     }
@@ -252,11 +293,13 @@ double rn_parallel(size_t n_threads, void (*fn)(void *, rn_worker), void *contex
     team.seconds_asleep = 0;
     atomic_store(&team.finished, 0);
     atomic_store(&team.pieces, 0);
+    const rn_worker caller = {.index = 0, .count = count};
     const size_t number = atomic_load(&team.call) / MAX_THREADS + 1;
+    note_cpu(0);
     atomic_store(&team.call, number * MAX_THREADS + count - 1);
     wake_sleepers(&team.between);
-    fn(context, (rn_worker){.index = 0, .count = count});
-    wait_in_call(&team.finished, count - 1);
+    fn(context, caller);
+    wait_in_call(caller, &team.finished, count - 1);
     const double asleep = team.seconds_asleep;
     atomic_flag_clear(&busy);
     return asleep;

@@ -110,3 +110,20 @@ def test_sixteen_threads_have_the_bits_of_one(real_threads, rng):
         assert trained(16, *settings) == trained(1, *settings)
     if sys.platform.startswith("linux"):
         assert len(threads_of_this_process()) >= 16
+
+
+@pytest.mark.skipif(
+    not hasattr(os, "sched_getaffinity") or len(os.sched_getaffinity(0)) < 2,
+    reason="needs two CPUs and to choose among them",
+)
+def test_threads_that_part_may_use_all_cpus_again(real_threads):
+    """They begin on one CPU, from which a member of the team moves away."""
+    tasks = lambda: [int(task) for task in os.listdir("/proc/self/task")]  # noqa: E731
+    own = {task: os.sched_getaffinity(task) for task in tasks()}
+    x = np.ones((2_000, 300), "f4")
+    net = rn.Network([rn.Dense(300, 300), rn.Dense(300, 2)], "squared_error", seed=1)
+    for cpus in ({min(own[os.getpid()])}, own[os.getpid()]):
+        for task in tasks():
+            os.sched_setaffinity(task, cpus if len(cpus) == 1 else own.get(task, cpus))
+        net.fit(x, x[:, :2], 3, 100, rn.SGD(1e-6), threads=2)
+    assert all(own.get(task, cpus) == os.sched_getaffinity(task) for task in tasks())

@@ -161,9 +161,9 @@ class Pace:
     Where another program holds one, they sleep, waiting for each other.  A team that
     sleeps much is compared with one thread by their times per row, in a short trial,
     and one thread tries the team again after a pause.  The pause doubles with every
-    trial that speaks for one thread and halves with every window of work in which the
-    team is awake, so that trials cost a few per cent of the time and a disturbance of
-    milliseconds is over in milliseconds.  The result has the same bits.
+    trial that speaks for one thread, and halves with every other one and every window of
+    work in which the team is awake, so that trials cost a few per cent of the time and a
+    disturbance of milliseconds is over in milliseconds.  The result has the same bits.
 
     Parameters
     ----------
@@ -224,4 +224,6 @@ class Pace:
         last = self._last
         if alone_is_faster:
             last.pause = min(2 * last.pause, _LAST_PAUSE)
+        else:
+            last.pause = max(last.pause / 2, _FIRST_PAUSE)
         last.alone, last.next_trial = alone_is_faster, time.monotonic() + last.pause
