@@ -204,7 +204,7 @@ def test_the_mean_is_charged_once(penalty):
 def test_a_batch_is_shared_by_the_shards():
     course = started([rn.Dense(6, 3)], rn.SGD(0.1), some_shards(), 0.3)
     job = course.task
-    assert job.steps == 13 and [job.batch(k) for k in (0, 1)] == [12, 20]
+    assert job.steps == 13 and [job.cut(k) for k in (0, 1)] == [(12, 13), (20, 13)]
     for number, rows in enumerate((150, 250)):
         parts = [p for r in range(10) for p in job.batches(number, r)]
         ends = [(epoch, end) for epoch, _, end in parts]
@@ -212,6 +212,18 @@ def test_a_batch_is_shared_by_the_shards():
         for (epoch, end), following in zip(ends, starts[1:], strict=False):
             assert following == ((epoch + 1, 0) if end == rows else (epoch, end))
         assert starts[0] == (0, 0) and ends[-1] == (2, rows)
+
+
+def test_every_round_has_a_step():
+    """A shard may have fewer steps than the rows of all make batches: 20 here, not 23."""
+    x, y = np.ones((98, 6)), np.zeros(98, int)
+    shards = [rounds.Shard(x, y, None)] * 2
+    course = started([rn.Dense(6, 3)], rn.SGD(0.1), shards, 1 / 49, batch_size=4)
+    assert course.task.steps == 49
+    counts = [one_round(course, shards)[0].steps for _ in range(49)]
+    assert counts == [1] * 49
+    with pytest.raises(ValueError, match="an epoch has 20 steps"):
+        started([rn.Dense(6, 3)], rn.SGD(0.1), shards, 1 / 22, batch_size=9)
 
 
 def test_shards_and_rounds_have_their_own_order_and_masks():

@@ -115,22 +115,22 @@ class Task:
         traits = self.optimizer.traits
         return traits.first_moment and traits.second_moment
 
+    def cut(self, number: int) -> tuple[int, int]:
+        """(rows of a shard in each step, its steps of an epoch)."""
+        rows = self.sizes[number].rows
+        batch = -(-rows // -(-sum(size.rows for size in self.sizes) // self.batch_size))
+        return batch, -(-rows // batch)
+
     @property
     def steps(self) -> int:
-        """Steps of an epoch."""
-        return -(-sum(size.rows for size in self.sizes) // self.batch_size)
-
-    def batch(self, number: int) -> int:
-        """Rows of a shard in each step."""
-        return -(-self.sizes[number].rows // self.steps)
+        """Most steps of an epoch that a shard has."""
+        return max(self.cut(number)[1] for number in range(len(self.sizes)))
 
     def batches(self, number: int, round_: int) -> Iterator[tuple[int, int, int]]:
         """(epoch, first row, end) of a shard's parts of epochs that a round has."""
-        rows, batch = self.sizes[number].rows, self.batch(number)
-        steps = -(-rows // batch)
-        first, last = (
-            int(r * self.epochs_per_round * steps) for r in (round_, round_ + 1)
-        )
+        rows, batch, steps = self.sizes[number].rows, *self.cut(number)
+        each = round(self.epochs_per_round * steps, 9)  # 49 / 49 is less than 1 else
+        first, last = int(round_ * each), int((round_ + 1) * each)
         at_once = max(1, _PIECE // batch)
         while first < last:
             epoch, step = divmod(first, steps)
@@ -180,14 +180,14 @@ def take_steps(
     for name, array in start.arrays.items():
         getattr(state, name)[:] = array
     state.scalars.set(**start.counters)
-    losses, rows = [], []
+    losses, rows, batch = [], [], task.cut(number)[0]
     for epoch, first, end in task.batches(number, round_):
         order = permutation(len(X), network.seed, epoch)[first:end]
         history = network.fit(
             X[order],
             y[order],
             epochs=1,
-            batch_size=task.batch(number),
+            batch_size=batch,
             optimizer=optimizer,
             sample_weight=None if weight is None else weight[order],
             shuffle=False,
@@ -346,7 +346,7 @@ class Rounds:
     first_epoch = 0
 
     def __init__(self, task: Task, listeners: Listeners, rounds: int) -> None:
-        if task.steps * task.epochs_per_round < 1:
+        if round(task.steps * task.epochs_per_round, 9) < 1:
             raise ValueError(
                 f"epochs_per_round is {task.epochs_per_round}, an epoch has {task.steps} "
                 "steps; expected at least one step in a round"
