@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from ._core import binding
-from ._core.slices import slices
+from ._core.portable import product
 from .activations import ACTIVATIONS, code
 from .layers import Dropout, layer_from_config
 from .penalties import lists_inputs, penalty_from_config
@@ -190,7 +190,7 @@ def _fold_constants(layers: list[_Layer]) -> None:
             clipped = (layer.w <= 0).all(axis=0) & (layer.biases() <= 0)
             values[clipped] = 0
             constant |= clipped
-        terms = _product(values[None, constant], after.w[constant])[0]
+        terms = product(values[None, constant], after.w[constant])[0]
         if terms.any():
             after.b = after.biases() + terms
         after.w[constant] = 0
@@ -216,18 +216,6 @@ def _drop_units(layers: list[_Layer], kept: IntArray) -> IntArray:
     return kept
 
 
-def _product(a: AnyArray, b: AnyArray) -> AnyArray:
-    """a b with the same bits on every machine, in slices between which Ctrl-C is seen."""
-    a, b = np.ascontiguousarray(a), np.ascontiguousarray(b)
-    out = np.zeros((len(a), b.shape[1]), b.dtype)
-    for first, last in slices(len(a), 1):
-        if b.dtype == np.float64:
-            binding.dense_forward(out[first:last], a[first:last], b, None)
-        else:  # NumPy's own loop; the core knows no long doubles
-            np.matmul(a[first:last], b, out=out[first:last])
-    return out
-
-
 def _is_linear(layers: list[_Layer], number: int) -> bool:
     """True if this layer's activation does nothing, whatever the input."""
     layer = layers[number]
@@ -245,12 +233,12 @@ def _merge_linear(layers: list[_Layer]) -> None:
             continue
         layer, after = layers[number : number + 2]
         merged = copy.copy(after)
-        merged.w, merged.dropout = _product(layer.w, after.w), layer.dropout
+        merged.w, merged.dropout = product(layer.w, after.w), layer.dropout
         merged.inputs = layer.inputs
         if lists_inputs(after.config["weight_penalty"]):  # not of the merged layer
             merged.config = {**after.config, "weight_penalty": None}
         if layer.b is not None:
-            merged.b = _product(layer.b[None], after.w)[0] + after.biases()
+            merged.b = product(layer.b[None], after.w)[0] + after.biases()
         old = np.add(layer.size(), after.size())
         new = np.array(merged.size())
         if new[0] < old[0] and new[1] <= old[1]:
@@ -306,10 +294,10 @@ class _Shared(_Layer):
         terms = []
         for i, own in enumerate(values):
             if self.r is None or self.s is None:
-                terms.append(_product(own[None, units], self.w[i][units])[0])
+                terms.append(product(own[None, units], self.w[i][units])[0])
             else:
                 scaled = (own * self.r[i])[None, units]
-                terms.append(self.s[i] * _product(scaled, self.w[units])[0])
+                terms.append(self.s[i] * product(scaled, self.w[units])[0])
         if np.any(terms):
             self.b = np.array(terms) + (0 if self.b is None else self.b)
         self.w[..., units, :] = 0

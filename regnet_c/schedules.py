@@ -8,6 +8,7 @@ import numpy as np
 
 from ._core import checks
 from ._core.fixed import Fixed
+from ._core.portable import half_cosine, log, power
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -150,7 +151,7 @@ class ExponentialDecay(Schedule):
         )
 
     def factor(self, epochs: Float64Array) -> Float64Array:
-        return self.decay**epochs
+        return power(self.decay, epochs)
 
 
 class StepDecay(Schedule):
@@ -189,7 +190,7 @@ class StepDecay(Schedule):
         self.every = checks.check_float(every, "every", minimum=0, open_minimum=True)
 
     def factor(self, epochs: Float64Array) -> Float64Array:
-        return self.decay ** np.floor(epochs / self.every)
+        return power(self.decay, np.floor(epochs / self.every))
 
 
 class _Until(Schedule):
@@ -263,4 +264,55 @@ class CosineDecay(_Until):
 
     def factor(self, epochs: Float64Array) -> Float64Array:
         done = np.minimum(epochs / self.epochs, 1)
-        return self.final + (1 - self.final) * (1 + np.cos(np.pi * done)) / 2
+        return self.final + (1 - self.final) * half_cosine(done)
+
+
+class CosineCycles(Schedule):
+    """Cosine waves, each twice as long as the one before (RealMLP's coslog).
+
+    From 0 up to ``initial`` and back to 0, `cycles` times; the last wave takes half of
+    the epochs, and the rate stays 0 after it: ``(1 - cos(2 pi log2(1 + (2^cycles - 1)
+    t))) / 2`` times ``initial`` for the share t of the epochs (Holzmueller, Grinsztajn
+    and Steinwart 2024).
+
+    Explained in :doc:`/coming_from_pytorch`.
+
+    Parameters
+    ----------
+    initial : float
+        The highest rate.
+    epochs : float
+        When the last wave ends.
+    cycles : int, default 4
+    warmup_epochs : float, default 0
+        As for `Schedule`.
+
+    Examples
+    --------
+    >>> import regnet_c as rn
+    >>> schedule = rn.schedules.CosineCycles(0.5, epochs=3, cycles=2)
+    >>> schedule([0, 10, 30], steps_per_epoch=10)
+    array([0., 0., 0.])
+    >>> schedule([4, 18], steps_per_epoch=10).round(2)  # near both tops
+    array([0.5, 0.5])
+    """
+
+    epochs: float
+    cycles: int
+
+    def __init__(
+        self,
+        initial: float,
+        epochs: float,
+        cycles: int = 4,
+        warmup_epochs: float = 0.0,
+    ) -> None:
+        super().__init__(initial, warmup_epochs)
+        self.epochs = checks.check_float(epochs, "epochs", minimum=0, open_minimum=True)
+        self.cycles = checks.check_int(cycles, "cycles", minimum=1, maximum=50)
+
+    def factor(self, epochs: Float64Array) -> Float64Array:
+        done = np.minimum(epochs / self.epochs, 1)
+        waves = log(1 + (2.0**self.cycles - 1) * done) / log(2.0)
+        part = waves - np.floor(waves)
+        return np.where(done < 1, half_cosine(np.abs(1 - 2 * part)), 0.0)

@@ -33,6 +33,7 @@ OBJECTS = [
     schedules.StepDecay(0.1, 0.5, 3),
     schedules.LinearDecay(0.1, 5, final=0.1),
     schedules.CosineDecay(0.1, 5),
+    schedules.CosineCycles(0.1, 5, cycles=3),
     rn.EarlyStopping("loss", patience=2, min_delta=0.1, mode="min"),
     rn.Checkpoint("a.safetensors", every=3),
     rn.Prune(0.5, 1, 7),

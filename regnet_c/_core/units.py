@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .csr import CSR
+from .portable import product
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -178,11 +179,11 @@ class Units:
         w = [one.astype(np.float64) for one in weights]
         mean, scale = self.x_mean[columns], self.x_scale[columns]
         w[0] = w[0] / scale[:, None]
-        w[1] = w[1] - mean @ w[0]
+        w[1] = w[1] - product(mean[None], w[0])[0]
         last = -2 if skip else -1  # the output's bias
         if skip:
             w[-1] = w[-1] / scale[:, None]
-            w[last] = w[last] - mean @ w[-1]
+            w[last] = w[last] - product(mean[None], w[-1])[0]
         if self._log:
             w[last] = w[last] + math.log(self.y_scale[0])
         elif self._power:

@@ -9,6 +9,7 @@ import numpy as np
 
 from .._core import checks
 from .._core.memory import says_memory_error
+from .._core.portable import power
 from .._core.progress_bar import StepBar
 from .folds import Parts, cross_validate, splits_of
 from .problem import Problem
@@ -193,11 +194,11 @@ def _strengths(
     steps: list[Step], top: float, ratio: float, n: int, direction: Direction
 ) -> Iterator[float]:
     """The strengths; going up they end with the last input, seen in `steps`."""
-    grid = top * ratio ** np.linspace(1, 0, n)
+    grid = top * power(ratio, np.linspace(1, 0, n))
     if direction == "down":
         yield from grid[::-1].tolist()
         return
-    factor = ratio ** (-1 / max(n - 1, 1))
+    factor = float(power(ratio, -1 / max(n - 1, 1)))
     yield grid[0].item()
     for i in range(1, 2 * n):
         if not steps[-1].importance.any():

@@ -24,6 +24,7 @@ from .._core.data import checked_data
 from .._core.progress_bar import StepBar, terminal_width
 from ..callbacks import Callback
 from ..errors import DivergenceError
+from ..export.plain import finish
 from ..layers import Dense
 from . import recipe
 from .candidates import FEW, N_FOLDS, Plan
@@ -380,12 +381,7 @@ def _row_scores(loss: Loss, z: FloatArray, truth: Any) -> Float64Array:
     """
     if not loss.classification:
         return loss.row_losses(z, truth).astype(np.float64)
-    z = z.astype(np.float64)
-    if loss.takes_labels:
-        p = np.exp(z - z.max(axis=1, keepdims=True))
-        p /= p.sum(axis=1, keepdims=True)
-    else:
-        p = 1 / (1 + np.exp(-np.clip(z, -500, 500)))
+    p = finish(loss.output, z.astype(np.float64))
     if truth.raw_y is not None:
         p -= truth.raw_y
     else:
