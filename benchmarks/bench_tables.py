@@ -3,6 +3,7 @@
     python benchmarks/bench_tables.py --protocol FOLDER            defaults, test rows
     python benchmarks/bench_tables.py --protocol FOLDER --peers    installed peers as well
     python benchmarks/bench_tables.py --protocol FOLDER --ablation what the defaults are for
+    python benchmarks/bench_tables.py --protocol FOLDER --tune 24  tuned fits alone
 
 FOLDER holds tables_protocol.py (sets, splits, scores) with its data and the peers' stored
 errors.  --ablation scores on a quarter of the *training* rows, so that nothing is chosen
@@ -28,7 +29,6 @@ from tqdm import tqdm
 
 from regnet_c import RegNetClassifier, RegNetRegressor
 
-SPLITS = (0, 1, 2)
 ABLATIONS = {
     "defaults": {},
     "one member": {"n_members": 1},
@@ -117,12 +117,12 @@ def log_loss(y, p):
     return float(-np.mean(np.log(np.maximum(p[np.arange(len(y)), y], 1e-12))))
 
 
-def measure(protocol, make, sets, cap, validation, label):
+def measure(protocol, make, sets, seeds, cap, validation, label):
     """{set: (error, log loss or NaN, seconds)}, means over the splits."""
     results = {}
     for name in tqdm(sets, desc=f"{label:24.24}", leave=False):
         scores = []
-        for seed in SPLITS:
+        for seed in seeds:
             X, y, X_test, y_test, kind = rows(protocol, name, seed, cap, validation)
             start = time.process_time()
             model = make(kind, seed).fit(X, y)
@@ -153,6 +153,8 @@ def main():
     parser.add_argument("--protocol", required=True, help="folder of the protocol")
     parser.add_argument("--peers", action="store_true", help="measure peers as well")
     parser.add_argument("--ablation", action="store_true", help="on validation rows")
+    parser.add_argument("--tune", type=int, help="recipes to try, in place of defaults")
+    parser.add_argument("--splits", type=int, default=3, help="of each set")
     parser.add_argument("--all-rows", action="store_true", help="not at most 3000")
     parser.add_argument("--sets", help="names, separated by commas; default: all")
     args = parser.parse_args()
@@ -166,13 +168,16 @@ def main():
     methods = {name: ours(**params) for name, params in ABLATIONS.items()}
     if not args.ablation:
         methods = {k: methods[k] for k in ("defaults", "one member")}
+        if args.tune:
+            methods = {f"tune={args.tune}": ours(tune=args.tune)}
         methods |= peers() if args.peers else {}
     print(f"{'':24}{'gap c':>8}{'gap r':>8}{'log loss':>9}{'seconds':>9}")
     cap, found = None if args.all_rows else 3000, {}
     for label, make in methods.items():
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            found[label] = measure(protocol, make, sets, cap, args.ablation, label)
+            how = range(args.splits), cap, args.ablation, label
+            found[label] = measure(protocol, make, sets, *how)
         report(protocol, best, label, found[label])
     print(f"\n{'set':16}{'best peer':>10}" + "".join(f"{k:>22.20}" for k in found))
     for name in sets:

@@ -43,7 +43,7 @@ def test_folds_are_even_in_size_and_in_the_labels():
 
 def test_candidates_keep_what_the_user_set():
     model = RegNetRegressor(max_iter=3, l1=0.5, dropout=0.25)
-    plan = candidates.tuning_plan(recipe_of(model), 12, 0, has_bins=True)
+    plan = candidates.tuning_plan(recipe_of(model), True, 12, 0, has_bins=True)
     assert len(plan.candidates) == 12
     for recipe in plan.candidates:
         assert (recipe.max_iter, recipe.l1, recipe.dropout) == (3, 0.5, 0.25)
@@ -52,7 +52,7 @@ def test_candidates_keep_what_the_user_set():
 
 def test_cocktails_follow_from_the_seed():
     recipe = recipe_of(RegNetClassifier())
-    plans = [candidates.tuning_plan(recipe, 10, seed, True) for seed in (1, 1, 2)]
+    plans = [candidates.tuning_plan(recipe, True, 10, seed, True) for seed in (1, 1, 2)]
     first, again, other = (list(map(repr, plan.candidates)) for plan in plans)
     assert first == again != other
     assert len(set(first)) == 10
@@ -61,7 +61,7 @@ def test_cocktails_follow_from_the_seed():
 def test_no_default_race_where_values_are_set_or_rows_many_or_few():
     def plan(n, **params):
         recipe = recipe_of(RegNetRegressor(**params), n)
-        return candidates.default_plan(recipe, n, 51, 1, True)
+        return candidates.default_plan(recipe, False, n, 51, 1, True)
 
     assert len(plan(300).candidates) == 3
     for changed in ({"n_members": 2}, {"preset": "plain"}):
@@ -70,7 +70,26 @@ def test_no_default_race_where_values_are_set_or_rows_many_or_few():
     assert plan(60) is None
     assert plan(20_000) is None
     assert plan(300).rounds == 5 and not plan(300).more
-    assert plan(3000).rounds == 1 and plan(3000).more
+    assert (plan(3000).rounds, plan(3000).more) == (1, 2)
+    assert (plan(9000).rounds, plan(9000).more) == (1, 1)
+
+
+def test_one_network_is_the_recipe_unless_a_smooth_one_is_clearly_better():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(600, 4))
+    steps = np.floor(2 * X[:, 0]) % 2 + 0.1 * rng.normal(size=600)
+    smooth = np.sin(X.sum(axis=1))
+    for y, bins in ((steps, True), (smooth, False)):
+        model = RegNetRegressor(n_members=1, max_iter=30, random_state=0).fit(X, y)
+        assert [t.recipe.bins for t in model.trials_] == [True, False]
+        assert model.recipe_.bins == bins and model.n_iter_ == 30
+        assert [w.ndim for w in model.network_.get_weights()[::2]] == [2] * (
+            3 if bins else 4
+        )
+        assert model.recipe_.n_members == 1
+    assert not RegNetRegressor(n_members=1, tune=False, **QUICK).fit(X, y).trials_
+    classes = RegNetClassifier(n_members=1, **QUICK).fit(X, y > 0)
+    assert not classes.trials_ and classes.recipe_.n_members == 1
 
 
 def test_the_inputs_without_bins_are_found():

@@ -167,6 +167,15 @@ def test_ple_sees_the_values_beside_a_flood_of_zeros():
     assert knots == (0, 1, 6, 12, 17, 23, 28, 34, 39, 45, 50)
 
 
+def test_few_values_have_a_bin_between_each_two_of_them():
+    hours = np.arange(500) % 24
+    X = np.column_stack([hours, np.arange(500) % 26]).astype(float)
+    codes = [c.codes[0].knots for c in TableEncoder("ple").fit(X).encoding_.columns]
+    assert codes[0] == tuple(range(24)) and len(codes[1]) == 17
+    codes = TableEncoder("ple", n_bins=16).fit(X).encoding_.columns[0].codes
+    assert len(codes[0].knots) == 17  # as the user said
+
+
 def test_quantile_is_nearly_normal():
     X = np.random.default_rng(0).exponential(size=(2000, 1))
     Z = TableEncoder("quantile").fit_transform(X)

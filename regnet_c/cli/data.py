@@ -133,8 +133,8 @@ def add_columns(parser: argparse._ActionsContainer) -> None:
         "--bins",
         type=auto_int,
         default=Options.n_bins,
-        help="bins per number, for ple; auto: 48 for 10 000 to 200 000 rows, else 16, or 8 "
-        "with 25 or more columns of numbers",
+        help="bins per number, for ple; auto: 48 for 10 000 to 200 000 rows, else 16 (25 "
+        "for as many values), or 8 with 25 or more columns of numbers",
     )
     parser.add_argument(
         "--min-frequency",

@@ -174,15 +174,16 @@ def _plan(
     """How recipes race; None if they do not."""
     n_rows, n_inputs = rows.X.shape
     has_bins = 0 < len(rows.form.encoding.without_bins()) < n_inputs
+    classes = rows.form.classes is not None
     if args.tune is False or rows.blocks is not None:
         return None
     if args.tune != presets.AUTO:
         if args.patience is not None:
             raise ValueError("--tune and --patience exclude each other, expected one")
-        return tuning_plan(chosen, args.tune, args.seed, has_bins)
+        return tuning_plan(chosen, classes, args.tune, args.seed, has_bins)
     if args.patience is not None:
         return None
-    return default_plan(chosen, n_rows, n_inputs, n_out, has_bins)
+    return default_plan(chosen, classes, n_rows, n_inputs, n_out, has_bins)
 
 
 def _fit_alike(

@@ -455,15 +455,16 @@ class BaseRegNet(BaseEstimator):
         if self.tune is False:
             return None
         has_bins = plain is not None and 0 < len(plain) < n_inputs
+        sizes = self._is_classifier, n_rows, n_inputs, self.n_outputs_, has_bins
         if not isinstance(self.tune, str):
             if free:
-                return tuning_plan(self.recipe_, self.tune, seed, has_bins)
+                classes = self._is_classifier
+                return tuning_plan(self.recipe_, classes, self.tune, seed, has_bins)
             raise ValueError(
                 f"tune is {self.tune!r} together with warm_start, early_stopping, X_val or "
                 "Blocks, expected none of them: tuning holds out folds of X itself"
             )
-        sizes = n_rows, n_inputs, self.n_outputs_
-        return default_plan(self.recipe_, *sizes, has_bins) if free else None
+        return default_plan(self.recipe_, *sizes) if free else None
 
     def _race(
         self,

@@ -104,7 +104,8 @@ class RegNetClassifier(ClassifierMixin, BaseRegNet):
     n_members : int, default "auto"
         Networks with different seeds, trained one after the other and averaged (their
         logits, for classes) into the one network `network_`.  A number ends the race of
-        tune="auto".
+        tune="auto"; with 1 a regressor looks for eight epochs whether a network for smooth
+        functions, without bins, is clearly better.
     encoder : "auto", None or TableEncoder, default "auto"
         How columns become inputs.  auto: data frames, categories and missing values as
         `TableEncoder` takes them, numbers standardised and in piecewise-linear bins;

@@ -23,6 +23,7 @@ MOST_TRIALS = 500  # of tune=seconds
 FEW = 3  # recipes whose networks may all be in the result
 _BUDGET = 9e10  # multiply-adds of training for a race that nobody asked for
 _MOST = 2.5e11  # no such race if one network costs more
+_HEAT = 0.08  # of the epochs tell whether a function is smooth
 
 # tables differ most in how much regularisation they bear
 RIVALS: tuple[dict[str, Any], ...] = (
@@ -51,6 +52,7 @@ SPACE: dict[str, tuple[Any, ...]] = {
     "max_iter": (25, 50, 100),
 }
 _SMOOTH = "mish"  # without bins; with them relu
+_SMOOTH_SIZES = (128, 128, 128)  # of regressions without bins
 
 
 class Plan:
@@ -64,12 +66,16 @@ class Plan:
     more : int
         Networks that the winners train on all rows afterwards.
     seconds : float or None
+    heat : float
+        Share of the epochs of a round before the others, which keeps no network; 0: there
+        is none.
     """
 
     candidates: list[Recipe]
     rounds: int
     more: int
     seconds: float | None
+    heat: float
 
     def __init__(
         self,
@@ -77,46 +83,65 @@ class Plan:
         rounds: int = N_FOLDS,
         more: int = 0,
         seconds: float | None = None,
+        heat: float = 0.0,
     ) -> None:
         self.candidates, self.rounds, self.more = candidates, rounds, more
-        self.seconds = seconds
+        self.seconds, self.heat = seconds, heat
 
 
 def default_plan(
-    recipe: Recipe, n_rows: int, n_inputs: int, n_outputs: int, has_bins: bool
+    recipe: Recipe,
+    classification: bool,
+    n_rows: int,
+    n_inputs: int,
+    n_outputs: int,
+    has_bins: bool,
 ) -> Plan | None:
     """The race of a fit that did not ask for one; None if it is not worth its time.
 
     Parameters
     ----------
     recipe : Recipe
+    classification : bool
     n_rows, n_inputs, n_outputs : int
         Of the encoded training rows.
     has_bins : bool
         Whether some inputs, but not all, are piecewise-linear bins.
     """
-    if recipe.preset != AUTO or not is_auto(recipe.n_members):
+    one = not is_auto(recipe.n_members)
+    if recipe.preset != AUTO or (one and (classification or recipe.n_members != 1)):
         return None
     if n_rows < FEW_ROWS or n_rows > MANY_ROWS:
         return None
-    found = rivals(recipe, has_bins)
+    found = rivals(recipe, classification, has_bins)
+    if one:  # a few epochs do not tell which number of epochs is best
+        found = [r for r in found if r is recipe or not r.bins]
     sizes = [n_inputs, *parts.hidden_sizes(recipe.hidden_layer_sizes), n_outputs]
     work = sum(a * b for a, b in itertools.pairwise(sizes))
     work *= 3 * n_rows * recipe.max_iter
     if len(found) == 1 or work > _MOST:
         return None
+    if one:
+        return Plan(found, 0, heat=_HEAT)
     if work * N_FOLDS <= _BUDGET:
         return Plan(found)
     more = int(max(1, min(MOST_MEMBERS - 1, _BUDGET // work - 1)))
     return Plan(found, 1, more)
 
 
-def tuning_plan(recipe: Recipe, tune: bool | float, seed: int, has_bins: bool) -> Plan:
+def tuning_plan(
+    recipe: Recipe,
+    classification: bool,
+    tune: bool | float,
+    seed: int,
+    has_bins: bool,
+) -> Plan:
     """The race of ``tune=``: the default's candidates, and cocktails.
 
     Parameters
     ----------
     recipe : Recipe
+    classification : bool
     tune : True, int or float
         True: 24 candidates; an int: their number; a float: seconds.
     seed : int
@@ -125,7 +150,7 @@ def tuning_plan(recipe: Recipe, tune: bool | float, seed: int, has_bins: bool) -
     """
     seconds = tune if isinstance(tune, float) else None
     count = MOST_TRIALS if seconds else TRIALS if tune is True else int(tune)
-    found = rivals(recipe, has_bins)[:count]
+    found = rivals(recipe, classification, has_bins)[:count]
     keys = {_key(candidate) for candidate in found}
     for cocktail in cocktails(recipe, seed, has_bins, 4 * count):
         if len(found) == count:
@@ -136,10 +161,12 @@ def tuning_plan(recipe: Recipe, tune: bool | float, seed: int, has_bins: bool) -
     return Plan(found, seconds=seconds)
 
 
-def rivals(recipe: Recipe, has_bins: bool) -> list[Recipe]:
+def rivals(recipe: Recipe, classification: bool, has_bins: bool) -> list[Recipe]:
     """The recipe, and those of `RIVALS` all of whose values are left to the data."""
     found = [recipe]
     for changes in RIVALS:
+        if not classification and not changes.get("bins", True):
+            changes = changes | {"hidden_layer_sizes": _SMOOTH_SIZES}
         names = changes.keys() - {"bins"}
         if any(
             k not in recipe.chosen and getattr(recipe, k) != changes[k] for k in names

@@ -30,6 +30,7 @@ from . import recipe
 from .candidates import FEW, N_FOLDS, Plan
 from .members import next_seed
 from .monitor import Monitor
+from .presets import Recipe
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,9 +38,9 @@ if TYPE_CHECKING:
     from ..losses import Loss
     from ..network import Network
     from ..typing import AnyArray, AnyCallback, Float64Array, FloatArray
-    from .presets import Recipe
 
-_CLEARLY = 2.0  # standard errors of the mean difference
+_CLEARLY = 1.0  # standard errors of the mean difference,
+_CLEARLY_CLASSES = 2.0  # of classifications
 _SHARE = 3  # one in three enters the next round
 _STEPS = 12  # of the greedy choice of weights
 _FIRST = 0.6  # of the seconds for the first round
@@ -175,6 +176,7 @@ class Race:
         self._fold = even_folds(len(rows.y), N_FOLDS, rows.seed % 2**32, labels)
         self._truth: list[SimpleNamespace] = []
         self._stop = threading.Event()
+        self._share = 1.0  # of the epochs
 
     def run(self) -> list[Trial]:
         """The trials that reached the end, best first, with their weights.
@@ -189,12 +191,16 @@ class Race:
         width = terminal_width()
         total = len(alive)
         with StepBar(self._progress, total, "recipes", "nets", width) as self._bar:
+            if self._plan.heat:
+                alive = self._heat(alive)
             for number in range(self._plan.rounds):
                 if number and self._out_of_time():
                     break
                 left = self._plan.rounds - number - 1
                 self._bar.expect(len(alive) + left * min(len(alive), FEW))
                 alive = self._round(alive, number)
+            if not self._plan.rounds:  # the recipe, unless a rival is clearly better
+                return [self._alone(min(alive, key=lambda trial: trial.number))]
             alive = [trial for trial in alive if _fit_together(trial, alive[0])]
             if self._one:
                 return [self._alone(alive[0])]
@@ -226,6 +232,19 @@ class Race:
         self._fit(best, np.arange(len(self._fold)), N_FOLDS)
         return best
 
+    def _heat(self, alive: list[Trial]) -> list[Trial]:
+        """The trials left after a round of a share of the epochs, as if there was none."""
+        self._share = self._plan.heat
+        alive = self._round(alive, 0)
+        self._share = 1.0
+        self._truth.clear()
+        for trial in alive:
+            for found in (trial.networks, trial.optimizers, trial.monitors):
+                found.clear()
+            trial.losses.clear()
+            trial.outputs.clear()
+        return alive
+
     def _out_of_time(self, share: float = 1.0) -> bool:
         if self._plan.seconds is None:
             return False
@@ -256,7 +275,8 @@ class Race:
         d = np.concatenate(trial.losses) - np.concatenate(best.losses)
         mean = np.average(d, weights=weight)
         deviation = math.sqrt(np.average(np.square(d - mean), weights=weight))
-        return bool(mean > _CLEARLY * deviation / math.sqrt(len(d)))
+        many = _CLEARLY_CLASSES if self._rows.loss.classification else _CLEARLY
+        return bool(mean > many * deviation / math.sqrt(len(d)))
 
     def _train_all(self, alive: list[Trial], number: int) -> list[DivergenceError]:
         """Train the fold's network of every trial; those that diverge add none."""
@@ -314,6 +334,9 @@ class Race:
     def _fit(self, trial: Trial, part: AnyArray, number: int) -> Network:
         """Train a network of the trial's recipe on some rows."""
         rows, params = self._rows, trial.recipe
+        if self._share < 1:
+            epochs = math.ceil(self._share * recipe.max_iter(params))
+            params = Recipe(**(vars(params) | {"max_iter": epochs}))
         columns = None if params.bins else rows.plain
         X, groups = rows.X, rows.groups
         if columns is not None:

@@ -54,7 +54,8 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         Columns to leave out.
     n_bins : int or "auto", default "auto"
         Bins of "ple" at most; auto: 48 for 10 000 to 200 000 rows, 16 otherwise, 8 for
-        fewer rows with 25 or more columns of numbers.
+        fewer rows with 25 or more columns of numbers.  Where it is 16, a column of no
+        more than 25 different values has a bin between each two of them.
     min_frequency : int or "auto", default "auto"
         A level of a category with fewer rows is rare: it joins "another".  auto: one
         row in 500, at most 10 rows.

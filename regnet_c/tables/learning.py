@@ -48,6 +48,7 @@ _ROW_NUMBERS = re.compile(
 _MANY_NUMBERS = 100  # with this many columns, each gets one output
 _ROWS_OF_MANY_BINS = range(10_000, 200_000)
 _COLUMNS_OF_FEW_BINS = 25  # numbers, at least
+_FEW_VALUES = 25  # the hours of a day among them
 _MANY = "text with more levels"
 
 
@@ -63,6 +64,7 @@ class Options:
     n_bins: Any = "auto"  # or an int, as the next one
     min_frequency: Any = "auto"
     max_levels: int = 100
+    few_values: int = 0  # a number with no more has an edge at each
 
     def check_values(
         self,
@@ -90,11 +92,13 @@ class Options:
         there are enough rows (California, Bike and Adult lose 2-4 % of their error by it)
         and do not yet fill the memory; fewer for many columns, whose networks over-fit
         (Spambase and Ionosphere lose 10 % of their error, and all half of their time).
+        Few values are cheap to tell apart: Bike, with its hours, loses 5 % of its error.
         """
         count = sum(column.holds == NUMBER for column in columns)
         if self.n_bins == "auto":
             few = 8 if count >= _COLUMNS_OF_FEW_BINS else 16
             self.n_bins = 48 if len(columns[0]) in _ROWS_OF_MANY_BINS else few
+            self.few_values = _FEW_VALUES if self.n_bins == 16 else 0
         if "auto" in (self.numeric, *self.methods.values()):
             auto = "standard" if count > _MANY_NUMBERS else "standard+ple"
             self.numeric = auto if self.numeric == "auto" else self.numeric
@@ -253,10 +257,11 @@ def _number_codes(
     """The codes of sorted values; none if they are all the same."""
     if ordered[0] == ordered[-1]:
         return ()
+    few = options.few_values and len(numbers.distinct(ordered)) <= options.few_values
+    n_bins = options.few_values if few else options.n_bins
     try:
         return tuple(
-            numbers.learn(method, ordered, options.n_bins)
-            for method in options.of(name)
+            numbers.learn(method, ordered, n_bins) for method in options.of(name)
         )
     except ValueError as error:
         raise ValueError(f"column {name!r:.60} cannot be encoded: {error}") from None
