@@ -178,7 +178,7 @@ SCRIPT = """
                       rn.Dense(30, 1)], seed=1)
     print("ready", flush=True)
     try:
-        net.fit(x, x[:, 0], 120, 8, rn.Adam(1e-3), callbacks=[rn.Checkpoint(path)],
+        net.fit(x, x[:, 0], 160, 8, rn.Adam(1e-3), callbacks=[rn.Checkpoint(path)],
                 resume_from=path if resume else None)
     except KeyboardInterrupt:
         sys.exit(130)
@@ -203,7 +203,7 @@ def test_a_process_that_is_stopped_again_and_again_comes_to_the_same_end(
         )
         assert process.stdout.readline() == b"ready\n"
         with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(0.1 * (1 + number_of_run))
+            process.wait(0.05 * (1 + number_of_run))
         if process.poll() is None:
             process.send_signal(getattr(signal, number))
             stops += 1

@@ -33,11 +33,11 @@ def signature(args, real):
     """What Cython calls the arguments: `const T *w` is `float const *`."""
     words = []
     for arg in args.split(", "):
-        kind = re.sub(r"\w+$", "", arg).strip().replace("const ", "")
+        kind = re.sub(r"\w+$", "", arg).strip().removeprefix("const ")
         kind = kind.replace("T *", f"{real} *")
         kind = "double" if kind == "T" else kind  # no fused scalars
         if arg.startswith("const "):
-            kind = kind.replace(" *", " const *")
+            kind = kind.replace(" *", " const *", 1)
         words.append(kind)
     return f"void ({', '.join(words)})"
 
