@@ -155,9 +155,10 @@ def test_group_penalties_equal_the_oracle(kind, rule, dtype, isa, rng):
 
 @GROUP_CASES
 def test_groups_of_several_inputs_equal_the_oracle(kind, rule, dtype, isa, rng):
-    several, pairs = [[0, 3, 5], [1], [2, 4]], [[k, k + 1] for k in range(0, 40, 2)]
+    several = [[0, 3, 5], [1], [2, 4]]
+    fives = [[*range(k, k + 5)] for k in range(0, 40, 5)]
     sparse = rn.SparseGroupLasso(0.004, 0.06, several, l2=0.001, rule=rule)
-    positive = rn.NonNegative(rn.GroupLasso(0.02, pairs, rule=rule))
+    positive = rn.NonNegative(rn.GroupLasso(0.02, fives, rule=rule))
     layers = [
         rn.Dense(6, 40, "tanh", sparse, max_norm=0.9),
         rn.Dense(40, 4, weight_penalty=positive),
