@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from . import binding
-from .plan import ACTIVATIONS
+from .portable import activation, by_core
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -66,28 +65,18 @@ def raw_mean(
     return mean_of(arrays, count)
 
 
-def _by_core(function: str, x: FloatArray) -> FloatArray:
-    """exp, log or log1p of an array in C order, in its place."""
-    flat = x.reshape(-1)
-    binding.elementwise(binding.FUNCTIONS[function], flat, flat)
-    return x
-
-
 def _softplus(z: FloatArray) -> FloatArray:
-    a, slope = np.empty_like(z), np.empty_like(z)
-    flat = a.reshape(-1), slope.reshape(-1), z.reshape(-1)
-    binding.activation_forward(ACTIVATIONS["softplus"], *flat, 0.0)
-    return a
+    return activation("softplus", z)
 
 
 def _log_softmax(z: FloatArray) -> FloatArray:
     """z - log sum exp(z), row by row."""
     with np.errstate(invalid="ignore"):  # of outputs that are infinite
         z = z - z.max(axis=1, keepdims=True)
-    e, total = _by_core("exp", z.copy()), np.zeros(len(z), z.dtype)
+    e, total = by_core("exp", z.copy()), np.zeros(len(z), z.dtype)
     for column in e.T:  # NumPy's own sum has another order on other machines
         total += column
-    z -= _by_core("log", total)[:, None]
+    z -= by_core("log", total)[:, None]
     return z
 
 
@@ -98,6 +87,6 @@ def _log_mean(logs: Iterable[FloatArray], count: int) -> FloatArray:
     for x in logs:
         with np.errstate(invalid="ignore"):
             low, high = np.minimum(total, x), np.maximum(total, x)
-            total = high + _by_core("log1p", _by_core("exp", low - high))
+            total = high + by_core("log1p", by_core("exp", low - high))
     total -= total.dtype.type(math.log(count))
     return total

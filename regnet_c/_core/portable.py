@@ -1,4 +1,4 @@
-"""Powers, cosines and products with the same bits on every machine.
+"""Functions and products of arrays with the same bits on every machine.
 
 NumPy takes them from other libraries where the CPU has AVX-512, and products from a BLAS
 that has kernels for each CPU: they differ in the last place (numpy/numpy#23523).  Learning
@@ -7,17 +7,20 @@ rates and weights would follow.  The core's functions, sums and products do not.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
 from . import binding
+from .plan import ACTIVATIONS
 from .slices import slices
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-    from ..typing import AnyArray, Float64Array
+    from ..typing import AnyArray, Float64Array, FloatArray, OutputName
+
+    A = TypeVar("A", bound=FloatArray)
 
 # sin(pi/2 x) / x in powers of x^2, the last one first (Taylor): exact to rounding up to 1/2
 _SINE = (
@@ -35,21 +38,39 @@ _SINE = (
 
 def power(base: ArrayLike, exponent: ArrayLike) -> Float64Array:
     """base^exponent of positive numbers, rounded to some units in the last place."""
-    logs = np.multiply(_by_core("log", base), exponent)
-    return _by_core("exp", logs)
+    logs: Float64Array = np.asarray(np.multiply(log(base), exponent), order="C")
+    return by_core("exp", logs)
 
 
 def log(x: ArrayLike) -> Float64Array:
     """The natural logarithm of positive numbers."""
-    return _by_core("log", x)
+    return by_core("log", np.array(x, np.float64, order="C"))
 
 
-def _by_core(function: str, x: ArrayLike) -> Float64Array:
-    x = np.asarray(x, np.float64)
-    y = np.empty_like(x, order="C")
-    flat = np.ascontiguousarray(x).reshape(-1)
-    binding.elementwise(binding.FUNCTIONS[function], y.reshape(-1), flat)
-    return y
+def by_core(function: str, x: A) -> A:
+    """exp, log or log1p of an array in C order, in its place."""
+    flat = x.reshape(-1)
+    binding.elementwise(binding.FUNCTIONS[function], flat, flat)
+    return x
+
+
+def activation(name: str, z: FloatArray, param: float = 0.0) -> FloatArray:
+    """f(z), element by element, by the kernel that predict uses."""
+    a, slope = np.empty_like(z), np.empty_like(z)
+    flat = a.reshape(-1), slope.reshape(-1), z.reshape(-1)
+    binding.activation_forward(ACTIVATIONS[name], *flat, param)
+    return a
+
+
+def output_of(output: OutputName, z: FloatArray) -> FloatArray:
+    """softmax, sigmoid or exp of raw outputs (n, n_out)."""
+    if output == "softmax":
+        a = np.empty(z.shape[::-1], z.dtype)
+        binding.softmax_forward(a, np.ascontiguousarray(z.T))
+        return np.ascontiguousarray(a.T)
+    if output == "sigmoid":
+        return activation("sigmoid", z)
+    return by_core("exp", z.copy()) if output == "exp" else z
 
 
 def half_cosine(x: Float64Array) -> Float64Array:

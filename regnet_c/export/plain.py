@@ -9,7 +9,8 @@ import numpy as np
 
 from .._core import binding
 from .._core.members import mean_of, raw_mean
-from ..activations import ACTIVATIONS, code
+from .._core.portable import activation, output_of
+from ..activations import ACTIVATIONS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,7 +56,7 @@ class PlainLayer:
         z = z.astype(x.dtype)
         if self.activation == "identity":
             return z
-        return _activation(self.activation, z, self.param)
+        return activation(self.activation, z, self.param)
 
 
 def _dense(x: FloatArray, w: FloatArray, b: FloatArray | None = None) -> FloatArray:
@@ -63,14 +64,6 @@ def _dense(x: FloatArray, w: FloatArray, b: FloatArray | None = None) -> FloatAr
     z = np.zeros((len(x), w.shape[1]), x.dtype)
     binding.dense_forward(z, np.ascontiguousarray(x), np.ascontiguousarray(w), b)
     return z
-
-
-def _activation(name: ActivationName, z: FloatArray, param: float = 0.0) -> FloatArray:
-    """f(z), by the kernel that predict uses."""
-    a, slope = np.empty_like(z), np.empty_like(z)
-    flat = a.reshape(-1), slope.reshape(-1), z.reshape(-1)
-    binding.activation_forward(code(name), *flat, param)
-    return a
 
 
 def describe(
@@ -138,7 +131,7 @@ def predict(
     members: Sequence[Sequence[PlainLayer]], output: OutputName, x: FloatArray
 ) -> FloatArray:
     """What `Network.predict` returns for rows x."""
-    outs = (finish(output, forward(layers, x)) for layers in members)
+    outs = (output_of(output, forward(layers, x)) for layers in members)
     return mean_of(outs, len(members))
 
 
@@ -147,18 +140,3 @@ def forward(layers: Sequence[PlainLayer], x: FloatArray) -> FloatArray:
     for layer in layers:
         x = layer.forward(x)
     return x
-
-
-def finish(output: OutputName, z: FloatArray) -> FloatArray:
-    """softmax, sigmoid or exp of raw outputs."""
-    if output == "softmax":
-        a = np.empty(z.shape[::-1], z.dtype)
-        binding.softmax_forward(a, np.ascontiguousarray(z.T))
-        return np.ascontiguousarray(a.T)
-    if output == "sigmoid":
-        return _activation("sigmoid", z)
-    if output == "exp":
-        a = np.empty_like(z)
-        binding.elementwise(binding.FUNCTIONS["exp"], a.reshape(-1), z.reshape(-1))
-        return a
-    return z

@@ -21,10 +21,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .._core.data import checked_data
+from .._core.portable import output_of
 from .._core.progress_bar import StepBar, terminal_width
 from ..callbacks import Callback
 from ..errors import DivergenceError
-from ..export.plain import finish
 from ..layers import Dense
 from . import recipe
 from .candidates import FEW, N_FOLDS, Plan
@@ -404,7 +404,7 @@ def _row_scores(loss: Loss, z: FloatArray, truth: Any) -> Float64Array:
     """
     if not loss.classification:
         return loss.row_losses(z, truth).astype(np.float64)
-    p = finish(loss.output, z.astype(np.float64))
+    p = output_of(loss.output, z.astype(np.float64))
     if truth.raw_y is not None:
         p -= truth.raw_y
     else:
