@@ -53,13 +53,11 @@ def head(network: Network, dtype: str, report: dict[str, Any], prefix: str) -> s
         f"{row['form']:<6} {row['bytes']:>8} bytes"
         for row in report["layers"]
     ]
+    loss = network.loss.name
+    lines.append(f" * Loss {loss}, trained in {network.dtype}, weights {dtype}.")
+    if network.members > 1:
+        lines.append(f" * The mean of {network.members} members, which share weights.")
     lines += [
-        f" * Loss {network.loss.name}, trained in {network.dtype}, weights {dtype}.",
-        *(
-            [f" * The mean of {network.members} members, which share weights."]
-            if network.members > 1
-            else []
-        ),
         (
             f" * Flash: {report['flash']} bytes of constants.  "
             f"RAM: {report['ram']} bytes of buffers"
