@@ -61,20 +61,17 @@ def all_pairs(**values):
 
     Greedy: the combination with the most new pairs is next, the first of equals.
     """
-    bits = {}  # a bit for each pair, in the order they are met
-
-    def pairs(combination):
-        found = itertools.combinations(zip(values, combination, strict=True), 2)
-        return sum(bits.setdefault(pair, 1 << len(bits)) for pair in found)
-
-    left = {c: pairs(c) for c in itertools.product(*values.values())}
-    missing, chosen = (1 << len(bits)) - 1, []
-    while missing:
-        best = max(
-            left, key=lambda combination: (left[combination] & missing).bit_count()
-        )
-        missing &= ~left.pop(best)
-        chosen.append(best)
+    choices, sizes = [list(v) for v in values.values()], [len(v) for v in values.values()]
+    rows = np.indices(sizes).reshape(len(sizes), -1)  # of each name: which of its values
+    pairs, count = [], 0  # of each two names: the number of the pair in a combination
+    for i, j in itertools.combinations(range(len(sizes)), 2):
+        pairs.append(count + rows[i] * sizes[j] + rows[j])
+        count += sizes[i] * sizes[j]
+    pairs, missing, chosen = np.transpose(pairs), np.ones(count, bool), []
+    while missing.any():
+        best = missing[pairs].sum(axis=1).argmax()
+        missing[pairs[best]] = False
+        chosen.append(tuple(c[k] for c, k in zip(choices, rows[:, best], strict=True)))
     return chosen
 
 

@@ -2,6 +2,7 @@
 
 import ast
 import doctest
+import functools
 import importlib.metadata
 import inspect
 import re
@@ -38,6 +39,7 @@ def for_types(test):
     return isinstance(test, ast.Name) and test.id == "TYPE_CHECKING"
 
 
+@functools.cache
 def local_imports(name):
     """The modules of the package that `name` imports, also inside functions, but not for
     type checkers alone."""
@@ -66,9 +68,6 @@ def packages_of(module):
     return {".".join(parts[:end]) for end in range(1, len(parts))}
 
 
-IMPORTS = {name: local_imports(name) for name in MODULES}
-
-
 def floors(below):
     """The sets of names that import from lower floors alone, from the ground up."""
     found, done = [], set()
@@ -85,7 +84,8 @@ def test_rooms_stand_on_eight_floors_at_most():
     above or the same one, inside functions neither.  The doors, `__init__` and
     `__main__`, are no rooms: nobody imports them."""
     rooms = {name.partition(".")[0]: set() for name in MODULES}
-    for name, imports in IMPORTS.items():
+    for name in MODULES:
+        imports = local_imports(name)
         room = name.partition(".")[0]
         rooms[room] |= {i.partition(".")[0] for i in imports} - {room}
     doors = {"", "__main__"}
@@ -98,7 +98,7 @@ def test_rooms_stand_on_eight_floors_at_most():
 
 def test_no_module_imports_itself_through_others():
     """The imports, also those inside functions, have no cycle."""
-    assert floors({name: i - BINDINGS for name, i in IMPORTS.items()})
+    assert floors({name: local_imports(name) - BINDINGS for name in MODULES})
 
 
 def test_the_kernel_list_was_found():

@@ -945,7 +945,7 @@ def nest():
         (set_metadata({"a": np.float32(1)}), TypeError, "serializable"),
         (set_metadata({"a": float("nan")}), ValueError, "JSON compliant"),
         (set_metadata({"1": 2, 1: 3}), ValueError, "not in canonical form"),
-        (set_metadata(nest()), ValueError, "nested too deeply"),
+        (lambda net: set_metadata(nest())(net), ValueError, "nested too deeply"),
         (set_metadata({"a": list(range(10**6))}), ValueError, "metadata needs about"),
     ],
 )
