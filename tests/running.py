@@ -1,5 +1,7 @@
 """What tests share: small networks and data, new processes, threads, interruptions."""
 
+import collections
+import functools
 import itertools
 import os
 import subprocess
@@ -61,8 +63,13 @@ def all_pairs(**values):
 
     Greedy: the combination with the most new pairs is next, the first of equals.
     """
-    choices, sizes = [list(v) for v in values.values()], [len(v) for v in values.values()]
-    rows = np.indices(sizes).reshape(len(sizes), -1)  # of each name: which of its values
+    choices, sizes = (
+        [list(v) for v in values.values()],
+        [len(v) for v in values.values()],
+    )
+    rows = np.indices(sizes).reshape(
+        len(sizes), -1
+    )  # of each name: which of its values
     pairs, count = [], 0  # of each two names: the number of the pair in a combination
     for i, j in itertools.combinations(range(len(sizes)), 2):
         pairs.append(count + rows[i] * sizes[j] + rows[j])
@@ -147,12 +154,20 @@ def _is_with(frame):
     return frame.f_lineno in _withs[name]
 
 
-def _call_by_lines(call, on_line):
-    """Run `call`, and on_line(file, line) before each line of the package."""
+@functools.cache
+def _lines(code):
+    return {line for _, _, line in code.co_lines()}
+
+
+def _call_by_lines(call, on_line, place=None):
+    """Run `call`, and on_line(file, line) before each line of the package, or before the
+    line of `place` (file, line) alone, which leaves the other functions their speed."""
 
     def trace(frame, event, argument):
         name = frame.f_code.co_filename
         if not name.startswith(PACKAGE):
+            return None
+        if place and (name != place[0] or place[1] not in _lines(frame.f_code)):
             return None
         if event == "line" and not _is_with(frame):
             on_line(name, frame.f_lineno)
@@ -167,33 +182,34 @@ def _call_by_lines(call, on_line):
 
 
 def interrupted_at(line, call, error=KeyboardInterrupt):
-    """Run `call` with `error` raised at the n-th line of the package; True if it was."""
-    left = [line]
+    """Run `call` with `error` raised at a line of the package; True if it was.
 
-    def count(name, number):
-        left[0] -= 1
-        if left[0] == 0:
+    The line is the n-th that runs, or one of `every_line`.
+    """
+    *place, left = line if isinstance(line, tuple) else (line,)
+
+    def count(*here):
+        nonlocal left
+        left -= not place or here == tuple(place)
+        if left == 0:
             raise error
 
     try:
-        _call_by_lines(call, count)
+        _call_by_lines(call, count, place)
     except error:
         return True
     return False
 
 
 def every_line(call):
-    """For `interrupted_at`: one n for each line of the package's text that `call` runs.
+    """For `interrupted_at`: (file, line, n) of each line of the package's text that `call`
+    runs.
 
     A line that runs often is taken the first time, another one the second time, ...
     """
-    numbers, found = itertools.count(1), {}
-
-    def note(*place):
-        found.setdefault(place, []).append(next(numbers))
-
-    _call_by_lines(call, note)
-    return sorted(runs[i % len(runs)] for i, runs in enumerate(found.values()))
+    runs = collections.Counter()
+    _call_by_lines(call, lambda *place: runs.update([place]))
+    return [(*place, i % n + 1) for i, (place, n) in enumerate(runs.items())]
 
 
 def ulps(got, want, scale=None):

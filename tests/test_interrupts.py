@@ -4,6 +4,7 @@ benchmarks/bench_interrupt.py measures the time to the answer.
 """
 
 import contextlib
+import functools
 import itertools
 import signal
 import subprocess
@@ -16,6 +17,7 @@ from running import (
     LONG_CALLS,
     POSIX,
     bits,
+    every_line,
     interrupted_at,
     million_rows,
     network,
@@ -71,20 +73,15 @@ def test_an_interrupt_at_any_line_of_fit_loses_and_repeats_nothing(monkeypatch):
     x, y = some_data(60)
     whole, optimizer = network(), rn.Adam(0.01)
     whole.fit(x, y, 3, 25, optimizer)
-    lines = 0
-    for line in itertools.count(1):
+    lines = every_line(functools.partial(network().fit, x, y, 3, 25, rn.Adam(0.01)))
+    for line in lines:
         net, optimizer = network(), rn.Adam(0.01)
-
-        def fit(net=net, optimizer=optimizer):
-            net.fit(x, y, 3, 25, optimizer)
-
-        if not interrupted_at(line, fit, Stop):
-            break
-        lines += 1
+        fit = functools.partial(net.fit, x, y, optimizer=optimizer, batch_size=25)
+        assert interrupted_at(line, functools.partial(fit, epochs=3), Stop), line
         done = 0 if net._state is None else net._state.progress.epoch
-        net.fit(x, y, 3 - done, 25, optimizer)
+        fit(epochs=3 - done)
         assert bits(net) == bits(whole), line
-    assert lines > 500
+    assert len(lines) > 500
 
 
 def test_an_interrupt_at_any_line_of_a_step_takes_it_or_not():
