@@ -225,9 +225,9 @@ typedef struct {
     double input_keep;
     uint32_t dropout_layer; /* as in rn_layer, of the inputs */
     const rn_source *input_mask;
-    int loss; /* rn_loss */
-    double loss_param;
-    int output; /* applied by predict to the outputs: rn_activation */
+    int loss;          /* rn_loss */
+    double loss_param; /* of huber and quantile; label smoothing of cross-entropies */
+    int output;        /* applied by predict to the outputs: rn_activation */
     uint64_t seed;
 } rn_net;
 
@@ -311,7 +311,7 @@ typedef struct {
       (size_t n_out, size_t n, size_t ld, T *dz, const T *da, const T *a))             \
     X(void, loss_rows,                                                                 \
       (int loss, size_t n_out, size_t n, size_t ld, T *row_loss, T *dz, const T *z,    \
-       const T *y, const int64_t *label, const T *scale, T param))                     \
+       const T *y, const int64_t *label, const T *scale, double param))                \
     X(void, random_uniform,                                                            \
       (size_t n, T *u, uint64_t seed, uint32_t stream, uint64_t first))                \
     X(void, random_normal,                                                             \

@@ -139,7 +139,7 @@ static void panel_loss(const rn_task *task, size_t p) {
     loss_rows(net->loss, n_out, ld, ld, task->work->row_loss + p * RN_PANEL,
               activation == RN_IDENTITY || activation == RN_SOFTMAX ? d : a, a,
               run->y ? task->work->y + at : NULL, run->labels ? label : NULL, scale,
-              (T)net->loss_param);
+              net->loss_param);
     if (activation == RN_SOFTMAX) {
         softmax_backward(n_out, ld, ld, d, d, a);
     } else if (activation != RN_IDENTITY) {

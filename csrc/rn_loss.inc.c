@@ -106,12 +106,23 @@ static void softmax_backward(size_t n_out, size_t n, size_t ld, T *dz, const T *
     }
 }
 
-/* The targets of output j: rows of its panel, or 1 where the label is j. */
-RN_INLINE const T *targets(size_t k, T *RN_RESTRICT t, const T *y, const T *label,
-                           size_t j, size_t ld) {
-    const T unit = (T)j;
-    if (y != NULL) return rows_in(k, t, y + j * ld);
-    for (size_t l = 0; l < RN_WHOLE(k); l++) t[l] = label[l] == unit ? (T)1 : (T)0;
+/* Label smoothing a (Szegedy et al. 2016): a target y becomes keep y + share, with keep
+ * = 1 - a and share = a / classes. */
+typedef struct {
+    T keep, share;
+} rn_smoothing;
+
+/* The targets of output j: rows of its panel, or 1 where the label is j, smoothed. */
+RN_INLINE const T *targets(size_t k, T *t, const T *y, const T *label, size_t j,
+                           size_t ld, rn_smoothing s) {
+    const T unit = (T)j, on = s.keep + s.share, off = s.share;
+    if (y != NULL) {
+        const T *p = rows_in(k, t, y + j * ld);
+        if (s.share == 0) return p;
+        for (size_t l = 0; l < RN_WHOLE(k); l++) t[l] = madd(s.keep, p[l], s.share);
+        return t;
+    }
+    for (size_t l = 0; l < RN_WHOLE(k); l++) t[l] = label[l] == unit ? on : off;
     return t;
 }
 
@@ -120,7 +131,9 @@ RN_INLINE const T *targets(size_t k, T *RN_RESTRICT t, const T *y, const T *labe
  */
 RN_INLINE void softmax_rows(size_t n_out, size_t k, size_t ld, T *row_loss, T *dz,
                             const T *z, const T *y, const int64_t *label,
-                            const T *scale) {
+                            const T *scale, double smoothing) {
+    const rn_smoothing s = {.keep = (T)(1 - smoothing),
+                            .share = (T)(smoothing / (double)n_out)};
     T top[RN_ROWS], sum[RN_ROWS], total[RN_ROWS], dot[RN_ROWS], label_t[RN_ROWS];
     T buffer[RN_ROWS], buffer2[RN_ROWS];
     const size_t whole = RN_WHOLE(k);
@@ -134,7 +147,7 @@ RN_INLINE void softmax_rows(size_t n_out, size_t k, size_t ld, T *row_loss, T *d
     largest_rows(n_out, k, ld, top, z);
     for (size_t j = 0; j < n_out; j++) {
         const T *t = rows_in(k, buffer, z + j * ld);
-        const T *p = targets(k, buffer2, y, label_t, j, ld);
+        const T *p = targets(k, buffer2, y, label_t, j, ld, s);
         T *out = rows_out(k, buffer, dz + j * ld);
         RN_ELEMENTWISE
         for (size_t l = 0; l < whole; l++) {
@@ -151,7 +164,7 @@ RN_INLINE void softmax_rows(size_t n_out, size_t k, size_t ld, T *row_loss, T *d
     memcpy(row_loss, buffer, k * sizeof(T));
     for (size_t j = 0; j < n_out; j++) {
         const T *e = rows_in(k, buffer, dz + j * ld);
-        const T *p = targets(k, buffer2, y, label_t, j, ld);
+        const T *p = targets(k, buffer2, y, label_t, j, ld, s);
         T *out = rows_out(k, buffer, dz + j * ld);
         RN_ELEMENTWISE
         for (size_t l = 0; l < whole; l++) {
@@ -164,13 +177,13 @@ RN_INLINE void softmax_rows(size_t n_out, size_t k, size_t ld, T *row_loss, T *d
 /* One output's share of the loss and its derivative d, from the output z and the target
  * y; param as in rn_net, share = 1 / n_out. */
 
-/* e p = sigmoid(-|z|): sigmoid(z) - y without loss */
+/* e p = sigmoid(-|z|): sigmoid(z) - t without loss; t is smoothed over two classes */
 RN_INLINE T binary_cross_entropy(T z, T y, T param, T share, T *d) {
     T e;
-    const T p = logistic(z, &e) * e;
-    (void)param, (void)share;
-    *d = z < 0 ? p - y : (1 - y) - p;
-    return madd(-z, y, z > 0 ? z : (T)0) + log1p_unit(e);
+    const T p = logistic(z, &e) * e, t = madd(1 - param, y, (T)0.5 * param);
+    (void)share;
+    *d = z < 0 ? p - t : (1 - t) - p;
+    return madd(-z, t, z > 0 ? z : (T)0) + log1p_unit(e);
 }
 
 RN_INLINE T squared_error(T z, T y, T param, T share, T *d) {
@@ -260,7 +273,7 @@ RN_INLINE void loss_sum_rows(const int loss, size_t n_out, size_t k, size_t ld,
  * z).  Targets are the panel y or, for softmax, label[i]. */
 static void loss_rows(int loss, size_t n_out, size_t n, size_t ld, T *row_loss, T *dz,
                       const T *z, const T *y, const int64_t *label, const T *scale,
-                      T param) {
+                      double param) {
     T weight[RN_ROWS];
     fill_rows(RN_ROWS, weight, 1);
     for (size_t i = 0; i < n; i += RN_ROWS) {
@@ -269,13 +282,13 @@ static void loss_rows(int loss, size_t n_out, size_t n, size_t ld, T *row_loss, 
 #define RN_SUM_OF_LOSS(constant, name, function)                                       \
     case constant:                                                                     \
         loss_sum_rows(constant, n_out, k, ld, row_loss + i, dz + i, z + i, y + i,      \
-                      weight, param);                                                  \
+                      weight, (T)param);                                               \
         break;
         switch (loss) {
             RN_OUTPUT_LOSSES(RN_SUM_OF_LOSS)
         case RN_SOFTMAX_CROSS_ENTROPY:
             softmax_rows(n_out, k, ld, row_loss + i, dz + i, z + i, y ? y + i : NULL,
-                         label ? label + i : NULL, weight);
+                         label ? label + i : NULL, weight, param);
         }
     }
 }

@@ -155,7 +155,9 @@ def diagnose(
     unexplained = (train["loss"] - floor) / max(baseline - floor, np.finfo(float).tiny)
     gap = _gap(train, validation, [floor, *floors])
     fit = _judge(validation, gap, unexplained, rows)
-    converged = _converged(network.history, floor)
+    trained = network.loss.smoothed(rows_of_targets(data))
+    least = network.loss.least(trained, data.sample_weight)
+    converged = _converged(network.history, least)
     layers = _layers(network, X, y, data.raw_x)
     verdict = _verdict(fit, "accuracy" in train, gap, unexplained, converged, layers)
     return Diagnosis(

@@ -181,19 +181,38 @@ class Loss(Fixed):
         ``huber``, ``quantile``, ``poisson``.  The derivative of ``|r|`` at 0 is 0.
     param : float, optional
         delta > 0 of huber (default 1); q in (0, 1) of quantile (default 0.5).
+    label_smoothing : float in [0, 1), default 0
+        Of the cross-entropies: training sees the targets ``(1 - a) y + a / K`` with K the
+        number of classes, of which every output of ``binary_cross_entropy`` has two
+        (Szegedy et al. 2016).  Like dropout it is part of training alone: `evaluate`,
+        ``validation_data`` and `score` have the loss on the targets as they are.
 
     Examples
     --------
     >>> import regnet_c as rn
     >>> rn.Loss("quantile", 0.9)
     Loss('quantile', 0.9)
+    >>> rn.Loss("softmax_cross_entropy", label_smoothing=0.1)
+    Loss('softmax_cross_entropy', label_smoothing=0.1)
     """
 
     name: LossName
     param: float
+    label_smoothing: float
 
-    def __init__(self, name: LossName, param: float | None = None) -> None:
+    def __init__(
+        self,
+        name: LossName,
+        param: float | None = None,
+        label_smoothing: float = 0.0,
+    ) -> None:
         self.name = checks.check_name(name, NAMES, "loss")
+        self.label_smoothing = checks.check_rate(label_smoothing, "label_smoothing")
+        if self.label_smoothing and not self.classification:
+            raise ValueError(
+                f"label_smoothing is {label_smoothing!r} and the loss {name!r}, expected "
+                "a cross-entropy: only classes are smoothed"
+            )
         if self.traits.parameter is None:
             if param not in (None, 0.0):
                 raise ValueError(f"the loss {name!r} has no parameter, got {param!r}")
@@ -234,6 +253,33 @@ class Loss(Fixed):
     def is_fused(self) -> bool:
         """Whether the loss contains the function `output`."""
         return self.traits.is_fused
+
+    @property
+    def training_param(self) -> float:
+        """What the core's loss takes in training: `param`, or the label smoothing."""
+        return self.label_smoothing or self.param
+
+    def smoothed(self, y: ArrayLike) -> Float64Array:
+        """The targets that training sees.
+
+        Parameters
+        ----------
+        y : ndarray of shape (n, n_out)
+
+        Returns
+        -------
+        ndarray of float64, shape (n, n_out)
+
+        Examples
+        --------
+        >>> import regnet_c as rn
+        >>> loss = rn.Loss("softmax_cross_entropy", label_smoothing=0.3)
+        >>> loss.smoothed([[0, 1, 0]]).round(3)
+        array([[0.1, 0.8, 0.1]])
+        """
+        y, a = np.asarray(y, np.float64), self.label_smoothing
+        classes = y.shape[1] if self.traits.sums_to_one else 2
+        return (1 - a) * y + a / classes
 
     def best_constant(self, y: ArrayLike) -> Float64Array:
         """The outputs that, the same for all rows, have the lowest loss on these targets.
@@ -470,18 +516,17 @@ class Loss(Fixed):
         --------
         >>> import regnet_c as rn
         >>> rn.Loss("quantile", 0.9).get_config()
-        {'name': 'quantile', 'param': 0.9}
+        {'name': 'quantile', 'param': 0.9, 'label_smoothing': 0.0}
         """
-        return {"name": self.name, "param": self.param}
-
-    def _shown(self, name: str) -> str | None:
-        if name == "param" and self.traits.parameter is None:
-            return None
-        return repr(getattr(self, name))
+        return {name: getattr(self, name) for name in self._names}
 
     def __repr__(self) -> str:
-        shown = [self._shown(name) for name in self._names]
-        return f"Loss({', '.join(text for text in shown if text)})"
+        shown = [repr(self.name)]
+        if self.traits.parameter is not None:
+            shown.append(repr(self.param))
+        if self.label_smoothing:
+            shown.append(f"label_smoothing={self.label_smoothing!r}")
+        return f"Loss({', '.join(shown)})"
 
 
 def get_loss(loss: Loss | LossName) -> Loss:
@@ -493,4 +538,5 @@ def loss_from_config(config: Config) -> Loss:
     """The loss that `get_config` described."""
     traits = LOSSES.get(config["name"])
     has_parameter = traits is not None and traits.parameter is not None
-    return Loss(config["name"], config["param"] if has_parameter else None)
+    param = config["param"] if has_parameter else None
+    return Loss(config["name"], param, config.get("label_smoothing", 0.0))

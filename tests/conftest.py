@@ -89,7 +89,8 @@ def oracle_network(net):
         for layer in net.layers
     ]
     kind = ref.Network if net.members == 1 else ref.Members
-    return kind(layers, net.loss.name, net.loss.param)
+    param = net.loss.param or net.loss.label_smoothing
+    return kind(layers, net.loss.name, param)
 
 
 def oracle_optimizer(optimizer, steps_per_epoch=1):

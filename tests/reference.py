@@ -136,14 +136,21 @@ def softmax_backward(da, a):
 # ------------------------------------------------------------------------ losses
 
 
-def _softmax_cross_entropy(z, y, param):
+def smoothed(y, a, classes):
+    """Szegedy et al. 2016."""
+    return (1 - a) * y + a / classes
+
+
+def _softmax_cross_entropy(z, y, smoothing):
+    y = smoothed(y, smoothing, z.shape[1])
     top = z.max(axis=1, keepdims=True)
     log_sum = top + np.log(np.exp(z - top).sum(axis=1, keepdims=True))
     total = y.sum(axis=1, keepdims=True)
     return y * (log_sum - z), total * softmax_forward(z) - y
 
 
-def _binary_cross_entropy(z, y, param):
+def _binary_cross_entropy(z, y, smoothing):
+    y = smoothed(y, smoothing, 2)
     # y softplus(-z) + (1 - y) softplus(z): no difference of large numbers.
     return y * softplus(-z) + (1 - y) * softplus(z), sigmoid(z) - y
 

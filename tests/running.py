@@ -21,13 +21,14 @@ POSIX = pytest.mark.skipif(os.name != "posix", reason="needs POSIX")
 
 
 def network(dtype="float32", **options):
-    """12 -> 20 -> 3 with a penalty and dropout."""
+    """12 -> 20 -> 3 with a penalty, dropout and smoothed labels."""
     layers = [
         rn.Dense(12, 20, "tanh", rn.L1(1e-3)),
         rn.Dropout(0.2),
         rn.Dense(20, 3, weight_penalty=rn.GroupLasso(1e-3)),
     ]
-    return rn.Network(layers, "softmax_cross_entropy", dtype=dtype, seed=2, **options)
+    loss = rn.Loss("softmax_cross_entropy", label_smoothing=0.1)
+    return rn.Network(layers, loss, dtype=dtype, seed=2, **options)
 
 
 def some_data(n=500):

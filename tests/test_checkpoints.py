@@ -424,6 +424,10 @@ OTHER_NETWORKS = {
     "seed": ({"seed": 7}, "seed=6 in the file, 7 here"),
     "layers": ({"rate": 0.0}, "layers=4 in the file, 2 here"),
     "rate": ({"rate": 0.2}, r"layers\[2\]=Dropout\(0.3\) in the file, Dropout\(0.2\)"),
+    "smoothing": (
+        {"loss": rn.Loss("softmax_cross_entropy", label_smoothing=0.1)},
+        "loss={.*'label_smoothing': 0.0} in the file, {.*'label_smoothing': 0.1} here",
+    ),
     "penalty": ({"penalty": rn.L1(0.5)}, r"L1\(0.001\).* in the file, .*L1\(0.5\)"),
 }
 

@@ -492,6 +492,8 @@ STRUCTURES = (
             ({"name": "quantile", "param": 1.0}, "q is"),
             ({"name": "mse", "param": 3.0}, NOT_CANONICAL),
             ({"name": "huber", "param": 0.5, "x": 1}, "its loss has"),
+            ({"name": "mse", "param": 0.0, "label_smoothing": 0.0}, NOT_CANONICAL),
+            ({"name": "mse", "param": 0.0, "label_smoothing": 0.1}, "label_smoothing"),
         ]
     }
 )

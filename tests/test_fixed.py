@@ -22,6 +22,7 @@ OBJECTS = [
     rn.Dense(3, 2, "elu", rn.L1(0.1), rn.L2(0.1), "he_normal", True, 2.0, 0.5),
     rn.Dropout(0.25),
     rn.Loss("quantile", 0.9),
+    rn.Loss("binary_cross_entropy", label_smoothing=0.1),
     rn.SGD(0.1, momentum=0.9, nesterov=True),
     rn.Adagrad(0.1, epsilon=1e-6),
     rn.RMSprop(schedules.CosineDecay(0.1, 5), rho=0.8),

@@ -15,7 +15,11 @@ from regnet_c import kernels
 
 NUMERICAL = 2e-9  # h⁴ f⁽⁵⁾/30 + rounding/h for h = 1e-3 and terms of order one
 HIDDEN = sorted(ref.ACTIVATIONS)
-LOSS_PARAM = {"huber": 0.7, "quantile": 0.3}
+SMOOTHED = {
+    name: rn.Loss(name, label_smoothing=0.3)
+    for name in ("softmax_cross_entropy", "binary_cross_entropy")
+}
+LOSS_PARAM = {"huber": 0.7, "quantile": 0.3} | dict.fromkeys(SMOOTHED, 0.3)
 
 
 def away_from_zero(rng, *shape):
@@ -91,7 +95,7 @@ def test_penalty_subgradient_is_the_derivative_away_from_zero(penalty, rng):
 
 def frozen_network(activation="tanh", loss="squared_error", output="identity"):
     """Dropout, 5 -> 7 -> 4 -> 3 with dropout between."""
-    loss = {"huber": rn.losses.get_loss("huber")}.get(loss, loss)
+    loss = SMOOTHED.get(loss, loss)
     layers = [
         rn.Dropout(0.2),
         rn.Dense(5, 7, activation=activation),

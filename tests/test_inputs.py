@@ -549,6 +549,16 @@ BAD_DESCRIPTIONS = {
     "decay": (lambda: rn.AdamW(weight_decay=nan), ValueError, "weight_decay is nan"),
     "huber 0": (lambda: rn.Loss("huber", 0), ValueError, "delta is 0"),
     "quantile 1": (lambda: rn.Loss("quantile", 1), ValueError, "q is 1"),
+    "smoothing 1": (
+        lambda: rn.Loss("binary_cross_entropy", label_smoothing=1),
+        ValueError,
+        "label_smoothing is 1",
+    ),
+    "smoothed mse": (
+        lambda: rn.Loss("mse", label_smoothing=0.1),
+        ValueError,
+        "expected a cross-entropy",
+    ),
     "mse param": (lambda: rn.Loss("mse", 1), ValueError, "no parameter"),
     "patience": (lambda: rn.EarlyStopping(patience=-1), ValueError, "patience is -1"),
     "monitor": (lambda: rn.EarlyStopping(monitor=3), TypeError, "monitor is 3"),

@@ -176,9 +176,12 @@ def targets(name, rng, dtype, n, n_out):
     return draw(rng, dtype, n, n_out)
 
 
-@pytest.mark.parametrize("name", ref.LOSSES)
-def test_loss_equals_the_oracle(name, dtype, isa, rng):
-    param = LOSS_PARAM.get(name, 0.0)
+@pytest.mark.parametrize(
+    ("name", "param"),
+    [(name, LOSS_PARAM.get(name, 0.0)) for name in ref.LOSSES]
+    + [("softmax_cross_entropy", 0.3), ("binary_cross_entropy", 0.3)],
+)
+def test_loss_equals_the_oracle(name, param, dtype, isa, rng):
     for n, n_out in itertools.product(awkward_sizes(dtype), (1, 3, 10)):
         z, y = draw(rng, dtype, n, n_out, scale=2), targets(name, rng, dtype, n, n_out)
         scale = rng.random(n).astype(dtype)
@@ -207,10 +210,11 @@ def test_loss_has_no_nan_at_huge_outputs(name, dtype, isa):
 
 def test_softmax_cross_entropy_takes_probabilities(dtype, isa, rng):
     """And rows that do not add up to one, such as weighted ones."""
-    z = draw(rng, dtype, 21, 4)
-    for y in (rng.dirichlet(np.ones(4), 21), rng.random((21, 4))):
-        row_loss, dz = kernels.loss_rows("softmax_cross_entropy", z, y.astype(dtype))
-        want, want_dz = ref.loss_rows("softmax_cross_entropy", z, y.astype(dtype))
+    z, loss = draw(rng, dtype, 21, 4), "softmax_cross_entropy"
+    some = rng.dirichlet(np.ones(4), 21), rng.random((21, 4))
+    for y, smoothing in itertools.product(some, (0.0, 0.3)):
+        row_loss, dz = kernels.loss_rows(loss, z, y.astype(dtype), param=smoothing)
+        want, want_dz = ref.loss_rows(loss, z, y.astype(dtype), param=smoothing)
         assert_close(row_loss, want, scale=10)
         assert_close(dz, want_dz, scale=2)
 

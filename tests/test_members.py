@@ -9,6 +9,7 @@ from conftest import assert_close, oracle_network, oracle_optimizer, weights64
 from running import all_pairs, bits, use_real_threads
 from test_gradients import (
     HIDDEN,
+    SMOOTHED,
     assert_gradients_are_derivatives,
     assert_gradients_equal_the_oracle,
     away_from_zero,
@@ -24,7 +25,11 @@ MEMBERS = 3
 
 
 def network(
-    dtype="float64", members=MEMBERS, rate=0.3, loss="softmax_cross_entropy", **own
+    dtype="float64",
+    members=MEMBERS,
+    rate=0.3,
+    loss=SMOOTHED["softmax_cross_entropy"],
+    **own,
 ):
     """6 -> 9 -> 5 -> 4 with all that may be with members."""
     layers = [
@@ -70,7 +75,7 @@ def test_one_member_is_a_plain_network():
     x, y = data()
     nets = [
         network(members=1),
-        rn.Network(network().layers, "softmax_cross_entropy", "float64", 3),
+        rn.Network(network().layers, network().loss, "float64", 3),
     ]
     for net in nets:
         net.fit(x, y, 2, 16)
@@ -89,7 +94,7 @@ def test_members_show():
 
 @pytest.mark.parametrize("loss", ref.LOSSES)
 def test_gradients_with_each_loss(loss, rng):
-    net = scrambled(network(loss=loss), rng)
+    net = scrambled(network(loss=SMOOTHED.get(loss, loss)), rng)
     y = some_targets(loss, rng, 9, 4)
     masks = [rng.random((MEMBERS, 9, units)) < 0.7 for units in (6, 9)]
     drawn = rng.standard_normal((9, 6)), y, rng.random(9) + 0.1, masks

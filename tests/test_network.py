@@ -2,6 +2,7 @@
 
 import math
 import threading
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -78,6 +79,58 @@ def test_labels_and_one_hot_targets_train_alike(data):
     nets[1].fit(data[0], np.eye(3)[data[1]], epochs=3, optimizer=rn.SGD(0.1))
     for a, b in zip(nets[0].get_weights(), nets[1].get_weights(), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["softmax_cross_entropy", "binary_cross_entropy"])
+def test_smoothed_targets_train_like_the_array_of_them(name, data, dtype, isa):
+    """Labels, one-hot rows and the smoothed array have the same bits, weighted too."""
+    x, labels = data
+    one_hot, one = np.eye(3, dtype=dtype)[labels], dtype.type(1)
+    classes = 3 if name == "softmax_cross_entropy" else 2
+    keep, share = one - dtype.type(0.1), dtype.type(0.1 / classes)
+    array = np.where(one_hot, keep + share, share)
+    forms = [(rn.Loss(name), array), (rn.Loss(name, label_smoothing=0.1), one_hot)]
+    if classes == 3:
+        forms.append((forms[1][0], labels))
+    found = []
+    for loss, y in forms:
+        net = rn.Network([rn.Dense(6, 40, "relu"), rn.Dense(40, 3)], loss, dtype, 1)
+        history = net.fit(x, y, 3, 32, rn.Adam(0.01), np.arange(90) % 4)
+        found.append([history["loss"], *(w.tobytes() for w in net.get_weights())])
+    assert all(form == found[0] for form in found)
+
+
+@pytest.mark.parametrize("name", ["softmax_cross_entropy", "binary_cross_entropy"])
+def test_labels_are_smoothed_in_training_alone(name, data):
+    """evaluate and validation have the plain loss, the history of training the other."""
+    x, y = data[0], np.eye(3)[data[1]]
+    nets = [
+        rn.Network([rn.Dense(6, 3)], rn.Loss(name, label_smoothing=a), "float64")
+        for a in (0.0, 0.4)
+    ]
+    for net in nets:
+        net.set_weights([9 * np.eye(6, 3), np.zeros(3)])
+    assert nets[0].evaluate(x, y) == nets[1].evaluate(x, y)
+    histories = [
+        net.fit(x, y, 1, 90, rn.SGD(1e-300), validation_data=(x, y)) for net in nets
+    ]
+    assert histories[0]["val_loss"] == histories[1]["val_loss"]
+    smoothed = nets[1].loss.smoothed(y)
+    want = nets[0].loss_and_gradients(x, smoothed)[0]
+    assert histories[1]["loss"] == pytest.approx([want], rel=1e-14)
+    assert abs(want - histories[0]["loss"][0]) > 0.1
+
+
+def test_smoothing_labels_makes_no_array_of_targets():
+    n, classes = 20_000, 500
+    x, y = np.zeros((n, 1), np.float32), np.arange(n) % classes
+    loss = rn.Loss("softmax_cross_entropy", label_smoothing=0.1)
+    net = rn.Network([rn.Dense(1, classes)], loss)
+    tracemalloc.start()
+    net.fit(x, y, 1, 100, shuffle=False, threads=1)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < n * classes * 4 / 20
 
 
 def test_repeating_a_row_is_weighting_it(data):
@@ -325,7 +378,12 @@ def test_early_stopping_names_what_it_could_monitor(data):
         classifier().fit(*data, callbacks=[rn.EarlyStopping()])
 
 
-def test_save_and_load_keep_everything(tmp_path, data, dtype):
+@pytest.mark.parametrize(
+    "loss",
+    [rn.Loss("huber", 0.5), rn.Loss("binary_cross_entropy", label_smoothing=0.1)],
+    ids=repr,
+)
+def test_save_and_load_keep_everything(loss, tmp_path, data, dtype):
     layers = [
         rn.Dropout(0.1),
         rn.Dense(6, 5, "elu", rn.ElasticNet(1e-3, 1e-4, "proximal"), rn.L2(0.1)),
@@ -337,7 +395,7 @@ def test_save_and_load_keep_everything(tmp_path, data, dtype):
             weight_penalty=rn.NonNegative(rn.SparseGroupLasso(0.1, 0.2, "inputs")),
         ),
     ]
-    net = rn.Network(layers, rn.Loss("huber", 0.5), dtype.name, seed=7)
+    net = rn.Network(layers, loss, dtype.name, seed=7)
     net.metadata["origin"] = {"rows": 90}
     net.fit(data[0], np.eye(3)[data[1]], epochs=1)
     net.save(tmp_path / "net.safetensors")

@@ -117,10 +117,13 @@ def test_torchs_l1_in_the_loss_is_the_subgradient_rule(torch, data):
     assert_weights(got, want)
 
 
-def score(loss, z, y, sample_weight=None):
-    """The loss that `evaluate` gives for outputs z."""
+def score(loss, z, y, sample_weight=None, smoothing=0.0):
+    """The loss that `evaluate` gives for outputs z; with smoothing that of training."""
+    loss = rn.Loss(loss, label_smoothing=smoothing) if smoothing else loss
     net = rn.Network([rn.Dense(z.shape[1], z.shape[1])], loss, "float64")
     net.set_weights([np.eye(z.shape[1]), np.zeros(z.shape[1])])
+    if smoothing:
+        return net.loss_and_gradients(z, y, sample_weight)[0]
     return net.evaluate(z, y, sample_weight)["loss"]
 
 
@@ -133,6 +136,10 @@ def test_torchs_losses(torch, rng):
         (
             score("softmax_cross_entropy", z, label, weight[label]),
             f.cross_entropy(t(z), t(label), t(weight)),
+        ),
+        (
+            score("softmax_cross_entropy", z, label, smoothing=0.2),
+            f.cross_entropy(t(z), t(label), label_smoothing=0.2),
         ),
         (
             score("binary_cross_entropy", z, yes),
@@ -270,6 +277,13 @@ def test_kerass_losses(keras, rng):
         (
             score("binary_cross_entropy", z, yes),
             3 * losses.BinaryCrossentropy(from_logits=True, dtype="float64")(yes, z),
+        ),
+        (
+            score("binary_cross_entropy", z, yes, smoothing=0.2),
+            3
+            * losses.BinaryCrossentropy(
+                from_logits=True, label_smoothing=0.2, dtype="float64"
+            )(yes, z),
         ),
         (score("mse", z, y), losses.MeanSquaredError(dtype="float64")(y, z)),
         (score("mae", z, y), losses.MeanAbsoluteError(dtype="float64")(y, z)),

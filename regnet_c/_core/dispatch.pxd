@@ -45,7 +45,8 @@ cdef void softmax_backward(
 
 # Panels: the loss of each of n samples, and its derivative times scale[i].  dz may be
 # z, but not NULL; scale NULL means 1.  Targets are y, or label[i] in [0, n_out) where y
-# is NULL (softmax_cross_entropy alone).  param: delta of huber, q of quantile.
+# is NULL (softmax_cross_entropy alone).  param: delta of huber, q of quantile, the label
+# smoothing of the cross-entropies.
 cdef void loss_rows(
     int loss, size_t n_out, size_t n, size_t ld, floating *row_loss, floating *dz,
     const floating *z, const floating *y, const int64_t *label, const floating *scale,

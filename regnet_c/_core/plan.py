@@ -261,7 +261,7 @@ class Plan:
             specs,
             1.0 - self.rates[0] if dropout else 1.0,
             self.loss.code,
-            self.loss.param,
+            self.loss.training_param,
             ACTIVATIONS[output],
             self.seed,
             self._skip_spec,

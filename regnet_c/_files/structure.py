@@ -2,11 +2,12 @@
 
     {"dtype":..,"loss":{"name":..,"param":..},"seed":..,"layers":[{..},{..}]}
 
-Of several members their number, "members":.., follows the seed.  It is a JSON string
-inside the header, with its quotes escaped.  It is read only if it is, byte for byte, what
-is written for the values in it; a parameter that a layer does not mention has its
-default, so that later releases can have more of them.  Layers are decoded one by one from
-a window, so that a small file cannot expand into a huge structure.
+A loss that smooths labels has "label_smoothing":.. too. Of several members their
+number, "members":.., follows the seed. It is a JSON string inside the header, with its
+quotes escaped. It is read only if it is, byte for byte, what is written for the values
+in it; a parameter that a layer does not mention has its default, so that later releases
+can have more of them. Layers are decoded one by one from a window, so that a small file
+cannot expand into a huge structure.
 """
 
 from __future__ import annotations
@@ -43,6 +44,10 @@ ERRORS = (LookupError, TypeError, ValueError, ArithmeticError, RecursionError)
 _WINDOW = 4096  # bytes, more than a layer needs whose penalty lists no inputs
 MAX_LAYER = 1 << 17  # bytes, over 15 000 inputs in lists
 _LAYERS = ',"layers":['
+# Parameters that are newer than the formats: stated where they are not the default, so
+# that the releases before them read every file that does without.
+_LATER = {"label_smoothing": 0.0}
+_LOSS = ["name", "param", "label_smoothing"]
 
 
 def dumps(value: object) -> str:
@@ -67,7 +72,7 @@ def compose_structure(network: Network) -> str:
     """The text of a network's structure."""
     head = {
         "dtype": network.dtype.name,
-        "loss": network.loss.get_config(),
+        "loss": _stated(network.loss.get_config()),
         "seed": network.seed,
     }
     if network.members > 1:
@@ -81,6 +86,11 @@ def compose_structure(network: Network) -> str:
                 f"{MAX_LAYER}: the groups of its penalty list too many inputs"
             )
     return dumps(head)[:-1] + _LAYERS + ",".join(layers) + "]}"
+
+
+def _stated(config: Config) -> Config:
+    """The parameters that a file states."""
+    return {k: v for k, v in config.items() if k not in _LATER or v != _LATER[k]}
 
 
 def _escaped(text: str) -> bytes:
@@ -105,11 +115,12 @@ def read_structure(start: bytes, begin: int, end: int, has_members: bool) -> Arg
         expected = f"{', '.join(names[:-1])} and {names[-1]}"
         raise ValueError(f"its structure does not begin with {expected}")
     dtype = checks.check_name(head["dtype"], tuple(DTYPES), "dtype")
-    if not isinstance(head["loss"], dict) or list(head["loss"]) != ["name", "param"]:
-        raise ValueError("its loss has entries other than name and param")
-    loss = loss_from_config(head["loss"])
+    found = head["loss"]
+    if not isinstance(found, dict) or list(found) not in (_LOSS[:2], _LOSS):
+        raise ValueError(f"its loss has entries other than {', '.join(_LOSS)}")
+    loss = loss_from_config(found)
     seed = checks.check_int(head["seed"], "seed", minimum=0, maximum=2**64 - 1)
-    values = {"dtype": dtype, "loss": loss.get_config(), "seed": seed}
+    values = {"dtype": dtype, "loss": _stated(loss.get_config()), "seed": seed}
     members = 1
     if has_members:
         members = checks.check_int(head["members"], "members", minimum=2)

@@ -8,7 +8,6 @@ import numpy as np
 
 from .._core import checks
 from .._core.team import available_threads
-from ..blocks import Blocks
 from ..callbacks import EarlyStopping
 from ..losses import FOR_NUMBERS, get_loss
 from ..network import Network
@@ -196,8 +195,11 @@ def _fit_alike(
 ) -> bool:
     """Train members of one recipe; False if that was interrupted."""
     layers = recipe.make_layers(chosen, rows.X.shape[1], n_out)
-    smoothing = 0.0 if rows.form.classes is None else chosen.label_smoothing
-    X, y, weights = _smoothed(rows, smoothing, n_out)
+    loss = recipe.training_loss(loss, chosen)
+    data: Any = rows.X, rows.y, rows.weights
+    if rows.blocks is not None:
+        data = rows.blocks, None, None
+    X, y, weights = data
     for number in range(presets.member_count(chosen, rows.n, layers)):
         seed = next_seed(args.seed, number) if number else args.seed
         network = Network(layers, loss=loss, dtype=args.dtype, seed=seed)
@@ -225,20 +227,6 @@ def _fit_alike(
             return False
         members.append(network)
     return True
-
-
-def _smoothed(rows: TrainingData, smoothing: Any, n_out: int) -> tuple[Any, Any, Any]:
-    """(X, y, weights) or (Blocks, None, None) with smoothed targets."""
-    blocks = rows.blocks
-    if blocks is None:
-        return rows.X, recipe.smoothed(rows.y, smoothing, n_out), rows.weights
-
-    def block(number: int) -> Any:
-        X, y, weight = blocks.read(number)
-        y = recipe.smoothed(y, smoothing, n_out)
-        return (X, y) if weight is None else (X, y, weight)
-
-    return Blocks(block, blocks.count, blocks.lengths), None, None
 
 
 def _loss(name: Any, form: TableForm) -> tuple[Loss, int]:

@@ -290,13 +290,12 @@ class BaseRegNet(BaseEstimator):
             )
 
     def _ready_blocks(self, blocks: Blocks) -> Blocks:
-        """The rows of each block as `_ready` has them, with y as training wants it."""
+        """The rows of each block as `_ready` has them."""
 
         def block(number: int) -> Any:
             X, y, weight = blocks.read(number)
             X, y = self._check_data(np.asarray(X), np.asarray(y), reset=False)
             X, y, weight = self._ready(self._data(X, y, weight))
-            y = self._training_targets(y)
             return (X, y) if weight is None else (X, y, weight)
 
         return Blocks(block, blocks.count, blocks.lengths)
@@ -329,13 +328,11 @@ class BaseRegNet(BaseEstimator):
             self._prepare(self.recipe_, data)
         data = self._ready(data)
         held_out = None if held_out is None else self._ready(held_out)
-        X, y, weight = data
-        data = X, self._training_targets(y), weight
         members = [] if first else self._members
         if first:
             monitor = recipe.make_monitor(self.recipe_, stops=self.early_stopping)
-            monitor.constant, monitor.scale = self._constant_loss(data)
             network = self._build(data[0].shape[1], seed)
+            monitor.constant, monitor.scale = self._constant_loss(data)
             optimizer = recipe.make_optimizer(self.recipe_)
             members = [Member(network=network, optimizer=optimizer, monitor=monitor)]
         else:
@@ -380,7 +377,7 @@ class BaseRegNet(BaseEstimator):
         self._dtype = recipe.choose_dtype(self.dtype, data[0].shape[0])
 
     def _ready(self, data: Rows3) -> Rows3:
-        """(X, y, weights) on the scale of training, y smoothed unless it is validation."""
+        """(X, y, weights) on the scale of training."""
         X, y, weight = data
         return (
             self._prepared.inputs(X, self._dtype),
@@ -418,10 +415,8 @@ class BaseRegNet(BaseEstimator):
         free = not (goes_on or held_out or self.warm_start or blocks)
         plan = self._race_plan(seed, n_rows, n_inputs, plain, free)
         self.recipe_.n_members = count
-        X, y, weight = data
-        smoothed = X, self._training_targets(y), weight
-        constant, scale = self._constant_loss(smoothed)
-        rows: Any = smoothed if blocks is None else (blocks, None, None)
+        constant, scale = self._constant_loss(data)
+        rows: Any = data if blocks is None else (blocks, None, None)
         trained: list[Member] = []
         try:
             if plan is not None:
@@ -576,7 +571,7 @@ class BaseRegNet(BaseEstimator):
 
     def _build(self, n_inputs: int, seed: int) -> Network:
         layers = self._layers(n_inputs)
-        return Network(layers, loss=self._prepared.loss, dtype=self._dtype, seed=seed)
+        return Network(layers, self._training_loss(), self._dtype, seed)
 
     def _layers(self, n_inputs: int) -> list[Layer]:
         """group_l1 acts on columns of X, all encoded columns of one together."""
@@ -617,19 +612,19 @@ class BaseRegNet(BaseEstimator):
     def _constant_loss(self, data: Rows3) -> tuple[float, float]:
         """(loss of the best constant prediction, how far above the least loss it is)."""
         _, y, weight = data
-        loss, n = self._prepared.loss, len(y)
-        known: Any = SimpleNamespace(raw_y=None, labels=None, sample_weight=weight)
-        if loss.takes_labels and y.ndim == 1:
-            known.labels = np.ascontiguousarray(y, np.int64)
+        loss, n = self._training_loss(), len(y)
+        if loss.takes_labels and y.ndim == 1:  # linear in the targets: one row has all
             totals = np.bincount(y, weight, minlength=self.n_outputs_)
-            constants, least = [np.log(np.maximum(totals / totals.sum(), 1e-9))], 0.0
-        else:
-            known.raw_y = np.asarray(y, np.float64).reshape(n, -1)
-            least = loss.least(known.raw_y, weight)
-            # the best is a function of the weighted mean, or for some losses a quantile
-            mean = np.average(known.raw_y, axis=0, weights=weight)
-            constants = [loss.best_constant(mean[None])]
-            constants.append(loss.best_constant(known.raw_y))
+            shares = loss.smoothed(totals[None] / totals.sum())
+            certain = loss.smoothed(np.eye(1, self.n_outputs_))
+            constant = loss.least(shares)
+            return constant, constant - loss.least(certain)
+        targets = loss.smoothed(np.asarray(y).reshape(n, -1))
+        known: Any = SimpleNamespace(raw_y=targets, labels=None, sample_weight=weight)
+        least = loss.least(targets, weight)
+        # the best is a function of the weighted mean, or for some losses a quantile
+        mean = np.average(targets, axis=0, weights=weight)
+        constants = [loss.best_constant(mean[None]), loss.best_constant(targets)]
         constant = min(
             loss.score(np.tile(z.astype(np.float64), (n, 1)), known)["loss"]
             for z in constants
@@ -726,9 +721,9 @@ class BaseRegNet(BaseEstimator):
     def _stratified(self) -> bool:
         return False
 
-    def _training_targets(self, y: AnyArray) -> AnyArray:
-        """What the loss sees in training, not in validation."""
-        return y
+    def _training_loss(self) -> Loss:
+        """The loss of the recipe's networks."""
+        return self._prepared.loss
 
     def _check_x(self, X: TableLike) -> Any:
         """X as `fit` and `predict` take it: an array, CSR, or a table for the encoder."""

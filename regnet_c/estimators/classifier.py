@@ -411,10 +411,10 @@ class RegNetClassifier(ClassifierMixin, BaseRegNet):
     ) -> Float64Array | None:
         return self._labels.row_weights(y, weight, self.class_weight)
 
-    def _training_targets(self, y: AnyArray) -> AnyArray:
+    def _training_loss(self) -> Loss:
         if not self._labels.multilabel and len(self.classes_) == 1:
-            return y
-        return recipe.smoothed(y, self.recipe_.label_smoothing, self.n_outputs_)
+            return self._prepared.loss
+        return recipe.training_loss(self._prepared.loss, self.recipe_)
 
     def _metadata(self) -> dict[str, Any]:
         if self.encoder_ is None or self._labels.multilabel:

@@ -167,7 +167,8 @@ def loss_rows(
     scale : array-like of shape (n,), optional
         Multiplies the derivative of each row, not its loss.
     param : float, optional
-        delta of huber, q of quantile (ignored by others); default: the loss's own.
+        delta of huber, q of quantile, the label smoothing of the cross-entropies (ignored
+        by others); default: the loss's own.
 
     Returns
     -------
@@ -184,7 +185,10 @@ def loss_rows(
     loss = get_loss(name)
     if param is not None:
         param = checks.check_float(param, "param")
-        loss = loss.replace(param=param) if loss.param else loss
+        if loss.classification:
+            loss = loss.replace(label_smoothing=param)
+        elif loss.param:
+            loss = loss.replace(param=param)
     z = as_floats(z, "z", 2)
     zt = np.ascontiguousarray(z.T)
     labels = targets = None
@@ -200,5 +204,6 @@ def loss_rows(
         scale = as_floats(scale, "scale", 1, z.dtype)
         expect_shape(scale, "scale", (len(z),), "z")
     row_loss, dz = np.empty(len(z), z.dtype), np.empty_like(zt)
-    binding.loss_rows(loss.code, row_loss, dz, zt, targets, labels, scale, loss.param)
+    param = loss.training_param
+    binding.loss_rows(loss.code, row_loss, dz, zt, targets, labels, scale, param)
     return row_loss, np.ascontiguousarray(dz.T)

@@ -71,7 +71,8 @@ class Problem:
         Which inputs each column of a table has.
     units : Units
     floor : float
-        The lowest loss that any predictions of these y have, on the scale of the path.
+        The lowest loss in training that any predictions of these y have, on the scale of
+        the path.
     """
 
     names: list[str] | None
@@ -116,8 +117,9 @@ class Problem:
         scaled = standardize and self.encoder is None
         self.units = Units(x, y, self.loss, scaled, joint=not standardize)
         self.scaled_loss = self.units.scaled(self.loss)
-        labels = y.ndim == 1  # those have a lowest loss of 0
-        self.floor = 0.0 if labels else self.scaled_loss.least(self.units.targets(y))
+        labels = y.ndim == 1
+        targets = np.eye(1, self.n_out) if labels else self.units.targets(y)
+        self.floor = self.scaled_loss.least(self.scaled_loss.smoothed(targets))
 
     def data(self, X: Any, y: Any, dtype: DType, name: str = "X") -> Pair:
         """(X, y) as the path's networks see them."""

@@ -52,8 +52,8 @@ def combine(
     Returns
     -------
     Network
-        Without penalties and dropout, which belong to the training; float64 where
-        float32 would lose the digits of a prediction.
+        Without penalties, dropout and label smoothing, which belong to the training;
+        float64 where float32 would lose the digits of a prediction.
     """
     dense = [layer for layer in networks[0].layers if isinstance(layer, Dense)]
     weights = _side_by_side(networks, shares)
@@ -66,6 +66,7 @@ def combine(
         for layer, w in zip(dense, weights[::2], strict=True)
     ]
     kind = type(networks[0])
+    loss = loss.replace(label_smoothing=0.0)
     network = kind(layers, loss=loss, dtype=dtype, seed=networks[0].seed)
     network.set_weights(weights)
     network.history = networks[0].history

@@ -55,7 +55,7 @@ class Rows:
     network : type of Network
     X : ndarray or sparse matrix (n, n_in)
     y : ndarray
-        As the network takes it, not smoothed.
+        As the network takes it.
     weight : ndarray (n,) or None
     loss : Loss
     n_out : int
@@ -343,16 +343,14 @@ class Race:
             X, groups = X[:, columns], "inputs"
         layers = recipe.make_layers(params, X.shape[1], rows.n_out, groups)
         seed = next_seed(rows.seed, trial.number * 2 * N_FOLDS + number)
-        network = rows.network(layers, loss=rows.loss, dtype=rows.dtype, seed=seed)
-        y = rows.y[part]
-        if rows.loss.classification:
-            y = recipe.smoothed(y, params.label_smoothing, rows.n_out)
+        loss = recipe.training_loss(rows.loss, params)
+        network = rows.network(layers, loss=loss, dtype=rows.dtype, seed=seed)
         optimizer = recipe.make_optimizer(params)
         monitor = Monitor(None, 0.0, on_validation=False)
         monitor.begin(None, False)
         network.fit(
             X[part],
-            y,
+            rows.y[part],
             epochs=recipe.max_iter(params),
             batch_size=recipe.batch_size(params.batch_size),
             optimizer=optimizer,
@@ -379,7 +377,7 @@ def _widened(
     """The same network as one of all inputs; the weights of the others are 0."""
     n_in = rows.X.shape[1]
     layers = recipe.make_layers(params, n_in, rows.n_out)
-    wide = rows.network(layers, loss=rows.loss, dtype=rows.dtype, seed=network.seed)
+    wide = rows.network(layers, network.loss, rows.dtype, network.seed)
     first, *others = network.get_weights()
     weight = np.zeros((n_in, first.shape[1]), first.dtype)
     weight[columns] = first

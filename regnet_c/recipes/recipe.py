@@ -36,9 +36,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..layers import Layer
+    from ..losses import Loss
     from ..optimizers import Optimizer
     from ..penalties import Penalty
-    from ..typing import AnyArray, DType, InputGroups, L1Rule
+    from ..typing import DType, InputGroups, L1Rule
 
 _SCHEDULES: dict[str, Callable[[float, int], float | Schedule]] = {
     "constant": lambda rate, epochs: rate,
@@ -219,19 +220,11 @@ def _decaying(optimizer: Optimizer, weight_decay: object) -> AdamW:
     return optimizer.replace(weight_decay=decay)
 
 
-def smoothed(y: AnyArray, smoothing: object, n_outputs: int) -> AnyArray:
-    """Targets with a share `smoothing` spread evenly over the classes (or labels).
-
-    Szegedy et al. 2016.  y: labels (n,), or 0/1 targets (n, n_outputs) or (n,).
-    """
-    rate = checks.check_rate(smoothing, "label_smoothing")
-    if rate == 0 or len(y) == 0:
-        return y
-    if n_outputs > 1 and y.ndim == 1:
-        targets = np.full((len(y), n_outputs), rate / n_outputs, np.float32)
-        targets[np.arange(len(y)), y] += np.float32(1 - rate)
-        return targets
-    return (y * (1 - rate) + rate / 2).astype(np.float32)
+def training_loss(loss: Loss, params: Any) -> Loss:
+    """The loss of a network that `params`, a Recipe, describes."""
+    if not loss.classification:
+        return loss
+    return loss.replace(label_smoothing=params.label_smoothing)
 
 
 def max_iter(params: Any) -> int:
