@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 class Schedule(Fixed):
     """Base of the schedules: a callable (steps, steps_per_epoch) -> learning rates.
 
+    The rates of thousands of steps are computed at once, those of later epochs too, so
+    they must follow from the arguments alone; a callback that sets the optimiser's
+    `learning_rate` takes effect with the next epoch.
+
     Explained in :doc:`/coming_from_pytorch`.
 
     Parameters

@@ -353,6 +353,35 @@ def test_schedule_is_followed(dtype, rng):
     assert_weights_close(net, weights)
 
 
+class Noted(rn.schedules.LinearDecay):
+    """Keeps the epochs that it was asked for."""
+
+    def __init__(self, initial, epochs):
+        super().__init__(initial, epochs)
+        self._asked = []
+
+    def factor(self, epochs):
+        self._asked.append(epochs)
+        return super().factor(epochs)
+
+
+@pytest.mark.parametrize(("ahead", "calls"), [(4096, 2), (7, 12)])
+def test_rates_of_many_epochs_are_computed_at_once(ahead, calls, monkeypatch):
+    """Each step's rate once, none beyond the last step, whatever the windows."""
+    monkeypatch.setattr(training, "_RATES_AHEAD", ahead)
+    noted, x = Noted(0.5, epochs=30), np.eye(10)
+    optimizer = rn.SGD(noted)
+    network = rn.Network([rn.Dense(10, 1)])
+    found = []
+    for epochs in (13, 12):
+        history = network.fit(x, x[:, :1], epochs, 4, optimizer)
+        found += history["learning_rate"]
+    steps = np.arange(75)
+    np.testing.assert_array_equal(np.concatenate(noted._asked), steps / 3)
+    assert len(noted._asked) == calls
+    np.testing.assert_array_equal(found, noted(steps, 3)[2::3])
+
+
 def test_a_batch_of_weight_zero_changes_nothing(rng):
     """Its rows are not there: no step towards NaN, no divergence."""
     net = small_network("float64", l1=0.0)

@@ -220,7 +220,8 @@ cdef class Model:
     cdef readonly Py_ssize_t n_in, n_out
     cdef rn_net net
     cdef rn_layer *layers
-    cdef object offsets, arrays, masks
+    cdef object w, arrays, masks
+    cdef list placed  # (layer, kind, offset, size) of each array, in their order
     cdef list group_rows  # of all layers, kept alive
     cdef bint dropout_on
 
@@ -231,7 +232,8 @@ cdef class Model:
         cdef rn_layer *c
         self._allocate(n)
         self.single = single
-        self.offsets, self.group_rows = [], []
+        self.placed, self.group_rows = [], []
+        self.net.members = members
         for i, layer in enumerate(layers):
             c = &self.layers[i]
             c.n_in, c.n_out = layer["n_in"], layer["n_out"]
@@ -244,10 +246,9 @@ cdef class Model:
             for kind, spec in enumerate(specs):
                 if spec is not None:
                     self._describe(param_of(c, kind), spec, c.n_in)
-            self.offsets.append([None if s is None else s["offset"] for s in specs])
+            self._place(i, specs, members if i + 1 == n else 1)
         self.n_in, self.n_out = layers[0]["n_in"], layers[n - 1]["n_out"]
         self.net.n_layers, self.net.layers = n, self.layers
-        self.net.members = members
         if skip is not None:
             self._add_skip(&self.layers[n], skip)
         self.net.input_keep = input_keep
@@ -267,7 +268,7 @@ cdef class Model:
         other._allocate(n)
         memcpy(other.layers, self.layers, (n + 1) * sizeof(rn_layer))
         other.single, other.n_in, other.n_out = self.single, self.n_in, self.n_out
-        other.offsets, other.net = self.offsets, self.net
+        other.placed, other.net = self.placed, self.net
         other.group_rows = self.group_rows
         other.net.layers = other.layers
         if self.net.skip != NULL:
@@ -279,8 +280,19 @@ cdef class Model:
     cdef void _add_skip(self, rn_layer *c, dict spec) except *:
         c.n_in, c.n_out, c.keep, c.adds = self.n_in, self.n_out, 1, 1
         self._describe(&c.weight, spec["weight"], c.n_in)
-        self.offsets.append([spec["weight"]["offset"], None, None, None])
+        self._place(self.net.n_layers, [spec["weight"], None, None, None], 1)
         self.net.skip, self.net.hierarchy = c, spec["hierarchy"]
+
+    cdef void _place(self, size_t number, list specs, size_t matrices) except *:
+        """Note where the arrays of a layer are; W is `matrices` of them."""
+        cdef rn_layer *layer = &self.layers[number]
+        cdef size_t members = self.net.members
+        sizes = (matrices * layer.n_in * layer.n_out, members * layer.n_out,
+                 members * layer.n_in, members * layer.n_out)
+        found = [(spec["offset"], kind) for kind, spec in enumerate(specs)
+                 if spec is not None]
+        for offset, kind in sorted(found):
+            self.placed.append((number, kind, offset, sizes[kind]))
 
     cdef void _describe(self, rn_param *p, dict spec, size_t n_in) except *:
         p.l1, p.l2 = spec["l1"], spec["l2"]
@@ -303,29 +315,26 @@ cdef class Model:
         cdef uintptr_t aw = address(w), am = address(m), av = address(v)
         cdef uintptr_t aq = address(q), ag = address(g), aema = address(ema)
         cdef rn_param *p
-        for i, pair in enumerate(self.offsets):
-            for kind, offset in enumerate(pair):
-                if offset is None:
-                    continue
-                p = param_of(&self.layers[i], kind)
-                byte = <size_t>offset * size
-                p.w = element(aw, byte)
-                p.m, p.v = element(am, byte), element(av, byte)
-                p.q, p.g = element(aq, byte), element(ag, byte)
-                p.ema = element(aema, byte)
-                p.sum, p.rest = element(asum, byte), element(arest, byte)
-        self.arrays = (w, m, v, q, g, ema, sum, rest)
+        cdef size_t number, offset
+        cdef int kind
+        for number, kind, offset, _ in self.placed:
+            p = param_of(&self.layers[number], kind)
+            byte = offset * size
+            p.w = element(aw, byte)
+            p.m, p.v = element(am, byte), element(av, byte)
+            p.q, p.g = element(aq, byte), element(ag, byte)
+            p.ema = element(aema, byte)
+            p.sum, p.rest = element(asum, byte), element(arest, byte)
+        self.w, self.arrays = w, (m, v, q, g, ema, sum, rest)
 
     def bind_weights(self, w):
         """Point the layers into another flat array of weights; everything else stays."""
-        cdef size_t byte, size = 4 if self.single else 8
+        cdef size_t number, offset, size = 4 if self.single else 8
         cdef uintptr_t aw = address(w)
-        for i, offsets in enumerate(self.offsets):
-            for kind, offset in enumerate(offsets):
-                if offset is not None:
-                    byte = <size_t>offset * size
-                    param_of(&self.layers[i], kind).w = element(aw, byte)
-        self.arrays = (w, *self.arrays[1:])
+        cdef int kind
+        for number, kind, offset, _ in self.placed:
+            param_of(&self.layers[number], kind).w = element(aw, offset * size)
+        self.w = w
 
     def set_masks(self, input_mask, masks):
         """Explicit dropout masks: Source or None for the input and for every layer."""
@@ -348,18 +357,11 @@ cdef class Model:
 
     def weight_sums(self):
         """(sum |w|, sum w^2, exact zeros) of each array bound as w, in their order."""
-        cdef rn_layer *layer
         cdef list found = []
-        cdef size_t members = self.net.members
-        for i, offsets in enumerate(self.offsets):
-            layer = &self.layers[i]
-            own = members if i + 1 == len(self.offsets) else 1
-            sizes = (own * layer.n_in * layer.n_out, members * layer.n_out,
-                     members * layer.n_in, members * layer.n_out)
-            placed = [(offset, kind) for kind, offset in enumerate(offsets)
-                      if offset is not None]
-            for _, kind in sorted(placed):
-                found.append(self._sums(param_of(layer, kind), sizes[kind]))
+        cdef size_t number, size
+        cdef int kind
+        for number, kind, _, size in self.placed:
+            found.append(self._sums(param_of(&self.layers[number], kind), size))
         return found
 
     cdef tuple _sums(self, const rn_param *p, size_t n):

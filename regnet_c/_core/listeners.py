@@ -53,6 +53,11 @@ def _call(callback: AnyCallback, name: str, *args: Any) -> Any:
     return None if method is None else method(*args)
 
 
+def _methods(callbacks: Sequence[AnyCallback], name: str) -> list[Any]:
+    """The method of each callback that has it."""
+    return [getattr(c, name) for c in callbacks if hasattr(c, name)]
+
+
 def _end(callbacks: list[AnyCallback]) -> None:
     if callbacks:
         try:
@@ -70,6 +75,10 @@ class Listeners:
     def __init__(self, callbacks: Sequence[AnyCallback]) -> None:
         self._callbacks = callbacks
         self._begun: list[AnyCallback] = []
+        # looked up once: every epoch calls them
+        self._on_epoch_end = _methods(callbacks, "on_epoch_end")
+        self._on_checkpoint = _methods(callbacks, "on_checkpoint")
+        self._with_state = [c for c in callbacks if hasattr(c, "get_state")]
 
     def train_begin(self, network: Network) -> None:
         """Call all of them at the beginning of training."""
@@ -79,13 +88,13 @@ class Listeners:
 
     def epoch_end(self, epoch: int, logs: Logs) -> bool:
         """Call all of them; True if one wants to stop."""
-        answers = [_call(c, "on_epoch_end", epoch, logs) for c in self._callbacks]
+        answers = [method(epoch, logs) for method in self._on_epoch_end]
         return any(answers)
 
     def checkpoint(self, training: Training) -> None:
         """Give all of them the chance to save."""
-        for callback in self._callbacks:
-            _call(callback, "on_checkpoint", training)
+        for method in self._on_checkpoint:
+            method(training)
 
     def train_end(self) -> None:
         """End those that began, even if one of them raises."""
@@ -94,5 +103,9 @@ class Listeners:
 
     def states(self) -> list[tuple[AnyCallback, dict[str, Any]]]:
         """[(callback, its state)] of those that have one."""
-        states = [(c, _call(c, "get_state")) for c in self._callbacks]
-        return [(callback, state) for callback, state in states if state is not None]
+        states: list[tuple[AnyCallback, dict[str, Any]]] = []
+        for callback in self._with_state:
+            state = _call(callback, "get_state")
+            if state is not None:
+                states.append((callback, state))
+        return states

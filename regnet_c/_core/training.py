@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from .._files.checkpoint import Saved
     from ..network import Network
     from ..optimizers import Optimizer
+    from ..schedules import Schedule
     from ..typing import AnyCallback, Float64Array, FloatArray, IntArray, Logs, StrPath
     from .data import Data, Masks
     from .plan import Plan
@@ -49,7 +50,7 @@ _SHARED_SECONDS = 0.002  # while a block is read: its end frees a thread
 _SLICE_BYTES = 1 << 23  # longer by the size of what is brought up to date after each,
 _LONGEST_SLICE = 50  # times
 _PUBLISH_SECONDS = 1.0  # between two copies for readers in other threads
-_STEPS_PER_CALL = 4096  # learning rates computed ahead
+_RATES_AHEAD = 4096  # learning rates computed at once
 
 
 def sums_of_batch(plan: Plan, batch_size: int) -> tuple[FloatArray, ...]:
@@ -155,6 +156,11 @@ class TrainingRun:
         self._bar = ProgressBar(False, 0, 0)
         self._started = self._interrupted = False
         self._last_rate: float | None = None
+        self._rates, self._first_rate = (
+            np.empty(0),
+            0,
+        )  # known, and the first one's step
+        self._rate: float | Schedule | None = None  # what they follow from
         longest = max(options.data.lengths)
         self._division = divide(
             network._plan,
@@ -294,9 +300,10 @@ class TrainingRun:
         if options.validation is not None:
             scores = network._evaluate(options.validation, options.threads, weights)
             logs.update({f"val_{k}": v for k, v in scores.items()})
-        average = network.update_average()
+        average = self.state.update_average()
         if average is not None:
-            matrices = [average[n] for n in network._plan.matrices]
+            views = network._plan.views(average)
+            matrices = [views[n] for n in network._plan.matrices]
             logs["update_norm"] = [float(np.linalg.norm(a)) for a in matrices]
         return logs
 
@@ -398,12 +405,20 @@ class TrainingRun:
         return float(rates[0])
 
     def _learning_rates(self, at: int) -> Float64Array:
-        """Those of the next steps, to the end of the block or for one call."""
+        """Those of the next steps, all that are known; a callback may set another rate."""
+        optimizer, step = self.options.optimizer, self.state.step
+        known = step - self._first_rate
+        if optimizer.learning_rate is not self._rate or known >= len(self._rates):
+            count = min(self._steps_left(at), _RATES_AHEAD)
+            self._rates = optimizer.learning_rates(step, count, self.steps_per_epoch)
+            self._rate, self._first_rate, known = optimizer.learning_rate, step, 0
+        return self._rates[known:]
+
+    def _steps_left(self, at: int) -> int:
+        """Steps of this call from the next one on, which is in block `at`."""
+        epochs = self.first_epoch + self.options.epochs - at // self.course.count
         done = self.progress.row // self.options.batch_size
-        count = min(self.course.steps_of(at) - done, _STEPS_PER_CALL)
-        return self.options.optimizer.learning_rates(
-            self.state.step, count, self.steps_per_epoch
-        )
+        return epochs * self.steps_per_epoch - self.course.steps_before(at) - done
 
     def _divergence(self, at: int, row: int) -> DivergenceError:
         """The error for the batch of this row of block `at`, or for the step after it.

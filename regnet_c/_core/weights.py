@@ -77,7 +77,7 @@ class Weights:
 
     def replace(self, params: FloatArray) -> None:
         """Copy other numbers into the same memory; not for published weights."""
-        np.copyto(self.params, params)
+        self.params[:] = params
         made = self.__dict__  # what else it has only knows where the numbers are
         made.pop("sparse", None)
         made.pop("sums", None)
