@@ -27,7 +27,7 @@ from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.estimator_checks import check_estimator
 
 import regnet_c as rn
-from regnet_c.estimators import RegNetClassifier, RegNetRegressor
+from regnet_c.estimators import RegNetClassifier, RegNetRegressor, guard
 from regnet_c.recipes import presets, recipe
 
 # most fits here take a handful of epochs
@@ -543,6 +543,57 @@ def test_grid_search_over_a_pipeline_with_two_processes():
     ).fit(frame, y[:400])
     assert search.best_params_ == {"regnetclassifier__l1": 1e-4}
     assert search.best_score_ > 0.8 and search.predict(frame).shape == (400,)
+
+
+def refuse(*args, **options):
+    raise AssertionError("scikit-learn was asked")
+
+
+@pytest.mark.parametrize("kind", ["i", "f", "b"])
+@pytest.mark.parametrize("Estimator", [RegNetClassifier, RegNetRegressor])
+def test_arrays_of_finite_numbers_are_fitted_without_scikit_learns_checks(
+    Estimator, kind, data, monkeypatch
+):
+    X, y = data[0], data[1] > 0
+    y = y.astype(kind) if Estimator is RegNetRegressor or kind != "f" else y
+    slow = Estimator(**COMMON).fit(X.tolist(), y.tolist())
+    assert slow.n_features_in_ == 6
+    monkeypatch.setattr(guard, "validate_data", refuse)
+    fast = Estimator(**COMMON).fit(X, y)
+    assert_same_weights(fast.network_, slow.network_)
+    assert fast.n_features_in_ == 6
+    fast.fit(X[:, :4], y)
+    assert fast.n_features_in_ == 4
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("place", ["X", "y"])
+def test_arrays_that_are_not_finite_are_refused(place, value, data):
+    arrays = {"X": data[0].copy(), "y": data[1].astype(float)}
+    arrays[place][3] = value
+    with pytest.raises(ValueError, match=f"Input {place} contains"):
+        RegNetRegressor(**COMMON).fit(**arrays)
+
+
+@pytest.mark.parametrize("shapes", [((9, 6), (8,)), ((0, 6), (0,)), ((9, 0), (9,))])
+def test_arrays_of_other_shapes_are_refused(shapes):
+    with pytest.raises(ValueError, match="inconsistent|0 sample|0 feature"):
+        RegNetRegressor(**COMMON).fit(*(np.ones(shape) for shape in shapes))
+
+
+def test_an_array_after_a_frame_has_no_column_names(data, monkeypatch):
+    frames = pytest.importorskip("pandas")
+    model = classifier(warm_start=True).fit(
+        frames.DataFrame(data[0]).add_prefix("x"), data[1]
+    )
+    with pytest.warns(UserWarning, match="does not have valid feature names"):
+        model.fit(*data)
+    model.set_params(warm_start=False).fit(*data)
+    assert not hasattr(model, "feature_names_in_")
+    monkeypatch.setattr(guard, "validate_data", refuse)
+    model.set_params(warm_start=True).fit(*data)
+    with pytest.raises(AssertionError, match="was asked"):
+        model.fit(data[0][:, :4], data[1])
 
 
 @pytest.mark.parametrize("library", ["pandas", "polars"])

@@ -381,6 +381,8 @@ class RegNetClassifier(ClassifierMixin, BaseRegNet):
         X, y = check(self, X, y, multi_output=True, reset=reset)
         if hasattr(y, "toarray"):
             y = y.toarray()
+        if y.ndim == 1 and y.dtype.kind in "iub":  # what follows would check it again
+            return X, y
         kind = type_of_target(y, input_name="y")
         if kind == "multilabel-indicator":
             return X, y
