@@ -36,6 +36,7 @@
 #include "rn_sparse_rows.inc.c"
 #include "rn_chain.inc.c"
 #include "rn_constrain.inc.c"
+#include "rn_clip.inc.c"
 #include "rn_lazy.inc.c"
 #include "rn_descent.inc.c"
 #include "rn_net.inc.c"

@@ -105,6 +105,7 @@ static rn_team_of_members lay_out_members(const rn_run *run, rn_arena *arena) {
     team.work.thread_size = rn_count(rn_group_work(run->net), 64) * 64;
     team.work.thread_work =
         rn_take(arena, run->n_threads * team.work.thread_size * sizeof(T));
+    team.work.clip_sums = rn_take(arena, clip_sums(run) * sizeof(double));
     return team;
 }
 
@@ -339,9 +340,11 @@ static void members_worker(void *context, rn_worker worker) {
         const double loss = loss_of_round(run, team->solos, last);
         if (is_finite(loss) || run->gradient_only) {
             const int update = last == run->net->members && takes_step(&task);
-            add_round(&task, team->solos, first, last, update);
+            const int clips = update && run->clip_norm > 0;
+            add_round(&task, team->solos, first, last, update && !clips);
             rn_barrier(worker); /* the factors have been read */
-            if (update) update_members(&task);
+            if (clips) take_clipped_step(&task);
+            else if (update) update_members(&task);
             if (update) shrink_members(&task);
         }
         rn_barrier(worker);

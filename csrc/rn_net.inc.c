@@ -143,6 +143,14 @@ static void chain_panels(rn_task *task, size_t p0, size_t p1) {
     }
 }
 
+/* The descent of a block, and with an update all of the step. */
+static void descend_and_step(const rn_task *task, int first, int update) {
+    const int clips = update && task->run->clip_norm > 0;
+    descend(task, first, update && !clips);
+    if (clips) take_clipped_step(task);
+    if (update) constrain(task);
+}
+
 /* A block together: the threads share panels or units, then inputs.  The loss of the
  * batch so far. */
 static double share_block(rn_task *task, int first, int last) {
@@ -166,9 +174,7 @@ static double share_block(rn_task *task, int first, int last) {
     rn_barrier(worker);
     const double loss = loss_after(task, loss_before(task));
     if (is_finite(loss) || task->run->gradient_only) {
-        const int update = last && takes_step(task);
-        descend(task, first, update);
-        if (update) constrain(task);
+        descend_and_step(task, first, last && takes_step(task));
     }
     return loss;
 }
@@ -200,8 +206,7 @@ static double take_pieces(rn_training *training, const rn_task *task,
         training->loss = loss;
         const int update =
             last && t == pieces - 1 && is_finite(loss) && takes_step(task);
-        descend(&piece, first && t == 0, update);
-        if (update) constrain(&piece);
+        descend_and_step(&piece, first && t == 0, update);
         rn_end_piece(task->worker);
     }
     rn_barrier(task->worker);

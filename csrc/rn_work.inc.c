@@ -35,6 +35,7 @@ typedef struct {
     int by_entry;         /* sparse rows are never made dense: */
     rn_sparse_block *sparse;
     rn_lazy *lazy;              /* NULL: every step updates all rows of W */
+    double *clip_sums;          /* of rn_clip.inc.c */
     int any_groups, any_limits; /* penalties of groups; norms at most max_norm */
 } rn_work;
 
@@ -51,6 +52,48 @@ RN_INLINE void *rn_take(rn_arena *arena, size_t bytes) {
 }
 
 RN_INLINE size_t rn_members(const rn_net *net) { return rn_max(1, net->members); }
+
+enum {
+    RN_LAYER_ARRAYS = 4,
+    RN_CLIP_SPAN = 4096, /* elements of a gradient whose squares are one sum */
+};
+
+/* An array of parameters; n is 0 if it is not there. */
+typedef struct {
+    const rn_param *param;
+    size_t n;
+} rn_array;
+
+/* Those of layer l; l == n_layers: of the skip connection. */
+static void arrays_of(const rn_net *net, size_t l, rn_array *arrays) {
+    const rn_layer *layer = l < net->n_layers ? &net->layers[l] : net->skip;
+    const size_t members = rn_members(net);
+    const size_t matrices = l + 1 == net->n_layers ? members : 1;
+    arrays[0] = (rn_array){&layer->weight, matrices * layer->n_in * layer->n_out};
+    arrays[1] = (rn_array){&layer->bias, members * layer->n_out};
+    arrays[2] = (rn_array){&layer->in_factor, members * layer->n_in};
+    arrays[3] = (rn_array){&layer->out_factor, members * layer->n_out};
+    for (int i = 0; i < RN_LAYER_ARRAYS; i++) {
+        if (!arrays[i].param->w) arrays[i].n = 0;
+    }
+}
+
+RN_INLINE size_t layers_and_skip(const rn_net *net) {
+    return net->n_layers + (net->skip ? 1 : 0);
+}
+
+/* How many sums of squares rn_clip.inc.c keeps. */
+static size_t clip_sums(const rn_run *run) {
+    size_t count = 0;
+    for (size_t l = 0; run->clip_norm > 0 && l < layers_and_skip(run->net); l++) {
+        rn_array arrays[RN_LAYER_ARRAYS];
+        arrays_of(run->net, l, arrays);
+        for (int i = 0; i < RN_LAYER_ARRAYS; i++) {
+            count += rn_count(arrays[i].n, RN_CLIP_SPAN);
+        }
+    }
+    return count;
+}
 
 RN_INLINE size_t rn_widest_output(const rn_net *net) {
     size_t widest = 0;
@@ -160,7 +203,7 @@ static rn_sparse_block *lay_out_entries(const rn_run *run, rn_arena *arena) {
 
 /* Whether rows of W can miss steps: what a step does to a row must depend on that row
  * alone, and the batch be known before it begins.  Norms and groups of units look at
- * columns, groups of inputs and a skip connection at other weights too. */
+ * columns, groups of inputs, a skip connection and clipping at other weights too. */
 static int can_be_lazy(const rn_run *run) {
     const rn_layer *first = &run->net->layers[0];
     const rn_param *p = &first->weight;
@@ -168,7 +211,7 @@ static int can_be_lazy(const rn_run *run) {
         p->group == RN_GROUP_NONE || (p->group == RN_GROUP_INPUTS && !p->group_start);
     const size_t batch = rn_min(run->batch_size, run->n);
     return one_row && first->max_norm <= 0 && !run->net->skip && !run->gradient_only &&
-           batch <= run->block_rows && batch <= RN_LONG_BATCH;
+           run->clip_norm <= 0 && batch <= run->block_rows && batch <= RN_LONG_BATCH;
 }
 
 /* Whether missed steps only multiply weights and shrink them, so that many are one
@@ -241,6 +284,7 @@ static rn_work lay_out(const rn_run *run, size_t block_rows, size_t n_threads,
     T ***lists[3] = {&work.a, &work.d, &work.rows};
     for (int i = 0; i < 3; i++) *lists[i] = rn_take(arena, n * sizeof(T *));
     if (work.by_entry && can_be_lazy(run)) work.lazy = lay_out_lazy(run, arena);
+    work.clip_sums = rn_take(arena, clip_sums(run) * sizeof(double));
     if (work.by_entry) work.sparse = lay_out_entries(run, arena);
     else work.x = rn_take(arena, rows * layers[0].n_in * sizeof(T));
     work.y = rn_take(arena, rows * last * sizeof(T));

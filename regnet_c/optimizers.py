@@ -45,6 +45,10 @@ class Optimizer(Fixed):
     ----------
     learning_rate : float or Schedule
         It may be set later: it is checked and used from the next step on.
+    clip_norm : float, optional
+        The gradient of a step is scaled to at most this Euclidean norm, over all weights
+        and biases together (Pascanu et al. 2013).  It is the gradient of the mean loss,
+        without the penalties, which shrink weights as ever.
 
     Examples
     --------
@@ -63,9 +67,17 @@ class Optimizer(Fixed):
     beta2: float = 0.0
     epsilon: float = 0.0
     weight_decay: float = 0.0
+    clip_norm: float | None = None
 
-    def __init__(self, learning_rate: float | Schedule) -> None:
+    def __init__(
+        self, learning_rate: float | Schedule, clip_norm: float | None = None
+    ) -> None:
         self.learning_rate = learning_rate
+        if clip_norm is not None:
+            clip_norm = checks.check_float(
+                clip_norm, "clip_norm", minimum=0, open_minimum=True
+            )
+        self.clip_norm = clip_norm
 
     @property
     def learning_rate(self) -> float | Schedule:
@@ -184,6 +196,8 @@ class SGD(Optimizer):
     learning_rate : float or Schedule, default 0.01
     momentum : float in [0, 1), default 0
     nesterov : bool, default False
+    clip_norm : float, optional
+        Most norm of a step's gradient, see `Optimizer`.
 
     Examples
     --------
@@ -200,8 +214,9 @@ class SGD(Optimizer):
         learning_rate: float | Schedule = 0.01,
         momentum: float = 0.0,
         nesterov: bool = False,
+        clip_norm: float | None = None,
     ) -> None:
-        super().__init__(learning_rate)
+        super().__init__(learning_rate, clip_norm)
         self.momentum = _fraction(momentum, "momentum")
         self.nesterov = checks.check_bool(nesterov, "nesterov")
         if self.nesterov and not self.momentum:
@@ -219,6 +234,8 @@ class Adagrad(Optimizer):
     ----------
     learning_rate : float or Schedule, default 0.01
     epsilon : float, default 1e-7
+    clip_norm : float, optional
+        Most norm of a step's gradient, see `Optimizer`.
 
     Examples
     --------
@@ -231,9 +248,12 @@ class Adagrad(Optimizer):
     algorithm = "adagrad"
 
     def __init__(
-        self, learning_rate: float | Schedule = 0.01, epsilon: float = 1e-7
+        self,
+        learning_rate: float | Schedule = 0.01,
+        epsilon: float = 1e-7,
+        clip_norm: float | None = None,
     ) -> None:
-        super().__init__(learning_rate)
+        super().__init__(learning_rate, clip_norm)
         self.epsilon = _epsilon(epsilon)
 
 
@@ -249,6 +269,8 @@ class RMSprop(Optimizer):
     learning_rate : float or Schedule, default 0.001
     rho : float in [0, 1), default 0.9
     epsilon : float, default 1e-7
+    clip_norm : float, optional
+        Most norm of a step's gradient, see `Optimizer`.
 
     Examples
     --------
@@ -267,8 +289,9 @@ class RMSprop(Optimizer):
         learning_rate: float | Schedule = 0.001,
         rho: float = 0.9,
         epsilon: float = 1e-7,
+        clip_norm: float | None = None,
     ) -> None:
-        super().__init__(learning_rate)
+        super().__init__(learning_rate, clip_norm)
         self.rho = self.beta2 = _fraction(rho, "rho")
         self.epsilon = _epsilon(epsilon)
 
@@ -287,6 +310,8 @@ class Adam(Optimizer):
     learning_rate : float or Schedule, default 0.001
     beta1, beta2 : float in [0, 1), default 0.9, 0.999
     epsilon : float, default 1e-8
+    clip_norm : float, optional
+        Most norm of a step's gradient, see `Optimizer`.
 
     Examples
     --------
@@ -306,8 +331,9 @@ class Adam(Optimizer):
         beta1: float = 0.9,
         beta2: float = 0.999,
         epsilon: float = 1e-8,
+        clip_norm: float | None = None,
     ) -> None:
-        super().__init__(learning_rate)
+        super().__init__(learning_rate, clip_norm)
         self.beta1 = _fraction(beta1, "beta1")
         self.beta2 = _fraction(beta2, "beta2")
         self.epsilon = _epsilon(epsilon)
@@ -326,6 +352,8 @@ class AdamW(Adam):
     weight_decay : float, default 0.01
     beta1, beta2 : float in [0, 1), default 0.9, 0.999
     epsilon : float, default 1e-8
+    clip_norm : float, optional
+        Most norm of a step's gradient, see `Optimizer`.
 
     Examples
     --------
@@ -344,8 +372,9 @@ class AdamW(Adam):
         beta1: float = 0.9,
         beta2: float = 0.999,
         epsilon: float = 1e-8,
+        clip_norm: float | None = None,
     ) -> None:
-        super().__init__(learning_rate, beta1, beta2, epsilon)
+        super().__init__(learning_rate, beta1, beta2, epsilon, clip_norm)
         self.weight_decay = checks.check_float(weight_decay, "weight_decay", minimum=0)
 
 
@@ -373,6 +402,8 @@ class FTRL(Optimizer):
         Above 0.  While a weight's gradients are far smaller its steps are those of SGD
         with the rate ``learning_rate / beta``.  The papers' 1 is for the gradients of
         single examples; these are means over a batch, and over few words of a text.
+    clip_norm : float, optional
+        Most norm of a step's gradient, see `Optimizer`.
 
     Notes
     -----
@@ -404,9 +435,12 @@ class FTRL(Optimizer):
     algorithm = "ftrl"
 
     def __init__(
-        self, learning_rate: float | Schedule = 0.05, beta: float = 1e-3
+        self,
+        learning_rate: float | Schedule = 0.05,
+        beta: float = 1e-3,
+        clip_norm: float | None = None,
     ) -> None:
-        super().__init__(learning_rate)
+        super().__init__(learning_rate, clip_norm)
         self.beta = self.epsilon = checks.check_float(
             beta, "beta", minimum=0, open_minimum=True
         )

@@ -103,6 +103,7 @@ def oracle_optimizer(optimizer, steps_per_epoch=1):
         OPTIMIZERS[optimizer.kind],
         rate,
         credit_decay=CREDIT_DECAY,
+        clip_norm=optimizer.clip_norm,
         **optimizer.constants(),
     )
 

@@ -408,11 +408,19 @@ class Optimizer:
     epsilon: float = 1e-8
     weight_decay: float = 0.0
     credit_decay: float = 1.0
+    clip_norm: float | None = None
     t: int = 0
     rate: float = 0.0
     velocity: float = 0.0
     credit: float = 0.0
     state: dict = field(default_factory=dict)  # arrays m, v, q by weight index
+
+    def clipped(self, gradients):
+        """Of norm clip_norm at most, over all arrays (Pascanu et al. 2013)."""
+        norm = math.sqrt(sum((_f64(g) ** 2).sum() for g in gradients))
+        if self.clip_norm is None or norm <= self.clip_norm:
+            return gradients
+        return [g * (self.clip_norm / norm) for g in gradients]
 
     def begin_step(self):
         """Advance the scalars: once per step, before the first weight."""
@@ -587,6 +595,7 @@ class Network:
         """(data loss before the step, weights after it)."""
         loss, g = self.loss_and_gradients(weights, x, y, sample_weight, masks)
         optimizer.begin_step()
+        g = optimizer.clipped(g)
         new = [
             optimizer.update(i, w, g[i], p)
             for i, (w, p) in enumerate(zip(weights, self._penalties(), strict=True))
@@ -704,6 +713,7 @@ class Members(Network):
         """(data loss before the step, weights after it)."""
         loss, g = self.loss_and_gradients(weights, x, y, sample_weight, masks)
         optimizer.begin_step()
+        g = optimizer.clipped(g)
         members, new = len(weights[-1]), []
         for n, (p, own) in enumerate(self._penalties_of(weights)):
             if not own:

@@ -102,7 +102,16 @@ def divide_like(members, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("optimizer", "penalty", "rate", "batch_size", "units", "division", "dtype"),
+    (
+        "optimizer",
+        "penalty",
+        "rate",
+        "batch_size",
+        "units",
+        "division",
+        "clip_norm",
+        "dtype",
+    ),
     all_pairs(
         optimizer=list(OPTIMIZERS),
         penalty=list(PENALTIES),
@@ -110,11 +119,21 @@ def divide_like(members, monkeypatch):
         batch_size=[1, 7, 32, 50],
         units=[3, 16, 20, 140],
         division=list(DIVISIONS),
+        clip_norm=[None, 0.1],
         dtype=["float32", "float64"],
     ),
 )
 def test_training_has_the_bits_of_dense_rows(
-    optimizer, penalty, rate, batch_size, units, division, dtype, monkeypatch, isa
+    optimizer,
+    penalty,
+    rate,
+    batch_size,
+    units,
+    division,
+    clip_norm,
+    dtype,
+    monkeypatch,
+    isa,
 ):
     x, found = rows_of(dtype, n=50, share=0.05), []
     for rows, threads in ((x, 1), (csr_of(x), 1), (csr_of(x), 2)):
@@ -122,7 +141,8 @@ def test_training_has_the_bits_of_dense_rows(
             divide_like(DIVISIONS[division], monkeypatch)
         net = network(dtype, PENALTIES[penalty], rate, units=units)
         options = {"batch_size": batch_size, "threads": threads}
-        found.append(trained(rows, net, OPTIMIZERS[optimizer](), **options))
+        how = OPTIMIZERS[optimizer]().replace(clip_norm=clip_norm)
+        found.append(trained(rows, net, how, **options))
     assert rows.by_entry and found[0] == found[1] == found[2]
 
 

@@ -1,5 +1,7 @@
 """The same bits for any threads, instruction set, division of labour, interruption."""
 
+import itertools
+
 import numpy as np
 import pytest
 from running import all_pairs, bits, network, some_data, use_real_threads
@@ -34,15 +36,19 @@ DIVISIONS = {
     "pieces": {"by_layer": False, "piece_rows": 8},
     "pieces in blocks": {"by_layer": False, "piece_rows": 4, "block_rows": 16},
 }
+CLIP_NORMS = [None, 0.1]  # the gradients of most steps are longer
 
 
-def after_200_steps(dtype, threads, division, interrupt_every=0, checkpoint=None):
+def after_200_steps(
+    dtype, threads, division, clip_norm=None, interrupt_every=0, checkpoint=None
+):
     """Bits of the weights after 10 epochs of 20 steps, however often stopped.
 
     After an interrupt the same call is made again; with a checkpoint, for a new network
     that knows nothing but that file.
     """
-    net, optimizer, (x, y) = network(dtype), rn.Adam(0.01), some_data(1000)
+    net, (x, y) = network(dtype), some_data(1000)
+    optimizer = rn.Adam(0.01, clip_norm=clip_norm)
     bar, options, stops = InterruptEvery(interrupt_every or 10**9), {}, 0
     if checkpoint:
         options["callbacks"] = [rn.Checkpoint(checkpoint)]
@@ -61,7 +67,7 @@ def after_200_steps(dtype, threads, division, interrupt_every=0, checkpoint=None
             except KeyboardInterrupt:
                 stops += 1
             if checkpoint:
-                net, optimizer = network(dtype), rn.Adam(0.01)
+                net, optimizer = network(dtype), rn.Adam(0.01, clip_norm=clip_norm)
                 options["resume_from"] = checkpoint
             else:
                 left = 10 - net._state.progress.epoch
@@ -71,42 +77,46 @@ def after_200_steps(dtype, threads, division, interrupt_every=0, checkpoint=None
 
 @pytest.fixture(scope="module")
 def reference_runs():
-    """{(dtype, variant): the bits after 200 steps of one thread, never stopped}."""
+    """{(dtype, variant, clip_norm): the bits of one thread, never stopped}."""
     found, before = {}, binding.current_isa()
     for name in binding.available_isas():
         binding.set_isa(name)
-        for dtype in ("float32", "float64"):
-            found[dtype, name] = after_200_steps(dtype, 1, DIVISIONS["rows"])
+        for dtype, clip in itertools.product(("float32", "float64"), CLIP_NORMS):
+            run = after_200_steps(dtype, 1, DIVISIONS["rows"], clip)
+            found[dtype, name, clip] = run
     binding.set_isa(before)
     return found
 
 
 def test_variants_with_fused_multiply_add_agree(reference_runs, each_fused_isa, dtype):
     fused = each_fused_isa(lambda: None)
-    assert len({tuple(reference_runs[dtype.name, name]) for name in fused}) <= 1
+    for clip in CLIP_NORMS:
+        runs = {tuple(reference_runs[dtype.name, name, clip]) for name in fused}
+        assert len(runs) <= 1
 
 
 @pytest.mark.parametrize(
-    ("division", "threads", "how", "dtype", "isa"),
+    ("division", "threads", "how", "clip_norm", "dtype", "isa"),
     all_pairs(
         division=DIVISIONS,
         threads=[1, 2, 3, 7],
         how=["straight", "interrupted", "resumed"],
+        clip_norm=CLIP_NORMS,
         dtype=["float32", "float64"],
         isa=binding.available_isas(),
     ),
     indirect=["isa"],
 )
 def test_200_steps_have_the_same_bits(
-    division, threads, how, dtype, isa, reference_runs, tmp_path
+    division, threads, how, clip_norm, dtype, isa, reference_runs, tmp_path
 ):
     options = {
         "straight": {},
         "interrupted": {"interrupt_every": 7},
         "resumed": {"interrupt_every": 31, "checkpoint": tmp_path / "run"},
     }[how]
-    got = after_200_steps(dtype, threads, DIVISIONS[division], **options)
-    assert got == reference_runs[dtype, isa]
+    got = after_200_steps(dtype, threads, DIVISIONS[division], clip_norm, **options)
+    assert got == reference_runs[dtype, isa, clip_norm]
 
 
 LARGE_DIVISIONS = {
@@ -139,10 +149,11 @@ def test_recorded_losses_have_the_same_bits(
     assert history() == want
 
 
+@pytest.mark.parametrize("clip_norm", CLIP_NORMS)
 @pytest.mark.parametrize("threads", [1, 2, 3])
 @pytest.mark.parametrize("division", LARGE_DIVISIONS)
 def test_long_batches_have_the_same_bits(
-    division, threads, real_threads, monkeypatch, dtype, each_fused_isa
+    division, threads, clip_norm, real_threads, monkeypatch, dtype, each_fused_isa
 ):
     """Their gradients are summed by parts, which no division may cut; 12 -> 20 -> 3
     has a narrow layer."""
@@ -150,7 +161,8 @@ def test_long_batches_have_the_same_bits(
 
     def trained():
         net = network(dtype.name)
-        net.fit(x, y, 2, 5000, rn.Adam(0.01), weight, threads=threads)
+        optimizer = rn.Adam(0.01, clip_norm=clip_norm)
+        net.fit(x, y, 2, 5000, optimizer, weight, threads=threads)
         return bits(net) + [g.tobytes() for g in net.loss_and_gradients(x, y)[1]]
 
     want = each_fused_isa(trained)

@@ -28,7 +28,7 @@ OBJECTS = [
     rn.RMSprop(schedules.CosineDecay(0.1, 5), rho=0.8),
     rn.Adam(0.1, beta1=0.8),
     rn.AdamW(0.1, weight_decay=0.3),
-    rn.FTRL(0.1, beta=0.5),
+    rn.FTRL(0.1, beta=0.5, clip_norm=2.0),
     schedules.Constant(0.1, warmup_epochs=2),
     schedules.ExponentialDecay(0.1, 0.9),
     schedules.StepDecay(0.1, 0.5, 3),

@@ -543,6 +543,7 @@ BAD_DESCRIPTIONS = {
     "momentum 1": (lambda: rn.SGD(1, momentum=1), ValueError, "momentum is 1"),
     "nesterov": (lambda: rn.SGD(1, nesterov=True), ValueError, "needs a momentum"),
     "beta 1": (lambda: rn.Adam(beta2=1), ValueError, "beta2 is 1", "< 1"),
+    "clip 0": (lambda: rn.SGD(clip_norm=0), ValueError, "clip_norm is 0"),
     "epsilon 0": (lambda: rn.Adagrad(epsilon=0), ValueError, "epsilon is 0"),
     "beta 0": (lambda: rn.FTRL(beta=0), ValueError, "beta is 0"),
     "rho": (lambda: rn.RMSprop(rho=-1), ValueError, "rho is -1"),

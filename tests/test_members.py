@@ -1,5 +1,6 @@
 """Members that share W: gradients, training, predictions, files, bits."""
 
+import itertools
 import pickle
 
 import numpy as np
@@ -162,11 +163,14 @@ def test_steps_equal_the_oracle(kind, rule, dtype, isa, rng):
     assert_close(net.penalty(), oracle.penalty(weights64(net)), dtype, scale=10)
 
 
+@pytest.mark.parametrize("clip_norm", [None, 0.05])
 @pytest.mark.parametrize("kind", OPTIMIZERS)
-def test_epoch_with_dropout_and_groups_equals_the_oracle(kind, dtype, isa, rng):
+def test_epoch_with_dropout_and_groups_equals_the_oracle(
+    kind, clip_norm, dtype, isa, rng
+):
     net = network(dtype)
     x, y = data()
-    optimizer = OPTIMIZERS[kind]()
+    optimizer = OPTIMIZERS[kind]().replace(clip_norm=clip_norm)
     weights, state = weights64(net), oracle_optimizer(optimizer)
     order = kernels.permutation(50, 3, 0)
     want = oracle_network(net).epoch(weights, x, y, state, 16, order, seed=3)
@@ -386,9 +390,13 @@ class Interrupt:
         pass
 
 
-def after_training(dtype, threads, block_rows, how, path):
+CLIP_NORMS = [None, 0.05]  # the gradients are longer
+
+
+def after_training(dtype, threads, block_rows, how, path, clip_norm):
     """Bits after 4 epochs of 5 steps, and of a prediction."""
-    net, optimizer, (x, y) = network(dtype), rn.Adam(0.01), data(250)
+    net, (x, y) = network(dtype), data(250)
+    optimizer = rn.Adam(0.01, clip_norm=clip_norm)
     options, stops, left, bar = {}, 0, 4, Interrupt()
     if how == "resumed":
         options["callbacks"] = [rn.Checkpoint(path)]
@@ -407,7 +415,7 @@ def after_training(dtype, threads, block_rows, how, path):
             except KeyboardInterrupt:
                 stops += 1
             if how == "resumed":
-                net, optimizer = network(dtype), rn.Adam(0.01)
+                net, optimizer = network(dtype), rn.Adam(0.01, clip_norm=clip_norm)
                 options["resume_from"] = path
             else:
                 left = 4 - net._state.progress.epoch
@@ -417,37 +425,41 @@ def after_training(dtype, threads, block_rows, how, path):
 
 @pytest.fixture(scope="module")
 def reference_runs(tmp_path_factory):
-    """{(dtype, variant): the bits of one thread, never stopped}."""
+    """{(dtype, variant, clip_norm): the bits of one thread, never stopped}."""
     found, before = {}, binding.current_isa()
     for name in binding.available_isas():
         binding.set_isa(name)
-        for dtype in ("float32", "float64"):
-            found[dtype, name] = after_training(dtype, 1, 50, "straight", None)
+        for dtype, clip in itertools.product(("float32", "float64"), CLIP_NORMS):
+            run = after_training(dtype, 1, 50, "straight", None, clip)
+            found[dtype, name, clip] = run
     binding.set_isa(before)
     return found
 
 
 def test_variants_with_fused_multiply_add_agree(reference_runs, each_fused_isa, dtype):
     fused = each_fused_isa(lambda: None)
-    assert len({str(reference_runs[dtype.name, name]) for name in fused}) <= 1
+    for clip in CLIP_NORMS:
+        assert len({str(reference_runs[dtype.name, name, clip]) for name in fused}) <= 1
 
 
 @pytest.mark.parametrize(
-    ("threads", "block_rows", "how", "dtype", "isa"),
+    ("threads", "block_rows", "how", "clip_norm", "dtype", "isa"),
     all_pairs(
         threads=[1, 2, 3, 7],
         block_rows=[50, 16],
         how=["straight", "interrupted", "resumed"],
+        clip_norm=CLIP_NORMS,
         dtype=["float32", "float64"],
         isa=binding.available_isas(),
     ),
     indirect=["isa"],
 )
 def test_training_has_the_same_bits(
-    threads, block_rows, how, dtype, isa, reference_runs, tmp_path
+    threads, block_rows, how, clip_norm, dtype, isa, reference_runs, tmp_path
 ):
-    got = after_training(dtype, threads, block_rows, how, tmp_path / "run")
-    assert got == reference_runs[dtype, isa]
+    path = tmp_path / "run"
+    got = after_training(dtype, threads, block_rows, how, path, clip_norm)
+    assert got == reference_runs[dtype, isa, clip_norm]
 
 
 # ---- files ----------------------------------------------------------------------------

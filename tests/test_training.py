@@ -21,7 +21,7 @@ from running import all_pairs, bits as bits_of
 
 import regnet_c as rn
 from regnet_c import kernels, schedules
-from regnet_c._core import team, training
+from regnet_c._core import binding, team, training
 
 OPTIMIZERS = {
     "sgd": lambda lr=0.1: rn.SGD(lr),
@@ -82,6 +82,52 @@ def test_steps_equal_the_oracle(kind, rule, dtype, isa, rng):
         want, weights = oracle.train_step(weights, x, y, state)
         assert_close(loss, want, dtype, scale=10)
     assert_weights_close(net, weights)
+
+
+@pytest.mark.parametrize(
+    ("kind", "rule", "dtype", "isa"),
+    all_pairs(
+        kind=OPTIMIZERS,
+        rule=RULES,
+        dtype=["float32", "float64"],
+        isa=binding.available_isas(),
+    ),
+    indirect=["dtype", "isa"],
+)
+def test_clipped_steps_equal_the_oracle(kind, rule, dtype, isa, rng):
+    """The gradients of the first steps are longer, those of small steps are not."""
+    net = small_network(dtype, rule)
+    x, y = small_data(rng, dtype)
+    optimizer = OPTIMIZERS[kind]().replace(clip_norm=0.3)
+    weights, state = weights64(net), oracle_optimizer(optimizer)
+    oracle, norms = oracle_network(net), []
+    for _ in range(4):
+        g = oracle.loss_and_gradients(weights, x, y)[1]
+        norms.append(math.sqrt(sum((array**2).sum() for array in g)))
+        net.train_step(x, y, optimizer)
+        _, weights = oracle.train_step(weights, x, y, state)
+    assert norms[0] > 0.35
+    assert_weights_close(net, weights)
+
+
+@pytest.mark.parametrize("kind", OPTIMIZERS)
+@pytest.mark.parametrize("members", [1, 3])
+def test_a_norm_that_is_never_reached_changes_no_bit(members, kind, dtype, rng):
+    layers = [
+        rn.Dense(6, 40, "relu", rn.GroupLasso(0.01), rn.L1(0.01)),
+        rn.Dense(40, 3, "tanh", rn.SparseGroupLasso(0.01, 0.01, "inputs")),
+        rn.Dense(3, 4, max_norm=None if members > 1 else 0.7, use_bias=False),
+    ]
+    x, y = small_data(rng, dtype)
+
+    def trained(clip_norm):
+        net = rn.Network(layers, "softmax_cross_entropy", dtype, 3, members=members)
+        optimizer = OPTIMIZERS[kind]().replace(clip_norm=clip_norm)
+        net.fit(x, y, 3, 16, optimizer, update_tau=0.1, keep_zeros=True)
+        return bits_of(net) + [a.tobytes() for a in net.update_average()]
+
+    assert trained(1e9) == trained(None)
+    assert trained(1e-3) != trained(None)
 
 
 @pytest.mark.parametrize("shuffle", [False, True])

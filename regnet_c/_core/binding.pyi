@@ -220,6 +220,7 @@ class Run:
         by_layer: bool,
         gradient_only: bool = False,
         ema_decay: float = 0.0,
+        clip_norm: float = 0.0,
     ) -> None: ...
     def start_epoch(self, order: NDArray[np.int64] | None) -> None: ...
     def advance(

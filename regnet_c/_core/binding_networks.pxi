@@ -527,7 +527,7 @@ cdef class Run:
                   const double[::1] sample_weight, *,
                   size_t batch_size, size_t block_rows, size_t piece_rows,
                   size_t n_threads, bint by_layer, bint gradient_only=False,
-                  double ema_decay=0.0):
+                  double ema_decay=0.0, double clip_norm=0.0):
         cdef size_t n = x.source.n_rows
         expect(x.source.n_cols == <size_t>model.n_in, "x and the network do not fit")
         self.model, self.tables = model, dispatch.current_tables()
@@ -566,6 +566,9 @@ cdef class Run:
         self.max_threads = n_threads
         self.run.gradient_only = gradient_only
         self.run.ema_decay = ema_decay
+        self.run.clip_norm = clip_norm
+        if clip_norm > 0:
+            expect(model.layers[0].weight.g != NULL, "clipping needs g")
         self.run.status = RN_RUNNING
         cdef size_t work_size = 64 + dispatch.train_work_size(
             self.tables, model.single, &self.run)

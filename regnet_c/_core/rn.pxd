@@ -154,6 +154,7 @@ cdef extern from "rn.h" nogil:
         int by_layer
         int gradient_only
         double ema_decay
+        double clip_norm
         double seconds
         void *work
         size_t steps_done

@@ -192,6 +192,7 @@ class TrainingRun:
             block.sample_weight,
             batch_size=self.options.batch_size,
             ema_decay=1 - (self.state.tau or 0.0),
+            clip_norm=self.options.optimizer.clip_norm or 0.0,
             **self._division,
         )
 
@@ -200,7 +201,8 @@ class TrainingRun:
         options, state, plan = self.options, self.state, self.network._plan
         gradient, sums = None, sums_of_batch(plan, options.batch_size)
         pieces = division["piece_rows"] or options.batch_size > division["block_rows"]
-        if pieces or sums or plan.members > 1:
+        clips = options.optimizer.clip_norm is not None
+        if pieces or sums or plan.members > 1 or clips:
             gradient = plan.zeros()
         model = plan.model()
         model.keep_zeros(options.keep_zeros)
