@@ -49,7 +49,7 @@ def main() -> None:
     figure, axes = plt.subplots(
         1, 2, figsize=(9, 4.2), sharey=True, layout="constrained"
     )
-    epochs = 40 if args.quick else outliers.EPOCHS
+    epochs = 20 if args.quick else outliers.EPOCHS
     for ax, (title, loss) in zip(axes, LOSSES.items(), strict=True):
         draw_points(ax, x, y)
         tidy(ax, "x", "y", title)

@@ -34,7 +34,7 @@ NAMES = (
 
 def main() -> None:
     args = arguments(__doc__, "spiral")
-    epochs = 300 if args.quick else spiral.EPOCHS
+    epochs = 200 if args.quick else spiral.EPOCHS
     figure, axes = plt.subplots(2, 2, figsize=(9.5, 9), layout="constrained")
     print(f"{'network':<38}  training  validation")
     for ax, name in zip(axes.flat, NAMES, strict=False):

@@ -2,6 +2,7 @@
 
 import os
 import re
+import runpy
 import shutil
 import subprocess
 import sys
@@ -15,20 +16,36 @@ EXAMPLES = Path(__file__).parent.parent / "examples"
 PNG = b"\x89PNG\r\n\x1a\n"
 
 
-def run(name, folder, *options):
-    """The lines the example prints; its plot must be there, with something on it."""
-    plot = folder / "plot.png"
-    done = subprocess.run(
-        [sys.executable, EXAMPLES / f"{name}.py", *options, "--output", plot],
-        cwd=folder,
-        env={**os.environ, "MPLBACKEND": "Agg"},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stderr == ""
+@pytest.fixture
+def run(tmp_path, capsys, monkeypatch):
+    """A function: the lines an example prints; its plot must be there, with something on
+    it.
+
+    In this process, as matplotlib takes longer to import than most examples take.
+    """
+
+    def lines_of(name, *options):
+        plot = tmp_path / "plot.png"
+        command = [str(EXAMPLES / f"{name}.py"), *options, "--output", str(plot)]
+        monkeypatch.setattr(sys, "argv", command)
+        runpy.run_path(command[0], run_name="__main__")
+        return checked(plot, *capsys.readouterr())
+
+    import matplotlib.pyplot as plt
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(EXAMPLES)
+    plt.switch_backend("Agg")
+    yield lines_of
+    plt.close("all")
+    sys.modules.pop("common", None)
+
+
+def checked(plot, out, err):
+    """The lines but the last, which names the plot."""
+    assert err == ""
     assert plot.read_bytes()[:8] == PNG and plot.stat().st_size > 10_000
-    *lines, last = done.stdout.splitlines()
+    *lines, last = out.splitlines()
     assert last == f"plot: {plot}"
     return lines
 
@@ -40,8 +57,8 @@ def figures(lines, pattern):
     return [match.groups() for match in matches]
 
 
-def test_perceptron(tmp_path):
-    _, *lines = run("perceptron", tmp_path, "--quick")
+def test_perceptron(run):
+    _, *lines = run("perceptron", "--quick")
     rows = figures(lines, r" *([\d.]+)  (\w+) +(\d+) +(0\.\d{4})")
     assert len(rows) == 8
     zeros = {(float(l1), rule): int(count) for l1, rule, count, _ in rows}
@@ -51,8 +68,8 @@ def test_perceptron(tmp_path):
         assert 0.5 < float(soft[3]) == pytest.approx(float(slope[3]), abs=0.005)
 
 
-def test_l1_rules(tmp_path):
-    setting, _, *lines = run("weight_decay", tmp_path, "--quick")
+def test_l1_rules(run):
+    setting, _, *lines = run("weight_decay", "--quick")
     assert setting == "lam = 0.2, 1500 training rows"
     rows = figures(lines, r"(\w+ \w+|L2) +(\d+\.\d)% +(0\.\d{4})")
     zeros = {name: float(share) for name, share, _ in rows}
@@ -69,6 +86,7 @@ def test_l1_rules(tmp_path):
 
 
 def test_images_from_a_file(tmp_path):
+    """In a process of its own, as users run it."""
     import numpy as np
 
     random = np.random.default_rng(0)
@@ -82,14 +100,23 @@ def test_images_from_a_file(tmp_path):
         x_test=images[1000:],
         y_test=labels[1000:],
     )
-    path = str(tmp_path / "images.npz")
-    _, *lines = run("perceptron", tmp_path, "--quick", "--data", path)
+    example, plot = EXAMPLES / "perceptron.py", tmp_path / "plot.png"
+    options = ["--quick", "--data", tmp_path / "images.npz", "--output", plot]
+    done = subprocess.run(
+        [sys.executable, example, *options],
+        cwd=tmp_path,
+        env={**os.environ, "MPLBACKEND": "Agg"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    _, *lines = checked(plot, done.stdout, done.stderr)
     rows = figures(lines, r" *([\d.]+)  (\w+) +(\d+) +([01]\.\d{4})")
     assert int(rows[-1][2]) > 640  # of 7840 weights: there are 784 inputs, not 64
 
 
-def test_spiral(tmp_path):
-    _, *lines, bayes = run("spiral", tmp_path, "--quick")
+def test_spiral(run):
+    _, *lines, bayes = run("spiral", "--quick")
     rows = figures(lines, r"(.+\w)  +(0\.\d{4})  +(0\.\d{4})")
     assert len(rows) == 3 and rows[0][0].startswith("as configured")
     best = figures([bayes], r"Bayes +(0\.\d{4})")[0][0]
@@ -97,8 +124,8 @@ def test_spiral(tmp_path):
     assert float(rows[0][2]) < float(rows[2][2]) < 0.93
 
 
-def test_six_regressions(tmp_path):
-    start, _, *lines = run("outliers", tmp_path, "--quick")
+def test_six_regressions(run):
+    start, _, *lines = run("outliers", "--quick")
     assert start == "start: sum|w| = 25180"
     rows = figures(lines, r"(\w+ loss) +(no penalty|L1|L2) +(\d+\.\d)  +(\d+\.\d)")
     assert len({row[:2] for row in rows}) == 6
@@ -108,9 +135,9 @@ def test_six_regressions(tmp_path):
         assert abs(total[loss, "no penalty"] - 25_180) < 200
 
 
-def test_dropout_and_l2(tmp_path):
+def test_dropout_and_l2(run):
     pytest.importorskip("sklearn")
-    _, *lines = run("dropout", tmp_path, "--quick")
+    _, *lines = run("dropout", "--quick")
     rows = figures(lines, r"(.+\w)  +([01]\.\d{4})  (0\.\d{4}) +(\d+)")
     assert [row[0] for row in rows] == [
         "no regularisation",
@@ -124,9 +151,9 @@ def test_dropout_and_l2(tmp_path):
 
 
 @pytest.mark.skipif(not shutil.which("cc"), reason="needs cc")
-def test_a_raw_file_becomes_a_c_file(tmp_path):
+def test_a_raw_file_becomes_a_c_file(run):
     pytest.importorskip("pyarrow")
-    lines = run("table_to_c", tmp_path, "--quick")
+    lines = run("table_to_c", "--quick")
     assert "          dropped 'id': row numbers, each occurs once" in lines
     size, difference, error = figures(
         lines[-3:],
