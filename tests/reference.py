@@ -324,6 +324,8 @@ def prox_group(w, threshold, group):
     low, high = np.zeros(len(left)), np.linalg.norm(w, axis=0)
     for _ in range(200):
         s = (low + high) / 2
+        if ((s == low) | (s == high)).all():
+            break  # no number is between
         inside = ((w / (s + t)) ** 2).sum(axis=0) < 1
         low, high = np.where(inside, low, s), np.where(inside, s, high)
     x[:, left] = w * s / (s + t)
@@ -384,6 +386,8 @@ def prox_lassonet(v, u, t, r, strength, hierarchy):
         high *= 2
     for _ in range(200):
         middle = (low + high) / 2
+        if middle in (low, high):
+            break  # no number is between
         low, high = (middle, high) if too_small(middle) else (low, middle)
     s = high
     return v * s / (s + t * pull(s)), np.clip(u, -hierarchy * s, hierarchy * s)
