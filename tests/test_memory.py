@@ -123,8 +123,7 @@ FAILING = """
         count = fail_each(call)
         gc.collect()
         live = shim.fail_live()
-        for _ in range(2):
-            fail_each(call)
+        fail_each(call)
         gc.collect()
         print(name, count, len(survived), shim.fail_live() - live)
         assert t.trained_bits() == want
@@ -159,7 +158,7 @@ def test_every_allocation_may_fail(shim, tmp_path):
     assert len(rows) == 15 - len(arguments)
     for name, failures, _, grown in rows:
         assert int(failures) > 0, name
-        assert int(grown) < 4096, (name, grown)
+        assert int(grown) < 2048, (name, grown)
 
 
 def test_estimators_say_memory_error(shim):
@@ -244,11 +243,11 @@ def test_thousands_of_small_fits_need_no_more_memory():
         with pytest.raises(ValueError, match="columns"):
             net.fit(x[:, :3], y)
 
-    for _ in range(500):
+    for _ in range(300):
         once()
     gc.collect()
     before = resident_bytes()
-    for _ in range(3000):
+    for _ in range(1000):
         once()
     gc.collect()
-    assert resident_bytes() - before < 2**20
+    assert resident_bytes() - before < 2**20 / 3
