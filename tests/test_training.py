@@ -1,7 +1,7 @@
 """Training against the oracle, a Lasso with a known answer, and the same bits."""
 
-import copy
 import contextlib
+import copy
 import math
 import signal
 import subprocess
