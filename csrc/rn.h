@@ -170,7 +170,9 @@ typedef struct {
     void *g;             /* where the gradient goes if it must be kept */
     /* of a long batch: g of the finished parts, and its rounding error */
     void *sum, *rest;
-    void *ema; /* moving average of the update */
+    void *ema;          /* moving average of the update */
+    double rate_factor; /* its learning rate is the step's times this; a LassoNet's
+                           first layer and its skip connection have 1 */
     double l1, l2;
     int l1_rule, sign_at_zero, non_negative;
     int keep_zeros;        /* zeros stay zero */

@@ -4,11 +4,13 @@
 
 RN_INLINE rn_step step_of(const rn_run *run, const rn_param *param) {
     const rn_optimizer *o = run->optimizer;
+    const double rate = run->learning_rates[run->steps_done];
+    const double response = o->momentum * o->response + rate;
     return (rn_step){.kind = o->kind,
                      .l1_rule = rn_charges_both(param) ? RN_L1_NONE : param->l1_rule,
                      .sign_at_zero = param->sign_at_zero,
                      .non_negative = param->non_negative,
-                     .learning_rate = run->learning_rates[run->steps_done],
+                     .learning_rate = param->rate_factor * rate,
                      .l1 = param->l1,
                      .l2 = param->l2,
                      .momentum = o->momentum,
@@ -18,8 +20,7 @@ RN_INLINE rn_step step_of(const rn_run *run, const rn_param *param) {
                      .weight_decay = o->weight_decay,
                      .correction1 = 1 - o->beta1_power * o->beta1,
                      .correction2 = 1 - o->beta2_power * o->beta2,
-                     .response = o->momentum * o->response +
-                                 run->learning_rates[run->steps_done],
+                     .response = param->rate_factor * response,
                      .credit = o->credit_decay * o->credit + 1,
                      .credit_decay = o->credit_decay};
 }

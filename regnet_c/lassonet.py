@@ -134,6 +134,12 @@ class LassoNet(Network):
         )
         if len(plan.dense) < 2:
             raise ValueError("LassoNet has one Dense layer, expected at least two")
+        if plan.dense[0].learning_rate_factor != 1:
+            raise ValueError(
+                f"the first layer has learning_rate_factor="
+                f"{plan.dense[0].learning_rate_factor}, LassoNet expects 1: its weights "
+                "are bounded by those of the skip connection"
+            )
         if plan.activation_code(len(plan.dense) - 1):
             raise ValueError(
                 f"the last layer has the activation {plan.dense[-1].activation!r}, "

@@ -49,6 +49,12 @@ class Dense(Layer):
         After each step every unit's incoming weights are scaled to at most this norm.
     activation_param : float, optional
         Slope of leaky_relu (0.01), alpha of elu (1).
+    learning_rate_factor : float, default 1
+        The layer's learning rate is that of the optimiser times this; 0 leaves the layer as
+        it is.  An L1 threshold and AdamW's decay are proportional to the layer's own rate,
+        so that the penalty weighs the same against the loss.
+    bias_learning_rate_factor : float, default 1
+        The bias's rate is that of the layer times this.
 
     Examples
     --------
@@ -63,6 +69,8 @@ class Dense(Layer):
     bias_penalty: Penalty | None
     use_bias: bool
     activation_param: float | None
+    learning_rate_factor: float = 1.0
+    bias_learning_rate_factor: float = 1.0
 
     def __init__(
         self,
@@ -75,6 +83,8 @@ class Dense(Layer):
         use_bias: bool = True,
         max_norm: float | None = None,
         activation_param: float | None = None,
+        learning_rate_factor: float = 1.0,
+        bias_learning_rate_factor: float = 1.0,
     ) -> None:
         self.n_in = checks.check_int(n_in, "n_in", minimum=1)
         self.n_out = checks.check_int(n_out, "n_out", minimum=1)
@@ -92,6 +102,13 @@ class Dense(Layer):
             )
         self.max_norm = max_norm
         self.activation_param = check_param(self.activation, activation_param)
+        for name, factor in (
+            ("learning_rate_factor", learning_rate_factor),
+            ("bias_learning_rate_factor", bias_learning_rate_factor),
+        ):
+            factor = checks.check_float(factor, name, minimum=0)
+            if factor != 1:  # a file may have thousands of layers; most have no own
+                setattr(self, name, factor)
 
     @property
     def traits(self) -> Activation:

@@ -85,6 +85,8 @@ def oracle_network(net):
             oracle_penalty(layer.weight_penalty),
             oracle_penalty(layer.bias_penalty),
             layer.max_norm,
+            layer.learning_rate_factor,
+            layer.bias_learning_rate_factor,
         )
         for layer in net.layers
     ]

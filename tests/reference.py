@@ -442,8 +442,12 @@ class Optimizer:
             return self.momentum * self.velocity + self.rate
         return self.rate
 
-    def update(self, index, w, g, penalty=None):
+    def update(self, index, w, g, penalty=None, rate_factor=1.0):
         """The new value of weight array `index`, whose data gradient is g."""
+        if rate_factor != 1:
+            rates = self.rate * rate_factor, self.velocity * rate_factor
+            own = replace(self, rate=rates[0], velocity=rates[1])
+            return own.update(index, w, g, penalty)
         penalty = penalty or Penalty()
         s = self.state.setdefault(index, {k: np.zeros_like(w) for k in "mvq"})
         rule = penalty.l1_rule if penalty.l1 > 0 else "none"
@@ -530,6 +534,8 @@ class Dense:
     weight_penalty: Penalty | None = None
     bias_penalty: Penalty | None = None
     max_norm: float | None = None
+    rate_factor: float = 1.0
+    bias_factor: float = 1.0
 
 
 @dataclass
@@ -591,6 +597,12 @@ class Network:
         pairs = zip(weights, self._penalties(), strict=True)
         return sum(penalty_value(w, p) for w, p in pairs if p is not None)
 
+    def _rate_factors(self):
+        dense = [layer for layer in self.layers if isinstance(layer, Dense)]
+        return [
+            f for d in dense for f in (d.rate_factor, d.rate_factor * d.bias_factor)
+        ]
+
     def _penalties(self):
         dense = [layer for layer in self.layers if isinstance(layer, Dense)]
         return [p for d in dense for p in (d.weight_penalty, d.bias_penalty)]
@@ -601,8 +613,10 @@ class Network:
         optimizer.begin_step()
         g = optimizer.clipped(g)
         new = [
-            optimizer.update(i, w, g[i], p)
-            for i, (w, p) in enumerate(zip(weights, self._penalties(), strict=True))
+            optimizer.update(i, w, g[i], p, factor)
+            for i, (w, p, factor) in enumerate(
+                zip(weights, self._penalties(), self._rate_factors(), strict=True)
+            )
         ]
         dense = [layer for layer in self.layers if isinstance(layer, Dense)]
         for i, layer in enumerate(dense):
@@ -706,6 +720,14 @@ class Members(Network):
             yield (d.bias_penalty, True)
         yield from [(dense[-1].weight_penalty, True), (dense[-1].bias_penalty, True)]
 
+    def _rate_factors(self):
+        dense = [layer for layer in self.layers if isinstance(layer, Dense)]
+        found = []
+        for d in dense:
+            own = 1 if d is dense[-1] else 3
+            found += [d.rate_factor] * own + [d.rate_factor * d.bias_factor]
+        return found
+
     def penalty(self, weights):
         value = 0.0
         for w, (p, own) in zip(weights, self._penalties_of(weights), strict=True):
@@ -718,10 +740,10 @@ class Members(Network):
         loss, g = self.loss_and_gradients(weights, x, y, sample_weight, masks)
         optimizer.begin_step()
         g = optimizer.clipped(g)
-        members, new = len(weights[-1]), []
+        members, new, factors = len(weights[-1]), [], self._rate_factors()
         for n, (p, own) in enumerate(self._penalties_of(weights)):
             if not own:
-                new.append(optimizer.update(n, weights[n], g[n], p))
+                new.append(optimizer.update(n, weights[n], g[n], p, factors[n]))
                 continue
             p = p and replace(
                 p,
@@ -730,7 +752,7 @@ class Members(Network):
                 group_strength=p.group_strength / members,
             )
             rows = [
-                optimizer.update((n, i), weights[n][i], g[n][i], p)
+                optimizer.update((n, i), weights[n][i], g[n][i], p, factors[n])
                 for i in range(members)
             ]
             new.append(np.stack(rows))

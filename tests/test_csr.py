@@ -67,7 +67,7 @@ def labels(n=N):
 
 
 def network(dtype="float32", penalty=None, rate=0.0, n_in=N_IN, units=20, **options):
-    first = rn.Dense(n_in, units, "relu", penalty, **options)
+    first = rn.Dense(n_in, units, "relu", penalty, learning_rate_factor=0.7, **options)
     layers = [rn.Dropout(rate), first, rn.Dropout(rate), rn.Dense(units, 3)]
     if not rate:
         layers = [layers[1], layers[3]]

@@ -543,6 +543,23 @@ BAD_DESCRIPTIONS = {
     "momentum 1": (lambda: rn.SGD(1, momentum=1), ValueError, "momentum is 1"),
     "nesterov": (lambda: rn.SGD(1, nesterov=True), ValueError, "needs a momentum"),
     "beta 1": (lambda: rn.Adam(beta2=1), ValueError, "beta2 is 1", "< 1"),
+    "rate factor": (
+        lambda: rn.Dense(2, 1, learning_rate_factor=-1),
+        ValueError,
+        "learning_rate_factor is -1",
+    ),
+    "bias rate factor": (
+        lambda: rn.Dense(2, 1, bias_learning_rate_factor=np.nan),
+        ValueError,
+        "bias_learning_rate_factor is nan",
+    ),
+    "rate factor of a LassoNet": (
+        lambda: rn.LassoNet(
+            [rn.Dense(2, 3, "relu", learning_rate_factor=0.5), rn.Dense(3, 1)], 0.1
+        ),
+        ValueError,
+        "LassoNet expects 1",
+    ),
     "clip 0": (lambda: rn.SGD(clip_norm=0), ValueError, "clip_norm is 0"),
     "epsilon 0": (lambda: rn.Adagrad(epsilon=0), ValueError, "epsilon is 0"),
     "beta 0": (lambda: rn.FTRL(beta=0), ValueError, "beta is 0"),

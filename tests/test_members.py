@@ -35,7 +35,15 @@ def network(
     """6 -> 9 -> 5 -> 4 with all that may be with members."""
     layers = [
         *([rn.Dropout(rate / 2)] if rate else []),
-        rn.Dense(6, 9, "tanh", rn.L1(0.01), rn.L2(0.01)),
+        rn.Dense(
+            6,
+            9,
+            "tanh",
+            rn.L1(0.01),
+            rn.L2(0.01),
+            learning_rate_factor=0.7,
+            bias_learning_rate_factor=0.3,
+        ),
         *([rn.Dropout(rate)] if rate else []),
         rn.Dense(9, 5, "silu", rn.GroupLasso(0.01, "inputs")),
         rn.Dense(5, 4, weight_penalty=rn.GroupLasso(0.01)),

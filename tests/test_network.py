@@ -390,6 +390,8 @@ def test_save_and_load_keep_everything(loss, tmp_path, data, dtype):
         rn.Dense(
             5,
             3,
+            learning_rate_factor=0.5,
+            bias_learning_rate_factor=2.0,
             max_norm=2.0,
             use_bias=False,
             weight_penalty=rn.NonNegative(rn.SparseGroupLasso(0.1, 0.2, "inputs")),

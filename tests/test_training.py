@@ -111,6 +111,67 @@ def test_clipped_steps_equal_the_oracle(kind, rule, dtype, isa, rng):
     assert_weights_close(net, weights)
 
 
+@pytest.mark.parametrize(
+    ("kind", "rule", "dtype", "isa"),
+    all_pairs(
+        kind=OPTIMIZERS,
+        rule=RULES,
+        dtype=["float32", "float64"],
+        isa=binding.available_isas(),
+    ),
+    indirect=["dtype", "isa"],
+)
+def test_rate_factors_equal_the_oracle(kind, rule, dtype, isa, rng):
+    layers = [
+        layer.replace(learning_rate_factor=a, bias_learning_rate_factor=b)
+        for layer, a, b in zip(
+            small_network(dtype, rule).layers, (0.3, 1.5), (0.2, 2.0), strict=True
+        )
+    ]
+    net = rn.Network(layers, "softmax_cross_entropy", dtype, seed=5)
+    x, y = small_data(rng, dtype)
+    optimizer, weights = OPTIMIZERS[kind](), weights64(net)
+    oracle, state = oracle_network(net), oracle_optimizer(optimizer)
+    for _ in range(4):
+        net.train_step(x, y, optimizer)
+        _, weights = oracle.train_step(weights, x, y, state)
+    assert_weights_close(net, weights)
+
+
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("kind", OPTIMIZERS)
+@pytest.mark.parametrize("members", [1, 3])
+def test_half_the_factor_at_twice_the_rate_is_the_same(members, kind, rule, dtype, rng):
+    """Thresholds and decay too; the ledger of L1 and groups counts in thresholds."""
+    one = rn.L1(0.02, rule=rule)
+    group = rn.GroupLasso(0.01) if rule == "cumulative" else one
+    x, y = small_data(rng, dtype)
+
+    def trained(factor, rate):
+        layers = [
+            rn.Dense(6, 40, "relu", group, one, learning_rate_factor=factor),
+            rn.Dense(40, 4, "identity", one, one, learning_rate_factor=factor),
+        ]
+        net = rn.Network(layers, "softmax_cross_entropy", dtype, 3, members=members)
+        net.fit(x, y, 3, 16, OPTIMIZERS[kind](rate))
+        return bits_of(net)
+
+    assert trained(0.5, 0.04) == trained(1.0, 0.02) != trained(1.0, 0.04)
+
+
+@pytest.mark.parametrize("kind", OPTIMIZERS)
+def test_a_factor_of_0_leaves_weights_as_they_are(kind, dtype, rng):
+    layers = [
+        rn.Dense(6, 40, "relu", rn.L1(0.02), learning_rate_factor=0),
+        rn.Dense(40, 4, weight_penalty=rn.L2(0.02), bias_learning_rate_factor=0),
+    ]
+    net = rn.Network(layers, "softmax_cross_entropy", dtype, seed=3)
+    before = bits_of(net)
+    net.fit(*small_data(rng, dtype), 3, 16, OPTIMIZERS[kind]())
+    changed = [a != b for a, b in zip(before, bits_of(net), strict=True)]
+    assert changed == [False, False, True, False]
+
+
 @pytest.mark.parametrize("kind", OPTIMIZERS)
 @pytest.mark.parametrize("members", [1, 3])
 def test_a_norm_that_is_never_reached_changes_no_bit(members, kind, dtype, rng):

@@ -302,7 +302,8 @@ static void point(rn_param *p, const model *m, size_t at, size_t element) {
 }
 
 static rn_param describe(const layer_spec *s) {
-    return (rn_param){.l1 = s->l1,
+    return (rn_param){.rate_factor = 1,
+                      .l1 = s->l1,
                       .l2 = s->l2,
                       .l1_rule = s->l1_rule,
                       .sign_at_zero = s->sign_at_zero,

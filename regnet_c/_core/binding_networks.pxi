@@ -204,9 +204,9 @@ cdef class Model:
     layers : list of dict
         n_in, n_out, activation, activation_param, keep, max_norm, dropout_layer and
         `weight`, `bias`, `in_factor` and `out_factor`, each None if there is none or a
-        dict: offset (in the flat arrays), l1, l2, l1_rule, sign_at_zero, non_negative,
-        group, group_rule, group_strength, group_rows (the pair group_rows, group_start
-        of rn.h, or None).
+        dict: offset (in the flat arrays), rate_factor, l1, l2, l1_rule, sign_at_zero,
+        non_negative, group, group_rule, group_strength, group_rows (the pair
+        group_rows, group_start of rn.h, or None).
     loss, output : int
         Codes of rn.h.
     skip : dict, optional
@@ -295,6 +295,7 @@ cdef class Model:
             self.placed.append((number, kind, offset, sizes[kind]))
 
     cdef void _describe(self, rn_param *p, dict spec, size_t n_in) except *:
+        p.rate_factor = spec["rate_factor"]
         p.l1, p.l2 = spec["l1"], spec["l2"]
         p.l1_rule = spec["l1_rule"]
         p.sign_at_zero = spec["sign_at_zero"]

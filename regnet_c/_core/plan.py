@@ -182,14 +182,18 @@ class Plan:
             is_last, own = number + 1 == len(self.dense), self.members
             penalty = layer.weight_penalty
             params = dict.fromkeys(binding.PARAMS)
+            rate = layer.learning_rate_factor
             params["weight"] = _param_spec(
-                next(offsets), penalty, own if is_last else 1
+                next(offsets), penalty, own if is_last else 1, rate
             )
             if own > 1 and not is_last:
-                params["in_factor"] = _param_spec(next(offsets), None)
-                params["out_factor"] = _param_spec(next(offsets), None)
+                params["in_factor"] = _param_spec(next(offsets), rate=rate)
+                params["out_factor"] = _param_spec(next(offsets), rate=rate)
             if layer.use_bias:
-                params["bias"] = _param_spec(next(offsets), layer.bias_penalty, own)
+                rate *= layer.bias_learning_rate_factor
+                params["bias"] = _param_spec(
+                    next(offsets), layer.bias_penalty, own, rate
+                )
             specs.append(self._layer_spec(number, layer, params))
         return specs
 
@@ -383,14 +387,16 @@ def _without_penalties(
 
 
 def _param_spec(
-    offset: int, penalty: Penalty | None, members: int = 1
+    offset: int, penalty: Penalty | None = None, members: int = 1, rate: float = 1.0
 ) -> dict[str, Any]:
     """The fields of rn_param; rules and groups become the core's codes.
+
+    rate : the array's rate_factor
 
     Of arrays that `members` have for themselves the objective has the mean penalty.
     """
     fields = penalty.fields() if penalty else {}
-    spec = {"offset": offset, **_NO_PENALTY, **fields}
+    spec = {"offset": offset, "rate_factor": rate, **_NO_PENALTY, **fields}
     for name in ("l1", "l2", "group_strength"):
         spec[name] /= members
     if isinstance(spec["group"], tuple):

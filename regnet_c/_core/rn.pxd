@@ -50,6 +50,7 @@ cdef extern from "rn.h" nogil:
         void *sum
         void *rest
         void *ema
+        double rate_factor
         double l1
         double l2
         int l1_rule

@@ -46,7 +46,11 @@ MAX_LAYER = 1 << 17  # bytes, over 15 000 inputs in lists
 _LAYERS = ',"layers":['
 # Parameters that are newer than the formats: stated where they are not the default, so
 # that the releases before them read every file that does without.
-_LATER = {"label_smoothing": 0.0}
+_LATER = {
+    "label_smoothing": 0.0,
+    "learning_rate_factor": 1.0,
+    "bias_learning_rate_factor": 1.0,
+}
 _LOSS = ["name", "param", "label_smoothing"]
 
 
@@ -77,7 +81,7 @@ def compose_structure(network: Network) -> str:
     }
     if network.members > 1:
         head["members"] = network.members
-    layers = [dumps(layer.get_config()) for layer in network.layers]
+    layers = [dumps(_stated(layer.get_config())) for layer in network.layers]
     for number, layer in enumerate(layers):
         size = len(_escaped(layer))
         if size > MAX_LAYER:
@@ -192,7 +196,7 @@ def _read_layer(config: Any, units: int | None) -> tuple[Dense | Dropout, bytes]
     if type(config.get("n_in")) is int and config["n_in"] == units:
         config["n_in"] = units
     layer = layer_from_config(config)
-    return layer, _escaped(dumps(_mentioned(layer.get_config(), config)))
+    return layer, _escaped(dumps(_mentioned(_stated(layer.get_config()), config)))
 
 
 def _mentioned(full: Config, config: Config) -> Config:
