@@ -39,10 +39,10 @@ DIVISIONS = {
 CLIP_NORMS = [None, 0.1]  # the gradients of most steps are longer
 
 
-def after_200_steps(
+def after_100_steps(
     dtype, threads, division, clip_norm=None, interrupt_every=0, checkpoint=None
 ):
-    """Bits of the weights after 10 epochs of 20 steps, however often stopped.
+    """Bits of the weights after 5 epochs of 20 steps, however often stopped.
 
     After an interrupt the same call is made again; with a checkpoint, for a new network
     that knows nothing but that file.
@@ -59,7 +59,7 @@ def after_200_steps(
         patch.setattr(training, "divide", changed)
         patch.setattr(training, "ProgressBar", lambda *args: bar)
         patch.setattr(training, "_SLICE_SECONDS", 0.0 if interrupt_every else 0.02)
-        left = 10
+        left = 5
         while left:
             try:
                 net.fit(x, y, left, 50, optimizer, threads=threads, **options)
@@ -70,8 +70,8 @@ def after_200_steps(
                 net, optimizer = network(dtype), rn.Adam(0.01, clip_norm=clip_norm)
                 options["resume_from"] = checkpoint
             else:
-                left = 10 - net._state.progress.epoch
-    assert net._state.step == 200 and (stops > 3) == (interrupt_every > 0)
+                left = 5 - net._state.progress.epoch
+    assert net._state.step == 100 and (stops > 3) == (interrupt_every > 0)
     return bits(net)
 
 
@@ -82,7 +82,7 @@ def reference_runs():
     for name in binding.available_isas():
         binding.set_isa(name)
         for dtype, clip in itertools.product(("float32", "float64"), CLIP_NORMS):
-            run = after_200_steps(dtype, 1, DIVISIONS["rows"], clip)
+            run = after_100_steps(dtype, 1, DIVISIONS["rows"], clip)
             found[dtype, name, clip] = run
     binding.set_isa(before)
     return found
@@ -107,15 +107,15 @@ def test_variants_with_fused_multiply_add_agree(reference_runs, each_fused_isa, 
     ),
     indirect=["isa"],
 )
-def test_200_steps_have_the_same_bits(
+def test_100_steps_have_the_same_bits(
     division, threads, how, clip_norm, dtype, isa, reference_runs, tmp_path
 ):
     options = {
         "straight": {},
         "interrupted": {"interrupt_every": 7},
-        "resumed": {"interrupt_every": 31, "checkpoint": tmp_path / "run"},
+        "resumed": {"interrupt_every": 17, "checkpoint": tmp_path / "run"},
     }[how]
-    got = after_200_steps(dtype, threads, DIVISIONS[division], clip_norm, **options)
+    got = after_100_steps(dtype, threads, DIVISIONS[division], clip_norm, **options)
     assert got == reference_runs[dtype, isa, clip_norm]
 
 

@@ -364,16 +364,8 @@ def compile_cplusplus(standard, folder):
 
 @needs_cc
 @pytest.mark.parametrize("dtype", ["float32", "int8"])
-@pytest.mark.parametrize("activation", HIDDEN)
-def test_the_c_file_is_also_cplusplus(activation, dtype, tmp_path):
-    make_net([5, 9, 3], activation).to_c(tmp_path / "net.c", dtype=dtype)
-    compile_cplusplus("c++98", tmp_path)
-
-
-@needs_cc
-@pytest.mark.parametrize("dtype", ["float32", "int8"])
-@pytest.mark.parametrize("standard", ["c++11", "c++17"])
-def test_a_c_file_of_all_activations_is_also_newer_cplusplus(standard, dtype, tmp_path):
+@pytest.mark.parametrize("standard", ["c++98", "c++11", "c++17"])
+def test_a_c_file_of_all_activations_is_also_cplusplus(standard, dtype, tmp_path):
     layers = [rn.Dense(5, 5, activation=activation) for activation in HIDDEN]
     rn.Network([*layers, rn.Dense(5, 3)]).to_c(tmp_path / "net.c", dtype=dtype)
     compile_cplusplus(standard, tmp_path)
@@ -563,7 +555,9 @@ def test_members_in_c_have_the_bits_of_predict(
     assert ulps(got, want) == 0
     if loss == "softmax_cross_entropy":
         assert classes == want.argmax(axis=1).tolist()
-    assert run_self_test(tmp_path / "net.c", "-DNET_SELF_TEST", "-lm").returncode == 0
+    if form == "dense":
+        done = run_self_test(tmp_path / "net.c", "-DNET_SELF_TEST", "-lm")
+        assert done.returncode == 0
 
 
 def test_the_c_file_of_members_has_the_shared_weights_once(tmp_path):

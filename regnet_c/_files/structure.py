@@ -165,7 +165,7 @@ def _read_layers(start: bytes, begin: int, end: int) -> list[Dense | Dropout]:
             raise ValueError(f"layer {len(layers)}: {error}") from None
         layers.append(layer)
         begin += len(written)
-        if start[begin:end] == b"]}":
+        if end - begin == 2 and start[begin:end] == b"]}":
             return layers
         if start[begin : begin + 1] != b",":
             raise ValueError(
