@@ -123,13 +123,13 @@ def test_the_model_of_several_blocks_predicts(
     tmp_path, small_pieces, capsys, monkeypatch
 ):
     path = saved(towns(), "csv", tmp_path)
-    model = train(path, "price", "--members", 1, "--epochs", 200, "--stream")
+    model = train(path, "price", "--members", 1, "--epochs", 100, "--stream")
     assert rn.Network.load(model).metadata["regnet_c.table"]
     got = [float(row["price"]) for row in predict(model, path)]
     assert np.corrcoef(got, towns()["price"])[0, 1] > 0.97
     monkeypatch.setattr(fit, "default_plan", None)  # recipes race on rows in memory
     train(path, "price", "--epochs", 1, "--stream")
-    stopped = ("--stream", "--patience", 1, "--epochs", 500)
+    stopped = ("--stream", "--patience", 1, "--epochs", 500, "--members", 1)
     capsys.readouterr()
     train(path, "price", *stopped)
     epochs = int(capsys.readouterr().out.split(" epochs,")[0].split()[-1])

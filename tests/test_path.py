@@ -261,6 +261,7 @@ def test_plot_draws_scores_and_every_input(path):
     pyplot.close(figure)
 
 
+@pytest.mark.parametrize("path", ["group_inputs"], indirect=True)
 @pytest.mark.parametrize("low", [1e-5, 0.02, 0.1])
 def test_labels_of_the_strengths_do_not_overlap(path, low):
     matplotlib = pytest.importorskip("matplotlib")

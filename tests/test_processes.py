@@ -117,7 +117,7 @@ def test_joblib_with_read_only_memory_maps():
     pytest.importorskip("joblib")
     script = """
         import joblib, running, test_processes
-        x, y = running.some_data(20_000)
+        x, y = running.some_data(5_000)
         want = test_processes._train_on(x, y, mapped=False)
         work = joblib.delayed(test_processes._train_on)
         results = joblib.Parallel(2, max_nbytes=1000)(work(x, y) for _ in range(3))
@@ -150,7 +150,7 @@ def test_the_interpreter_may_end_while_threads_train(end):
             net, (x, y) = running.network(), running.some_data(20_000)
             options = dict(batch_size=40, threads=1 + i)
             T(target=net.fit, args=(x, y, 10**6), kwargs=options, daemon=True).start()
-        time.sleep(0.3)
+        time.sleep(0.15)
         {EXITS[end]}
     """
     run(script)
