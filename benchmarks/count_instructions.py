@@ -48,7 +48,7 @@ def work(name, repeats):
     if name in STEPS:
         peer.steps(counted * repeats)
     else:
-        row = np.zeros((1, workload.sizes[0]), np.float32)
+        row = np.ones((1, workload.sizes[0]), np.float32)
         for _ in range(ROWS * repeats):
             peer.network.predict(row, threads=1)
 

@@ -128,6 +128,28 @@ static int entries_forward(size_t n, const rn_layer *layer, T *z, const rn_sourc
     return finite;
 }
 
+/* z (n_out) = x w + b for a single row x: only its numbers other than zero read W. */
+static void row_forward(const rn_layer *layer, T *z, const T *x) {
+    const size_t n_in = layer->n_in, n_out = layer->n_out;
+    T value[RN_CHUNK];
+    int32_t column[RN_CHUNK];
+    rn_entries entries = {.value = value, .column = column};
+    if (layer->bias.w) memcpy(z, layer->bias.w, n_out * sizeof(T));
+    else memset(z, 0, n_out * sizeof(T));
+    for (size_t k = 0; k < n_in; k += RN_CHUNK) {
+        const size_t n = rn_min(n_in - k, RN_CHUNK);
+        entries.count = 0;
+        for (size_t i = 0; i < n; i++) {
+            value[entries.count] = x[k + i];
+            column[entries.count] = (int32_t)i;
+            entries.count += x[k + i] != 0;
+        }
+        const T *w = (const T *)layer->weight.w + k * n_out;
+        add_entries(n_out, z, &entries, w, n_out);
+    }
+    for (size_t j = 0; j < n_out; j++) z[j] += (T)0;
+}
+
 /* Sorts the entries of `count` rows by columns. */
 static void sort_columns(rn_sparse_block *b, size_t count) {
     const int64_t n = b->start[count];

@@ -74,6 +74,8 @@ static size_t predict_few(const rn_net *net, const rn_source *x, T *out, T *work
             if (!entries_forward(n, layer, z, x, 0)) return bad_row(x, 0, n);
         } else if (sparse && (l == 0 || all_finite(layer->n_in, a))) {
             sparse_row(layer, sparse, z, a);
+        } else if (n == 1) {
+            row_forward(layer, z, a);
         } else {
             dense_forward(n, layer->n_in, layer->n_out, z, a, layer->weight.w,
                           layer->bias.w);

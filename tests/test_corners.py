@@ -43,6 +43,23 @@ def test_few_rows_and_one_layer_equal_the_oracle(activation, dtype, isa):
     assert_epoch_equals_the_oracle(net, 7, 3)
 
 
+@pytest.mark.parametrize("n_out", [1, 3, 8, 33, 70])
+def test_a_single_row_with_zeros_has_the_bits_of_many(n_out, dtype, isa, rng):
+    """Zeros, which a single row passes over, have no effect on any bit."""
+    net = rn.Network([rn.Dense(700, n_out, "relu"), rn.Dense(n_out, 4)], dtype=dtype)
+    weights = net.get_weights()
+    weights[1][:] = rng.standard_normal(n_out)
+    weights[1][::2], weights[3][:] = -0.0, -0.0
+    net.set_weights(weights)
+    x = rng.standard_normal((40, 700)).astype(dtype)
+    x[rng.random(x.shape) < np.linspace(0, 1, 40)[:, None]] = 0
+    x[::3][x[::3] == 0] = -0.0
+    x[5, :690] = x[39] = np.finfo(dtype).tiny / 4  # which are zeros to the core
+    many = net.predict(x)
+    for row in range(40):
+        assert net.predict(x[row : row + 1]).tobytes() == many[row].tobytes()
+
+
 def test_few_rows_without_a_bias_equal_those_with_one_of_zeros(dtype, isa, rng):
     x = rng.standard_normal((3, 150)).astype(dtype)
     bits = []
