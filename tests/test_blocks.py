@@ -415,6 +415,28 @@ def test_row_groups_are_blocks(tmp_path):
     assert weight is None and "all.parquet" in repr(blocks)
 
 
+def test_partitioned_folders_on_any_file_system(tmp_path):
+    """The folders' names are a column; a dataset may be on a file system of its own."""
+    pa = pytest.importorskip("pyarrow")
+    import pyarrow.dataset
+    import pyarrow.fs
+
+    data = {"x": np.arange(6.0), "g": [7, 8, 7, 8, 7, 8], "y": np.arange(6)}
+    options = {"format": "parquet", "partitioning": ["g"]}
+    pyarrow.dataset.write_dataset(
+        pa.table(data), tmp_path / "d", partitioning_flavor="hive", **options
+    )
+    blocks = rn.Blocks(tmp_path / "d", target="y", columns=["g", "x"], block_rows=1)
+    assert blocks.lengths == [3, 3]
+    np.testing.assert_array_equal(blocks.read(1)[0], [[8, 1], [8, 3], [8, 5]])
+    system = pyarrow.fs.SubTreeFileSystem(str(tmp_path), pyarrow.fs.LocalFileSystem())
+    dataset = pyarrow.dataset.dataset("d", filesystem=system, partitioning="hive")
+    there = rn.Blocks(dataset, target="y", columns=["g", "x"], block_rows=1)
+    for number in (0, 1):
+        for got, want in zip(there.read(number), blocks.read(number), strict=True):
+            np.testing.assert_array_equal(got, want)
+
+
 def test_columns_of_several_tables_and_types():
     pa = pytest.importorskip("pyarrow")
     rng, n = np.random.default_rng(0), 300
