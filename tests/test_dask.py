@@ -18,6 +18,7 @@ from conftest import assert_close
 from running import POSIX
 
 import regnet_c as rn
+from regnet_c import kernels
 from regnet_c._core.listeners import Listeners
 
 distributed = pytest.importorskip("distributed")
@@ -128,6 +129,44 @@ def test_steps_do_not_grow_with_the_shards_where_gradients_agree(optimizer):
         moved.append(np.concatenate([(b - a).ravel() for a, b in pairs]))
     assert moved[0] @ moved[1] > 0.99 * np.linalg.norm(moved[0]) ** 2
     assert np.linalg.norm(moved[1] - moved[0]) < 0.15 * np.linalg.norm(moved[0])
+
+
+def flat(arrays):
+    return np.concatenate([a.ravel() for a in arrays])
+
+
+def test_a_shard_returns_the_mean_gradients_of_its_steps():
+    """Of 1, 2, 4, 8 ... steps, weighted as Adam weights them; 7 of 9 here."""
+    layers, shard = [rn.Dense(6, 5, "tanh"), rn.Dense(5, 3)], some_shards()[1]
+    course = started(layers, rn.Adam(0.01), [shard], 0.45, batch_size=13)
+    job, start = course.task, course.position()
+    got = rounds.take_steps(shard, job, start, 3, 0)
+    net, optimizer, found = job.network(0), rn.Adam(0.01), []
+    net.set_weights(net._plan.views(start.params))
+    for epoch, first, end in job.batches(0, 3):
+        order = kernels.permutation(250, net.seed, epoch)[first:end]
+        for at in range(0, end - first, 13):
+            batch = [part[order[at : at + 13]] for part in shard[:2]]
+            found.append(flat(net.loss_and_gradients(*batch)[1]))
+            net.train_step(*batch, optimizer)
+    assert len(found) == got.steps == 9 and len(got.gradients) == 4
+    for k, mean in enumerate(got.gradients):
+        group = found[2**k - 1 : 2 ** (k + 1) - 1]
+        want = np.average(group, axis=0, weights=0.9 ** np.arange(len(group))[::-1])
+        assert_close(flat(net._plan.views(mean)), want, scale=1.0)
+
+
+@pytest.mark.parametrize("count", [1, 4, 20])
+def test_second_moments_are_those_of_whole_batches(count):
+    """Shards of the same rows: k times those of one, though gradients fall at once."""
+    shard, found = some_shards()[1], []
+    for k in (1, 4):
+        shards = k * [shard]
+        course = started([rn.Dense(6, 3)], rn.Adam(0.5), shards, 15, k * 250)
+        for _ in range(count):
+            one_round(course, shards)
+        found.append(course.state.v.sum() / k)
+    assert found[1] == pytest.approx(found[0], rel=0.15)
 
 
 PENALTIES = [

@@ -12,7 +12,8 @@ undone, and all that is owed is charged once (dual averaging: Yuan, Zaheer and R
 Where steps are divided by the root of a second moment, the moment of a k-th of a batch
 has k times the noise: the learning rate is multiplied by sqrt(k).  So that this is right
 where gradients are more than noise, too, Adam's moments are made k times those of
-whole batches.
+whole batches: products of two shards' gradients, which have no noise in common, state
+what is missing.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from .._core import binding
 from .._core.data import checked_data
 from .._core.plan import GROUPS, group_rows
 from .._core.state import TrainingState
-from .._core.training import Reported
+from .._core.training import FitOptions, Reported, TrainingRun
 from .._files import checkpoint
 from ..history import History
 from ..kernels import permutation
@@ -85,6 +86,7 @@ class Steps(NamedTuple):
     steps: int
     loss: float
     position: Position
+    gradients: list[FloatArray] | None = None  # see `MeanGradients`
 
 
 @dataclasses.dataclass(frozen=True)
@@ -180,27 +182,84 @@ def take_steps(
     for name, array in start.arrays.items():
         getattr(state, name)[:] = array
     state.scalars.set(**start.counters)
+    gradients = MeanGradients(state) if task.has_both_moments else None
     losses, rows, batch = [], [], task.cut(number)[0]
     for epoch, first, end in task.batches(number, round_):
         order = permutation(len(X), network.seed, epoch)[first:end]
-        history = network.fit(
-            X[order],
-            y[order],
-            epochs=1,
-            batch_size=batch,
-            optimizer=optimizer,
-            sample_weight=None if weight is None else weight[order],
-            shuffle=False,
-            threads=1,
-        )
-        losses.append(history["loss"][-1])
+        part = None if weight is None else weight[order]
+        data = checked_data(plan, X[order], y[order], part)
+        options = FitOptions(data, min(batch, data.n), optimizer, threads=1)
+        with network._store:
+            losses.append(_ShardRun(network, options, gradients).run()["loss"][-1])
         rows.append(end - first)
     if not rows:
         return None
     params, counters = network._weights.params.copy(), _counters(state)
     steps = counters["step"] - start.counters["step"]
     loss = float(np.average(losses, weights=rows))
-    return Steps(total, steps, loss, Position(params, _arrays(state), counters))
+    position = Position(params, _arrays(state), counters)
+    means = None if gradients is None else gradients.of_round()
+    return Steps(total, steps, loss, position, means)
+
+
+class MeanGradients:
+    """The mean gradients of 1, 2, 4, 8 ... steps of a round.
+
+    The first steps of training have by far the largest gradients, and Adam's v keeps
+    them for a thousand steps: one mean of all steps, or the first moment, would lose them.
+
+    Parameters
+    ----------
+    state : TrainingState
+        Of an optimiser with a first moment, from whose changes the gradients come.
+    """
+
+    def __init__(self, state: TrainingState) -> None:
+        self._state = state
+        self._step, self._moment = state.step, self._first_moment()
+        self._means: list[FloatArray] = []
+
+    def _first_moment(self) -> Float64Array:
+        assert self._state.m is not None
+        return self._state.m.astype(np.float64)
+
+    @property
+    def left(self) -> int:
+        """Steps to the end of the group."""
+        return (1 << len(self._means)) - (self._state.step - self._step)
+
+    def end_group(self) -> None:
+        """Note the mean gradient since the last group, as Adam weights it."""
+        assert self._state.m is not None
+        before, self._moment = self._moment, self._first_moment()
+        steps, self._step = self._state.step - self._step, self._state.step
+        kept = self._state.optimizer.constants()["beta1"] ** steps
+        mean = (self._moment - kept * before) / (1 - kept)
+        self._means.append(mean.astype(self._state.m.dtype))
+
+    def of_round(self) -> list[FloatArray]:
+        """Of all groups; the last one may have fewer steps."""
+        if self._state.step > self._step:
+            self.end_group()
+        return self._means
+
+
+class _ShardRun(TrainingRun):
+    """A call of `fit` that stops after each group of steps."""
+
+    def __init__(
+        self, network: Network, options: FitOptions, gradients: MeanGradients | None
+    ) -> None:
+        super().__init__(network, options)
+        self._gradients = gradients
+
+    def _learning_rates(self, at: int) -> Float64Array:
+        rates = super()._learning_rates(at)
+        if self._gradients is None:
+            return rates
+        if self._gradients.left == 0:
+            self._gradients.end_group()
+        return rates[: self._gradients.left]
 
 
 def _arrays(state: TrainingState) -> dict[str, FloatArray]:
@@ -389,7 +448,7 @@ class Rounds:
             )
         longest = max(found, key=lambda steps: steps.steps)
         counters = longest.position.counters
-        self._add_common_squares([p.arrays for p in positions], shares, counters)
+        self._add_common_squares(found, shares, counters)
         self.state.scalars.set(**counters)
         if self.state.q is not None and rate > 0:
             optimizer = self.task.local_optimizer(self.done)
@@ -404,27 +463,32 @@ class Rounds:
         }
 
     def _add_common_squares(
-        self,
-        arrays: Sequence[dict[str, FloatArray]],
-        shares: Sequence[float],
-        counters: dict[str, Any],
+        self, found: Sequence[Steps], shares: Sequence[float], counters: dict[str, Any]
     ) -> None:
         """Make v the k-fold second moment of the gradients of whole batches.
 
         Of k parts of a batch, with the mean mu and the noise s of the whole one, the mean
         square is mu^2 + k s^2; k (mu^2 + s^2) has (k - 1) mu^2 more.  The product of two
-        shards' first moments is free of noise and states mu^2.
+        shards' gradients is mu^2 and noise with the mean 0: it may be negative, because v
+        averages it over many rounds.
         """
-        count = len(self.task.sizes)
-        if not self.task.has_both_moments or len(arrays) == 1:
+        taken = [s.gradients for s in found if s.gradients is not None]
+        if len(taken) < 2:
             return
         before = self.state.scalars.get()["beta2_power"]
         new = 1 - counters["beta2_power"] / before  # part of v that this round made
-        squares = [share**2 for share in shares]
-        common = np.square(mean([a["m"] for a in arrays], shares))
-        common -= mean([np.square(a["m"], dtype=np.float64) for a in arrays], squares)
-        common /= (1 - sum(squares)) * (1 - counters["beta1_power"]) ** 2
-        self.state.v += new * (count - 1) * np.maximum(common, 0)
+        steps, squares = counters["step"] - self.state.step, [p**2 for p in shares]
+        groups = list(zip(*taken, strict=False))  # shards may have fewer steps
+        lengths = [min(2**k, steps + 1 - 2**k) for k in range(len(groups))]
+        total = np.zeros(self.network._plan.size)
+        for gradients, length in zip(groups, lengths, strict=True):
+            common = np.square(mean(gradients, shares))
+            common -= mean([np.square(g, dtype=np.float64) for g in gradients], squares)
+            total += length / sum(lengths) * common
+        total *= new * (len(self.task.sizes) - 1) / (1 - sum(squares))
+        v = self.state.v
+        assert v is not None
+        v += np.maximum(total, -v / 2)
 
     def report(self, logs: dict[str, Any]) -> None:
         """Tell the history and the callbacks of a round; they may save it."""
