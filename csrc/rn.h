@@ -281,10 +281,8 @@ typedef struct {
                         otherwise panel by panel, threads sharing rows */
     int gradient_only; /* write weight.g and bias.g, update nothing */
     double ema_decay;  /* 1 - tau of rn_param.ema */
-    double
-        clip_norm;  /* most norm of a step's gradient, for which all g are kept; 0: any
-                     */
-    double seconds; /* return after about this long */
+    double clip_norm;  /* most norm of a step's gradient, which needs all g; 0: any */
+    double seconds;    /* return after about this long */
     void *work; /* train_work_size(run) bytes, 64-byte aligned, asked for when all that
                    is above is set */
 

@@ -156,11 +156,9 @@ class TrainingRun:
         self._bar = ProgressBar(False, 0, 0)
         self._started = self._interrupted = False
         self._last_rate: float | None = None
-        self._rates, self._first_rate = (
-            np.empty(0),
-            0,
-        )  # known, and the first one's step
-        self._rate: float | Schedule | None = None  # what they follow from
+        self._rates = np.empty(0)  # those known,
+        self._first_rate = 0  # the step of the first one,
+        self._rate: float | Schedule | None = None  # and what they follow from
         longest = max(options.data.lengths)
         self._division = divide(
             network._plan,
