@@ -385,7 +385,8 @@ def test_bad_schedules_are_refused(case, trained):
     net = classifier()
     before = [w.tobytes() for w in net.get_weights()]
     with refused(trained, error, *words):
-        net.fit(trained.x, trained.y, batch_size=3, optimizer=rn.SGD(Rates(rates)))
+        optimizer = rn.SGD(Rates(rates))
+        net.fit(trained.x, trained.y, epochs=1, batch_size=3, optimizer=optimizer)
     assert [w.tobytes() for w in net.get_weights()] == before
 
 
