@@ -194,7 +194,7 @@ class RegularizationPath:
         --------
         >>> import numpy as np, regnet_c as rn
         >>> X = np.random.RandomState(0).randn(300, 4)
-        >>> path = rn.regularization_path(X, X[:, 2], cv=3, n_lambdas=8)
+        >>> path = rn.regularization_path(X, X[:, 2], cv=3, n_lambdas=4)
         >>> path.n_features[path.step("1se")].item()
         1
         """
@@ -240,7 +240,7 @@ class RegularizationPath:
         --------
         >>> import numpy as np, regnet_c as rn
         >>> X = np.random.RandomState(0).randn(300, 4)
-        >>> path = rn.regularization_path(X, X[:, 2] + 0.5 * X[:, 0], cv=3, n_lambdas=8)
+        >>> path = rn.regularization_path(X, X[:, 2] + 0.5 * X[:, 0], cv=3, n_lambdas=4)
         >>> path.select(rule="1se"), path.select(k=1)
         (array([0, 2]), array([2]))
         """
@@ -428,7 +428,7 @@ class RegularizationPath:
         >>> import numpy as np, regnet_c as rn
         >>> X = np.random.RandomState(0).randn(300, 4)
         >>> path = rn.regularization_path(X, X[:, 2], n_lambdas=8)
-        >>> found = path.stability(X, X[:, 2], n_subsamples=6)
+        >>> found = path.stability(X, X[:, 2], n_subsamples=4)
         >>> found.frequencies.shape, found.select()
         ((9, 4), array([2]))
         """
