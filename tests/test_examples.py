@@ -32,10 +32,14 @@ def run(tmp_path, capsys, monkeypatch):
         return checked(plot, *capsys.readouterr())
 
     import matplotlib.pyplot as plt
+    from matplotlib import layout_engine
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(EXAMPLES)
     plt.switch_backend("Agg")
+    # half the time of drawing is where axes stand, which the process below still asks
+    laid_out = layout_engine.ConstrainedLayoutEngine
+    monkeypatch.setattr(laid_out, "execute", lambda engine, figure: None)
     yield lines_of
     plt.close("all")
     sys.modules.pop("common", None)

@@ -48,7 +48,7 @@ def test_the_unit_of_y_changes_no_choice(unit, cross):
     scale, offset = UNITS[unit]
     y = scale * y + offset
     if cross:
-        path = rn.regularization_path(x, y, cv=5)
+        path = rn.regularization_path(x, y, cv=3)
     else:
         validation = x[300:], y[300:]
         path = rn.regularization_path(x[:300], y[:300], validation_data=validation)
