@@ -373,7 +373,7 @@ def test_bad_masks_are_refused(case, trained):
 BAD_RATES = {
     "NaN": (lambda n: np.full(n, nan), ValueError, "rates", "finite"),
     "negative": (lambda n: -np.ones(n), ValueError, "-1.0", ">= 0"),
-    "too few": (lambda n: np.ones(1), ValueError, "(1,)", "(30,)"),
+    "too few": (lambda n: np.ones(1), ValueError, "(1,)", "(3,)"),
     "text": (lambda n: "fast", TypeError, "schedule", "real numbers"),
     "None": (lambda n: None, TypeError, "schedule's result is None"),
 }
