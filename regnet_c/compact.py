@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from .layers import Layer
     from .network import Network
+    from .schedules import Schedule
     from .typing import AnyArray, BoolArray, Config, DType, FloatArray, IntArray
 
     N = TypeVar("N", bound=Network)
@@ -88,7 +89,7 @@ class _Layer:
         config: Config,
         w: FloatArray,
         b: FloatArray | None,
-        dropout: float | None,
+        dropout: float | Schedule | None,
         dtype: DType,
     ) -> None:
         wide: Any = np.float64 if dtype == np.float32 else np.longdouble
@@ -255,7 +256,7 @@ class _Shared(_Layer):
         self,
         config: Config,
         arrays: dict[str, FloatArray],
-        dropout: float | None,
+        dropout: float | Schedule | None,
         dtype: DType,
     ) -> None:
         super().__init__(config, arrays["w"], arrays.get("b"), dropout, dtype)

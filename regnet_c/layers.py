@@ -11,12 +11,37 @@ from ._core.fixed import Fixed
 from ._core.initialization import INITIALIZERS
 from .activations import ACTIVATIONS, check_activation, check_param
 from .penalties import Penalty, check_groups_fit, penalty_from_config
+from .schedules import (
+    Constant,
+    CosineCycles,
+    CosineDecay,
+    ExponentialDecay,
+    FlatCosine,
+    LinearDecay,
+    Schedule,
+    StepDecay,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from .activations import Activation
     from .typing import ActivationName, Config, WeightInit
+
+
+# what a file can describe
+_SCHEDULES: dict[str, type[Schedule]] = {
+    kind.__name__: kind
+    for kind in (
+        Constant,
+        ExponentialDecay,
+        StepDecay,
+        LinearDecay,
+        CosineDecay,
+        FlatCosine,
+        CosineCycles,
+    )
+}
 
 
 class Layer(Fixed):
@@ -190,28 +215,48 @@ class Dropout(Layer):
 
     Parameters
     ----------
-    rate : float in [0, 1)
-        Probability that a unit is dropped.
+    rate : float in [0, 1) or Schedule
+        Probability that a unit is dropped.  Of a schedule, one of `regnet_c.schedules`: in
+        each epoch what it has at the epoch's first step, which is counted as for learning
+        rates, since training with this optimiser began.
 
     Examples
     --------
     >>> import regnet_c as rn
     >>> rn.Dropout(0.5)
     Dropout(0.5)
+    >>> rn.Dropout(rn.schedules.FlatCosine(0.3, epochs=50))
+    Dropout(FlatCosine(0.3, 50.0))
     """
 
-    rate: float
+    rate: float | Schedule
 
-    def __init__(self, rate: float) -> None:
-        self.rate = checks.check_rate(rate)
+    def __init__(self, rate: float | Schedule) -> None:
+        self.rate = check_dropout(rate)
 
 
-def split_layers(layers: Sequence[Layer]) -> tuple[list[Dense], list[float], list[int]]:
+def check_dropout(rate: object, name: str = "rate") -> float | Schedule:
+    """A dropout rate in [0, 1), or a schedule of them that a file can describe."""
+    if not isinstance(rate, Schedule):
+        return checks.check_rate(rate, name)
+    if type(rate) not in _SCHEDULES.values():
+        raise TypeError(
+            f"{name} is {rate!r}, expected a schedule of regnet_c.schedules: no other one "
+            "can be saved with the network"
+        )
+    checks.check_rate(rate.initial, f"{name} is {rate!r}, its initial")
+    return rate
+
+
+def split_layers(
+    layers: Sequence[Layer],
+) -> tuple[list[Dense], list[float | Schedule], list[int]]:
     """The Dense layers, the dropout rate before the first and after each of them, and
     the positions in that list of rates which have a Dropout layer."""
     dense: list[Dense] = []
     dropouts: list[int] = []
-    rates, last = [0.0], None
+    rates: list[float | Schedule] = [0.0]
+    last = None
     for number, layer in enumerate(layers):
         if isinstance(layer, Dropout):
             if isinstance(last, Dropout):
@@ -248,6 +293,8 @@ def layer_from_config(config: Config) -> Dense | Dropout:
     config = dict(config)
     kind = config.pop("type", None)
     if kind == "Dropout":
+        if isinstance(config.get("rate"), dict):
+            config["rate"] = _schedule_from_config(config["rate"])
         return Dropout(**config)
     if kind != "Dense":
         raise ValueError(f"unknown layer type {kind!r}")
@@ -255,6 +302,12 @@ def layer_from_config(config: Config) -> Dense | Dropout:
         if config.get(name) is not None:
             config[name] = penalty_from_config(config[name])
     return Dense(**config)
+
+
+def _schedule_from_config(config: Config) -> Schedule:
+    config = dict(config)
+    kind = checks.check_name(config.pop("type", None), tuple(_SCHEDULES), "schedule")
+    return _SCHEDULES[kind](**config)
 
 
 def _check_penalty(penalty: Penalty | None, name: str) -> Penalty | None:

@@ -762,7 +762,8 @@ class Network:
             Not negative.
         dropout_masks : list of array-like, optional
             One 0/1 array (n, units) for each Dropout layer, (members, n, units) for
-            several members; default: dropout is off.
+            several members; default: dropout is off.  Rates must be numbers: a schedule
+            has one for each epoch of a training.
 
         Returns
         -------
@@ -787,6 +788,11 @@ class Network:
         data = checked_data(self._plan, X, y, sample_weight)
         masks = None
         if dropout_masks is not None:
+            if self._plan.has_schedules:
+                raise ValueError(
+                    "dropout_masks are given and a Dropout layer has a schedule, expected "
+                    "numbers as rates: no epoch is being trained"
+                )
             masks = checked_masks(self._plan, dropout_masks, data.n)
         loss, gradient = loss_and_gradient(
             self._plan, self._weights.params, data, masks

@@ -66,7 +66,7 @@ class Optimizer(Fixed):
     beta1: float = 0.0
     beta2: float = 0.0
     epsilon: float = 0.0
-    weight_decay: float = 0.0
+    weight_decay: float | Schedule = 0.0
     clip_norm: float | None = None
 
     def __init__(
@@ -111,8 +111,13 @@ class Optimizer(Fixed):
         """The algorithm's number, and what it keeps for every weight."""
         return ALGORITHMS[self.algorithm]
 
-    def constants(self) -> dict[str, float]:
+    def constants(self, step: int = 0, steps_per_epoch: int = 1) -> dict[str, float]:
         """The numbers the C core needs, by their names in rn.h.
+
+        Parameters
+        ----------
+        step, steps_per_epoch : int
+            When, for the decay that follows a schedule.
 
         Returns
         -------
@@ -124,10 +129,12 @@ class Optimizer(Fixed):
         >>> rn.SGD(0.1, momentum=0.9).constants()["momentum"]
         0.9
         """
-        return {
-            name: getattr(self, name)
-            for name in ("momentum", "beta1", "beta2", "epsilon", "weight_decay")
-        }
+        decay = self.weight_decay
+        if isinstance(decay, Schedule):
+            value = decay.at(step, steps_per_epoch)
+            decay = checks.check_float(value, "weight_decay", minimum=0)
+        names = ("momentum", "beta1", "beta2", "epsilon")
+        return {name: getattr(self, name) for name in names} | {"weight_decay": decay}
 
     def learning_rates(
         self, first: int, count: int, steps_per_epoch: int
@@ -349,7 +356,8 @@ class AdamW(Adam):
     Parameters
     ----------
     learning_rate : float or Schedule, default 0.001
-    weight_decay : float, default 0.01
+    weight_decay : float or Schedule, default 0.01
+        Of a schedule: in each epoch what it has at the epoch's first step.
     beta1, beta2 : float in [0, 1), default 0.9, 0.999
     epsilon : float, default 1e-8
     clip_norm : float, optional
@@ -362,20 +370,22 @@ class AdamW(Adam):
     AdamW(0.001, weight_decay=0.02)
     """
 
-    weight_decay: float
+    weight_decay: float | Schedule
     algorithm = "adamw"
 
     def __init__(
         self,
         learning_rate: float | Schedule = 0.001,
-        weight_decay: float = 0.01,
+        weight_decay: float | Schedule = 0.01,
         beta1: float = 0.9,
         beta2: float = 0.999,
         epsilon: float = 1e-8,
         clip_norm: float | None = None,
     ) -> None:
         super().__init__(learning_rate, beta1, beta2, epsilon, clip_norm)
-        self.weight_decay = checks.check_float(weight_decay, "weight_decay", minimum=0)
+        if not isinstance(weight_decay, Schedule):
+            weight_decay = checks.check_float(weight_decay, "weight_decay", minimum=0)
+        self.weight_decay = weight_decay
 
 
 class FTRL(Optimizer):

@@ -1,4 +1,7 @@
-"""Learning-rate schedules: a rate for every step, computed for many steps at once."""
+"""Schedules: a learning rate for every step, computed for many steps at once.
+
+Dropout rates and AdamW's decay take them too, which change once an epoch.
+"""
 
 from __future__ import annotations
 
@@ -22,6 +25,9 @@ class Schedule(Fixed):
     The rates of thousands of steps are computed at once, those of later epochs too, so
     they must follow from the arguments alone; a callback that sets the optimiser's
     `learning_rate` takes effect with the next epoch.
+
+    `Dropout` takes one as its rate and `AdamW` as its decay: during an epoch they are what
+    the schedule has at the epoch's first step.
 
     Explained in :doc:`/coming_from_pytorch`.
 
@@ -78,6 +84,25 @@ class Schedule(Fixed):
             done = (np.asarray(steps) + 1) / (self.warmup_epochs * steps_per_epoch)
             rates = rates * np.minimum(done, 1)
         return rates
+
+    def at(self, step: int, steps_per_epoch: int) -> float:
+        """The value at one step.
+
+        Parameters
+        ----------
+        step, steps_per_epoch : int
+
+        Returns
+        -------
+        float
+
+        Examples
+        --------
+        >>> import regnet_c as rn
+        >>> rn.schedules.LinearDecay(0.5, epochs=2).at(10, steps_per_epoch=10)
+        0.25
+        """
+        return float(self([step], steps_per_epoch)[0])
 
     def factor(self, epochs: Float64Array) -> Float64Array:
         """Share of the initial rate after these (fractional) numbers of epochs.
@@ -268,6 +293,37 @@ class CosineDecay(_Until):
 
     def factor(self, epochs: Float64Array) -> Float64Array:
         done = np.minimum(epochs / self.epochs, 1)
+        return self.final + (1 - self.final) * half_cosine(done)
+
+
+class FlatCosine(_Until):
+    """``initial`` for half of the epochs, then half a cosine to ``final * initial``.
+
+    RealMLP's schedule of dropout and weight decay (Holzmueller, Grinsztajn and Steinwart
+    2024, flat_cos).
+
+    Explained in :doc:`/coming_from_pytorch`.
+
+    Parameters
+    ----------
+    initial : float
+        The value after the warm-up.
+    epochs : float
+        When it reaches its final value, which it keeps.
+    final : float in [0, 1], default 0
+    warmup_epochs : float, default 0
+        As for `Schedule`.
+
+    Examples
+    --------
+    >>> import regnet_c as rn
+    >>> schedule = rn.schedules.FlatCosine(0.5, epochs=4)
+    >>> schedule([0, 20, 30, 40], steps_per_epoch=10)
+    array([0.5 , 0.5 , 0.25, 0.  ])
+    """
+
+    def factor(self, epochs: Float64Array) -> Float64Array:
+        done = np.clip(2 * epochs / self.epochs - 1, 0, 1)
         return self.final + (1 - self.final) * half_cosine(done)
 
 

@@ -74,10 +74,19 @@ def oracle_penalty(penalty):
     return ref.Penalty(**penalty.fields())
 
 
-def oracle_network(net):
+def of_epochs(value, steps_per_epoch):
+    """A number, or a function of the step: what a schedule has when its epoch begins."""
+    if isinstance(value, float):
+        return value
+    return lambda t: value(
+        [t // steps_per_epoch * steps_per_epoch], steps_per_epoch
+    ).item()
+
+
+def oracle_network(net, steps_per_epoch=1):
     """The oracle's network with the same layers and loss."""
     layers = [
-        ref.Dropout(layer.rate)
+        ref.Dropout(of_epochs(layer.rate, steps_per_epoch))
         if isinstance(layer, rn.Dropout)
         else ref.Dense(
             layer.activation,
@@ -106,7 +115,8 @@ def oracle_optimizer(optimizer, steps_per_epoch=1):
         rate,
         credit_decay=CREDIT_DECAY,
         clip_norm=optimizer.clip_norm,
-        **optimizer.constants(),
+        **optimizer.constants()
+        | {"weight_decay": of_epochs(optimizer.weight_decay, steps_per_epoch)},
     )
 
 

@@ -396,6 +396,11 @@ def prox_lassonet(v, u, t, r, strength, hierarchy):
 # -------------------------------------------------------------------- optimisers
 
 
+def _at(value, step):
+    """A number, or what a function of the step counted from 0 has there."""
+    return value(step) if callable(value) else value
+
+
 @dataclass
 class Optimizer:
     """One optimiser and the scalars that the whole network shares.
@@ -410,7 +415,7 @@ class Optimizer:
     beta1: float = 0.9
     beta2: float = 0.999  # Adam's, and the rho of RMSprop
     epsilon: float = 1e-8
-    weight_decay: float = 0.0
+    weight_decay: object = 0.0  # a number, or a function of the step
     credit_decay: float = 1.0
     clip_norm: float | None = None
     t: int = 0
@@ -428,8 +433,7 @@ class Optimizer:
 
     def begin_step(self):
         """Advance the scalars: once per step, before the first weight."""
-        schedule = self.learning_rate
-        self.rate = schedule(self.t) if callable(schedule) else schedule
+        self.rate = _at(self.learning_rate, self.t)
         self.t += 1
         self.velocity = self.momentum * self.velocity + self.rate
         self.credit = self.credit_decay * self.credit + 1
@@ -501,7 +505,7 @@ class Optimizer:
                 return w + s["m"]
             return w + self.momentum * s["m"] - self.rate * g
         if self.kind == "adamw":
-            w = w * (1 - self.rate * self.weight_decay)
+            w = w * (1 - self.rate * _at(self.weight_decay, self.t - 1))
         if self.kind in ("adam", "adamw"):
             s["m"] = self.beta1 * s["m"] + (1 - self.beta1) * g
             g = s["m"] / (1 - self.beta1**self.t)
@@ -540,7 +544,7 @@ class Dense:
 
 @dataclass
 class Dropout:
-    rate: float
+    rate: object  # a number, or a function of the step
 
 
 @dataclass
@@ -640,9 +644,8 @@ class Network:
         masks, units, number = [], n_in, 0
         for layer in self.layers:
             if isinstance(layer, Dropout):
-                masks.append(
-                    dropout_mask(n_rows, units, layer.rate, seed, step, number)
-                )
+                rate = _at(layer.rate, step)
+                masks.append(dropout_mask(n_rows, units, rate, seed, step, number))
             else:
                 units = weights[2 * number].shape[1]
                 number += 1
@@ -764,9 +767,10 @@ class Members(Network):
         masks, units, number = [], n_in, 0
         for layer in self.layers:
             if isinstance(layer, Dropout):
+                rate = _at(layer.rate, step)
                 drawn = [
                     dropout_mask(
-                        n_rows, units, layer.rate, seed, step, number + i * (dense + 1)
+                        n_rows, units, rate, seed, step, number + i * (dense + 1)
                     )
                     for i in range(len(weights[-1]))
                 ]

@@ -21,10 +21,10 @@ POSIX = pytest.mark.skipif(os.name != "posix", reason="needs POSIX")
 
 
 def network(dtype="float32", **options):
-    """12 -> 20 -> 3 with penalties, dropout, smoothed labels, rate factors."""
+    """12 -> 20 -> 3 with penalties, a dropout schedule, smoothed labels, rate factors."""
     layers = [
         rn.Dense(12, 20, "tanh", rn.L1(1e-3), learning_rate_factor=0.7),
-        rn.Dropout(0.2),
+        rn.Dropout(rn.schedules.LinearDecay(0.2, 3)),
         rn.Dense(20, 3, weight_penalty=rn.GroupLasso(1e-3)),
     ]
     loss = rn.Loss("softmax_cross_entropy", label_smoothing=0.1)

@@ -136,6 +136,31 @@ def test_resumed_training_has_the_bits_of_uninterrupted(
     assert whole.position == (4, 0) and whole.scalars["step"] == 20
 
 
+@pytest.mark.parametrize("members", [1, 2])
+def test_schedules_of_dropout_and_decay_are_resumed(members, tmp_path, monkeypatch):
+    """In the middle of an epoch they are those of its first step."""
+    path, rate = tmp_path / "run", schedules.ExponentialDecay(0.6, 0.5)
+    decay = schedules.ExponentialDecay(9.0, 0.5)
+
+    def fresh():
+        layers = [rn.Dense(5, 8, "tanh"), rn.Dropout(rate), rn.Dense(8, 3)]
+        return rn.Network(layers, "softmax_cross_entropy", members=members)
+
+    def arguments(*path):
+        return call(*path, rn.AdamW(0.01, weight_decay=decay))
+
+    whole, resume = trained(fresh(), **arguments(None)), {}
+    assert whole.scalars["weight_decay"] == pytest.approx(9 / 8)
+    for step in (7, 3, 9):  # after 7 steps, after 10, after 19 of 20
+        with interrupt(monkeypatch, step):
+            fresh().fit(**arguments(path), **resume)
+        resume = {"resume_from": path}
+    assert trained(fresh(), **arguments(path), **resume) == whole
+    other = call(optimizer=rn.AdamW(0.01, weight_decay=decay.replace(decay=0.6)))
+    with pytest.raises(ValueError, match="another call of fit: optimizer="):
+        fresh().fit(**other, **resume)
+
+
 def test_the_state_of_every_array_matters(tmp_path):
     """Else the test above could not see a moment or a debt that is lost."""
     path, whole = tmp_path / "run", trained(network(), **call())

@@ -291,6 +291,21 @@ def test_the_end_of_a_schedule_changes_nothing():
         assert ((got == 0) == (want == 0)).all()
 
 
+def test_the_decay_of_a_schedule_counts_rounds():
+    decay = rn.schedules.StepDecay(0.4, 0.5, 1)
+    shards = some_shards()
+    course = started([rn.Dense(6, 3)], rn.AdamW(0.01, weight_decay=decay), shards)
+    found = [course.task.local_optimizer(k).weight_decay for k in (0, 1, 2)]
+    np.testing.assert_allclose(found, [0.4, 0.2 / 2**0.5, 0.1 / 2**0.5])
+    one_round(course, shards)
+
+
+def test_rounds_have_no_epochs_for_a_dropout_schedule():
+    rate = rn.schedules.LinearDecay(0.2, 3)
+    with pytest.raises(ValueError, match="dropout is LinearDecay.* expect numbers"):
+        model(client="serial", dropout=rate).fit(*data())
+
+
 # ---- here ----------------------------------------------------------------------------
 
 

@@ -29,6 +29,7 @@ from sklearn.utils.estimator_checks import check_estimator
 import regnet_c as rn
 from regnet_c.estimators import RegNetClassifier, RegNetRegressor, guard
 from regnet_c.recipes import presets, recipe
+from regnet_c.schedules import FlatCosine, LinearDecay
 
 # most fits here take a handful of epochs
 pytestmark = pytest.mark.filterwarnings("ignore:the fit ended worse than a constant")
@@ -313,6 +314,23 @@ def test_one_dropout_rate_is_for_all_hidden_layers(data):
     kinds = [type(layer).__name__ for layer in layers.network_.layers]
     assert kinds == ["Dense", "Dropout", "Dense", "Dropout", "Dense"]
     assert layers.network_.layers[1] == rn.Dropout(0.3)
+
+
+def test_dropout_and_decay_take_schedules(data):
+    """Those of `Network`, as in a `fit` of the same arguments; clones keep them."""
+    rate, decay = FlatCosine(0.4, epochs=4), LinearDecay(2.0, epochs=4)
+    model = classifier(dropout=[0.1, rate], optimizer="adamw", weight_decay=decay)
+    model = clone(model.set_params(max_iter=4, batch_size=20)).fit(*data)
+    layers = model.network_.layers
+    assert layers[::2] == [rn.Dropout(0.1), rn.Dropout(rate)]
+    net = rn.Network(layers, model.network_.loss, "float64", seed=model.random_state)
+    optimizer = model._members[0].optimizer
+    assert optimizer.weight_decay == decay
+    net.fit(*data, 4, 20, optimizer.replace())
+    for a, b in zip(net.get_weights(), model.network_.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    layers = classifier(dropout=rate).fit(*data).network_.layers
+    assert layers[1] == rn.Dropout(rate)
 
 
 # ---- optimiser, epochs, stopping -----------------------------------------------------

@@ -661,7 +661,8 @@ def test_torch_there_and_back(activation, dtype, rng):
 
 def test_torch_gets_dropout_and_raw_outputs(rng):
     torch = pytest.importorskip("torch")
-    layers = [rn.Dropout(0.1), rn.Dense(4, 5, activation="relu"), rn.Dropout(0.5)]
+    first = rn.Dropout(rn.schedules.LinearDecay(0.1, 5))  # its initial rate
+    layers = [first, rn.Dense(4, 5, activation="relu"), rn.Dropout(0.5)]
     layers.append(rn.Dense(5, 3))
     net = rn.Network(layers, loss="softmax_cross_entropy")
     module = net.to_torch(raw=True)

@@ -35,6 +35,7 @@ SLACK = 1 << 18  # bytes of Python objects, whatever the file's size
 # ---- the format, written independently -----------------------------------------------
 
 DROPOUT = {"type": "Dropout", "rate": 0.25}
+SCHEDULE = rn.schedules.CosineDecay(0.5, 9).get_config()
 L1 = {"type": "L1", "l1": 0.001, "rule": "proximal", "sign_at_zero": 0}
 HIDDEN = {
     "type": "Dense",
@@ -463,6 +464,26 @@ STRUCTURES = (
         "an extra entry": (
             craft(structure().replace('"seed":5', '"seed":5,"a":1')),
             "begin with dtype, loss and seed",
+        ),
+        "a schedule of another name": (
+            craft(structure([DROPOUT | {"rate": {"type": "Sine", "initial": 0.1}}])),
+            "unknown schedule 'Sine'",
+        ),
+        "a schedule without a type": (
+            craft(structure([DROPOUT | {"rate": {"initial": 0.1}}])),
+            "unknown schedule None",
+        ),
+        "a schedule without epochs": (
+            craft(structure([DROPOUT | {"rate": SCHEDULE | {"epochs": None}}])),
+            "epochs is None",
+        ),
+        "a schedule of rates above 1": (
+            craft(structure([DROPOUT | {"rate": SCHEDULE | {"initial": 1.0}}])),
+            "initial is 1.0",
+        ),
+        "a schedule with more": (
+            craft(structure([DROPOUT | {"rate": SCHEDULE | {"end": 1.0}}])),
+            "unexpected keyword",
         ),
         "softmax for a Dropout": (
             craft(structure([DROPOUT | {"activation": "elu"}])),

@@ -544,6 +544,22 @@ BAD_DESCRIPTIONS = {
     "momentum 1": (lambda: rn.SGD(1, momentum=1), ValueError, "momentum is 1"),
     "nesterov": (lambda: rn.SGD(1, nesterov=True), ValueError, "needs a momentum"),
     "beta 1": (lambda: rn.Adam(beta2=1), ValueError, "beta2 is 1", "< 1"),
+    "dropout rates": (
+        lambda: rn.Dropout(rn.schedules.Constant(1.0)),
+        ValueError,
+        "rate is Constant(1.0), its initial is 1.0",
+        "< 1",
+    ),
+    "own dropout rates": (
+        lambda: rn.Dropout(Rates(np.ones)),
+        TypeError,
+        "schedule of regnet_c.schedules",
+    ),
+    "decays": (
+        lambda: rn.AdamW(weight_decay=Rates(lambda n: -np.ones(n))).constants(),
+        ValueError,
+        "weight_decay is -1",
+    ),
     "rate factor": (
         lambda: rn.Dense(2, 1, learning_rate_factor=-1),
         ValueError,

@@ -699,3 +699,11 @@ def test_update_has_the_documented_state(rng):
     assert sorted(state["scalars"]) == names and state["scalars"]["step"] == 1
     text = kernels.update.__doc__
     assert all(f"``{name}``" in text for name in [*state, *names, "credit_decay"])
+
+
+def test_an_update_alone_is_an_epoch_of_the_decay(rng):
+    decay = rn.schedules.StepDecay(0.5, 0.5, 1)
+    w, state = np.ones(3), {}
+    for _ in range(2):  # without gradient: w (1 - .1 * .5) (1 - .1 * .25)
+        kernels.update(w, np.zeros(3), rn.AdamW(0.1, weight_decay=decay), state)
+    np.testing.assert_allclose(w, 0.95 * 0.975, rtol=1e-12)

@@ -387,6 +387,7 @@ def test_save_and_load_keep_everything(loss, tmp_path, data, dtype):
     layers = [
         rn.Dropout(0.1),
         rn.Dense(6, 5, "elu", rn.ElasticNet(1e-3, 1e-4, "proximal"), rn.L2(0.1)),
+        rn.Dropout(rn.schedules.StepDecay(0.5, 0.1, 3, warmup_epochs=1.5)),
         rn.Dense(
             5,
             3,
@@ -485,6 +486,15 @@ def test_set_weights_checks_shapes_and_values():
         ValueError, match=r"weights\[0\] has entries that are not finite"
     ):
         net.set_weights(weights)
+
+
+def test_masks_of_a_schedule_belong_to_an_epoch(data):
+    rate = rn.schedules.LinearDecay(0.5, 9)
+    net = rn.Network([rn.Dropout(rate), rn.Dense(6, 3)], "softmax_cross_entropy")
+    mask = np.ones_like(data[0])
+    with pytest.raises(ValueError, match="no epoch is being trained"):
+        net.loss_and_gradients(*data, dropout_masks=[mask])
+    assert net.train_step(*data, rn.SGD(0.1), dropout_masks=[mask]) > 0
 
 
 def test_masks_are_checked(data):

@@ -57,6 +57,13 @@ def test_waves_of_the_rate():
     np.testing.assert_allclose(factor(t), want, atol=1e-14)
 
 
+def test_flat_then_half_a_cosine():
+    factor = schedules.FlatCosine(1.0, epochs=8, final=0.2).factor
+    got = factor(np.array([0.0, 2, 4, 5, 6, 7, 8, 9]))
+    fall = [0.2 + 0.4 * (1 + math.cos(math.pi * x)) for x in (0.25, 0.5, 0.75)]
+    np.testing.assert_allclose(got, [1, 1, 1, *fall, 0.2, 0.2], rtol=1e-15)
+
+
 def test_rates_have_the_same_bits_on_every_machine():
     """Those of the machines this was written on, with fused multiply-add."""
     if not rn.cpu_info()["fused"]:
@@ -68,9 +75,10 @@ def test_rates_have_the_same_bits_on_every_machine():
         schedules.LinearDecay(0.1, 9, 0.1),
         schedules.CosineDecay(0.1, 9),
         schedules.CosineCycles(0.1, 9),
+        schedules.FlatCosine(0.1, 9, 0.1),
     ):
         digest.update(schedule(steps, 200).tobytes())
-    assert digest.hexdigest()[:16] == "2bb4faa33ba16d8d"
+    assert digest.hexdigest()[:16] == "3237f165a0bd25da"
 
 
 def test_nothing_else_takes_such_functions_from_numpy():

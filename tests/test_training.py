@@ -23,6 +23,7 @@ from running import all_pairs, bits as bits_of
 import regnet_c as rn
 from regnet_c import kernels, schedules
 from regnet_c._core import binding, team, training
+from regnet_c._core.data import checked_data
 
 OPTIMIZERS = {
     "sgd": lambda lr=0.1: rn.SGD(lr),
@@ -466,6 +467,74 @@ def test_schedule_is_followed(dtype, rng):
         weights = oracle_network(net).epoch(weights, x, y, state, 16)
     net.fit(x, y, epochs=2, batch_size=16, optimizer=optimizer, shuffle=False)
     assert_weights_close(net, weights)
+
+
+@pytest.mark.parametrize("members", [1, 3])
+def test_schedules_of_dropout_and_decay_are_followed(members, dtype, rng):
+    """One value an epoch, as it begins, also at 0 and from the middle of a call on."""
+    layers = [
+        rn.Dropout(schedules.StepDecay(0.3, 0.5, 2, warmup_epochs=1)),
+        rn.Dense(6, 9, activation="tanh"),
+        rn.Dropout(schedules.LinearDecay(0.6, epochs=3)),
+        rn.Dense(9, 4),
+    ]
+    options = {"loss": "softmax_cross_entropy", "dtype": dtype, "members": members}
+    net, (x, y) = rn.Network(layers, seed=5, **options), small_data(rng, dtype)
+    decay = schedules.ExponentialDecay(3.0, 0.5)
+    optimizer = rn.AdamW(0.02, weight_decay=decay)
+    weights, state = weights64(net), oracle_optimizer(optimizer, steps_per_epoch=4)
+    oracle = oracle_network(net, steps_per_epoch=4)
+    for _ in range(5):
+        weights = oracle.epoch(weights, x, y, state, 16, seed=5)
+    for epochs in (2, 3):
+        net.fit(x, y, epochs, 16, optimizer, shuffle=False)
+    assert_weights_close(net, weights)
+
+
+def test_steps_alone_are_epochs_of_a_schedule(dtype, rng):
+    rate, decay = schedules.LinearDecay(0.6, 2), schedules.LinearDecay(3.0, 2)
+    layers = [rn.Dense(6, 9, "tanh"), rn.Dropout(rate), rn.Dense(9, 4)]
+    net = rn.Network(layers, "softmax_cross_entropy", dtype=dtype, seed=5)
+    optimizer, (x, y) = rn.AdamW(0.02, weight_decay=decay), small_data(rng, dtype)
+    weights, state = weights64(net), oracle_optimizer(optimizer)
+    for _ in range(3):
+        weights = oracle_network(net).epoch(weights, x, y, state, len(x), seed=5)
+        net.train_step(x, y, optimizer)
+    assert_weights_close(net, weights)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_what_begins_or_stops_to_drop_has_the_memory_it_needs(
+    threads, rng, real_threads
+):
+    """Behind a layer without activation the work memory depends on it."""
+    x, y = rng.standard_normal((400, 40)), rng.standard_normal((400, 1))
+    found = []
+    for rate in (schedules.StepDecay(0.5, 1e-30, 1), schedules.Constant(0.5, 1e30)):
+        net = rn.Network([rn.Dense(40, 300), rn.Dropout(rate), rn.Dense(300, 1)])
+        weights, state = weights64(net), rn.SGD(1e-3)
+        oracle = oracle_network(net, steps_per_epoch=4)
+        optimizer = oracle_optimizer(state)
+        for _ in range(2):
+            weights = oracle.epoch(weights, x, y, optimizer, 100)
+        net.fit(x, y, 2, 100, state, shuffle=False, threads=threads)
+        assert_weights_close(net, weights)
+        found.append(bits_of(net))
+    assert found[0] != found[1]
+
+
+def test_memory_of_other_rates_is_refused(rng):
+    x, y = small_data(rng, np.float32)
+    net = small_network("float32", rate=0.5)
+    with net._store:
+        options = training.FitOptions(
+            checked_data(net._plan, x, y, None), 16, rn.Adam()
+        )
+        run = training.TrainingRun(net, options)
+        run.train_epoch()
+        run.model.keep([1.0, 1.0, 1.0])
+        with pytest.raises(ValueError, match="what drops has changed"):
+            run.train_epoch()
 
 
 class Noted(rn.schedules.LinearDecay):

@@ -223,7 +223,7 @@ cdef class Model:
     cdef object w, arrays, masks
     cdef list placed  # (layer, kind, offset, size) of each array, in their order
     cdef list group_rows  # of all layers, kept alive
-    cdef bint dropout_on
+    cdef size_t n_changes  # of what drops, on which the memory of a Run depends
 
     def __init__(self, bint single, list layers, double input_keep, int loss,
                  double loss_param, int output, uint64_t seed, dict skip=None,
@@ -338,8 +338,10 @@ cdef class Model:
         self.w = w
 
     def set_masks(self, input_mask, masks):
-        """Explicit dropout masks: Source or None for the input and for every layer."""
+        """Explicit dropout masks: Source or None for the input and for every layer; as
+        `keep`, before a Run is made."""
         cdef Source s
+        self.n_changes += 1
         self.masks = (input_mask, masks)
         self.net.input_mask = NULL
         if input_mask is not None:
@@ -350,6 +352,15 @@ cdef class Model:
             if masks is not None and masks[i] is not None:
                 s = masks[i]
                 self.layers[i].mask = &s.source
+
+    def keep(self, list keeps):
+        """The probability of keeping an input, and an output of each layer; a Run that was
+        made before is of no use then."""
+        self.n_changes += 1
+        expect(<size_t>len(keeps) == self.net.n_layers + 1, "keeps and layers do not fit")
+        self.net.input_keep = keeps[0]
+        for i in range(self.net.n_layers):
+            self.layers[i].keep = keeps[i + 1]
 
     def keep_zeros(self, bint keep):
         """Whether weights that are zero stay zero in training, apart from biases."""
@@ -521,6 +532,7 @@ cdef class Run:
     cdef readonly size_t max_threads
     cdef object kept, order
     cdef Model model
+    cdef size_t n_changes  # of the model, for which there is memory
     cdef void *work
 
     def __cinit__(self, Model model, Optimizer optimizer, Progress progress not None,
@@ -532,6 +544,7 @@ cdef class Run:
         cdef size_t n = x.source.n_rows
         expect(x.source.n_cols == <size_t>model.n_in, "x and the network do not fit")
         self.model, self.tables = model, dispatch.current_tables()
+        self.n_changes = model.n_changes
         self.kept = (optimizer, progress, x, y, labels, sample_weight)
         self.run.net = &model.net
         self.run.optimizer = &optimizer.state if optimizer is not None else NULL
@@ -601,6 +614,7 @@ cdef class Run:
         threads: at most n_threads.  Returns the seconds that threads slept, in sum.
         """
         expect(0 < threads <= self.max_threads, "more threads than there is memory for")
+        expect(self.n_changes == self.model.n_changes, "what drops has changed since")
         expect(learning_rates.shape[0] > 0, "there is no learning rate")
         expect(self.run.progress.row < self.run.n, "there is no such row")
         self._enter()

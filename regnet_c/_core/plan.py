@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ..layers import Dense
     from ..losses import Loss
     from ..penalties import Penalty, Term
+    from ..schedules import Schedule
     from ..typing import DType, FloatArray, IntArray, OutputName
 
 ACTIVATIONS = {name: code for code, name in enumerate(binding.activation_names())}
@@ -66,7 +67,7 @@ class Plan:
     Attributes
     ----------
     dense : list of Dense
-    rates : list of float
+    rates : list of float or Schedule
         Dropout rate on the inputs and after each Dense layer.
     dropouts : list of int
         Positions in `rates` of the Dropout layers.
@@ -96,7 +97,7 @@ class Plan:
     """
 
     dense: list[Dense]
-    rates: list[float]
+    rates: list[float | Schedule]
     dropouts: list[int]
     loss: Loss
     dtype: DType
@@ -113,7 +114,7 @@ class Plan:
 
     def __init__(
         self,
-        parts: tuple[list[Dense], list[float], list[int]],
+        parts: tuple[list[Dense], list[float | Schedule], list[int]],
         loss: Loss,
         dtype: DType,
         seed: int,
@@ -218,11 +219,24 @@ class Plan:
             "n_out": layer.n_out,
             "activation": ACTIVATIONS[activation],
             "activation_param": layer.activation_param or 0.0,
-            "keep": 1.0 - self.rates[number + 1],
+            "keep": self.keeps()[number + 1],
             "max_norm": layer.max_norm or 0.0,
             "dropout_layer": number + 1,
             **params,
         }
+
+    @functools.cached_property
+    def has_schedules(self) -> bool:
+        """Whether a dropout rate changes from epoch to epoch."""
+        return any(not isinstance(rate, float) for rate in self.rates)
+
+    def keeps(self, step: int = 0, steps_per_epoch: int = 1) -> list[float]:
+        """The probability of keeping an input, and an output of each layer, in the epoch
+        that begins with this step."""
+        return [
+            1.0 - (rate if isinstance(rate, float) else rate.at(step, steps_per_epoch))
+            for rate in self.rates
+        ]
 
     def keep_inputs(self, n: int, kept: ArrayLike) -> None:
         """Read the columns `kept` of n original ones; ValueError if they do not fit."""
@@ -263,7 +277,7 @@ class Plan:
         return binding.Model(
             self.dtype == np.float32,
             specs,
-            1.0 - self.rates[0] if dropout else 1.0,
+            self.keeps()[0] if dropout else 1.0,
             self.loss.code,
             self.loss.training_param,
             ACTIVATIONS[output],
@@ -378,8 +392,8 @@ def check_members(dense: Sequence[Dense], members: int) -> None:
 
 
 def _without_penalties(
-    parts: tuple[list[Dense], list[float], list[int]],
-) -> tuple[list[Dense], list[float], list[int]]:
+    parts: tuple[list[Dense], list[float | Schedule], list[int]],
+) -> tuple[list[Dense], list[float | Schedule], list[int]]:
     """The layers of one member, which is not trained alone."""
     dense, rates, dropouts = parts
     plain = [d.replace(weight_penalty=None, bias_penalty=None) for d in dense]

@@ -137,6 +137,7 @@ class TrainingState:
             "weight_sum": progress.weight_sum,
             "ema_start": self.ema_start,
             **self.scalars.get(),
+            **self.optimizer.constants(),  # a decay is what its schedule begins with
         }
         arrays = {name: getattr(self, name) for name in _ARRAYS}
         arrays = {

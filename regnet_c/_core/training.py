@@ -317,6 +317,7 @@ class TrainingRun:
     def train_epoch(self) -> None:
         """Train to the end of the epoch, block by block."""
         progress, course = self.progress, self.course
+        self._follow_schedules()
         self._copy_weights()
         while self._train_block(progress.epoch) % course.count:
             pass
@@ -326,6 +327,17 @@ class TrainingRun:
             raise self._divergence(progress.epoch - 1, self._block.n - 1)
         self.network._store.publish_working()
         del self._working, self._last_finite
+
+    def _follow_schedules(self) -> None:
+        """Use the dropout rates and the decay of this epoch, which may have begun."""
+        plan, optimizer = self.network._plan, self.options.optimizer
+        first = self.state.step - self._steps_done(self.progress.epoch)
+        if plan.has_schedules:
+            self.model.keep(plan.keeps(first, self.steps_per_epoch))
+            self.c_run = None  # what drops decides how much memory it needs
+        if not isinstance(optimizer.weight_decay, float):
+            constants = optimizer.constants(first, self.steps_per_epoch)
+            self.state.scalars.set(weight_decay=constants["weight_decay"])
 
     def _train_block(self, at: int) -> int:
         """Train to the end of the block that is number `at` of the course; the next `at`.
@@ -417,8 +429,12 @@ class TrainingRun:
     def _steps_left(self, at: int) -> int:
         """Steps of this call from the next one on, which is in block `at`."""
         epochs = self.first_epoch + self.options.epochs - at // self.course.count
+        return epochs * self.steps_per_epoch - self._steps_done(at)
+
+    def _steps_done(self, at: int) -> int:
+        """Steps of the epoch before the next one, which is in block `at`."""
         done = self.progress.row // self.options.batch_size
-        return epochs * self.steps_per_epoch - self.course.steps_before(at) - done
+        return self.course.steps_before(at) + done
 
     def _divergence(self, at: int, row: int) -> DivergenceError:
         """The error for the batch of this row of block `at`, or for the step after it.

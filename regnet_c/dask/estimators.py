@@ -283,6 +283,11 @@ class DaskRegNet(BaseEstimator):
 
     def _task(self, local: Local) -> Task:
         member = local._members[0]
+        if member.network._plan.has_schedules:
+            raise ValueError(
+                f"dropout is {self.dropout!r}, rounds expect numbers: the steps of a shard "
+                "are parts of epochs"
+            )
         return Task(
             member.network.layers,
             member.network.loss,

@@ -150,7 +150,8 @@ class Task:
         if optimizer.traits.second_moment and known:
             root = math.sqrt(len(self.sizes))
         if isinstance(optimizer, AdamW):
-            optimizer = optimizer.replace(weight_decay=optimizer.weight_decay / root)
+            decay = optimizer.constants(round_)["weight_decay"]  # of its schedule
+            optimizer = optimizer.replace(weight_decay=decay / root)
         optimizer.learning_rate = root * self.rate(round_)
         return optimizer
 

@@ -80,7 +80,7 @@ class RegNetClassifier(ClassifierMixin, BaseRegNet):
     l1_rule : {"cumulative", "proximal", "shrink_first", "subgradient"}
         How l1 and group_l1 act, see `L1`; with group_l1 one of the first two.  Default:
         cumulative.
-    dropout : float or sequence of float, default "auto"
+    dropout : float, Schedule or sequence of these, default "auto"
         Rate of all hidden layers; or the inputs' rate and one for each hidden layer.
     label_smoothing : float, default "auto"
         Share of each target that is spread evenly over the classes (Szegedy et al.
@@ -95,7 +95,7 @@ class RegNetClassifier(ClassifierMixin, BaseRegNet):
         1 %); a Schedule has its own initial rate.
     learning_rate_init : float, default "auto"
         None: the optimiser's own.
-    weight_decay : float, default "auto"
+    weight_decay : float or Schedule, default "auto"
         AdamW only: applied outside the gradient, times the learning rate.
     batch_size : int, default "auto"
         All rows if there are fewer.
@@ -204,14 +204,14 @@ class RegNetClassifier(ClassifierMixin, BaseRegNet):
         l2: float = 0.0,
         group_l1: float = 0.0,
         l1_rule: L1Rule = "cumulative",
-        dropout: float | Sequence[float] | Auto = "auto",
+        dropout: float | Schedule | Sequence[float | Schedule] | Auto = "auto",
         label_smoothing: float | Auto = "auto",
         max_norm: float | None = None,
         weight_init: WeightInit | None = None,
         optimizer: Optimizer | OptimizerName | Auto = "auto",
         learning_rate: ScheduleName | Schedule | Auto = "auto",
         learning_rate_init: float | Auto | None = "auto",
-        weight_decay: float | Auto | None = "auto",
+        weight_decay: float | Schedule | Auto | None = "auto",
         batch_size: int | Auto = "auto",
         max_iter: int | Auto = "auto",
         n_members: int | Auto = "auto",

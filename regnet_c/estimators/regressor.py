@@ -44,12 +44,13 @@ class RegNetRegressor(RegressorMixin, BaseRegNet):
     l1 : float, default "auto"
     l2, group_l1 : float, default 0
     l1_rule : str, default "cumulative"
-    dropout : float or sequence of float, default "auto"
+    dropout : float, Schedule or sequence of these, default "auto"
     max_norm : float, optional
     weight_init : str, array or callable, optional
     optimizer : str or Optimizer, default "auto"
     learning_rate : str or Schedule, default "auto"
-    learning_rate_init, weight_decay : float, default "auto"
+    learning_rate_init : float, default "auto"
+    weight_decay : float or Schedule, default "auto"
     batch_size, max_iter, n_members : int, default "auto"
     encoder : "auto", None or TableEncoder, default "auto"
     preset : {"auto", "plain"}, default "auto"

@@ -51,7 +51,8 @@ def to_torch(network: Network, raw: bool = False) -> torch.nn.Sequential:
     Returns
     -------
     torch.nn.Sequential
-        Of Linear, activations and Dropout; the network's dtype; `kept_inputs` go in.
+        Of Linear, activations and Dropout (of a schedule the initial rate); the
+        network's dtype; `kept_inputs` go in.
         For members modules with their parameters w, r, s and b in place of Linear.
 
     Examples
@@ -73,7 +74,9 @@ def to_torch(network: Network, raw: bool = False) -> torch.nn.Sequential:
     parts, modules = zip(*members, strict=True), []
     for layer in network.layers:
         if isinstance(layer, Dropout):
-            modules.append(torch.nn.Dropout(layer.rate))
+            rate = layer.rate
+            rate = rate if isinstance(rate, float) else rate.initial
+            modules.append(torch.nn.Dropout(rate))
             continue
         part, *others = next(parts)
         linear = _of_members(torch, [part, *others]) if others else _linear(torch, part)

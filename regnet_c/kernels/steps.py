@@ -258,7 +258,7 @@ def update(
     for name, array in {"w": w, "g": g, **{k: state[k] for k in "mvq"}}.items():
         _expect_plain(array, name, w)
     scalars = state.setdefault("scalars", first_step())
-    constants = optimizer.constants()
+    constants = optimizer.constants(int(scalars["step"]))
     lr = float(optimizer.learning_rates(scalars["step"], 1, 1)[0])
     decay = state.get("credit_decay", 1 - 1 / 10_000)
     scalars["step"] += 1
@@ -267,6 +267,7 @@ def update(
     scalars["response"] = constants["momentum"] * scalars["response"] + lr
     scalars["credit"] = decay * scalars["credit"] + 1
     step = rn_step(optimizer, lr, scalars) | {
+        "weight_decay": constants["weight_decay"],
         "l1_rule": L1_RULES[l1_rule] if l1 else 0,
         "sign_at_zero": at_zero,
         "l1": l1,

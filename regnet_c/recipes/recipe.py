@@ -17,7 +17,7 @@ import numpy as np
 from .._core import checks
 from .._core.listeners import check_callbacks
 from .._core.team import available_threads
-from ..layers import Dense, Dropout
+from ..layers import Dense, Dropout, check_dropout
 from ..optimizers import AdamW, get_optimizer
 from ..penalties import (
     GROUP_RULES,
@@ -60,13 +60,15 @@ def hidden_sizes(sizes: object) -> list[int]:
     return [checks.check_int(size, "hidden_layer_sizes", minimum=1) for size in sizes]
 
 
-def dropout_rates(dropout: Any, n_hidden: int, chosen: bool = False) -> list[float]:
+def dropout_rates(
+    dropout: Any, n_hidden: int, chosen: bool = False
+) -> list[float | Schedule]:
     """[rate of the inputs, rate after each hidden layer]; chosen: (inputs, others)."""
     if chosen:
         dropout = [dropout[0]] + [dropout[1]] * n_hidden
     if not np.iterable(dropout) or isinstance(dropout, str):
-        return [0.0] + [checks.check_rate(dropout, "dropout")] * n_hidden
-    rates = [checks.check_rate(rate, "dropout") for rate in dropout]
+        return [0.0] + [check_dropout(dropout, "dropout")] * n_hidden
+    rates = [check_dropout(rate, "dropout") for rate in dropout]
     if len(rates) != n_hidden + 1:
         raise ValueError(
             f"dropout has {len(rates)} rates, expected {n_hidden + 1}: the inputs' and "
@@ -211,7 +213,9 @@ def make_optimizer(params: Any) -> Optimizer:
 
 
 def _decaying(optimizer: Optimizer, weight_decay: object) -> AdamW:
-    decay = checks.check_float(weight_decay, "weight_decay", minimum=0)
+    decay = weight_decay
+    if not isinstance(decay, Schedule):
+        decay = checks.check_float(decay, "weight_decay", minimum=0)
     if not isinstance(optimizer, AdamW):
         raise ValueError(
             f"weight_decay is {weight_decay!r} and optimizer {optimizer!r}, expected "
