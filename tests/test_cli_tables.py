@@ -213,14 +213,14 @@ def test_dates_as_strings_are_dates(tmp_path, capsys):
 
 
 def test_many_levels_need_little_memory(tmp_path):
-    """100 000 rows, 5000 levels: at most 1 GB, with the interpreter."""
+    """50 000 rows, 5000 levels: at most .5 GB, half of what one-hot columns need."""
     status = Path("/proc/self/status")  # ru_maxrss begins at the parent's
     if not status.exists():
         pytest.skip("no /proc")
     rng = np.random.default_rng(0)
-    levels = rng.integers(0, 5000, 100_000)
+    levels = rng.integers(0, 5000, 50_000)
     pd.DataFrame(
-        {"town": levels, "x": rng.normal(size=100_000), "y": levels % 2}
+        {"town": levels, "x": rng.normal(size=50_000), "y": levels % 2}
     ).assign(town=lambda f: "town " + f["town"].astype(str)).to_csv(
         tmp_path / "t.csv", index=False
     )
@@ -237,8 +237,8 @@ def test_many_levels_need_little_memory(tmp_path):
         timeout=300,
     )
     assert run.returncode == 0, run.stderr
-    assert int(re.search(r"VmHWM:\s*(\d+) kB", run.stdout)[1]) < 1e6
-    assert "4900 rare levels count as another" in run.stdout
+    assert int(re.search(r"VmHWM:\s*(\d+) kB", run.stdout)[1]) < 5e5
+    assert "4898 rare levels count as another" in run.stdout
 
 
 @pytest.mark.parametrize("n", [3, 5])

@@ -149,18 +149,24 @@ def test_recorded_losses_have_the_same_bits(
     assert history() == want
 
 
-@pytest.mark.parametrize("clip_norm", CLIP_NORMS)
-@pytest.mark.parametrize("threads", [1, 2, 3])
-@pytest.mark.parametrize("division", LARGE_DIVISIONS)
+@pytest.mark.parametrize(
+    ("division", "threads", "clip_norm", "dtype"),
+    all_pairs(
+        division=LARGE_DIVISIONS,
+        threads=[1, 2, 3],
+        clip_norm=CLIP_NORMS,
+        dtype=["float32", "float64"],
+    ),
+)
 def test_long_batches_have_the_same_bits(
-    division, threads, clip_norm, real_threads, monkeypatch, dtype, each_fused_isa
+    division, threads, clip_norm, dtype, real_threads, monkeypatch, each_fused_isa
 ):
     """Their gradients are summed by parts, which no division may cut; 12 -> 20 -> 3
     has a narrow layer."""
     (x, y), weight = some_data(9000), np.random.default_rng(7).random(9000)
 
     def trained():
-        net = network(dtype.name)
+        net = network(dtype)
         optimizer = rn.Adam(0.01, clip_norm=clip_norm)
         net.fit(x, y, 2, 5000, optimizer, weight, threads=threads)
         return bits(net) + [g.tobytes() for g in net.loss_and_gradients(x, y)[1]]

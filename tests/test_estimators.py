@@ -75,7 +75,7 @@ def assert_same_weights(first, second):
     ("cls", "params"),
     [
         # each fit is a race; of few epochs, as there are 175 of them
-        (RegNetClassifier, {"max_iter": 5}),
+        (RegNetClassifier, {"max_iter": 2}),
         (RegNetRegressor, {"max_iter": 5}),
         (RegNetClassifier, {"preset": "plain", "l1": 1e-4, "l2": 1e-5}),
     ],

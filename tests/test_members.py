@@ -153,43 +153,51 @@ def test_sparse_rows_have_the_bits_of_dense_ones(rng):
 
 
 @pytest.mark.parametrize("kind", OPTIMIZERS)
-def test_steps_equal_the_oracle(kind, dtype, isa, rng):
+def test_steps_equal_the_oracle(kind, dtype, every_isa):
+    x, y = data()
     for rule in RULES:
         print(rule)
         layers = [
             rn.Dense(6, 9, "tanh", rn.L1(0.02, rule=rule), rn.L1(0.01, rule=rule)),
             rn.Dense(9, 4, weight_penalty=rn.ElasticNet(0.02, 0.01, rule=rule)),
         ]
-        net = rn.Network(
-            layers, "softmax_cross_entropy", dtype, seed=5, members=MEMBERS
-        )
-        x, y = data()
-        optimizer = OPTIMIZERS[kind]()
-        oracle, state = oracle_network(net), oracle_optimizer(optimizer)
-        weights = weights64(net)
+
+        def fresh(layers=layers):
+            loss = "softmax_cross_entropy"
+            return rn.Network(layers, loss, dtype, seed=5, members=MEMBERS)
+
+        oracle, state = oracle_network(fresh()), oracle_optimizer(OPTIMIZERS[kind]())
+        weights, losses = weights64(fresh()), []
         for _ in range(3):
-            loss = net.train_step(x, y, optimizer)
-            want, weights = oracle.train_step(weights, x, y, state)
-            assert_close(loss, want, dtype, scale=10)
-        assert_weights_close(net, weights)
-        assert_close(net.penalty(), oracle.penalty(weights64(net)), dtype, scale=10)
+            loss, weights = oracle.train_step(weights, x, y, state)
+            losses.append(loss)
+        for variant in every_isa():
+            print(variant)
+            net, optimizer = fresh(), OPTIMIZERS[kind]()
+            for want in losses:
+                assert_close(net.train_step(x, y, optimizer), want, dtype, scale=10)
+            assert_weights_close(net, weights)
+            wanted = oracle.penalty(weights64(net))
+            assert_close(net.penalty(), wanted, dtype, scale=10)
 
 
 @pytest.mark.parametrize("clip_norm", [None, 0.05])
 @pytest.mark.parametrize("kind", OPTIMIZERS)
 def test_epoch_with_dropout_and_groups_equals_the_oracle(
-    kind, clip_norm, dtype, isa, rng
+    kind, clip_norm, dtype, every_isa
 ):
-    net = network(dtype)
     x, y = data()
     optimizer = OPTIMIZERS[kind]().replace(clip_norm=clip_norm)
-    weights, state = weights64(net), oracle_optimizer(optimizer)
-    order = kernels.permutation(50, 3, 0)
-    want = oracle_network(net).epoch(weights, x, y, state, 16, order, seed=3)
-    net.fit(x, y, epochs=1, batch_size=16, optimizer=optimizer)
-    assert_weights_close(net, want)
-    wanted = oracle_network(net).penalty(weights64(net))
-    assert_close(net.penalty(), wanted, dtype, scale=10)
+    oracle, state = oracle_network(network(dtype)), oracle_optimizer(optimizer)
+    weights, order = weights64(network(dtype)), kernels.permutation(50, 3, 0)
+    want = oracle.epoch(weights, x, y, state, 16, order, seed=3)
+    for variant in every_isa():
+        print(variant)
+        net = network(dtype)
+        net.fit(x, y, epochs=1, batch_size=16, optimizer=optimizer)
+        assert_weights_close(net, want)
+        wanted = oracle.penalty(weights64(net))
+        assert_close(net.penalty(), wanted, dtype, scale=10)
 
 
 def test_zeros_are_those_of_weights(rng):

@@ -32,21 +32,10 @@ def r2(y, out):
     return 1 - np.mean((np.ravel(out) - y) ** 2) / np.var(y)
 
 
-UNITS = {
-    "as is": (1.0, 0.0),
-    "offset": (1.0, 1e3),
-    "tiny and far": (1e-9, 1e3 * 1e-9),
-}
-
-
-@pytest.mark.parametrize(
-    ("unit", "cross"),
-    [*((unit, False) for unit in UNITS), ("tiny and far", True)],
-)
-def test_the_unit_of_y_changes_no_choice(unit, cross):
+@pytest.mark.parametrize("cross", [False, True])
+def test_the_unit_of_y_changes_no_choice(cross):
     x, y = example()
-    scale, offset = UNITS[unit]
-    y = scale * y + offset
+    y = 1e-9 * (y + 1e3)
     if cross:
         path = rn.regularization_path(x, y, cv=3)
     else:
@@ -94,7 +83,7 @@ def test_networks_and_scores_are_in_the_users_units(penalty):
         np.testing.assert_array_equal(a, b)
 
 
-@pytest.mark.parametrize("loss", ["absolute_error", "mae", "quantile", "mse", "huber"])
+@pytest.mark.parametrize("loss", ["mae", "quantile", "mse", "huber"])
 def test_losses_that_scale_with_y_choose_alike(loss):
     x, y = example(200)
     found = []

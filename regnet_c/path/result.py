@@ -80,11 +80,11 @@ class RegularizationPath:
     --------
     >>> import numpy as np, regnet_c as rn
     >>> X = np.random.RandomState(0).randn(300, 4)
-    >>> path = rn.regularization_path(X, X[:, 2] + 0.5 * X[:, 0], n_lambdas=8)
+    >>> path = rn.regularization_path(X, X[:, 2] + 0.5 * X[:, 0], n_lambdas=4)
     >>> path.ranking()
     array([2, 0, 1, 3])
     >>> path.n_features[:2], path.importances.shape
-    (array([4, 4]), (8, 4))
+    (array([4, 2]), (5, 4))
     """
 
     loss: Loss
@@ -168,7 +168,7 @@ class RegularizationPath:
         --------
         >>> import numpy as np, regnet_c as rn
         >>> X = np.random.RandomState(0).randn(300, 4)
-        >>> path = rn.regularization_path(X, X[:, 2], n_lambdas=8)
+        >>> path = rn.regularization_path(X, X[:, 2], n_lambdas=4)
         >>> path.network(step=0).n_inputs
         4
         """
@@ -285,7 +285,7 @@ class RegularizationPath:
         --------
         >>> import numpy as np, regnet_c as rn
         >>> X = np.random.RandomState(0).randn(300, 4)
-        >>> path = rn.regularization_path(X, X[:, 2] + 0.5 * X[:, 0], n_lambdas=8)
+        >>> path = rn.regularization_path(X, X[:, 2] + 0.5 * X[:, 0], n_lambdas=4)
         >>> path.ranking()[:2]
         array([2, 0])
         """
@@ -365,7 +365,7 @@ class RegularizationPath:
         --------
         >>> import numpy as np, regnet_c as rn
         >>> X = np.random.RandomState(0).randn(300, 4)
-        >>> path = rn.regularization_path(X, X[:, 2] + 0.5 * X[:, 0], n_lambdas=8)
+        >>> path = rn.regularization_path(X, X[:, 2] + 0.5 * X[:, 0], n_lambdas=4)
         >>> net = path.refit(X, X[:, 2] + 0.5 * X[:, 0], k=2, epochs=30)
         >>> net.metadata["columns"]
         [0, 2]
@@ -427,10 +427,10 @@ class RegularizationPath:
         --------
         >>> import numpy as np, regnet_c as rn
         >>> X = np.random.RandomState(0).randn(300, 4)
-        >>> path = rn.regularization_path(X, X[:, 2], n_lambdas=8)
+        >>> path = rn.regularization_path(X, X[:, 2], n_lambdas=4)
         >>> found = path.stability(X, X[:, 2], n_subsamples=4)
         >>> found.frequencies.shape, found.select()
-        ((9, 4), array([2]))
+        ((5, 4), array([2]))
         """
         count = checks.check_int(n_subsamples, "n_subsamples", minimum=2)
         X, y = self._problem.data(X, y, self._recipe.dtype)
@@ -458,7 +458,7 @@ class RegularizationPath:
         >>> import numpy as np, regnet_c as rn
         >>> import matplotlib
         >>> X = np.random.RandomState(0).randn(300, 4)
-        >>> path = rn.regularization_path(X, X[:, 2], n_lambdas=8)
+        >>> path = rn.regularization_path(X, X[:, 2], n_lambdas=4)
         >>> scores, weights = path.plot()
         >>> weights.get_xlabel()
         'strength of the penalty'

@@ -37,7 +37,7 @@ class StabilitySelection:
     --------
     >>> import numpy as np, regnet_c as rn
     >>> X = np.random.RandomState(0).randn(300, 4)
-    >>> path = rn.regularization_path(X, X[:, 2], n_lambdas=8)
+    >>> path = rn.regularization_path(X, X[:, 2], n_lambdas=4)
     >>> found = path.stability(X, X[:, 2], n_subsamples=6)
     >>> found
     StabilitySelection(6 subsamples)
@@ -102,7 +102,7 @@ class StabilitySelection:
         >>> import numpy as np, pandas as pd, regnet_c as rn
         >>> rows = np.random.RandomState(0).randn(300, 4)
         >>> X = pd.DataFrame(rows, columns=["a", "b", "c", "d"])
-        >>> path = rn.regularization_path(X, X["c"], n_lambdas=8)
+        >>> path = rn.regularization_path(X, X["c"], n_lambdas=4)
         >>> path.stability(X, X["c"], n_subsamples=6).select(names=True)
         ['c']
         """
