@@ -2,19 +2,18 @@
 
     python benchmarks/bench_growth.py [--only rows,width] [--plot growth.png]
 
-Each point is a process of its own: one epoch after one that warms up, one thread.
-Memory is what `fit` adds to the process beyond the network and the data (10^7 rows are a
-memory map): parameters, the optimiser's two arrays of them, copies, and 8 bytes a row for
-the order of the rows.  The exponent is the slope between a series' last points, two or
-three: 1 is linear, 2 a width, which stands in a matrix twice.  `theory` is what the
+Each point is a process of its own and one thread: the least of the epochs that half a
+second has room for, after one that warms up.  Memory is the most that this one allocates
+at a time, by tracemalloc (10^7 rows are a memory map): parameters, the optimiser's two
+arrays of them, copies, and 8 bytes a row for the order of the rows.  The exponent is the
+slope between a series' last points, two or three: 1 is linear.  `theory` is what the
 arithmetic says; a knee at the small end is the cost of a call or of a step.
 """
 
 import argparse
-import resource
-import sys
 import tempfile
 import time
+import tracemalloc
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -42,20 +41,15 @@ SERIES = {
     "batch": ((1, 8, 64, 512, 4096, 65_536), 0),
     "classes": ((2, 10, 100, 1000, 10_000, 100_000), 1),
 }
+ENOUGH = 0.5  # seconds of epochs
 FEWER_ROWS = {"width": 8192, "classes": 8192, "depth": 10_000, "batch": 131_072}
-
-
-def peak():
-    """Bytes of the process at its peak."""
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 class Training:
     """One point in this process."""
 
     def measure(self, point, folder):
-        """Seconds of an epoch, bytes that fit adds, bytes of the parameters."""
+        """Seconds of an epoch, bytes that fit allocates, bytes of the parameters."""
         import regnet_c as rn
 
         x, labels = self._data(point, folder)
@@ -64,14 +58,17 @@ class Training:
         layers += [between] * (point.depth - 1)
         layers.append(rn.Dense(point.width, point.classes))
         net = rn.Network(layers, "softmax_cross_entropy", seed=0)
-        size = sum(w.nbytes for w in net.get_weights())
-        before = peak()
         options = {"batch_size": point.batch, "optimizer": rn.Adam(1e-4), "threads": 1}
-        if point.rows <= 10**6:
-            net.fit(x, labels, epochs=1, **options)  # pages and caches
-        start = time.perf_counter()
+        tracemalloc.start()
         net.fit(x, labels, epochs=1, **options)
-        return time.perf_counter() - start, max(0, peak() - before), size
+        most = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        seconds = []
+        while sum(seconds) < ENOUGH:
+            start = time.perf_counter()
+            net.fit(x, labels, epochs=1, **options)
+            seconds.append(time.perf_counter() - start)
+        return min(seconds), most, sum(w.nbytes for w in net.get_weights())
 
     def _data(self, point, folder):
         rng = np.random.default_rng(0)
@@ -87,7 +84,7 @@ class Training:
 
 
 def measured(name):
-    """[(value, Point, seconds, bytes that fit adds, bytes of the parameters)]."""
+    """[(value, Point, seconds, bytes that fit allocates, bytes of the parameters)]."""
     found, values = [], SERIES[name][0]
     for value in values:
         point = replace(Point(rows=FEWER_ROWS.get(name, 20_000)), **{name: value})
@@ -139,12 +136,12 @@ def main():
     results = {}
     for name in options.only.split(","):
         found = results[name] = measured(name)
-        print(f"\n| {name} | seconds | us a row | fit adds, MB | parameters, MB |")
+        print(f"\n| {name} | seconds | us a row | fit allocates, MB | parameters, MB |")
         print("|---|---|---|---|---|")
-        for value, point, seconds, added, size in found:
+        for value, point, seconds, most, size in found:
             per_row = 1e6 * seconds / point.rows
             print(
-                f"| {value} | {seconds:.3g} | {per_row:.3g} | {added / 1e6:.1f} "
+                f"| {value} | {seconds:.3g} | {per_row:.3g} | {most / 1e6:.1f} "
                 f"| {size / 1e6:.2f} |"
             )
         slope = exponent([row[0] for row in found], [row[2] for row in found])
