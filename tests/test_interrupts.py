@@ -55,7 +55,7 @@ def test_ctrl_c_is_answered_long_before_the_end(call, tmp_path):
     """Every call takes many seconds; the answer takes a twentieth of one."""
     net, x, y = wide_network(), *million_rows()
     net.fit(x[:10], y[:10], 1)
-    with ctrl_c(0.2) as late:
+    with ctrl_c(0.1) as late:
         LONG_CALLS[call](net, x, y, tmp_path)
     assert late[0] < 1
     assert all(np.isfinite(w).all() for w in net.get_weights())
