@@ -37,6 +37,7 @@ class Fixed:
 
     _names: ClassVar[tuple[str, ...]] = ()  # the constructor's arguments
     _defaults: ClassVar[Mapping[str, Any]] = MappingProxyType({})
+    _sealed = False
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -49,12 +50,12 @@ class Fixed:
             type.__setattr__(cls, "__init__", _sealing(init))
 
     def _is_fixed(self, name: str) -> bool:
-        return getattr(self, "_sealed", False) and not name.startswith("_")
+        return self._sealed and not name.startswith("_")
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if self._is_fixed(name):
+        if self._sealed and self._is_fixed(name):
             raise AttributeError(self._refusal(name))
-        super().__setattr__(name, value)
+        object.__setattr__(self, name, value)
 
     def __delattr__(self, name: str) -> None:
         if self._is_fixed(name):

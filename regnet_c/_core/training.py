@@ -331,11 +331,14 @@ class TrainingRun:
     def _follow_schedules(self) -> None:
         """Use the dropout rates and the decay of this epoch, which may have begun."""
         plan, optimizer = self.network._plan, self.options.optimizer
+        constant = isinstance(optimizer.weight_decay, float)
+        if constant and not plan.has_schedules:
+            return
         first = self.state.step - self._steps_done(self.progress.epoch)
         if plan.has_schedules:
             self.model.keep(plan.keeps(first, self.steps_per_epoch))
             self.c_run = None  # what drops decides how much memory it needs
-        if not isinstance(optimizer.weight_decay, float):
+        if not constant:
             constants = optimizer.constants(first, self.steps_per_epoch)
             self.state.scalars.set(weight_decay=constants["weight_decay"])
 

@@ -629,11 +629,13 @@ class BaseRegNet(BaseEstimator):
         known: Any = SimpleNamespace(raw_y=targets, labels=None, sample_weight=weight)
         least = loss.least(targets, weight)
         # the best is a function of the weighted mean, or for some losses a quantile
-        mean = np.average(targets, axis=0, weights=weight)
-        constants = [loss.best_constant(mean[None]), loss.best_constant(targets)]
+        constants = [loss.best_constant(targets)]
+        if weight is not None or loss.traits.is_robust:  # otherwise they are the same
+            mean = np.average(targets, axis=0, weights=weight)
+            constants.append(loss.best_constant(mean[None]))
         different = {tuple(z.tolist()) for z in constants}
         constant = min(
-            loss.score(np.tile(np.array(z), (n, 1)), known)["loss"] for z in different
+            loss.score(np.full((n, len(z)), z), known)["loss"] for z in different
         )
         return constant, max(constant - least, 0.0)
 

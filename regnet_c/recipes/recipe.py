@@ -182,7 +182,9 @@ def make_optimizer(params: Any) -> Optimizer:
 
     A copy, because a Network continues with the state of an object it has seen before.
     """
-    optimizer = copy.copy(get_optimizer(params.optimizer))
+    optimizer = get_optimizer(params.optimizer)
+    if optimizer is params.optimizer:
+        optimizer = copy.copy(optimizer)
     if params.weight_decay is not None:
         optimizer = _decaying(optimizer, params.weight_decay)
     rate, schedule = params.learning_rate_init, params.learning_rate
@@ -226,7 +228,7 @@ def _decaying(optimizer: Optimizer, weight_decay: object) -> AdamW:
 
 def training_loss(loss: Loss, params: Any) -> Loss:
     """The loss of a network that `params`, a Recipe, describes."""
-    if not loss.classification:
+    if not loss.classification or loss.label_smoothing == params.label_smoothing:
         return loss
     return loss.replace(label_smoothing=params.label_smoothing)
 
