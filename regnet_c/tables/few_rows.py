@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from ..typing import AnyArray
+    from ..typing import AnyArray, Float64Array
     from .numbers import NumberCode
 
 _MOST = 1 << 15  # outputs of all rows; with more, columns one by one take less time
@@ -60,6 +60,10 @@ class FewRows:
             np.array([getattr(x, name) for x in outputs])
             for name in ("offset", "width", "low", "high")
         )
+        # rows with a smaller sum of squares cannot overflow
+        most = 1e150 * min(1, self._width.min(initial=1))
+        most -= np.abs(self._offset).max(initial=0)
+        self._square = max(most, 0) ** 2
         self._indicators = np.array(indicators, np.intp).reshape(-1, 2).T
 
     @staticmethod
@@ -82,23 +86,29 @@ class FewRows:
         is_few = X.ndim == 2 and 0 < len(X) * len(self._column) <= _MOST
         if not is_few or X.dtype.kind not in "fiu" or X.shape[1] != self._n_columns:
             return None
-        x = X.astype(np.float64)
-        gone = None
-        if not np.isfinite(x).all():
+        x, gone = X.astype(np.float64), None
+        if np.vdot(x, x) < self._square:  # not if there is a NaN
+            z = self._lines(x)
+        else:
             if np.isinf(X).any():
                 return None
             gone = np.isnan(x)
             np.copyto(x, self._fill, where=gone)
-        z = x.take(self._column, axis=1)
-        with np.errstate(over="ignore"):  # of bins far away, which are cut
-            z -= self._offset
-            z /= self._width
+            with np.errstate(over="ignore"):  # of bins far away, which are cut
+                z = self._lines(x)
         np.maximum(z, self._low, out=z)
         np.minimum(z, self._high, out=z)
         if gone is not None:
             places, columns = self._indicators
             z[:, places] = gone[:, columns]
         return z.astype(np.float32)
+
+    def _lines(self, x: Float64Array) -> Float64Array:
+        """The outputs before they are cut."""
+        z = x.take(self._column, axis=1)
+        z -= self._offset
+        z /= self._width
+        return z
 
 
 def _outputs(column: int, code: NumberCode) -> Iterator[_Output]:
