@@ -442,6 +442,16 @@ def test_few_rows_have_the_bits_of_columns_one_by_one(numeric, dtype, rng):
         assert encoder.network_rows(rows).tobytes() == got.tobytes()
 
 
+def test_few_rows_cut_what_overflows(rng):
+    """(x - offset) / width is infinite, though x squared is not."""
+    X = rng.normal(size=(200, 2)) * [1e-200, 1]
+    encoding = TableEncoder(numeric="ple", n_bins=4).fit(X).encoding_
+    far = np.array([[1e120, 0.0], [-1e120, 0.0]])
+    got = encoding.few_rows.encode(far)
+    with np.errstate(over="ignore"):
+        assert got.tobytes() == encoding.encode(columns_of(far)).tobytes()
+
+
 def test_what_few_rows_leave_to_the_columns(rng):
     X = rng.normal(size=(100, 3))
     few = TableEncoder().fit(X).encoding_.few_rows
