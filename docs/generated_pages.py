@@ -38,7 +38,14 @@ TOPICS = (
             'Leave the sizes to "auto" first.  A smaller network is not a substitute for a '
             "penalty: size it generously and regularise."
         ),
-        ("hidden_layer_sizes", "activation", "loss", "weight_init", "dtype"),
+        (
+            "hidden_layer_sizes",
+            "activation",
+            "loss",
+            "weight_init",
+            "bias_init",
+            "dtype",
+        ),
     ),
     (
         "Regularisation",

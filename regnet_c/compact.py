@@ -93,7 +93,8 @@ class _Layer:
         dtype: DType,
     ) -> None:
         wide: Any = np.float64 if dtype == np.float32 else np.longdouble
-        self.config, self.dropout, self.dtype = config, dropout, dtype
+        self.config = config | {"bias_init": "zeros"}  # its biases wait for no rows
+        self.dropout, self.dtype = dropout, dtype
         self.traits = ACTIVATIONS[config["activation"]]
         self.w: AnyArray = w.astype(wide)
         self.b: AnyArray | None = None if b is None else b.astype(wide)

@@ -8,7 +8,7 @@ import numpy as np
 
 from ._core import checks
 from ._core.fixed import Fixed
-from ._core.initialization import INITIALIZERS
+from ._core.initialization import BIAS_INITS, INITIALIZERS
 from .activations import ACTIVATIONS, check_activation, check_param
 from .penalties import Penalty, check_groups_fit, penalty_from_config
 from .schedules import (
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from .activations import Activation
-    from .typing import ActivationName, Config, WeightInit
+    from .typing import ActivationName, BiasInit, Config, WeightInit
 
 
 # what a file can describe
@@ -68,7 +68,7 @@ class Dense(Layer):
         A name (``he_``, ``glorot_`` or ``lecun_`` with ``uniform`` or ``normal``), the
         standard deviation of a normal distribution, the weights, or a function of the
         shape.  Default:
-        he_uniform for the ReLU family, glorot_uniform for the others.  Biases start at 0.
+        he_uniform for the ReLU family, glorot_uniform for the others.
     use_bias : bool, default True
     max_norm : float, optional
         After each step every unit's incoming weights are scaled to at most this norm.
@@ -80,6 +80,11 @@ class Dense(Layer):
         so that the penalty weighs the same against the loss.
     bias_learning_rate_factor : float, default 1
         The bias's rate is that of the layer times this.
+    bias_init : {"zeros", "kinks"}, default "zeros"
+        Biases start at 0; or, of hidden layers, where each unit's ``z = x W + b`` is 0 at a
+        row drawn from the training rows, so that the kinks of a ReLU lie where rows are.
+        The first `fit` of the network sets them, if they are still all 0, from the seed and
+        its rows; `train_step` does not.
 
     Examples
     --------
@@ -96,6 +101,7 @@ class Dense(Layer):
     activation_param: float | None
     learning_rate_factor: float = 1.0
     bias_learning_rate_factor: float = 1.0
+    bias_init: BiasInit = "zeros"
 
     def __init__(
         self,
@@ -110,6 +116,7 @@ class Dense(Layer):
         activation_param: float | None = None,
         learning_rate_factor: float = 1.0,
         bias_learning_rate_factor: float = 1.0,
+        bias_init: BiasInit = "zeros",
     ) -> None:
         self.n_in = checks.check_int(n_in, "n_in", minimum=1)
         self.n_out = checks.check_int(n_out, "n_out", minimum=1)
@@ -134,6 +141,10 @@ class Dense(Layer):
             factor = checks.check_float(factor, name, minimum=0)
             if factor != 1:  # a file may have thousands of layers; most have no own
                 setattr(self, name, factor)
+        if checks.check_name(bias_init, BIAS_INITS, "bias_init") != "zeros":
+            if not self.use_bias:
+                raise ValueError(f"bias_init is {bias_init!r} and use_bias False")
+            self.bias_init = bias_init
 
     @property
     def traits(self) -> Activation:
@@ -285,6 +296,11 @@ def split_layers(
             raise ValueError(
                 f"Dense layer {number} is hidden, {layer.activation} is for outputs"
             )
+    if dense[-1].bias_init != "zeros":
+        raise ValueError(
+            f"the last Dense layer has bias_init={dense[-1].bias_init!r}, which is for "
+            "hidden layers"
+        )
     return dense, rates, dropouts
 
 

@@ -9,7 +9,12 @@ import numpy as np
 
 from ._core import binding, checks, csr
 from ._core.data import checked_data, checked_masks
-from ._core.initialization import fill_factors, fill_weights
+from ._core.initialization import (
+    fill_factors,
+    fill_weights,
+    kinks_to_place,
+    place_kinks,
+)
 from ._core.keywords import explains_keywords
 from ._core.listeners import check_callbacks
 from ._core.members import mean_of, raw_mean
@@ -633,7 +638,23 @@ class Network:
             saved = None
             if resume_from is not None:
                 saved = checkpoint.Saved(resume_from, self, options)
+            elif self._state is None:  # the first fit, or of a file
+                self._place_kinks(data)
             return TrainingRun(self, options, saved).run()
+
+    def _place_kinks(self, data: Data | Stream) -> None:
+        """Set the biases that wait for rows."""
+        weights = self._store.published
+        waiting = kinks_to_place(weights)
+        if not waiting:
+            return
+        if isinstance(data, Stream):
+            raise ValueError(
+                f"Dense layer {waiting[0]} has bias_init='kinks' and X is a Blocks "
+                "object, expected an array to draw rows from: fit(rows, y, epochs=0) sets "
+                "the biases"
+            )
+        self._store.publish(place_kinks(weights, data, self.seed))
 
     def _stream(
         self, blocks: Blocks, y: ArrayLike | None, sample_weight: ArrayLike | None

@@ -108,6 +108,7 @@ InitializerName: TypeAlias = Literal[
 WeightInit: TypeAlias = (
     InitializerName | float | AnyArray | Callable[[tuple[int, ...]], ArrayLike]
 )
+BiasInit: TypeAlias = Literal["zeros", "kinks"]
 L1Rule: TypeAlias = Literal["cumulative", "proximal", "shrink_first", "subgradient"]
 GroupRule: TypeAlias = Literal["cumulative", "proximal"]
 Groups: TypeAlias = Literal["units", "inputs"] | Sequence[Sequence[int]]

@@ -528,6 +528,11 @@ def ftrl(w, gradient, steps, alpha, beta, l1, l2):
     return w
 
 
+def kink(w, a):
+    """The bias of a unit with the weights w whose z is 0 where its inputs are a."""
+    return -(_f64(w) * _f64(a)).sum()
+
+
 # --------------------------------------------------------------- a whole network
 
 

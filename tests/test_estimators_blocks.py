@@ -57,6 +57,14 @@ def test_blocks_train_on_all_rows_in_the_units_of_y():
     assert model.network_.history.samples == 600 * model.n_iter_
 
 
+def test_kinks_lie_at_rows_of_the_sample():
+    x, y = rows()
+    blocks = rn.Blocks(cut(x, y, at=(0, 600)))
+    one = regressor(bias_init="kinks").fit(blocks)
+    assert weights(one) == weights(regressor(bias_init="kinks").fit(x, y))
+    assert weights(one) != weights(regressor().fit(x, y))
+
+
 def test_rare_classes_are_counted_and_quantiles_sampled(monkeypatch):
     monkeypatch.setattr(survey, "SAMPLE_ROWS", 100)
     x, number = rows()

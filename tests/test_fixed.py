@@ -20,6 +20,7 @@ OBJECTS = [
     rn.GroupLasso(0.1, [[0, 2], [1]], rule="proximal"),
     rn.NonNegative(rn.L1(0.1)),
     rn.Dense(3, 2, "elu", rn.L1(0.1), rn.L2(0.1), "he_normal", True, 2.0, 0.5),
+    rn.Dense(3, 2, "relu", bias_init="kinks"),
     rn.Dropout(0.25),
     rn.Dropout(schedules.CosineDecay(0.5, 5)),
     rn.Loss("quantile", 0.9),

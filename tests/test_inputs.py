@@ -453,6 +453,21 @@ BAD_DESCRIPTIONS = {
     ),
     "init name": (lambda: rn.Dense(1, 1, weight_init="he"), ValueError, "weight_init"),
     "init NaN": (lambda: rn.Dense(1, 1, weight_init=nan), ValueError, "is nan"),
+    "bias init": (
+        lambda: rn.Dense(1, 1, bias_init="kink"),
+        ValueError,
+        "did you mean 'kinks'",
+    ),
+    "bias init without bias": (
+        lambda: rn.Dense(1, 1, bias_init="kinks", use_bias=False),
+        ValueError,
+        "use_bias False",
+    ),
+    "bias init of the outputs": (
+        lambda: net(rn.Dense(1, 1, bias_init="kinks")),
+        ValueError,
+        "last Dense layer has bias_init='kinks'",
+    ),
     "init list": (lambda: rn.Dense(1, 1, weight_init=[1]), TypeError, "weight_init"),
     "init shape": (
         lambda: net(rn.Dense(2, 1, weight_init=np.ones((1, 2)))),

@@ -386,7 +386,14 @@ def test_early_stopping_names_what_it_could_monitor(data):
 def test_save_and_load_keep_everything(loss, tmp_path, data, dtype):
     layers = [
         rn.Dropout(0.1),
-        rn.Dense(6, 5, "elu", rn.ElasticNet(1e-3, 1e-4, "proximal"), rn.L2(0.1)),
+        rn.Dense(
+            6,
+            5,
+            "elu",
+            rn.ElasticNet(1e-3, 1e-4, "proximal"),
+            rn.L2(0.1),
+            bias_init="kinks",
+        ),
         rn.Dropout(rn.schedules.StepDecay(0.5, 0.1, 3, warmup_epochs=1.5)),
         rn.Dense(
             5,

@@ -1,23 +1,31 @@
 """Starting weights, drawn from the core's counter-based random numbers.
 
-The same seed gives the same weights on every machine and with every NumPy.
+The same seed gives the same weights on every machine and with every NumPy; so do the same
+seed and rows the biases that depend on them.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from . import binding, checks
+from .layerwise import layer_outputs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ..typing import FloatArray, InitializerName, WeightInit
+    from ..typing import BiasInit, FloatArray, InitializerName, WeightInit
+    from .data import Data
+    from .weights import Weights
 
 _SIGNS = 1 << 17  # their random numbers, beyond those of all layers
+_KINKS = 1 << 18
+_UNITS_AT_ONCE = 64  # whose products with as many rows are computed
+BIAS_INITS: tuple[BiasInit, ...] = ("zeros", "kinks")
 
 # name -> (normal?, standard deviation as a function of n_in, n_out)
 INITIALIZERS: dict[InitializerName, tuple[bool, Callable[[int, int], float]]] = {
@@ -75,3 +83,65 @@ def fill_factors(factor: FloatArray, seed: int | None) -> None:
         numbers = np.empty(factor.size, factor.dtype)
         binding.random_fill(numbers, False, seed, _SIGNS, 0)
         factor[numbers.reshape(factor.shape) < 0.5] = -1
+
+
+def kinks_to_place(weights: Weights) -> list[int]:
+    """The Dense layers whose biases wait for the rows of the first `fit`: still all 0."""
+    return [
+        number
+        for number, layer in enumerate(weights.plan.dense)
+        if layer.bias_init == "kinks"
+        and not weights.views[_bias(weights, number)].any()
+    ]
+
+
+def place_kinks(weights: Weights, data: Data, seed: int) -> Weights:
+    """Other weights, where each unit of these layers has z = 0 at a row of the data.
+
+    One layer after the other: a row is what the layers before make of it, with their new
+    biases and without dropout.  A unit whose z overflows keeps the bias 0.
+
+    Parameters
+    ----------
+    weights : Weights
+    data : Data
+        Rows of weight 0 are not drawn.
+    seed : int
+        Of the rows, one for each unit of each member.
+    """
+    placed, plan = weights.copy(), weights.plan
+    rows = np.arange(data.n)
+    if data.sample_weight is not None:
+        rows = np.flatnonzero(data.sample_weight)
+    views = plan.views(placed.params)
+    for number in kinks_to_place(weights):
+        biases = views[_bias(weights, number)].reshape(plan.members, -1)
+        for member, bias in enumerate(biases):
+            u = np.empty(len(bias))
+            stream = _KINKS + number + member * (len(plan.dense) + 1)
+            binding.random_fill(u, False, seed, stream, 0)
+            chosen = rows[(u * len(rows)).astype(np.int64)]
+            x = np.asarray(data.raw_x[chosen], plan.dtype, order="C")
+            z = _of_one_row_each(placed.member(member), number, x)
+            bias[:] = np.where(np.isfinite(z), 0 - z, 0)
+    return placed
+
+
+def _bias(weights: Weights, number: int) -> int:
+    """The number in `views` of a hidden layer's bias; of members factors are before it."""
+    return weights.plan.matrices[number] + (1 if weights.plan.members == 1 else 3)
+
+
+def _of_one_row_each(weights: Weights, number: int, x: FloatArray) -> FloatArray:
+    """z without bias of the j-th unit of Dense layer `number` on the j-th row."""
+    a = x
+    for outputs, _ in itertools.islice(layer_outputs(weights, x), number):
+        a = outputs
+    w = weights.views[weights.plan.matrices[number]]
+    found = np.empty(len(x), x.dtype)
+    for first in range(0, len(x), _UNITS_AT_ONCE):
+        units = slice(first, first + _UNITS_AT_ONCE)
+        z = np.empty((len(found[units]),) * 2, x.dtype)
+        binding.dense_forward(z, a[units], np.ascontiguousarray(w[:, units]), None)
+        found[units] = z.diagonal()
+    return found

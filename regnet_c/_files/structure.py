@@ -50,6 +50,7 @@ _LATER = {
     "label_smoothing": 0.0,
     "learning_rate_factor": 1.0,
     "bias_learning_rate_factor": 1.0,
+    "bias_init": "zeros",
 }
 _LOSS = ["name", "param", "label_smoothing"]
 

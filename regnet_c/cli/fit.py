@@ -64,6 +64,7 @@ def resolve(args: Namespace, form: TableForm, n_rows: int) -> Recipe:
         "label_smoothing": args.label_smoothing,
         "max_norm": args.max_norm,
         "weight_init": None,
+        "bias_init": "zeros",
         "optimizer": _optimizer(args),
         "learning_rate": args.schedule,
         "learning_rate_init": args.learning_rate,

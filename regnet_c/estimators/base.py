@@ -59,6 +59,7 @@ if TYPE_CHECKING:
         AnyArray,
         AnyCallback,
         Auto,
+        BiasInit,
         DType,
         DTypeName,
         Float64Array,
@@ -123,6 +124,7 @@ class BaseRegNet(BaseEstimator):
         dropout: float | Schedule | Sequence[float | Schedule] | Auto = "auto",
         max_norm: float | None = None,
         weight_init: WeightInit | None = None,
+        bias_init: BiasInit = "zeros",
         optimizer: Optimizer | OptimizerName | Auto = "auto",
         learning_rate: ScheduleName | Schedule | Auto = "auto",
         learning_rate_init: float | Auto | None = "auto",
@@ -155,6 +157,7 @@ class BaseRegNet(BaseEstimator):
         self.dropout = dropout
         self.max_norm = max_norm
         self.weight_init = weight_init
+        self.bias_init = bias_init
         self.optimizer = optimizer
         self.learning_rate = learning_rate
         self.learning_rate_init = learning_rate_init
@@ -438,6 +441,10 @@ class BaseRegNet(BaseEstimator):
                 member.monitor.constant, member.monitor.scale = constant, scale
                 if goes_on:
                     self._continue(member, self._members[number])
+                elif (
+                    blocks is not None and self.bias_init == "kinks"
+                ):  # at sampled rows
+                    member.network.fit(data[0], data[1], 0, sample_weight=data[2])
                 self._train(member, rows, held_out, epochs, trained)
         finally:
             self._publish(trained)

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         AnyArray,
         AnyCallback,
         Auto,
+        BiasInit,
         ClassLoss,
         ClassWeight,
         DTypeName,
@@ -89,6 +90,8 @@ class RegNetClassifier(ClassifierMixin, BaseRegNet):
         Limit of the norm of each hidden unit's incoming weights.
     weight_init : str, array or callable, optional
         Of all layers; see `Dense`.
+    bias_init : {"zeros", "kinks"}, default "zeros"
+        Of the hidden layers; see `Dense`.
     optimizer : str or Optimizer, default "auto"
     learning_rate : str or Schedule, default "auto"
         constant, cosine, linear (both to 0 over `max_iter` epochs) or exponential (to
@@ -208,6 +211,7 @@ class RegNetClassifier(ClassifierMixin, BaseRegNet):
         label_smoothing: float | Auto = "auto",
         max_norm: float | None = None,
         weight_init: WeightInit | None = None,
+        bias_init: BiasInit = "zeros",
         optimizer: Optimizer | OptimizerName | Auto = "auto",
         learning_rate: ScheduleName | Schedule | Auto = "auto",
         learning_rate_init: float | Auto | None = "auto",

@@ -47,6 +47,7 @@ class RegNetRegressor(RegressorMixin, BaseRegNet):
     dropout : float, Schedule or sequence of these, default "auto"
     max_norm : float, optional
     weight_init : str, array or callable, optional
+    bias_init : {"zeros", "kinks"}, default "zeros"
     optimizer : str or Optimizer, default "auto"
     learning_rate : str or Schedule, default "auto"
     learning_rate_init : float, default "auto"

@@ -129,6 +129,7 @@ def make_layers(
                 activation=params.activation,
                 weight_penalty=rest if number else first,
                 weight_init=params.weight_init,
+                bias_init=params.bias_init,
                 max_norm=params.max_norm,
             )
         )
