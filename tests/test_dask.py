@@ -5,6 +5,7 @@ import dataclasses
 import hashlib
 import os
 import pickle
+import re
 import signal
 import subprocess
 import sys
@@ -71,15 +72,17 @@ def serial():
 @pytest.fixture(scope="module")
 def local_cluster():
     options = {"processes": True, "threads_per_worker": 1, "memory_limit": 0}
-    with distributed.LocalCluster(
-        n_workers=2, dashboard_address=None, **options
-    ) as made:
-        yield made
+    made = distributed.LocalCluster(n_workers=2, dashboard_address=None, **options)
+    yield made
+    made.close(timeout=60)
 
 
 @pytest.fixture
 def client(local_cluster):
-    with distributed.Client(local_cluster) as made:
+    """By the address: given a cluster, it would wait for workers that start or end."""
+    address = local_cluster.scheduler_address
+    with distributed.Client(address, timeout=60) as made:
+        made.wait_for_workers(1, timeout=60)
         yield made
 
 
@@ -96,12 +99,15 @@ def some_shards():
     ]
 
 
-def started(layers, optimizer, shards, epochs_per_round=1.0, batch_size=32):
-    """Rounds on these shards that have not begun."""
-    loss = rn.Loss("softmax_cross_entropy")
-    job = rounds.Task(
-        layers, loss, np.dtype("f8"), 5, optimizer, batch_size, epochs_per_round
-    )
+SOFTMAX = rn.Network([rn.Dense(1, 1)], "softmax_cross_entropy", "float64", seed=5)
+
+
+def started(
+    layers, optimizer, shards, epochs_per_round=1.0, batch_size=32, like=SOFTMAX
+):
+    """Rounds on these shards that have not begun; `like` has loss, dtype and seed."""
+    how = like.loss, like.dtype, like.seed, optimizer, batch_size, epochs_per_round
+    job = rounds.Task(layers, *how)
     sizes = tuple(rounds.measure(s, job, k) for k, s in enumerate(shards))
     return rounds.Rounds(dataclasses.replace(job, sizes=sizes), Listeners([]), 9)
 
@@ -178,39 +184,52 @@ PENALTIES = [
 ]
 
 
-@pytest.mark.parametrize("epochs_per_round", [0.4, 2])
-@pytest.mark.parametrize("penalty", PENALTIES)
-@pytest.mark.parametrize(
-    "optimizer",
-    [
-        rn.SGD(0.05, momentum=0.5, nesterov=True),
-        rn.Adam(0.01),
-        rn.AdamW(0.01, weight_decay=0.1),
-        rn.RMSprop(0.003),
-        rn.FTRL(0.3, beta=0.3),
-    ],
-)
-def test_rounds_of_one_shard_are_one_training(optimizer, penalty, epochs_per_round):
-    """What a round undoes and charges is what single steps charge."""
-    layers = [rn.Dense(6, 5, "tanh", penalty), rn.Dropout(0.2), rn.Dense(5, 3)]
-    shard = some_shards()[1]
+OPTIMIZERS = [
+    rn.SGD(0.05, momentum=0.5, nesterov=True),
+    rn.Adam(0.01),
+    rn.AdamW(0.01, weight_decay=0.1),
+    rn.RMSprop(0.003),
+    rn.FTRL(0.3, beta=0.3),
+]
+
+
+def check_rounds_are_one_training(layers, optimizer, epochs_per_round):
+    """What a round undoes and charges is what single steps charge; the network."""
+    shard = some_shards()[1]._replace(sample_weight=np.linspace(0.5, 2, 250))
     course = started(layers, optimizer, [shard], epochs_per_round)
     net = course.task.network(0)
     net.set_weights(course.network.get_weights())
-    net.fit(shard.X, shard.y, epochs=4, batch_size=32, optimizer=optimizer)
+    net.fit(*shard[:2], 4, 32, optimizer, sample_weight=shard.sample_weight)
     for _ in range(round(4 / epochs_per_round)):
         one_round(course, [shard])
     for got, want in zip(course.network.get_weights(), net.get_weights(), strict=True):
         assert_close(got, want, scale=1.0)
     assert course.network.zeros() == net.zeros()
+    return net
+
+
+@pytest.mark.parametrize("epochs_per_round", [0.4, 2])
+@pytest.mark.parametrize("penalty", PENALTIES)
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_rounds_of_one_shard_are_one_training(optimizer, penalty, epochs_per_round):
+    layers = [rn.Dense(6, 5, "tanh", penalty), rn.Dropout(0.2), rn.Dense(5, 3)]
+    net = check_rounds_are_one_training(layers, optimizer, epochs_per_round)
     if penalty is PENALTIES[2] and not isinstance(optimizer, rn.FTRL):
         assert net.zeros() > 0
+
+
+@pytest.mark.parametrize("optimizer", [OPTIMIZERS[1], OPTIMIZERS[4]])
+def test_frozen_arrays_are_charged_nothing(optimizer):
+    first = rn.Dense(6, 5, "tanh", PENALTIES[2], learning_rate_factor=0.5)
+    frozen = rn.Dense(5, 3, weight_penalty=rn.L1(0.03), learning_rate_factor=0)
+    check_rounds_are_one_training([first, frozen], optimizer, 0.4)
 
 
 @pytest.mark.parametrize("penalty", PENALTIES[2:])
 def test_the_mean_is_charged_once(penalty):
     """By all that is owed, in the metric of the mean of the second moments."""
-    layers = [rn.Dense(6, 5, "tanh", penalty), rn.Dense(5, 3)]
+    own_rate = rn.Dense(6, 5, "tanh", penalty, learning_rate_factor=0.5)
+    layers = [own_rate, rn.Dense(5, 3)]
     shards = some_shards()
     course = started(layers, rn.RMSprop(0.01), shards)
     steps = one_round(course, shards)
@@ -222,7 +241,7 @@ def test_the_mean_is_charged_once(penalty):
     ]
     w, v, q = (course.network._plan.views(part)[0] for part in parts)
     fields = penalty.fields()
-    rate = 0.01 * np.sqrt(2) / (np.sqrt(v) + rn.RMSprop(0.01).constants()["epsilon"])
+    rate = 0.005 * np.sqrt(2) / (np.sqrt(v) + rn.RMSprop(0.01).constants()["epsilon"])
     owed = steps[0].position.counters["credit"]
     got = course.network.get_weights()[0]
     l1, group = fields.get("l1", 0), fields.get("group_strength", 0)
@@ -350,18 +369,47 @@ def test_frames_have_the_bits_of_arrays(serial):
     assert digest(model(client="serial").fit(*unknown)) == digest(expected)
 
 
-def test_a_regressor_and_its_validation():
+def test_a_regressor_and_its_validation(capsys):
     x, _ = data()
     y = x[:, 0] - 2 * x[:, 1]
     both = da.stack([y, -y], axis=1).rechunk({1: -1})
     options = {"client": "serial", "rounds": 20, "optimizer": "adam", "verbose": True}
     options |= {"learning_rate_init": 0.01, "batch_size": 20}
     fitted = DaskRegNetRegressor((20,), **options)
-    fitted.fit(x, y, sample_weight=da.ones_like(y), eval_set=[(x, y)])
+    fitted.fit(x, y, eval_set=[(x, y)])
+    assert re.search(r"rounds: 100%.* 20/20 .*loss 0\.", capsys.readouterr().err)
     assert fitted.to_local().score(x.compute(), y.compute()) > 0.9
     assert len(fitted.history_["val_loss"]) == 20
     several = DaskRegNetRegressor((20,), **options).fit(x, both)
     assert several.predict(x).compute().shape == (400, 2)
+
+
+def test_row_weights_are_those_of_the_shards():
+    """Real ones, some zero, against rounds on the same rows without Dask."""
+    x, _ = data()
+    y = x[:, 0] - 2 * x[:, 1]
+    rows = np.linspace(0, 2, 400)
+    weight = da.from_array(rows, x.chunks[:1])
+    options = {"client": "serial", "rounds": 3, "n_shards": 2, "l1": 1e-3}
+    fitted = DaskRegNetRegressor((5,), **options, batch_size=32)
+    fitted.fit(x, y, sample_weight=weight)
+    x, y = x.compute(), y.compute()[:, None]
+    shards = [rounds.Shard(x[p], y[p], rows[p]) for p in (np.s_[:150], np.s_[150:])]
+    net, optimizer = fitted.network_, rn.Adam(0.001)
+    course = started(net.layers, optimizer, shards, like=net)
+    for _ in range(3):
+        one_round(course, shards)
+    for got, want in zip(net.get_weights(), course.network.get_weights(), strict=True):
+        np.testing.assert_array_equal(got, want)
+    assert fitted.history_["loss"] == course.history["loss"]
+
+
+def test_class_weights_are_row_weights():
+    x, y = data()
+    weight = da.where(y == "no", 3.0, 1.0)
+    by_class = model(client="serial", class_weight={"no": 3.0}).fit(x, y)
+    by_row = model(client="serial").fit(x, y, sample_weight=weight)
+    assert digest(by_class) == digest(by_row)
 
 
 def test_pickles_and_copies_have_no_client(serial):
@@ -393,7 +441,7 @@ def test_ctrl_c_keeps_the_last_round(monkeypatch):
     assert digest(short.fit(*data())) == digest(fitted)
 
 
-def test_a_checkpoint_has_the_last_round(monkeypatch, tmp_path, serial):
+def test_a_checkpoint_has_the_last_round(monkeypatch, tmp_path, serial, capsys):
     run, done, path = cluster.Serial.run, [], tmp_path / "rounds.safetensors"
 
     def interrupted(runner, function, *arguments):
@@ -411,7 +459,9 @@ def test_a_checkpoint_has_the_last_round(monkeypatch, tmp_path, serial):
         with pytest.raises(KeyboardInterrupt):
             fresh().fit(*data())
     assert len(rn.Network.load(path).get_weights()) == 4
-    resumed = fresh().fit(*data(), resume_from=path)
+    capsys.readouterr()
+    resumed = fresh(verbose=True).fit(*data(), resume_from=path)
+    assert re.search(r"rounds: +50%.* 3/6 .* 6/6 ", capsys.readouterr().err, re.DOTALL)
     assert digest(resumed) == digest(serial)
     assert resumed.history_["loss"] == serial.history_["loss"]
     assert digest(fresh().fit(*data(), resume_from=path)) == digest(serial)
@@ -466,34 +516,47 @@ def test_wrong_data():
 # ---- on workers ----------------------------------------------------------------------
 
 
-def kill_one(client):
-    """kill -9 of a worker; its nanny starts another one."""
-    pids = client.run(os.getpid)
-    os.kill(min(pids.values()), signal.SIGKILL)
+def kill_one(workers, killed):
+    """kill -9 of a worker that its nanny knows to run: only then it starts another one."""
+    running, end = distributed.core.Status.running, time.monotonic() + 60
+    while time.monotonic() < end:
+        for nanny in [*workers.values()]:
+            process = nanny.process
+            if process and process.status == running and process.pid not in killed:
+                killed.append(process.pid)
+                os.kill(process.pid, signal.SIGKILL)
+                return
+        time.sleep(0.01)
 
 
 @POSIX
 @CLUSTER
 def test_lost_and_new_workers_change_no_bit(serial, client, local_cluster, monkeypatch):
     """A worker killed in the first, the fifth and the last round, one more in the third;
-    then with three workers, one of them restarted, and with one."""
-    run, done = cluster.Cluster.run, []
+    then with three workers, some of them restarted, and with one."""
+    run, done, killed, timers = cluster.Cluster.run, [], [], []
 
     def disturbed(runner, function, *arguments):
         done.extend([1] * (function is rounds.take_steps))
         if len(done) in (1, 5, 6):
-            threading.Timer(0.02, kill_one, [client]).start()
+            victims = local_cluster.workers, killed
+            timers.append(threading.Timer(0.02, kill_one, victims))
+            timers[-1].start()
         if len(done) == 3:
             local_cluster.scale(3)
         return run(runner, function, *arguments)
 
     assert digest(model(client=client).fit(*data())) == digest(serial)
-    monkeypatch.setattr(cluster.Cluster, "run", disturbed)
-    assert digest(model().fit(*data())) == digest(serial)
+    with monkeypatch.context() as patch:
+        patch.setattr(cluster.Cluster, "run", disturbed)
+        assert digest(model().fit(*data())) == digest(serial)
     assert len(done) == 6
+    for timer in timers:
+        timer.join()
+    assert len(killed) == 3
     for workers in (3, 1):
         local_cluster.scale(workers)
-        client.wait_for_workers(workers)
+        client.wait_for_workers(workers, timeout=120)
         assert digest(model().fit(*data())) == digest(serial)
 
 
@@ -527,35 +590,43 @@ def test_two_trainings_share_a_cluster(serial, client):
 
 
 SCHEDULER = """
-import time, distributed
+import time, distributed, regnet_c.dask
 options = {"processes": False, "dashboard_address": None, "protocol": "tcp"}
 print(distributed.LocalCluster(n_workers=1, **options).scheduler_address, flush=True)
 time.sleep(100)
 """
 
 
+@POSIX
 @CLUSTER
-def test_a_dead_scheduler_is_a_clean_error(monkeypatch):
+def test_a_stopped_or_dead_scheduler_is_a_clean_error(monkeypatch):
     """Within 30 seconds; the rounds that ended before are kept."""
-    run, done = cluster.Cluster.run, []
+    run, done, signals = cluster.Cluster.run, [], {2: signal.SIGSTOP, 5: signal.SIGKILL}
     command = [sys.executable, "-c", SCHEDULER]
+    monkeypatch.setattr(cluster, "_GRACE", 3.0)
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
 
         def disturbed(runner, function, *arguments):
-            done.extend([time.monotonic()] * (function is rounds.take_steps))
-            if len(done) == 3:
-                process.kill()
+            if function is rounds.take_steps:
+                done.append(time.monotonic())
+                process.send_signal(signals.get(len(done), 0))
             return run(runner, function, *arguments)
 
         monkeypatch.setattr(cluster.Cluster, "run", disturbed)
-        fitted = model()
         address = process.stdout.readline().strip()
-        with distributed.Client(address) as client:
-            fitted.set_params(client=client)
-            with pytest.raises(ConnectionError, match="the Dask scheduler is lost"):
-                fitted.fit(*data())
-            assert time.monotonic() - done[-1] < 30
-    assert fitted.history_.epochs == 2
+        with distributed.Client(address, timeout=60) as client:
+            try:
+                stopped = model(client=client, timeout=3)
+                with pytest.raises(TimeoutError, match="the scheduler does not answer"):
+                    stopped.fit(*data())
+                process.send_signal(signal.SIGCONT)
+                dead = model(client=client)
+                with pytest.raises(ConnectionError, match="the Dask scheduler is lost"):
+                    dead.fit(*data())
+            finally:
+                process.kill()
+        assert time.monotonic() - done[-1] < 23
+    assert stopped.history_.epochs == 1 and dead.history_.epochs == 2
 
 
 @CLUSTER

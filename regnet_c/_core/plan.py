@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import math
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -319,6 +320,14 @@ class Plan:
             if layer.use_bias:
                 found.append(layer.bias_penalty)
         return found if self._skip is None else [*found, self._skip]
+
+    @functools.cached_property
+    def rate_factors(self) -> list[float]:
+        """What the learning rate is multiplied by for each array of `views`."""
+        found = [spec[name] for spec in self._specs for name in binding.PARAMS]
+        found = sorted(filter(None, found), key=itemgetter("offset"))
+        factors = [param["rate_factor"] for param in found]
+        return factors if self._skip is None else [*factors, 1.0]
 
     @functools.cached_property
     def penalty_terms(self) -> list[tuple[int, list[Term], bool]]:

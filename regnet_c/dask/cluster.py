@@ -117,12 +117,19 @@ class Cluster:
             distributed.wait(futures, timeout=_LOOK, return_when="FIRST_COMPLETED")
 
     def _result(self, future: Any, gather: bool) -> Any:
-        """Its result; without `gather` it stays where it is, and only errors come."""
-        if gather:
-            return future.result(timeout=self._timeout)
-        if future.status != "finished":
-            future.result(timeout=self._timeout)
-        return None
+        """Its result; without `gather` it stays where it is, and only errors come.
+
+        If its worker is lost in this moment, it is computed again.
+        """
+        if not gather and future.status == "finished":
+            return None
+        try:
+            result = future.result(timeout=self._timeout)
+        except TimeoutError as error:
+            if future.status == "error":  # the task's own
+                raise
+            raise TimeoutError(self._stuck(1)) from error
+        return result if gather else None
 
     def _lost(self) -> ConnectionError:
         return ConnectionError(
@@ -131,8 +138,12 @@ class Cluster:
         )
 
     def _stuck(self, count: int) -> str:
-        workers = self._client.scheduler_info(n_workers=-1)["workers"]
-        names = ", ".join(sorted(workers)) or "none"
+        try:  # scheduler_info would wait without end for a scheduler that is stopped
+            call = self._client.scheduler.identity
+            about = self._client.sync(call, n_workers=-1, callback_timeout=_GRACE)
+            names = ", ".join(sorted(about["workers"])) or "none"
+        except (TimeoutError, OSError):
+            names = "unknown, the scheduler does not answer"
         return (
             f"none of {count} tasks ended in {self._timeout} seconds; workers: {names}"
         )

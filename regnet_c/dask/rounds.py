@@ -312,12 +312,16 @@ class Thresholds:
         return owed
 
     def _charged(self, *flat: FloatArray) -> Iterator[tuple[Any, ...]]:
-        """(fields of its penalty, views) of each array that has more than L2."""
+        """(fields of its penalty, factor of its rate, views) of arrays with more than L2.
+
+        Those whose rate is zero stay as they are.
+        """
         rows = zip(*map(self._plan.views, flat), strict=True)
-        for penalty, views in zip(self._plan.penalties, rows, strict=True):
+        arrays = zip(self._plan.penalties, self._plan.rate_factors, rows, strict=True)
+        for penalty, factor, views in arrays:
             fields = penalty.fields() if penalty else {}
-            if fields.get("l1") or fields.get("group_strength"):
-                yield fields, *views
+            if factor and (fields.get("l1") or fields.get("group_strength")):
+                yield fields, factor, *views
 
     def _unit(self, fields: dict[str, Any], root: Float64Array) -> Float64Array:
         """What the ledger counts: the group's threshold or, without one, that of l1."""
@@ -333,7 +337,8 @@ class Thresholds:
         """Undo what the ledger says was charged, charge all that is owed, and note it."""
         credit = self._counters["credit"]
         root = np.broadcast_to(self._root(v), params.shape).copy()
-        for fields, w, q, root_ in self._charged(params, ledger, root):
+        for fields, factor, w, q, root_ in self._charged(params, ledger, root):
+            root_ /= factor
             root_ += self._owed(fields)
             unit = self._unit(fields, root_)
             w -= unit * q
