@@ -220,7 +220,7 @@ class Plan:
             "n_out": layer.n_out,
             "activation": ACTIVATIONS[activation],
             "activation_param": layer.activation_param or 0.0,
-            "keep": self.keeps()[number + 1],
+            "keep": _keep(self.rates[number + 1]),
             "max_norm": layer.max_norm or 0.0,
             "dropout_layer": number + 1,
             **params,
@@ -231,13 +231,10 @@ class Plan:
         """Whether a dropout rate changes from epoch to epoch."""
         return any(not isinstance(rate, float) for rate in self.rates)
 
-    def keeps(self, step: int = 0, steps_per_epoch: int = 1) -> list[float]:
+    def keeps(self, step: int, steps_per_epoch: int) -> list[float]:
         """The probability of keeping an input, and an output of each layer, in the epoch
         that begins with this step."""
-        return [
-            1.0 - (rate if isinstance(rate, float) else rate.at(step, steps_per_epoch))
-            for rate in self.rates
-        ]
+        return [_keep(rate, step, steps_per_epoch) for rate in self.rates]
 
     def keep_inputs(self, n: int, kept: ArrayLike) -> None:
         """Read the columns `kept` of n original ones; ValueError if they do not fit."""
@@ -278,7 +275,7 @@ class Plan:
         return binding.Model(
             self.dtype == np.float32,
             specs,
-            self.keeps()[0] if dropout else 1.0,
+            _keep(self.rates[0]) if dropout else 1.0,
             self.loss.code,
             self.loss.training_param,
             ACTIVATIONS[output],
@@ -366,6 +363,11 @@ class Plan:
         specs = [s[kind] for s in self._specs for kind in ("weight", "bias")]
         cumulative = L1_RULES["cumulative"]
         return any(s and cumulative in (s["l1_rule"], s["group_rule"]) for s in specs)
+
+
+def _keep(rate: float | Schedule, step: int = 0, steps_per_epoch: int = 1) -> float:
+    """1 minus a dropout rate, that of its schedule at this step."""
+    return 1.0 - (rate if isinstance(rate, float) else rate.at(step, steps_per_epoch))
 
 
 def group_rows(groups: Sequence[Sequence[int]]) -> tuple[IntArray, IntArray]:
