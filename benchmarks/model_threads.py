@@ -1,6 +1,6 @@
 """What more cores than this machine has would give: instructions of each thread.
 
-    REGNET_C_FLAGS=-g python setup.py build_ext --inplace
+    REGNET_C_FLAGS=-g python setup.py build_ext --inplace --force
     python benchmarks/model_threads.py W5a W5b W6
     python benchmarks/model_threads.py --barrier
 

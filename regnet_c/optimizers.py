@@ -131,8 +131,7 @@ class Optimizer(Fixed):
         """
         decay = self.weight_decay
         if isinstance(decay, Schedule):
-            value = decay.at(step, steps_per_epoch)
-            decay = checks.check_float(value, "weight_decay", minimum=0)
+            decay = check_decay(decay.at(step, steps_per_epoch))
         names = ("momentum", "beta1", "beta2", "epsilon")
         return {name: getattr(self, name) for name in names} | {"weight_decay": decay}
 
@@ -383,9 +382,14 @@ class AdamW(Adam):
         clip_norm: float | None = None,
     ) -> None:
         super().__init__(learning_rate, beta1, beta2, epsilon, clip_norm)
-        if not isinstance(weight_decay, Schedule):
-            weight_decay = checks.check_float(weight_decay, "weight_decay", minimum=0)
-        self.weight_decay = weight_decay
+        self.weight_decay = check_decay(weight_decay)
+
+
+def check_decay(value: object) -> float | Schedule:
+    """A weight decay of at least 0, or a schedule of them."""
+    if isinstance(value, Schedule):
+        return value
+    return checks.check_float(value, "weight_decay", minimum=0)
 
 
 class FTRL(Optimizer):

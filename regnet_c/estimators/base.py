@@ -441,9 +441,8 @@ class BaseRegNet(BaseEstimator):
                 member.monitor.constant, member.monitor.scale = constant, scale
                 if goes_on:
                     self._continue(member, self._members[number])
-                elif (
-                    blocks is not None and self.bias_init == "kinks"
-                ):  # at sampled rows
+                elif blocks is not None and self.bias_init == "kinks":
+                    # at sampled rows
                     member.network.fit(data[0], data[1], 0, sample_weight=data[2])
                 self._train(member, rows, held_out, epochs, trained)
         finally:

@@ -18,7 +18,7 @@ from .._core import checks
 from .._core.listeners import check_callbacks
 from .._core.team import available_threads
 from ..layers import Dense, Dropout, check_dropout
-from ..optimizers import AdamW, get_optimizer
+from ..optimizers import AdamW, check_decay, get_optimizer
 from ..penalties import (
     GROUP_RULES,
     L1,
@@ -216,9 +216,7 @@ def make_optimizer(params: Any) -> Optimizer:
 
 
 def _decaying(optimizer: Optimizer, weight_decay: object) -> AdamW:
-    decay = weight_decay
-    if not isinstance(decay, Schedule):
-        decay = checks.check_float(decay, "weight_decay", minimum=0)
+    decay = check_decay(weight_decay)
     if not isinstance(optimizer, AdamW):
         raise ValueError(
             f"weight_decay is {weight_decay!r} and optimizer {optimizer!r}, expected "
