@@ -52,6 +52,7 @@ def test_every_tool_has_a_recipe():
     assert [p.id for p in recipes()] == [
         "Optuna",
         "Optuna",
+        "Optuna",
         "MLflow",
         "TensorBoard",
         "Weights & Biases",
