@@ -579,7 +579,7 @@ def plot_path(path: RegularizationPath, ax: AxesLike = None) -> AnyArray:
     --------
     >>> import numpy as np, regnet_c as rn
     >>> from regnet_c import plots
-    >>> X = np.random.RandomState(0).randn(300, 4)
+    >>> X = np.random.RandomState(0).randn(150, 4)
     >>> path = rn.regularization_path(X, X[:, 2], n_lambdas=8)
     >>> scores, weights = plots.plot_path(path)
     >>> weights.get_ylabel()

@@ -4,6 +4,7 @@
 """
 
 import gc
+import os
 import signal
 
 import numpy as np
@@ -129,6 +130,14 @@ def ctrl_c_is_heard():
     """A shell lets what it runs in the background ignore SIGINT, and so its children."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_wait_for_the_disk():
+    """Thousands of small saves: what is asked of fsync is tested, what it does is not."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda handle: None)
+        yield
 
 
 @pytest.fixture(params=["float32", "float64"])

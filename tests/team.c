@@ -62,12 +62,12 @@ static void calls(size_t count, int pause) {
 
 /* Teams of all sizes, quick, and so slow that threads sleep. */
 static void check_meetings(void) {
-    calls(100, 0);
-    calls(14, 200);
+    calls(50, 0);
+    calls(7, 200);
 }
 
 static void *call_often(void *unused) {
-    calls(50, 0);
+    calls(25, 0);
     return unused;
 }
 

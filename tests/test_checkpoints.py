@@ -174,10 +174,11 @@ def test_the_state_of_every_array_matters(tmp_path):
         assert parts.bits != whole.bits
 
 
-def test_an_interrupt_at_any_line_loses_and_repeats_nothing(tmp_path, monkeypatch):
+def test_an_interrupt_at_every_second_line_loses_and_repeats_nothing(
+    tmp_path, monkeypatch
+):
     """The file of the interrupt, or of the epoch before, leads to the same end."""
     monkeypatch.setattr(training, "_SLICE_SECONDS", 0.0)
-    monkeypatch.setattr(os, "fsync", lambda handle: None)  # hundreds of files
     clock = SimpleNamespace(perf_counter=lambda: 0.0, monotonic=lambda: 0.0)
     monkeypatch.setattr(training, "time", clock)  # for files with the same bytes
     path, stops, resumed = tmp_path / "run", 0, set()
@@ -189,14 +190,14 @@ def test_an_interrupt_at_any_line_loses_and_repeats_nothing(tmp_path, monkeypatc
         return functools.partial(net.fit, **arguments)
 
     fit()()
-    for line in every_line(fit()):
+    for line in every_line(fit())[::2]:
         stops += interrupted_at(line, fit())
         if not path.exists() or path.read_bytes() in resumed:
             continue  # the user begins again, or from a file that was right
         resumed.add(path.read_bytes())
         arguments = call(path, epochs=2, batch_size=32)
         assert trained(network(), **arguments, resume_from=path) == whole, line
-    assert stops > 700 and len(resumed) > 6
+    assert stops > 350 and len(resumed) > 6
 
 
 SCRIPT = """

@@ -670,7 +670,8 @@ def test_counts_start_at_their_mean(tmp_path, capsys):
 def test_the_progress_bar_fits_80_columns(tmp_path):
     towns().to_csv(tmp_path / "t.csv", index=False)
     argv = (
-        "-m regnet_c train --data t.csv --target price --epochs 120 --tune no".split()
+        "-m regnet_c train --data t.csv --target price --epochs 120 --tune no "
+        "--hidden 8 --members 1".split()
     )
     run = subprocess.run(
         [sys.executable, *argv],

@@ -47,7 +47,10 @@ def test_the_unit_of_y_changes_no_choice(cross):
 
 def test_the_units_of_the_columns_change_no_choice(path):
     x, y = example()
-    plain, odd = path, rn.regularization_path(odd_units(x)[:300], y[:300], cv=3)
+    plain, odd = (
+        path,
+        rn.regularization_path(odd_units(x)[:300], y[:300], cv=3, n_lambdas=12),
+    )
     assert plain.select().tolist() == odd.select().tolist() == [2, 7, 11]
     assert odd.lambda_max == pytest.approx(plain.lambda_max, rel=1e-3)
 
@@ -194,7 +197,7 @@ def test_far_offsets_cost_no_digits():
 @pytest.fixture(scope="module")
 def path():
     x, y = example()
-    return rn.regularization_path(x[:300], y[:300], cv=3)
+    return rn.regularization_path(x[:300], y[:300], cv=3, n_lambdas=12)
 
 
 def test_refit_trains_until_it_has_converged(path):

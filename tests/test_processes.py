@@ -129,7 +129,6 @@ def test_joblib_with_read_only_memory_maps():
 
 
 EXITS = {
-    "end of the script": "",
     "sys.exit": "sys.exit(0)",
     "os._exit": "os._exit(0)",
     "exit while predicting": "mine = running.network()\n"

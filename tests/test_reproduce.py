@@ -249,9 +249,13 @@ def test_spiral_posterior_is_calibrated():
 
 
 def test_spiral_bayes_figures():
-    accuracy, loss = spiral.bayes(100_000)
-    assert accuracy == pytest.approx(0.9098, abs=0.002)
-    assert loss == pytest.approx(0.2133, abs=0.003)
+    accuracy, loss = spiral.bayes()
+    assert accuracy == pytest.approx(0.9098, abs=1e-4)
+    assert loss == pytest.approx(0.2133, abs=2e-4)
+    x, y = spiral.spiral(100_000, np.random.default_rng(5))
+    p = spiral.posterior(x)
+    assert (p.argmax(axis=1) == y).mean() == pytest.approx(accuracy, abs=2e-3)
+    assert -np.log(p[np.arange(len(y)), y]).mean() == pytest.approx(loss, abs=3e-3)
 
 
 def test_spiral_as_configured_is_under_fitting():

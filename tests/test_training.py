@@ -408,7 +408,7 @@ def test_cumulative_groups_stay_zero_under_noise(kind, group_lasso_problem):
         penalty = rn.GroupLasso(0.15, "inputs", rule=rule)
         net = one_layer(penalty)
         rate = {"sgd": 0.05, "momentum": 0.01, "adam": 0.02}[kind]
-        net.fit(x, y, 200, 1, OPTIMIZERS[kind](rate))
+        net.fit(x, y, 80, 1, OPTIMIZERS[kind](rate))
         zero_rows[rule] = (net.get_weights()[0] == 0).all(axis=1)
     np.testing.assert_array_equal(zero_rows["cumulative"], (solution == 0).all(axis=1))
     assert zero_rows["proximal"].sum() < zero_rows["cumulative"].sum()
@@ -452,7 +452,7 @@ def test_both_parts_of_a_cumulative_penalty_stay_zero_under_noise(
     for rule in ("cumulative", "proximal"):
         net = one_layer(sparse_group(rule))
         rate = {"sgd": 0.02, "momentum": 0.002, "adam": 0.005}[kind]
-        net.fit(x, y, 200, 1, OPTIMIZERS[kind](rate))
+        net.fit(x, y, 100, 1, OPTIMIZERS[kind](rate))
         zeros[rule] = net.get_weights()[0] == 0
     np.testing.assert_array_equal(zeros["cumulative"], solution == 0)
     assert zeros["proximal"].sum() < zeros["cumulative"].sum()

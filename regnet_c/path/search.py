@@ -140,7 +140,7 @@ def regularization_path(
     >>> import numpy as np, regnet_c as rn
     >>> X = np.random.RandomState(0).randn(400, 12)
     >>> y = np.where(X[:, 3] * X[:, 7] > 0, "same", "opposite")
-    >>> path = rn.regularization_path(X, y, cv=5, hidden=(16,))
+    >>> path = rn.regularization_path(X, y, cv=3, n_lambdas=8, hidden=(16,))
     >>> path.select()
     array([3, 7])
     >>> net = path.refit(X, y)

@@ -36,11 +36,11 @@ class StabilitySelection:
     Examples
     --------
     >>> import numpy as np, regnet_c as rn
-    >>> X = np.random.RandomState(0).randn(300, 4)
+    >>> X = np.random.RandomState(0).randn(150, 4)
     >>> path = rn.regularization_path(X, X[:, 2], n_lambdas=4)
-    >>> found = path.stability(X, X[:, 2], n_subsamples=6)
+    >>> found = path.stability(X, X[:, 2], n_subsamples=4)
     >>> found
-    StabilitySelection(6 subsamples)
+    StabilitySelection(4 subsamples)
     >>> found.frequencies.max(axis=0)[2].item()
     1.0
     """
@@ -100,10 +100,10 @@ class StabilitySelection:
         Examples
         --------
         >>> import numpy as np, pandas as pd, regnet_c as rn
-        >>> rows = np.random.RandomState(0).randn(300, 4)
+        >>> rows = np.random.RandomState(0).randn(150, 4)
         >>> X = pd.DataFrame(rows, columns=["a", "b", "c", "d"])
         >>> path = rn.regularization_path(X, X["c"], n_lambdas=4)
-        >>> path.stability(X, X["c"], n_subsamples=6).select(names=True)
+        >>> path.stability(X, X["c"], n_subsamples=4).select(names=True)
         ['c']
         """
         threshold = checks.check_float(
