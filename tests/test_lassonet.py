@@ -195,17 +195,27 @@ def test_predictions_are_network_plus_linear_map(n_out, n_hidden, dtype, isa, rn
         assert_close(net.predict(x[:n]), want[:n], scale=10.0)
 
 
-def test_one_step_is_gradient_step_then_prox(rng):
-    net, (x, y) = lassonet(12.0, hierarchy=2.0), data(rng)
-    w0, _b0, w1, _b1, skip = net.get_weights()
+@pytest.mark.parametrize("clip_norm", [None, 0.2, 1e9])
+def test_one_step_is_gradient_step_then_prox(clip_norm, rng):
+    """The norm is that of all gradients; layers behind the first may have own rates."""
+    hidden = rn.Dense(20, 12, "tanh", bias_learning_rate_factor=0.3)
+    last = rn.Dense(12, 3, learning_rate_factor=0.7)
+    loss = "softmax_cross_entropy"
+    net = rn.LassoNet([hidden, last], 12.0, 2.0, loss=loss, dtype="float64", seed=3)
+    x, y = data(rng)
+    w0, b0, w1, b1, skip = net.get_weights()
     g = net.loss_and_gradients(x, y)[1]
-    net.train_step(x, y, rn.SGD(0.5))
+    norm = np.sqrt(sum((array**2).sum() for array in g))
+    rate = 0.5 * min(1, (clip_norm or np.inf) / norm)
+    net.train_step(x, y, rn.SGD(0.5, clip_norm=clip_norm))
     got = net.get_weights()
-    want = kernels.prox_lassonet(skip - 0.5 * g[4], w0 - 0.5 * g[0], 0.5 * 12.0, 2.0)
+    want = kernels.prox_lassonet(skip - rate * g[4], w0 - rate * g[0], 0.5 * 12.0, 2.0)
     np.testing.assert_allclose(got[4], want[0], atol=1e-13)
     np.testing.assert_allclose(got[0], want[1], atol=1e-13)
-    np.testing.assert_allclose(got[2], w1 - 0.5 * g[2], atol=1e-13)
-    assert 0 < len(net.selected()) < 20
+    np.testing.assert_allclose(got[1], b0 - 0.3 * rate * g[1], atol=1e-13)
+    np.testing.assert_allclose(got[2], w1 - 0.7 * rate * g[2], atol=1e-13)
+    np.testing.assert_allclose(got[3], b1 - 0.7 * rate * g[3], atol=1e-13)
+    assert norm > 0.4 and 0 < len(net.selected()) < 20
 
 
 @pytest.mark.parametrize("batch_size", [1, 7, 64])
