@@ -191,3 +191,11 @@ def test_a_callback_may_lower_the_learning_rate():
         x, x[:, :1], 4, optimizer=optimizer, callbacks=[Halve()]
     )
     assert history["learning_rate"] == [0.5, 0.25, 0.125, 0.0625]
+
+
+def test_a_layer_keeps_no_rate_factor_of_1():
+    """Of the thousands that a file may have each would take thrice the memory."""
+    names = {"learning_rate_factor", "bias_learning_rate_factor"}
+    assert not names & vars(rn.Dense(2, 1)).keys()
+    own = rn.Dense(2, 1, learning_rate_factor=0.5, bias_learning_rate_factor=0.5)
+    assert names <= vars(own).keys()
