@@ -94,15 +94,15 @@ def test_images_from_a_file(tmp_path):
     import numpy as np
 
     random = np.random.default_rng(0)
-    images = random.integers(0, 256, (1100, 28, 28), np.uint8)
-    labels = np.arange(1100) % 10
+    images = random.integers(0, 256, (600, 28, 28), np.uint8)
+    labels = np.arange(600) % 10
     images[:, 0] = 25 * labels[:, None]  # the first row of pixels tells the digit
     np.savez(
         tmp_path / "images.npz",
-        x_train=images[:1000],
-        y_train=labels[:1000],
-        x_test=images[1000:],
-        y_test=labels[1000:],
+        x_train=images[:500],
+        y_train=labels[:500],
+        x_test=images[500:],
+        y_test=labels[500:],
     )
     example, plot = EXAMPLES / "perceptron.py", tmp_path / "plot.png"
     options = ["--quick", "--data", tmp_path / "images.npz", "--output", plot]
