@@ -175,6 +175,18 @@ def test_a_factor_of_0_leaves_weights_as_they_are(kind, dtype, rng):
     assert changed == [False, False, True, False]
 
 
+@pytest.mark.parametrize("n_out", [1, 100])
+def test_the_norm_is_that_of_long_arrays_too(n_out, rng):
+    """Threads share spans of 4096 elements; the last is shorter."""
+    net = rn.Network([rn.Dense(9000 // n_out, n_out)], dtype="float64", seed=1)
+    x, y = rng.standard_normal((8, 9000 // n_out)), rng.standard_normal((8, n_out))
+    gradients, before = net.loss_and_gradients(x, y)[1], net.get_weights()
+    norm = math.sqrt(sum((g**2).sum() for g in gradients))
+    net.train_step(x, y, rn.SGD(1.0, clip_norm=norm / 3))
+    for w, g, got in zip(before, gradients, net.get_weights(), strict=True):
+        np.testing.assert_allclose(got, w - g / 3, rtol=1e-12, atol=1e-14)
+
+
 @pytest.mark.parametrize("kind", OPTIMIZERS)
 @pytest.mark.parametrize("members", [1, 3])
 def test_a_norm_that_is_never_reached_changes_no_bit(members, kind, dtype, rng):
