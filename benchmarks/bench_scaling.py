@@ -1,13 +1,17 @@
 """Data larger than memory, and rounds on many workers: rows a second, memory, bytes.
 
-    python benchmarks/bench_scaling.py [--gigabytes 8] [--folder FOLDER] [--markdown FILE]
+    python benchmarks/bench_scaling.py [--gigabytes 8] [--files 16] [--folder FOLDER]
+                                       [--markdown FILE]
     python benchmarks/bench_scaling.py --part stream|dask|zeros
 
 The first part writes Parquet files of random numbers (32 columns and y, float32) and trains
 one epoch on each, as `rn.Blocks` with the file on the disk and with the file in the page
 cache, and from arrays in another process that has loaded it; these take turns, all with
 one thread and then all with as many as there are CPUs.  A plain read of the file states
-what the disk gives.  In the end one fit has all files.
+what the disk gives.  In the end one fit has all files.  Where another program has a CPU,
+reading counts against the steps: the part of the time in which the training thread waits
+for a CPU tells how far that is so (Linux; elsewhere nan).  With few files, `--files` keeps
+them long enough that the first block, which nothing hides, does not count.
 
 The second part simulates workers without having as many CPUs: it takes the steps of every
 shard one after the other and counts their CPU seconds.  A round of W workers lasts as
@@ -59,7 +63,7 @@ def network(hidden):
 # ---- files ---------------------------------------------------------------------------
 
 
-def write_files(folder, gigabytes, count=16):
+def write_files(folder, gigabytes, count):
     """`count` Parquet files with so many bytes in all; their paths."""
     import pyarrow as pa
     from pyarrow import parquet
@@ -96,6 +100,15 @@ def seconds_to_read(path):
     return time.perf_counter() - start
 
 
+def seconds_without_cpu():
+    """How long this thread has been ready to run, but another one had the CPU."""
+    try:
+        text = Path("/proc/thread-self/schedstat").read_text()
+    except OSError:
+        return math.nan
+    return int(text.split()[1]) / 1e9
+
+
 class Trainer:
     """Trains one epoch on a file, in a process of its own."""
 
@@ -112,15 +125,17 @@ class Trainer:
         return self._fit(hidden, threads, *self._rows)
 
     def from_files(self, hidden, threads, path):
-        """(rows, seconds, CPU seconds) of an epoch."""
+        """(rows, seconds, CPU seconds, seconds without a CPU) of an epoch."""
         return self._fit(hidden, threads, rn.Blocks(path, target="y"))
 
     def _fit(self, hidden, threads, *rows):
-        net, cpu, start = network(hidden), time.process_time(), time.perf_counter()
+        net, ready = network(hidden), seconds_without_cpu()
+        cpu, start = time.process_time(), time.perf_counter()
         options = {"epochs": 1, "batch_size": 1024, "threads": threads}
         net.fit(*rows, optimizer=rn.Adam(1e-3), **options)
         seconds = time.perf_counter() - start
-        return net.history.samples, seconds, time.process_time() - cpu
+        cpu, ready = time.process_time() - cpu, seconds_without_cpu() - ready
+        return net.history.samples, seconds, cpu, ready
 
     def peak(self):
         """Bytes of resident memory, at most so far."""
@@ -134,8 +149,8 @@ def streams(paths, few):
     """The table of the first part; networks but the first only on a few files."""
     most = rn.cpu_info()["threads"]
     lines = [
-        "| network | files | threads | from | rows/s | CPU µs/row | of memory's rows/s |",
-        "|---|---|---|---|---|---|---|",
+        "| network | files | threads | from | rows/s | CPU µs/row | of memory | no CPU |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     stream, memory = (Worker("bench_scaling:Trainer", most) for _ in range(2))
     reads = []
@@ -160,14 +175,14 @@ def streams(paths, few):
                     runs.append(stream.call("from_files", hidden, threads, str(path)))
             say(f"{name} {path.name}: " + _rates(found))
         for (threads, where), runs in found.items():
-            rows, seconds, cpu = map(sum, zip(*runs, strict=True))
+            rows, seconds, cpu, ready = map(sum, zip(*runs, strict=True))
             ratio = statistics.median(
                 run[0] / run[1] / (whole[0] / whole[1])
                 for run, whole in zip(runs, found[threads, "memory"], strict=True)
             )
             lines.append(
                 f"| {name} | {len(chosen)} | {threads} | {where} | {rows / seconds:,.0f} "
-                f"| {cpu / rows * 1e6:.2f} | {ratio:.0%} |"
+                f"| {cpu / rows * 1e6:.2f} | {ratio:.0%} | {ready / seconds:.0%} |"
             )
     memory.close()
     return [*lines, "", _all_files(paths, stream, statistics.median(reads), most)]
@@ -175,7 +190,7 @@ def streams(paths, few):
 
 def _all_files(paths, stream, speed, threads):
     """What one fit of all files needs."""
-    rows, seconds, _ = stream.call(
+    rows, seconds, _, _ = stream.call(
         "from_files", NETWORKS["32-64-32-1"], threads, str(paths[0].parent)
     )
     size = sum(map(os.path.getsize, paths))
@@ -403,6 +418,7 @@ def main():
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--gigabytes", type=float, default=8)
+    parser.add_argument("--files", type=int, default=16)
     parser.add_argument("--folder", help="of the files, which stay; default: temporary")
     parser.add_argument("--part", choices=PARTS, help="default: all")
     parser.add_argument("--rows", type=int, default=10**6, help="of the rounds")
@@ -423,7 +439,8 @@ def main():
             if options.folder:
                 folder = options.folder
                 Path(folder).mkdir(parents=True, exist_ok=True)
-            lines += [*streams(write_files(folder, options.gigabytes), options.few), ""]
+            paths = write_files(folder, options.gigabytes, options.files)
+            lines += [*streams(paths, options.few), ""]
     if options.part in (None, "dask"):
         lines += [*workers(options.rows), ""]
     if options.part in (None, "zeros"):
