@@ -227,9 +227,9 @@ class Dropout(Layer):
     Parameters
     ----------
     rate : float in [0, 1) or Schedule
-        Probability that a unit is dropped.  Of a schedule, one of `regnet_c.schedules`: in
-        each epoch what it has at the epoch's first step, which is counted as for learning
-        rates, since training with this optimiser began.
+        Probability that a unit is dropped.  With a schedule (one of those in
+        ``regnet_c.schedules``) each epoch uses its value at the epoch's first step; steps
+        are counted as for learning rates, from the start of training with this optimiser.
 
     Examples
     --------

@@ -24,10 +24,10 @@ class Schedule(Fixed):
 
     The rates of thousands of steps are computed at once, those of later epochs too, so
     they must follow from the arguments alone; a callback that sets the optimiser's
-    `learning_rate` takes effect with the next epoch.
+    ``learning_rate`` takes effect with the next epoch.
 
-    `Dropout` takes one as its rate and `AdamW` as its decay: during an epoch they are what
-    the schedule has at the epoch's first step.
+    `Dropout` takes one as its rate and `AdamW` as its decay: an epoch uses the schedule's
+    value at its first step.
 
     Explained in :doc:`/coming_from_pytorch`.
 
