@@ -156,6 +156,8 @@ def streams(paths, few):
     reads = []
     for place, (name, hidden) in enumerate(NETWORKS.items()):
         chosen = paths if place == 0 else paths[:few]
+        if not chosen:
+            continue
         found = {
             (threads, where): []
             for threads in sorted({1, most})
