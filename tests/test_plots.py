@@ -373,7 +373,7 @@ def test_no_plot_is_cut_off_and_no_legend_crosses_it(network, classifier):
         plots.plot_decision_regions(lambda points: points, x[:, :2], labels % 2),
         plots.plot_calibration(estimator, x, y),
         plots.plot_trials(race),
-        plots.plot_path(rn.regularization_path(x, y, n_lambdas=5, cv=3, epochs=(5, 2))),
+        plots.plot_path(rn.regularization_path(x, y, n_lambdas=3, cv=2, epochs=(2, 2))),
     ]
     for axes in drawn:
         figure = np.atleast_1d(axes)[0].figure
