@@ -7,6 +7,9 @@ import gc
 import os
 import signal
 
+# NumPy's threads would wait for work on the CPU of the other process of tests
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 import numpy as np
 import pytest
 import reference as ref

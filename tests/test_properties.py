@@ -24,7 +24,7 @@ PENALTY = st.sampled_from(
     [None, rn.L1(1e-3), rn.ElasticNet(1e-3, 1e-2, rule="proximal"), rn.L2(1e-2)]
 )
 BOOLEAN = st.booleans()
-often = settings(max_examples=60, deadline=None, derandomize=True)
+often = settings(max_examples=45, deadline=None, derandomize=True)
 
 
 @st.composite
