@@ -115,11 +115,11 @@ def adult(folder, seed):
     """Rows to train on and the official test rows; labels there end in a full stop."""
     files = [folder / f"adult-{part}.csv.gz" for part in ("train", "test")]
     how = {"names": ADULT, "skipinitialspace": True, "na_values": "?"}
-    frame = pd.concat([pd.read_csv(file, **how) for file in files], ignore_index=True)
+    parts = [pd.read_csv(file, **how) for file in files]
+    frame, n = pd.concat(parts, ignore_index=True), len(parts[0])
     y = frame.pop("income").str.startswith(">").to_numpy().astype(int)
     for column in frame.select_dtypes(exclude="number"):
         frame[column] = frame[column].astype("category")
-    n = len(pd.read_csv(files[0], **how))
     X, X_test = (part.reset_index(drop=True) for part in (frame[:n], frame[n:]))
     return X, y[:n], X_test, y[n:], True
 
@@ -212,7 +212,8 @@ def main():
     best = {n: min(stored[p]["error"][n] for p in known) for n in protocol.NAMES}
     methods = {name: ours(**params) for name, params in ABLATIONS.items()}
     if args.methods:
-        methods = {name: (methods | peers())[name] for name in args.methods.split(",")}
+        methods |= peers()
+        methods = {name: methods[name] for name in args.methods.split(",")}
     elif args.tune:
         methods = {f"tune={args.tune}": ours(tune=args.tune)}
     elif not args.ablation:

@@ -362,12 +362,16 @@ def compile_cplusplus(standard, folder):
     assert done.returncode == 0, done.stderr[:2000]
 
 
+def net_of_all_activations(loss="squared_error"):
+    layers = [rn.Dense(5, 5, activation) for activation in HIDDEN]
+    return rn.Network([*layers, rn.Dense(5, 3)], loss)
+
+
 @needs_cc
 @pytest.mark.parametrize("dtype", ["float32", "int8"])
 @pytest.mark.parametrize("standard", ["c++98", "c++11", "c++17"])
 def test_a_c_file_of_all_activations_is_also_cplusplus(standard, dtype, tmp_path):
-    layers = [rn.Dense(5, 5, activation=activation) for activation in HIDDEN]
-    rn.Network([*layers, rn.Dense(5, 3)]).to_c(tmp_path / "net.c", dtype=dtype)
+    net_of_all_activations().to_c(tmp_path / "net.c", dtype=dtype)
     compile_cplusplus(standard, tmp_path)
 
 
@@ -467,9 +471,7 @@ def test_a_program_for_avr_has_its_constants_in_flash(activation, tmp_path):
 def test_no_library_is_called_where_the_cpu_has_fused_multiply_add(tmp_path):
     if platform.machine() not in ("x86_64", "AMD64") or shutil.which("nm") is None:
         pytest.skip("needs x86-64 and nm")
-    layers = [rn.Dense(5, 5, activation) for activation in HIDDEN]
-    net = rn.Network([*layers, rn.Dense(5, 3)], "softmax_cross_entropy")
-    net.to_c(tmp_path / "net.c")
+    net_of_all_activations("softmax_cross_entropy").to_c(tmp_path / "net.c")
     options = ["-O2", "-mfma", "-ffreestanding", "-fno-math-errno", "-c"]
     compiled = compile_c(tmp_path / "net.c", tmp_path / "net.o", *options)
     listing = subprocess.run(["nm", "-u", compiled], capture_output=True, text=True)

@@ -740,7 +740,7 @@ def test_flipped_bits_are_noticed(tmp_path):
         refused(content, tmp_path)
 
 
-def test_flipped_bits_of_a_sealed_header_change_nothing_unseen(tmp_path, monkeypatch):
+def test_flipped_bits_of_a_sealed_header_change_nothing_unseen(tmp_path):
     """With the checksum put right, a file is refused or is what `save` writes."""
     loaded = 0
     for bit in range(8 * 8, 8 * len(GOOD), 5):  # one or two of each byte

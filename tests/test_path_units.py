@@ -47,12 +47,9 @@ def test_the_unit_of_y_changes_no_choice(cross):
 
 def test_the_units_of_the_columns_change_no_choice(path):
     x, y = example()
-    plain, odd = (
-        path,
-        rn.regularization_path(odd_units(x)[:300], y[:300], cv=3, n_lambdas=12),
-    )
-    assert plain.select().tolist() == odd.select().tolist() == [2, 7, 11]
-    assert odd.lambda_max == pytest.approx(plain.lambda_max, rel=1e-3)
+    odd = rn.regularization_path(odd_units(x)[:300], y[:300], cv=3, n_lambdas=12)
+    assert path.select().tolist() == odd.select().tolist() == [2, 7, 11]
+    assert odd.lambda_max == pytest.approx(path.lambda_max, rel=1e-3)
 
 
 @pytest.mark.parametrize("penalty", PENALTIES)

@@ -234,10 +234,16 @@ def test_dropout_check_value_and_large_logits():
     assert_all_ok(dropout.fused_loss())
 
 
-def test_spiral_posterior_is_calibrated():
-    """Among points with posterior p for a class, a share p is of that class."""
+@pytest.fixture(scope="module")
+def judged():
+    """(The posterior, the class) of 300 000 points of the spiral."""
     x, y = spiral.spiral(100_000, np.random.default_rng(5))
-    p = spiral.posterior(x)
+    return spiral.posterior(x), y
+
+
+def test_spiral_posterior_is_calibrated(judged):
+    """Among points with posterior p for a class, a share p is of that class."""
+    p, y = judged
     np.testing.assert_allclose(p.sum(axis=1), 1)
     assert np.isnan(spiral.posterior(np.array([[0.8, 0.8]]))).all()
     for c in range(3):
@@ -248,12 +254,11 @@ def test_spiral_posterior_is_calibrated():
             assert abs(share - mean) < 4 * np.sqrt(0.25 / inside.sum())
 
 
-def test_spiral_bayes_figures():
+def test_spiral_bayes_figures(judged):
     accuracy, loss = spiral.bayes()
     assert accuracy == pytest.approx(0.9098, abs=1e-4)
     assert loss == pytest.approx(0.2133, abs=2e-4)
-    x, y = spiral.spiral(100_000, np.random.default_rng(5))
-    p = spiral.posterior(x)
+    p, y = judged
     assert (p.argmax(axis=1) == y).mean() == pytest.approx(accuracy, abs=2e-3)
     assert -np.log(p[np.arange(len(y)), y]).mean() == pytest.approx(loss, abs=3e-3)
 
